@@ -1,0 +1,106 @@
+"""Deploy instance: the purchase of a machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Self
+
+from pydantic import model_validator
+
+from barrack_mcp.catalogue.envelope import Receipt
+from barrack_mcp.catalogue.machines import DeploymentData
+from barrack_mcp.catalogue.models import DOCUMENTED, Request, answered, optional, required
+from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.rules import SecurityRule
+from barrack_mcp.catalogue.values import (
+    ARRAY,
+    OBJECT,
+    BootSourceEnum,
+    CloudInit,
+    GpuCountEnum,
+    GpuModelEnum,
+    Id,
+    Ids,
+    Name,
+    Password,
+    RegionEnum,
+    TierEnum,
+    VolumeSize,
+    Word,
+)
+
+GROUP = "Deploy Instance"
+
+BOOT_ARGUMENTS: Final = {"os_image": "os_image", "volume": "volume_id", "custom_image": "image_id"}
+"""The argument that each boot source needs."""
+
+
+class OsVolume(Request):
+    """The volume that the system is put on."""
+
+    name: Name = required("1-50 letters, digits, space, - _ .")
+    size_gb: VolumeSize = required("GB, from 100.")
+
+
+class DeploymentRequest(Request):
+    """A new machine."""
+
+    name: Name = required("1-50 letters, digits, space, - _ .")
+    tier: TierEnum = required("Tier.", DOCUMENTED)
+    region: RegionEnum = required("E.g. NORWAY-1, CANADA-1, US-1.")
+    gpu_model: GpuModelEnum = required("As in list_gpu_stock, e.g. H100-SXM5-80GB, RTX-A6000.", DOCUMENTED)
+    gpu_count: GpuCountEnum = required("1, 2, 4 or 8.", DOCUMENTED)
+    boot_source: BootSourceEnum = required("Needs the argument of its kind and no other.")
+    os_image: Word | None = optional("Name from list_os_images; for os_image.")
+    volume_id: Id | None = optional("Bootable volume; for volume.")
+    image_id: Id | None = optional("For custom_image.")
+    os_volume: Annotated[OsVolume | None, OBJECT] = optional("New system volume; billed apart.")
+    ssh_key_ids: Ids = required("From list_ssh_keys.")
+    public_ip: bool | None = optional("Give it a public IP.")
+    security_rules: Annotated[list[Annotated[SecurityRule, OBJECT]] | None, ARRAY] = optional(
+        "Traffic let through; takes up to 10 minutes."
+    )
+    cloud_init: CloudInit | None = optional("At most 16384 bytes.", secret=True)
+    startup_script_id: Id | None = optional("Startup script id.")
+    jupyter_password: Password | None = optional("Starts Jupyter on port 8888.", secret=True)
+
+    @model_validator(mode="after")
+    def _boots_from_one_thing(self) -> Self:
+        needed = BOOT_ARGUMENTS[self.boot_source]
+        if getattr(self, needed) is None:
+            raise ValueError(f"{needed}: is needed when boot_source is {self.boot_source}")
+        for other in BOOT_ARGUMENTS.values():
+            if other != needed and getattr(self, other) is not None:
+                raise ValueError(f"{other}: must be left out when boot_source is {self.boot_source}")
+        return self
+
+
+class DeploymentResponse(Receipt):
+    """The machine that is being made."""
+
+    data: DeploymentData | None = answered("The new instance.", "instance", "vm")
+
+
+OPERATIONS = (
+    Operation(
+        tool="deploy_instance",
+        title="Create a new instance",
+        group=GROUP,
+        toolset=Toolset.INSTANCES,
+        risk=Risk.SPEND,
+        retry=Retry.UNSENT,
+        description="Buy a GPU instance, billed per minute from ACTIVE until hibernated or deleted; stopping does "
+        "not end the bill. Check list_gpu_stock and quote_price first. A hibernated one: "
+        "restore_instance.",
+        method="POST",
+        path="/instances/deploy/",
+        confidence=Confidence(method=99, path=30),
+        alternates=elsewhere("POST", "/instances/create/", "/deployments/", "/deploy/", "/instances/"),
+        request=DeploymentRequest,
+        response=DeploymentResponse,
+        result="data",
+        core=True,
+        look=Look("list_instances", ("region", "tier")),
+        billing="The instance costs the GPU price times gpu_count from when it is ACTIVE; stopping it does not end "
+        "that, only hibernating or deleting it does.",
+    ),
+)

@@ -1,0 +1,86 @@
+"""How a schema of the API is written down as a model: requests strict, responses lenient, every field with its mark."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class Provenance(StrEnum):
+    """Where a statement about the API comes from."""
+
+    DOCUMENTED = "documented"
+    """Read in a page of the vendor."""
+    INFERRED = "inferred"
+    """Our reconstruction; the API may differ."""
+
+
+DOCUMENTED: Final = Provenance.DOCUMENTED
+INFERRED: Final = Provenance.INFERRED
+
+
+class Request(BaseModel):
+    """What a caller may say: nothing unknown, nothing coerced; `null` for an optional argument means absent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+class Response(BaseModel):
+    """What the API answers, read leniently: nothing is required, unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True, hide_input_in_errors=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a field's own name win over its other names, and leave those that lose among the unknown fields."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for name, info in cls.model_fields.items():
+            also = info.validation_alias
+            if isinstance(also, AliasChoices) and also.choices[0] != name:
+                info.validation_alias = AliasChoices(name, *also.choices)
+
+
+def required(description: str, mark: Provenance = INFERRED, *, secret: bool = False) -> Any:
+    """Declare an argument that must be given.
+
+    Args:
+        description: Unit, limits and meaning, for the model that fills it in.
+        mark: Whether the vendor documents the field or we inferred it.
+        secret: Never shown, logged or recorded.
+    """
+    return Field(description=description, repr=not secret, json_schema_extra=_marks(mark, secret=secret))
+
+
+def optional(description: str, mark: Provenance = INFERRED, *, secret: bool = False) -> Any:
+    """Declare an argument that may be left out; its type allows `None`."""
+    return Field(default=None, description=description, repr=not secret, json_schema_extra=_marks(mark, secret=secret))
+
+
+def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: bool = False) -> Any:
+    """Declare a field of an answer; it may be missing or null.
+
+    Args:
+        description: Unit and meaning.
+        also: Other names under which the API may send it; the product shows it under the field's own.
+        mark: Whether the vendor documents the field or we inferred it.
+        secret: Never shown, logged or recorded.
+    """
+    return Field(
+        default=None,
+        description=description,
+        validation_alias=AliasChoices(*also) if also else None,
+        repr=not secret,
+        json_schema_extra=_marks(mark, secret=secret),
+    )
+
+
+def _marks(mark: Provenance, *, secret: bool) -> JsonObject:
+    return {"x-provenance": mark.value, **({"writeOnly": True} if secret else {})}
+
+
+class NoArguments(Request):
+    """The request of an operation that takes none."""

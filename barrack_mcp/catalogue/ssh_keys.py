@@ -1,0 +1,136 @@
+"""SSH keys: how people get into their machines. Barrack spreads each key to all regions."""
+
+from __future__ import annotations
+
+from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
+from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.values import Id, KeyName, PublicKey, RegionEnum, Text, Texts
+
+GROUP = "SSH Keys"
+
+
+class KeyPath(Request):
+    """Which SSH key."""
+
+    key_id: Id = required("SSH key id.")
+
+
+class ListSSHKeysQuery(Request):
+    """Which keys to list."""
+
+    region: RegionEnum | None = optional("Region.")
+
+
+class CreateSSHKeyRequest(Request):
+    """A key to add, or the name of one to make."""
+
+    name: KeyName = required("1-50 letters, digits, - _ .")
+    public_key: PublicKey | None = optional("OpenSSH public key, one line.")
+
+
+class SSHKeyResponse(Response):
+    """A key as the API shows it."""
+
+    id: Text = answered("Key id.", "key_id", "ssh_key_id")
+    name: Text = answered("Name.", "key_name", "ssh_key_name")
+    public_key: Text = answered("The public half.")
+    fingerprint: Text = answered("Fingerprint.")
+    regions: Texts = answered("Regions that have it.", "region")
+    created_at: Text = answered("When it was added, ISO 8601.")
+
+
+class GetSSHKeysResponse(Paged):
+    """A page of keys."""
+
+    ssh_keys: list[SSHKeyResponse] | None = answered("The keys of this page.", "keys")
+
+
+class GetSSHKeyDetailResponse(Receipt):
+    """One key."""
+
+    ssh_key: SSHKeyResponse | None = answered("The key.", "key")
+
+
+class CreateSSHKeyResponse(Receipt):
+    """The key that was added."""
+
+    ssh_key: SSHKeyResponse | None = answered("The new key.", "key")
+    private_key: Text = answered("The private half of a generated key, sent this once.", secret=True)
+
+
+class DeleteSSHKeyResponse(Receipt):
+    """The key is gone."""
+
+
+OPERATIONS = (
+    Operation(
+        tool="list_ssh_keys",
+        title="List SSH keys",
+        group=GROUP,
+        toolset=Toolset.SSH_KEYS,
+        risk=Risk.READ,
+        retry=Retry.SAFE,
+        description="SSH keys with ids and fingerprints; deploy_instance needs at least one.",
+        method="GET",
+        path="/ssh-keys/",
+        confidence=Confidence(method=97, path=60),
+        alternates=elsewhere("GET", "/sshkeys/", "/keys/"),
+        request=ListSSHKeysQuery,
+        paged=True,
+        response=GetSSHKeysResponse,
+        result="ssh_keys",
+        idempotent=True,
+        core=True,
+    ),
+    Operation(
+        tool="create_ssh_key",
+        title="Create SSH key",
+        group=GROUP,
+        toolset=Toolset.SSH_KEYS,
+        risk=Risk.CHANGE,
+        retry=Retry.UNSENT,
+        description="Add a public key to all regions (25 at most). Without public_key an RSA 2048 pair is "
+        "made, its private half shown once.",
+        method="POST",
+        path="/ssh-keys/",
+        confidence=Confidence(method=97, path=60),
+        request=CreateSSHKeyRequest,
+        response=CreateSSHKeyResponse,
+        result="ssh_key",
+        core=True,
+        look=Look("list_ssh_keys"),
+    ),
+    Operation(
+        tool="get_ssh_key",
+        title="Get SSH key",
+        group=GROUP,
+        toolset=Toolset.SSH_KEYS,
+        risk=Risk.READ,
+        retry=Retry.SAFE,
+        description="One SSH key: name, public half, fingerprint, regions. Never the private half.",
+        method="GET",
+        path="/ssh-keys/{key_id}/",
+        confidence=Confidence(method=97, path=60),
+        place=KeyPath,
+        response=GetSSHKeyDetailResponse,
+        result="ssh_key",
+        idempotent=True,
+    ),
+    Operation(
+        tool="delete_ssh_key",
+        title="Delete SSH key",
+        group=GROUP,
+        toolset=Toolset.SSH_KEYS,
+        risk=Risk.DESTROY,
+        retry=Retry.UNSENT,
+        description="Delete an SSH key in all regions for good. Refused while an active instance uses it.",
+        method="DELETE",
+        path="/ssh-keys/{key_id}/",
+        confidence=Confidence(method=95, path=60),
+        place=KeyPath,
+        response=DeleteSSHKeyResponse,
+        idempotent=True,
+        look=Look("get_ssh_key", ("key_id",)),
+    ),
+)

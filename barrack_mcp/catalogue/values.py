@@ -1,0 +1,303 @@
+"""The types of arguments and answers, with the checks that an argument alone allows.
+
+Checks are functions, not patterns: a tool's schema stays small and every client accepts it. Their sentences never
+repeat the caller's value.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+RESERVED_IDS: Final = frozenset(
+    {
+        "add",
+        "attach",
+        "attach-volumes",
+        "balance",
+        "billing",
+        "bulk-delete",
+        "clone",
+        "create",
+        "delete",
+        "deploy",
+        "detach-volumes",
+        "firewalls",
+        "for-snapshot",
+        "gpu-specs",
+        "gpu-stocks",
+        "hibernate",
+        "image",
+        "image-relationship",
+        "image-relationships",
+        "images",
+        "instances",
+        "os-images",
+        "pricing",
+        "protocols",
+        "reboot",
+        "regions",
+        "resize",
+        "restore",
+        "rules",
+        "scripts",
+        "security-rules",
+        "snapshots",
+        "ssh-keys",
+        "start",
+        "stop",
+        "toggle-public-ip",
+        "types",
+        "volumes",
+    }
+)
+"""The fixed segments of all paths. As an id, one of them would call another operation."""
+
+KNOWN_GPU_MODELS: Final = (
+    "H100-PCIe-NVLink-80GB",
+    "RTX-A6000",
+    "B300-262GB",
+    "H100-SXM5-80GB",
+    "H100-PCIe-80GB",
+    "A100-SXM4-80GB-NVLink",
+    "A100-PCIe-80GB",
+    "L40",
+    "A40",
+)
+"""GPU models seen in the vendor's pages; an open set."""
+
+KNOWN_REGIONS: Final = ("NORWAY-1", "CANADA-1", "US-1")
+"""Regions in the vendor's guide of June 2025; an open set."""
+
+KNOWN_CURRENCIES: Final = ("USD", "EUR", "INR")
+GPU_COUNTS: Final = (1, 2, 4, 8)
+MIN_VOLUME_GB: Final = 100
+MAX_VOLUME_GB: Final = 1_048_576
+MAX_CLOUD_INIT_BYTES: Final = 16_384
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9 ._-]+")
+_KEY_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_CIDR = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+_PUBLIC_KEY = re.compile(
+    r"(ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: [^\r\n]*)?\s*"
+)
+
+_PRIVATE_MARKS = ("PRIVATE KEY", "PuTTY-User-Key-File")
+_NUMERAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+def _matching(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_reserved(value: str) -> str:
+    if value.casefold() in RESERVED_IDS:
+        raise ValueError("is a word of the API's own paths, not an id")
+    return value
+
+
+def _decoded(opening: str) -> BeforeValidator:
+    """Some clients send arrays and objects as JSON strings: read them."""
+
+    def decode(value: object) -> object:
+        if isinstance(value, str) and value.lstrip().startswith(opening):
+            try:
+                return json.loads(value)
+            except (ValueError, RecursionError):
+                return value
+        return value
+
+    return BeforeValidator(decode)
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 2.0 is the integer 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _gpu_count(value: int) -> int:
+    if value not in GPU_COUNTS:
+        raise ValueError("must be 1, 2, 4 or 8")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        if _CIDR.fullmatch(value):
+            ipaddress.ip_network(value, strict=False)
+            return value
+    except ValueError:
+        pass
+    raise ValueError("must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32")
+
+
+def _small_cloud_init(value: str) -> str:
+    if len(value.encode()) > MAX_CLOUD_INIT_BYTES:
+        raise ValueError(f"must be at most {MAX_CLOUD_INIT_BYTES} bytes")
+    return value
+
+
+def _word(value: str) -> str:
+    if not 1 <= len(value) <= 100 or not value.isprintable() or value.isspace():  # noqa: PLR2004 - said in the sentence
+        raise ValueError("must be 1 to 100 printable characters")
+    return value
+
+
+def _no_private_key(value: str) -> str:
+    if any(mark in value for mark in _PRIVATE_MARKS):
+        raise ValueError("holds a private key, which must stay with its owner: give the public half, the .pub file")
+    return value
+
+
+def _no_twice(value: list[str]) -> list[str]:
+    if len(set(value)) != len(value):
+        raise ValueError("must not name the same id twice")
+    return value
+
+
+ARRAY: Final = _decoded("[")
+OBJECT: Final = _decoded("{")
+
+Id: TypeAlias = Annotated[
+    str,
+    _matching(_ID, "must be an id: letters, digits, - and _, starting with a letter or digit"),
+    AfterValidator(_not_reserved),
+]
+"""An opaque id. The form keeps `.`, `..` and `/` out of paths; the prefix is not checked."""
+
+Ids: TypeAlias = Annotated[list[Id], Field(min_length=1), AfterValidator(_no_twice), ARRAY]
+AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), ARRAY]
+"""Ids, where the empty list means something."""
+
+Name: TypeAlias = Annotated[
+    str, Field(max_length=50), _matching(_NAME, "must be made of letters, digits, space, - _ and .")
+]
+ImageName: TypeAlias = Annotated[
+    str, Field(min_length=3, max_length=30), _matching(_NAME, "must be made of letters, digits, space, - _ and .")
+]
+KeyName: TypeAlias = Annotated[
+    str, Field(max_length=50), _matching(_KEY_NAME, "must be made of letters, digits, - _ and ., without space")
+]
+PublicKey: TypeAlias = Annotated[
+    str,
+    AfterValidator(_no_private_key),
+    _matching(_PUBLIC_KEY, "must be one line of an OpenSSH public key, such as ssh-ed25519 AAAA… name"),
+]
+Cidr: TypeAlias = Annotated[str, AfterValidator(_cidr)]
+CloudInit: TypeAlias = Annotated[str, AfterValidator(_small_cloud_init)]
+Password: TypeAlias = Annotated[str, Field(min_length=8)]
+Description: TypeAlias = Annotated[str, Field(max_length=255)]
+Word: TypeAlias = Annotated[str, AfterValidator(_word)]
+"""One value of an open set, such as a region or a GPU model."""
+
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]
+VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB), BeforeValidator(_whole)]
+PositiveInt: TypeAlias = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
+
+
+# The API's enumerations under their own names: a closed set is a `Literal`, an open one a `Word`.
+
+TierEnum: TypeAlias = Literal["legacy", "advanced"]
+"""Documented."""
+Tier528Enum: TypeAlias = TierEnum
+"""The same choices, imported by the vendor a second time (documented)."""
+CurrencyEnum: TypeAlias = Literal["USD", "EUR", "INR"]
+"""Documented."""
+ResourceTypeEnum: TypeAlias = Literal["volumes", "snapshots", "gpus"]
+"""`volumes` is documented; the others are inferred from the answer's keys."""
+VolumeTypeEnum: TypeAlias = Literal["SSD", "HDD", "NVMe"]
+"""Documented: SSD for legacy; HDD and NVMe for advanced."""
+PricingRequestVolumeTypeEnum: TypeAlias = VolumeTypeEnum
+BootSourceEnum: TypeAlias = Literal["os_image", "volume", "custom_image"]
+"""Inferred."""
+DirectionEnum: TypeAlias = Literal["ingress", "egress"]
+"""Inferred in its case."""
+EthertypeEnum: TypeAlias = Literal["IPv4", "IPv6"]
+"""Inferred in its case."""
+GpuCountEnum: TypeAlias = Annotated[int, Field(ge=1, le=8), AfterValidator(_gpu_count), BeforeValidator(_whole)]
+"""1, 2, 4 or 8; a range in the schema, since some clients refuse enumerations of integers."""
+GpuModelEnum: TypeAlias = Word
+RegionEnum: TypeAlias = Word
+ProtocolEnum: TypeAlias = Word
+VMStatus: TypeAlias = Word
+"""Of the states a machine can be in, those on the way come and go with the API's releases."""
+
+
+# Answers: whatever stands there is brought to the declared type without loss, as far as that is possible.
+
+
+def _text(value: object) -> str | None:
+    """Anything but text is shown as its JSON; a character that no encoding can carry, as its escape."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def _number(value: object) -> object:
+    """Decimals often travel as text: `"2.49"` is the number 2.49."""
+    if value is None:
+        return None
+    if isinstance(value, str) and _NUMERAL.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    raise ValueError("is not a number")
+
+
+def _whole_number(value: object) -> object:
+    number = _number(value)
+    if isinstance(number, float) and not number.is_integer():
+        raise ValueError("is not a whole number")
+    return number
+
+
+def _listed(value: object) -> object:
+    return value if value is None or isinstance(value, list) else [value]
+
+
+def bare(name: str) -> BeforeValidator:
+    """Read a bare word or number where an object is expected as that object's field `name`."""
+
+    def wrap(value: object) -> object:
+        return value if value is None or isinstance(value, dict) else {name: value}
+
+    return BeforeValidator(wrap)
+
+
+def keyed(key: str, content: str) -> BeforeValidator:
+    """Read a map of rows as a list of rows that bear their `key`; a row that is no object becomes its `content`."""
+
+    def unfold(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return [{key: at, **(row if isinstance(row, dict) else {content: row})} for at, row in value.items()]
+
+    return BeforeValidator(unfold)
+
+
+Text: TypeAlias = Annotated[str | None, BeforeValidator(_text), WithJsonSchema({"type": ["string", "null"]})]
+LISTED: Final = BeforeValidator(_listed)
+"""Read one row where a list is expected as a list of one."""
+Texts: TypeAlias = Annotated[list[Text] | None, LISTED]
+Flag: TypeAlias = bool | None
+Number: TypeAlias = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": ["number", "null"]})]
+"""Money and other quantities: an integer stays an integer."""
+Whole: TypeAlias = Annotated[Any, BeforeValidator(_whole_number), WithJsonSchema({"type": ["integer", "null"]})]
+Anything: TypeAlias = Annotated[Any, WithJsonSchema({})]
+"""A value of which nothing is known."""
+StatusEnum: TypeAlias = Text
+DeploymentDataStatusEnum: TypeAlias = Text
+IpStatusEnum: TypeAlias = Text

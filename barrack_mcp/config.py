@@ -1,0 +1,252 @@
+"""Settings: read once from the environment, a TOML file and the command line's flags; nothing else reads them.
+
+A setting that is wrong or misspelt is refused at the start, in one sentence: a safety switch that is silently ignored
+is worse than none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from platformdirs import user_state_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
+
+PREFIX: Final = "BARRACK_"
+SIMULATOR_KEY: Final = "sim-key"
+
+_TRUE: Final = ("1", "true", "on", "yes")
+_FALSE: Final = ("", "0", "false", "off", "no")
+_SETS: Final = ("all", "core", *Toolset)
+_SECRETS: Final = ("api_key",)
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text says which, why and what to do, and never holds its value."""
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, str):
+        if value.strip().lower() in _TRUE:
+            return True
+        if value.strip().lower() in _FALSE:
+            return False
+        raise ValueError("must be 1, true, on or 0, false, off")
+    return value
+
+
+def _words(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(word for part in value.split(",") if (word := part.strip()))
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _known(kind: str, known: tuple[str, ...] | frozenset[str]) -> AfterValidator:
+    def check(words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if word not in known:
+                near = difflib.get_close_matches(word, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+                raise ValueError(f"names an unknown {kind}; {hint}")
+        return words
+
+    return AfterValidator(check)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _api_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("must be a URL such as https://barrack.ai/api")
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, a query or a fragment")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
+    return value.rstrip("/")
+
+
+def _template(value: str) -> str:
+    if value.count("{key}") != 1 or not value.isprintable():
+        raise ValueError("must hold {key} once, as in «Bearer {key}»")
+    return value
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """Everything an operator can set. Frozen: a process keeps the surface it started with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr | None = Field(None, description="The API key. Never an argument, never in the TOML file.")
+    api_key_file: Path | None = Field(None, description="A file that holds the key, readable by its owner only.")
+    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+        "https://barrack.ai/api", description="Where the API is: https, or this machine."
+    )
+    auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = Field(
+        "Authorization", description="Name of the header that carries the key."
+    )
+    auth_template: Annotated[str, AfterValidator(_template)] = Field(
+        "Bearer {key}", description="Value of that header."
+    )
+    simulator: Switch = Field(default=False, description="The embedded simulator instead of the network.")
+    toolsets: Annotated[Words, _known("toolset", _SETS)] = Field(
+        ("all",), description="Groups of tools to offer: all, core, or names of toolsets."
+    )
+    tools: Annotated[Words, _known("tool", frozenset(BY_TOOL))] = Field(
+        (), description="Single tools to offer; without toolsets, these alone."
+    )
+    read_only: Switch = Field(default=False, description="Offer and run nothing but reads.")
+    unattended: Annotated[Words, _known("risk", tuple(risk for risk in Risk if risk is not Risk.READ))] = Field(
+        (), description="Risks that run without a person's yes: change, spend, interrupt, expose, destroy."
+    )
+    currency: Literal["USD", "EUR", "INR"] = Field("USD", description="Currency of the rates shown.")
+    timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = Field(
+        30.0, description="Seconds for one call to the API in all."
+    )
+
+    reveal_private_keys: Switch = Field(
+        default=False, description="Over HTTP, let a generated private key stand in the result."
+    )
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError("BARRACK_API_KEY and BARRACK_API_KEY_FILE are both set; keep one of them")
+        return self
+
+    def offers(self, operation: Operation) -> bool:
+        """Whether the chosen surface lists this operation."""
+        if self.read_only and not operation.reads:
+            return False
+        if operation.tool in self.tools:
+            return True
+        if self.tools and "toolsets" not in self.model_fields_set:
+            return False
+        return (
+            "all" in self.toolsets or operation.toolset in self.toolsets or ("core" in self.toolsets and operation.core)
+        )
+
+    @property
+    def state_folder(self) -> Path:
+        """Where files are kept: the user's state folder."""
+        return user_state_path("barrack-mcp")
+
+    @property
+    def key(self) -> SecretStr | None:
+        """The key to send; the simulator has its own."""
+        return SecretStr(SIMULATOR_KEY) if self.simulator else self.api_key
+
+
+NAMES: Final = {f"{PREFIX}{field.upper()}": field for field in Settings.model_fields}
+"""Each setting's name in the environment, and its field."""
+
+
+def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings: the TOML file named by `BARRACK_CONFIG`, over it the environment, over it the flags.
+
+    Args:
+        environ: The process's environment.
+        flags: Fields set on the command line; None means not given.
+
+    Raises:
+        SettingsError: One sentence for each setting that is wrong.
+    """
+    values: dict[str, Any] = {}
+    if path := environ.get(f"{PREFIX}CONFIG"):
+        values |= _from_toml(Path(path))
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
+            values[_field(name)] = value
+    values |= {field: value for field, value in (flags or {}).items() if value is not None}
+    if not values.get("api_key"):
+        values.pop("api_key", None)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(detail) for detail in error.errors())) from None
+    if settings.api_key_file is not None:
+        settings = settings.model_copy(update={"api_key": _key_from(settings.api_key_file)})
+    if settings.key is not None and not settings.key.get_secret_value().isprintable():
+        raise SettingsError("The API key holds a character that no header can carry; copy it again.")
+    return settings
+
+
+def _field(name: str) -> str:
+    field = NAMES.get(name)
+    if field is None:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "README lists the settings this version knows."
+        raise SettingsError(f"{name} is not a setting of this version; {hint}")
+    return field
+
+
+def _from_toml(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"BARRACK_CONFIG: {path} can't be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"BARRACK_CONFIG: {path} is not TOML: {error}.") from None
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
+        field = _field(full)
+        if field in _SECRETS:
+            raise SettingsError(f"{path} must not hold the key; set {full} or BARRACK_API_KEY_FILE in the environment.")
+        values[field] = value
+    return values
+
+
+def _key_from(path: Path) -> SecretStr:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} can't be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is not text.") from None
+    if stat.S_IMODE(mode) & 0o077:
+        raise SettingsError(f"BARRACK_API_KEY_FILE: others can read {path}; run: chmod 600 {path}")
+    if not text:
+        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is empty.")
+    return SecretStr(text)
+
+
+def _sentence(detail: Any) -> str:
+    message = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if not detail["loc"]:
+        return f"{message}."
+    return f"{PREFIX}{str(detail['loc'][0]).upper()} {message}."

@@ -1,0 +1,254 @@
+"""The corridor that every call walks once: look up, validate, guard, send, present."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from barrack_mcp import advice, money
+from barrack_mcp.api.client import Client
+from barrack_mcp.api.errors import ApiError
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation, Risk
+from barrack_mcp.guard import decide, plan
+from barrack_mcp.keyfile import KeyFolder
+from barrack_mcp.outcome import ERRORS, LookWith, Outcome, Plan, Verdict
+from barrack_mcp.present import compact, is_list, presented
+from barrack_mcp.validate import BadArgumentsError, validated
+
+PRICES_KEPT_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class UnknownToolError(Exception):
+    """No tool of this name is offered."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to, before it is put into a protocol's words."""
+
+    structured: JsonObject
+    text: str
+    is_error: bool = False
+    failure: str = ""
+    """Kind of failure, for exit codes: `arguments`, `refused`, `unknown` or a kind of `ApiError`."""
+
+
+@dataclass
+class Dispatcher:
+    """Walks calls through the corridor.
+
+    Attributes:
+        client: Sends to the API.
+        surface: The operations on offer, by tool name.
+        unattended: Risks that run without a person's yes.
+        currency: Currency of the rates shown.
+        key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
+        reveal_private_keys: Whether such a key may stand in the result instead.
+    """
+
+    client: Client
+    surface: Mapping[str, Operation]
+    unattended: Collection[str] = ()
+    currency: str = "USD"
+    key_folder: KeyFolder | None = None
+    reveal_private_keys: bool = False
+    _prices: tuple[float, JsonObject] | None = field(default=None, init=False)
+
+    async def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
+        """Run one tool and answer what came of it.
+
+        Raises:
+            UnknownToolError: The surface doesn't offer such a tool.
+        """
+        operation = self.surface.get(tool)
+        if operation is None:
+            raise UnknownToolError(tool)
+        try:
+            values = validated(operation, arguments)
+        except BadArgumentsError as error:
+            return _outcome("refused", f"{error} Nothing was sent.", failure="arguments")
+        if operation.reads:
+            return await self._read(operation, values)
+        if (refusal := await self._guarded(operation, values)) is not None:
+            return refusal
+        return await self._write(operation, values)
+
+    async def _read(self, operation: Operation, values: JsonObject) -> Answer:
+        try:
+            data = presented(operation, await self.client.send(operation, values), values)
+        except ApiError as error:
+            message = await self._explained(operation, values, error)
+            return _outcome("failed", message, failure=error.failure)
+        await self._add_rates(operation, data)
+        return Answer(data, _told(operation, data))
+
+    async def _guarded(self, operation: Operation, values: JsonObject) -> Answer | None:
+        """Refuse what the account's own rules or the operator forbid; None lets the call go on."""
+        if operation.tool == "create_custom_image" and (taken := await self._taken(values)) is not None:
+            return _outcome("refused", taken.summary, plan=taken)
+        if decide.decide(operation.risk, values, unattended=self.unattended) is decide.Decision.ASK:
+            return _outcome(
+                "refused",
+                f"{operation.title}: not done. {_NEEDS_A_YES[operation.risk]}, and the operator has not allowed this "
+                "without one. Nothing was sent to Barrack; tell the user.",
+            )
+        return None
+
+    async def _taken(self, values: JsonObject) -> Plan | None:
+        """Look whether the snapshot has an image already."""
+        relationship = BY_TOOL["get_snapshot_image"]
+        places = {"snapshot_id": values["snapshot_id"]}
+        try:
+            data = presented(relationship, await self.client.send(relationship, places), places)
+        except ApiError as error:
+            _log.info("no answer on the snapshot's image: %s", error.failure)
+            return None
+        return plan.taken_snapshot(data, snapshot_id=values["snapshot_id"])
+
+    async def _write(self, operation: Operation, values: JsonObject) -> Answer:
+        keyfile: Path | None = None
+        if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
+            try:
+                keyfile = _place(self.key_folder, values["name"])
+            except OSError:
+                return _outcome("refused", _NO_PLACE_FOR_A_KEY)
+        try:
+            body = await self.client.send(operation, values)
+        except ApiError as error:
+            if keyfile is not None:
+                keyfile.unlink(missing_ok=True)
+            return await self._failed(operation, values, error)
+        data = presented(operation, body, values)
+        put_away = keyfile is not None and _put_away(data, keyfile)
+        said = str(data.get("message") or f"{operation.title}: accepted").rstrip(".")
+        if data.get("failed"):
+            asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
+            message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
+            return _outcome("failed", message, result=data, failure="partly")
+        billing = {"note": operation.billing} if operation.billing else None
+        kept = (
+            f"Its private half is in {keyfile}, which only its owner can read; it is not shown again."
+            if put_away
+            else ""
+        )
+        message = " ".join(part for part in (f"{said}.", kept, operation.billing) if part)
+        return _outcome("done", message, result=data, billing=billing)
+
+    async def _failed(self, operation: Operation, values: JsonObject, error: ApiError) -> Answer:
+        if not error.uncertain:
+            return _outcome("failed", await self._explained(operation, values, error), failure=error.failure)
+        look = operation.look
+        if look is None:
+            raise AssertionError(operation.tool)
+        where = LookWith(tool=look.tool, arguments={name: values[name] for name in look.arguments if name in values})
+        message = (
+            f"{error.sentence} Whether it took effect is not known: look with {where.tool} before doing it again, "
+            "or it may happen (and cost) twice."
+        )
+        return _outcome("unknown", message, look_with=where, failure="unknown")
+
+    async def _explained(self, operation: Operation, values: JsonObject, error: ApiError) -> str:
+        """The API's own words, and what to do now."""
+        parts = [error.sentence]
+        if (more := advice.follow_up(operation, error)) is not None:
+            reader = BY_TOOL[more.tool]
+            arguments = {name: values[name] for name in more.arguments}
+            try:
+                parts.append(more.sentence(presented(reader, await self.client.send(reader, arguments), arguments)))
+            except ApiError as second:
+                _log.info("%s could not be read: %s", more.tool, second.failure)
+        parts.append(advice.next_step(operation, error))
+        return " ".join(part for part in parts if part)
+
+    async def _add_rates(self, operation: Operation, data: JsonObject) -> None:
+        """Say of each instance what it costs as it stands."""
+        rows: list[JsonObject] = []
+        if operation.tool == "list_instances":
+            rows = data.get("instances") or []
+        elif operation.tool == "get_instance" and isinstance(data.get("instance"), dict):
+            rows = [data["instance"]]
+        if not rows:
+            return
+        pricing = await self._pricing()
+        for row in rows:
+            price = money.gpu_price(
+                pricing, tier=row.get("tier"), model=row.get("gpu_model") or row.get("gpu_type"), currency=self.currency
+            )
+            rate = money.hourly_rate(
+                status=row.get("status"), gpu_count=row.get("gpu_count"), price=price, currency=self.currency
+            )
+            row["billed_at"] = money.billed(row.get("status"))
+            row["hourly_rate"] = rate
+        data["billing"] = f"Rates are in {self.currency} per hour. {operation.billing or ''}".strip()
+
+    async def _pricing(self) -> JsonObject:
+        """The price list, read at most once a minute; empty if it can't be read."""
+        now = time.monotonic()
+        if self._prices is not None and now - self._prices[0] < PRICES_KEPT_S:
+            return self._prices[1]
+        operation = BY_TOOL["get_pricing"]
+        try:
+            data = presented(operation, await self.client.send(operation, {}), {})
+        except ApiError as error:
+            _log.info("prices could not be read: %s", error.failure)
+            return {}
+        prices: JsonObject = data.get("pricing_data") or {}
+        self._prices = (now, prices)
+        return prices
+
+
+_NEEDS_A_YES: Final = {
+    Risk.SPEND: "It costs money and needs a person's yes",
+    Risk.INTERRUPT: "It interrupts what runs and needs a person's yes",
+    Risk.EXPOSE: "It opens the machine to a large part of the internet and needs a person's yes",
+    Risk.DESTROY: "It destroys something for good and needs a person's yes",
+}
+_NO_PLACE_FOR_A_KEY: Final = (
+    "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
+    "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
+)
+
+
+def _place(folder: KeyFolder | None, name: str) -> Path:
+    if folder is None:
+        raise FileNotFoundError
+    return folder.reserve(name)
+
+
+def _put_away(data: JsonObject, keyfile: Path) -> bool:
+    """Move a private key out of the answer into its file; False if there is none."""
+    key = data.pop("private_key", None)
+    if not key:
+        keyfile.unlink(missing_ok=True)
+        return False
+    keyfile.write_text(str(key), encoding="utf-8")
+    data["private_key_file"] = str(keyfile)
+    return True
+
+
+def _outcome(verdict: Verdict, message: str, *, failure: str = "", **more: Any) -> Answer:
+    structured = Outcome(outcome=verdict, message=message, **more).model_dump(mode="json", exclude_none=True)
+    text = message
+    if "result" in structured:
+        text += f"\n{compact(structured['result'])}"
+    is_error = verdict in ERRORS
+    return Answer(structured, text, is_error=is_error, failure=failure or (verdict if is_error else ""))
+
+
+def _told(operation: Operation, data: JsonObject) -> str:
+    """Say a read's answer in text: first what matters about it, then the data, a row a line."""
+    lines = [*data.get("notes", []), *([data["billing"]] if isinstance(data.get("billing"), str) else [])]
+    rows = data.get(operation.result or "") if is_list(operation) else None
+    if not isinstance(rows, list):
+        return "\n".join([*lines, compact({name: value for name, value in data.items() if name not in _SAID})])
+    rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
+    return "\n".join([*lines, *(compact(row) for row in rows), *([compact(rest)] if rest else [])])
+
+
+_SAID: Final = ("notes", "billing")

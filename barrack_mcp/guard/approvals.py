@@ -1,0 +1,260 @@
+"""Approvals out of band: a person's yes, given where the model has no reach, good once and for one call alone."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from barrack_mcp.store import OPEN_ENDED, Approval, Status, Store
+
+__all__ = [
+    "MAX_WRONG_NAMES",
+    "Approval",
+    "ApprovalError",
+    "Approvals",
+    "NotPending",
+    "Redemption",
+    "Status",
+    "UnknownApproval",
+    "Verdict",
+    "WrongName",
+]
+
+MAX_WRONG_NAMES: Final = 10
+_MAX_PENDING: Final = 1_000
+_ID_LETTERS: Final = 10
+
+_ALREADY: Final = {
+    Status.APPROVED: "has been approved already",
+    Status.DENIED: "has been denied already",
+    Status.EXPIRED: "has expired",
+    Status.USED: "has been approved and used already",
+}
+
+
+class ApprovalError(Exception):
+    """A decision that can't be taken; its text is one sentence for the person."""
+
+
+class UnknownApproval(ApprovalError):  # noqa: N818  # named for what it says
+    """No request has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no request with this id; it may be older than this server keeps.")
+
+
+class NotPending(ApprovalError):  # noqa: N818  # as above
+    """The request has its answer, or its time is over."""
+
+    def __init__(self, approval: Approval) -> None:
+        super().__init__(f"Nothing changed: this request {_ALREADY[approval.status]}.")
+        self.approval = approval
+
+
+class WrongName(ApprovalError):  # noqa: N818  # as above
+    """What was typed is not, letter for letter, what had to be."""
+
+    def __init__(self, approval: Approval) -> None:
+        left = MAX_WRONG_NAMES - approval.wrong_names
+        then = {0: "The request is now denied.", 1: "1 try is left."}.get(left, f"{left} tries are left.")
+        super().__init__(f"That is not the name asked for, letter for letter, so nothing was approved. {then}")
+        self.approval = approval
+
+
+class Verdict(StrEnum):
+    """What a repeated call is told."""
+
+    APPROVED = "approved"
+    """Go on, this once."""
+    PENDING = "pending"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    NONE = "none"
+    """Nobody was asked yet, or the answer was told before."""
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """What became of the request behind a call."""
+
+    verdict: Verdict
+    approval: Approval | None = None
+    """The request; None if there is none."""
+
+
+class Approvals:
+    """Requests for a person's yes, their answers, and the one use of each yes.
+
+    Every method raises `StoreError` when the state can't be read or written.
+
+    Args:
+        store: Where they are kept.
+        ttl: Seconds from the request until it, and a yes to it, lapses.
+        now: The time in seconds since 1970.
+    """
+
+    def __init__(self, store: Store, *, ttl: float, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._ttl = ttl
+        self._now = now
+
+    async def request(
+        self,
+        *,
+        binding: str,
+        caller: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        plan: Mapping[str, Any],
+        must_type: str | None,
+        fingerprint: str,
+    ) -> Approval:
+        """Ask for a yes. While one is asked for, or given and not used, the same binding gets that same request.
+
+        Args:
+            binding: Digest of all that the yes is good for.
+            caller: Who asks.
+            tool: The tool's name.
+            arguments: Its arguments as JSON, masked already.
+            plan: What the call would do, as JSON.
+            must_type: What the person has to type to approve; None if a plain yes is enough.
+            fingerprint: The target as the plan found it.
+        """
+        now = self._now()
+        fresh = Approval(
+            id=_new_id(),
+            binding=binding,
+            caller=caller,
+            tool=tool,
+            arguments=arguments,
+            plan=plan,
+            must_type=must_type,
+            fingerprint=fingerprint,
+            status=Status.PENDING,
+            created_at=now,
+            expires_at=now + self._ttl,
+        )
+        while True:
+            kept = await self._store.add_approval(fresh)
+            current = self._as_of_now(kept)
+            if current.status in OPEN_ENDED:
+                return current
+            # whoever asks anew has no need to hear of the old answer
+            await self._store.swap_approval(kept, replace(current, told_at=self._now()))
+
+    async def redeem(self, binding: str) -> Redemption:
+        """Use a yes up: one caller alone ever gets `approved` for it. A no or a lapse is told once, then forgotten."""
+        while (kept := await self._store.live_approval(binding)) is not None:
+            current = self._as_of_now(kept)
+            verdict = Verdict(current.status)
+            if current.status is Status.PENDING:
+                return Redemption(verdict, current)
+            now = self._now()
+            if current.status is Status.APPROVED:
+                after = replace(current, status=Status.USED, used_at=now)
+            else:
+                after = replace(current, told_at=now)
+            if await self._store.swap_approval(kept, after):
+                return Redemption(verdict, after)
+        return Redemption(Verdict.NONE)
+
+    async def approve(self, approval_id: str, *, by: str, typed: str | None = None) -> Approval:
+        """Say yes to one call, once.
+
+        Args:
+            approval_id: The request's id.
+            by: Who says so, and where.
+            typed: What the person typed; has to be exactly the request's `must_type`, if it has one.
+
+        Raises:
+            UnknownApproval: No request has this id.
+            NotPending: It is decided or expired.
+            WrongName: Something else was typed; after the tenth time the request is denied.
+        """
+        while True:
+            kept = await self._pending_one(approval_id)
+            if kept.must_type is None or typed == kept.must_type:
+                if await self._store.swap_approval(kept, after := self._decided(kept, Status.APPROVED, by)):
+                    return after
+                continue
+            after = replace(kept, wrong_names=kept.wrong_names + 1)
+            if after.wrong_names >= MAX_WRONG_NAMES:
+                after = self._decided(after, Status.DENIED, f"{by}, by {MAX_WRONG_NAMES} wrong names")
+            if await self._store.swap_approval(kept, after):
+                raise WrongName(after)
+
+    async def deny(self, approval_id: str, *, by: str) -> Approval:
+        """Say no.
+
+        Raises:
+            UnknownApproval: No request has this id.
+            NotPending: It is decided or expired.
+        """
+        while True:
+            kept = await self._pending_one(approval_id)
+            if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
+                return after
+
+    async def find(self, approval_id: str) -> Approval:
+        """Show one request as it stands now.
+
+        Raises:
+            UnknownApproval: No request has this id.
+        """
+        return self._as_of_now(await self._kept(approval_id))
+
+    async def pending(self) -> list[Approval]:
+        """List the requests that wait for an answer, oldest first."""
+        await self._lapse()
+        return (await self._store.approvals([Status.PENDING], limit=_MAX_PENDING))[::-1]
+
+    async def recent(self, limit: int = 20) -> list[Approval]:
+        """List the requests that have their answer or expired, newest first."""
+        await self._lapse()
+        return await self._store.approvals([status for status in Status if status is not Status.PENDING], limit=limit)
+
+    async def changes(self) -> int:
+        """Count the requests and the changes of their status until now, lapses included."""
+        await self._lapse()
+        return await self._store.changes()
+
+    async def use(self, nonce: str, *, until: float) -> bool:
+        """Use up what is good once, such as a link to sign in; see `Store.use`."""
+        return await self._store.use(nonce, until=until)
+
+    async def _kept(self, approval_id: str) -> Approval:
+        kept = await self._store.find_approval(approval_id) if approval_id.isascii() else None
+        if kept is None:
+            raise UnknownApproval
+        return kept
+
+    async def _pending_one(self, approval_id: str) -> Approval:
+        kept = await self._kept(approval_id)
+        current = self._as_of_now(kept)
+        if current.status is not Status.PENDING:
+            raise NotPending(current)
+        return kept
+
+    async def _lapse(self) -> None:
+        for kept in await self._store.approvals(OPEN_ENDED, limit=_MAX_PENDING):
+            current = self._as_of_now(kept)
+            if current.status is not kept.status:
+                await self._store.swap_approval(kept, current)
+
+    def _as_of_now(self, approval: Approval) -> Approval:
+        if approval.status in OPEN_ENDED and self._now() >= approval.expires_at:
+            return replace(approval, status=Status.EXPIRED)
+        return approval
+
+    def _decided(self, approval: Approval, status: Status, by: str) -> Approval:
+        return replace(approval, status=status, decided_at=self._now(), decided_by=by)
+
+
+def _new_id() -> str:
+    letters = base64.b32encode(secrets.token_bytes(_ID_LETTERS)).decode().lower()
+    return f"ap-{letters[:_ID_LETTERS]}"

@@ -1,0 +1,9 @@
+"""The web page on loopback where a person sees what a call would do, and says yes or no."""
+
+from __future__ import annotations
+
+from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.entry import login_link, new_secret
+from barrack_mcp.guard.page.server import PageError, PageServer
+
+__all__ = ["PageError", "PageServer", "create_page", "login_link", "new_secret"]

@@ -1,0 +1,146 @@
+"""The page behind a socket that only this machine reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import uvicorn
+from anyio.abc import TaskGroup
+
+from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.entry import login_link
+
+_HOST: Final = "127.0.0.1"
+_NAMES: Final = (_HOST, "localhost", "[::1]")
+_MAX_CONNECTIONS: Final = 64
+_GRACE_S: Final = 1
+
+
+class PageError(Exception):
+    """The page can't be served; its text is one sentence for the operator."""
+
+
+class PageServer:
+    """Serves the page from the first `start()` until its block ends; until then nothing listens.
+
+    Args:
+        approvals: What the page shows and decides.
+        secret: What lets a person in; at least 16 characters.
+        port: The port on 127.0.0.1; 0 for any free one.
+        now: The time in seconds since 1970.
+    """
+
+    def __init__(
+        self, approvals: Approvals, *, secret: str, port: int = 0, now: Callable[[], float] = time.time
+    ) -> None:
+        self._approvals = approvals
+        self._secret = secret
+        self._port = port
+        self._now = now
+        self._starting = anyio.Lock()
+        self._tasks: TaskGroup | None = None
+        self._url: str | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        tasks, self._tasks, self._url = self._tasks, None, None
+        if tasks is None:
+            return None
+        tasks.cancel_scope.cancel()
+        if not isinstance(error, Exception):
+            return await tasks.__aexit__(kind, error, trace)
+        # the group would wrap the block's own failure
+        await tasks.__aexit__(None, None, None)
+        return None
+
+    @property
+    def url(self) -> str:
+        """The page's address, such as `http://127.0.0.1:40123`; anyone may know it."""
+        if self._url is None:
+            raise PageError("The page is not being served.")
+        return self._url
+
+    def login_url(self, approval_id: str | None = None) -> str:
+        """Make a link that signs in once, within two minutes, and opens a request or the list. For a person only."""
+        return login_link(self.url, secret=self._secret, approval_id=approval_id, now=self._now)
+
+    async def start(self) -> None:
+        """Begin to listen; a second call changes nothing.
+
+        Raises:
+            PageError: The port is taken, or the block has ended.
+        """
+        async with self._starting:
+            if self._url is not None:
+                return
+            if self._tasks is None:
+                raise PageError("The page is not being served.")
+            try:
+                bound = socket.create_server((_HOST, self._port))
+            except (OSError, OverflowError):
+                raise PageError(
+                    f"The approval page can't have port {self._port}; is it taken? Set BARRACK_PAGE_PORT to another "
+                    "one, or leave it out for any free port."
+                ) from None
+            port = bound.getsockname()[1]
+            await self._tasks.start(self._serve, bound, port)
+            self._url = f"http://{_HOST}:{port}"
+
+    async def _serve(self, bound: socket.socket, port: int, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        hosts = [f"{name}:{port}" for name in _NAMES]
+        page = create_page(self._approvals, secret=self._secret, allowed_hosts=hosts, now=self._now)
+        config = uvicorn.Config(
+            page,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        server = _Server(config, task_status.started)
+        async with anyio.create_task_group() as tasks:
+            # shielded, so that uvicorn ends by its own wish and lets answers under way finish
+            with anyio.CancelScope(shield=True):
+                tasks.start_soon(_stop_with, server, page.state.live.close)
+                await server.serve(sockets=[bound])
+            tasks.cancel_scope.cancel()
+
+
+async def _stop_with(server: uvicorn.Server, end_streams: Callable[[], None]) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        end_streams()
+        server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening()

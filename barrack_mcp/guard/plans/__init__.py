@@ -1,0 +1,92 @@
+"""What a call would do, for every operation that may ask: made from what the server itself reads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.guard.plans import (
+    deploy,
+    firewalls,
+    images,
+    instances,
+    keys,
+    scripts,
+    snapshots,
+    spending,
+    volumes,
+)
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned
+from barrack_mcp.guard.plans.reading import SECONDS, Desk, Reader
+
+__all__ = ["PLANNERS", "Planned", "Reader", "plan"]
+
+Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
+
+PLANNERS: Final[Mapping[str, Planner]] = MappingProxyType(
+    {
+        planner.__name__: planner
+        for planner in (
+            deploy.deploy_instance,
+            instances.stop_instance,
+            instances.reboot_instance,
+            instances.hibernate_instance,
+            spending.restore_instance,
+            instances.delete_instance,
+            instances.toggle_instance_public_ip,
+            firewalls.add_instance_security_rule,
+            firewalls.remove_instance_security_rule,
+            keys.delete_ssh_key,
+            spending.create_volume,
+            volumes.detach_volumes,
+            spending.clone_volume,
+            spending.resize_volume,
+            volumes.delete_volume,
+            scripts.delete_startup_script,
+            scripts.bulk_delete_startup_scripts,
+            spending.create_snapshot,
+            spending.restore_snapshot,
+            snapshots.delete_snapshot,
+            images.create_custom_image,
+            images.delete_custom_image,
+            firewalls.add_firewall_rule,
+            firewalls.remove_firewall_rule,
+            firewalls.attach_firewall,
+            firewalls.delete_firewall,
+        )
+    }
+)
+"""What finds out about each operation, by the name of its tool."""
+
+
+async def plan(
+    operation: Operation,
+    arguments: JsonObject,
+    *,
+    read: Reader,
+    currency: str,
+    now: float,
+    seconds: float = SECONDS,
+) -> Planned:
+    """Find out what a call would do, and say it.
+
+    Args:
+        operation: What would be done; one of `PLANNERS`.
+        arguments: Its validated arguments.
+        read: Sends one read operation and presents its answer.
+        currency: Currency of prices: USD, EUR or INR.
+        now: Unix seconds, for ages.
+        seconds: Time for all reads but the target's; what is not read by then is a warning.
+
+    Returns:
+        The plan with what binds it. Its target was read just now; a second one, made after the answer, has the same
+        `fingerprint` unless something changed in between.
+
+    Raises:
+        ApiError: The target could not be read.
+        KeyError: The operation never asks.
+    """
+    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds), currency, now)
+    return (await PLANNERS[operation.tool](inquiry)).planned(inquiry)

@@ -1,0 +1,161 @@
+"""What is bought when an instance is deployed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from barrack_mcp import money
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.guard.plans.account import Account
+from barrack_mcp.guard.plans.draft import Draft, Inquiry
+from barrack_mcp.guard.plans.firewalls import rule_in_words
+from barrack_mcp.guard.plans.instances import gpus, hourly
+from barrack_mcp.guard.plans.reading import Listing
+from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
+from barrack_mcp.guard.plans.things import (
+    IMAGE,
+    INSTANCE,
+    KEY,
+    SCRIPT,
+    VOLUME,
+    Thing,
+    labels,
+    listed,
+    objects,
+    sentence,
+    text,
+    things,
+    usable_id,
+)
+from barrack_mcp.outcome import Safer
+
+_NAMED: Final = (
+    ("volume_id", VOLUME, "get_volume"),
+    ("image_id", IMAGE, "get_custom_image"),
+    ("startup_script_id", SCRIPT, "get_startup_script"),
+)
+"""What a deployment may name by its id: the argument, its kind, and the read."""
+
+
+async def deploy_instance(inquiry: Inquiry) -> Draft:
+    """A new instance costs from when it is ACTIVE."""
+    wanted = inquiry.arguments
+    async with inquiry.desk.side_by_side() as sheet:
+        account = Account.ask(sheet)
+        regions = sheet.rows("list_regions", {}, "the regions")
+        keys = sheet.rows("list_ssh_keys", {}, "the SSH keys")
+        named = {
+            name: sheet.one(tool, {BY_TOOL[tool].placeholders[0]: wanted[name]}, f"the {kind.words} that it names")
+            for name, kind, tool in _NAMED
+            if name in wanted
+        }
+        systems = (
+            sheet.rows("list_os_images", {"region": wanted["region"], "tier": wanted["tier"]}, "the OS images")
+            if "os_image" in wanted
+            else Listing()
+        )
+    machine = {"gpu_type": wanted["gpu_model"], "gpu_count": wanted["gpu_count"], "tier": wanted["tier"]}
+
+    def disk(currency: str) -> Decimal | None:
+        if "os_volume" not in wanted:
+            return Decimal(0)
+        size_gb = wanted["os_volume"]["size_gb"]
+        return money.dearest_volume_hourly(account.pricing, tier=wanted["tier"], size_gb=size_gb, currency=currency)
+
+    def price(currency: str) -> Decimal | None:
+        whole, part = hourly(machine, account.pricing, money.Billed.FULL, currency), disk(currency)
+        return None if whole is None or part is None else whole + part
+
+    # a model that has a price stands in Barrack's own list; no other word of the caller is shown
+    sold = price(inquiry.currency) is not None
+    hardware = gpus(machine) if sold else None
+    region = known_region(wanted["region"], regions.rows)
+    known_keys = things(KEY, keys.rows, where=lambda row: text(row, "id") in wanted["ssh_key_ids"])
+    system = next((text(row, "name") for row in systems.rows if row.get("name") == wanted.get("os_image")), None)
+    used = [Thing(kind, named[name].known, asked=wanted[name]) for name, kind, _ in _NAMED if name in named]
+    parts = [part for part in (hardware, wanted["tier"], region) if part]
+    draft = Draft(
+        summary=f"Buy an instance ({', '.join(parts)})",
+        target={
+            "type": "instance",
+            "id": None,
+            "name": wanted["name"],
+            "gpus": hardware,
+            "tier": wanted["tier"],
+            "region": region,
+            "os_image": system,
+            "made_with": [thing.in_words for thing in used],
+            "ssh_keys": labels(known_keys),
+            "public_ip": wanted.get("public_ip"),
+            "security_rules": listed([rule_in_words(rule) for rule in wanted.get("security_rules", [])]),
+        },
+        warnings=[
+            FULL_RATE,
+            *_unchecked(wanted, region, system, known_keys, keys),
+            *_disk_warning(wanted, disk(inquiry.currency), inquiry.currency),
+            *_openings(wanted),
+        ],
+        safer=_instead(wanted, account.instances),
+        facts={"made_with": [thing.facts for thing in used]},
+    )
+    if any(single.missing for single in named.values()):
+        draft.refusal = (
+            "Barrack knows no such volume, image or script as the one named. Nothing was sent; check its id."
+        )
+    return bought(inquiry, account, draft, price)
+
+
+def _unchecked(
+    wanted: JsonObject, region: str | None, system: str | None, known_keys: list[Thing], keys: Listing
+) -> list[str]:
+    """Warn of what the account or Barrack doesn't seem to have."""
+    warnings = []
+    if region is None:
+        warnings.append(UNKNOWN_REGION)
+    if "os_image" in wanted and system is None:
+        warnings.append("The OS image asked for is not in Barrack's list for this region, as far as it was read.")
+    unknown = len(wanted["ssh_key_ids"]) - len(known_keys)
+    if keys.complete and unknown:
+        warnings.append(f"{unknown} of the SSH keys named are not known to Barrack.")
+    return warnings
+
+
+def _disk_warning(wanted: JsonObject, disk: Decimal | None, currency: str) -> list[str]:
+    if "os_volume" not in wanted or disk is None:
+        return []
+    size_gb = wanted["os_volume"]["size_gb"]
+    return [f"Of this, its system volume of {size_gb:,} GB is at most {money.rate_shown(disk, currency)}."]
+
+
+def _openings(wanted: JsonObject) -> list[str]:
+    """Say what the new instance lets in, and what it runs that is not shown here."""
+    warnings = [f"It lets in: {rule_in_words(rule)}." for rule in objects(wanted.get("security_rules"))]
+    if "jupyter_password" in wanted:
+        warnings.append("It starts Jupyter on port 8888.")
+    if "cloud_init" in wanted:
+        size = len(wanted["cloud_init"].encode())
+        warnings.append(f"At its first boot it runs cloud-init of {size:,} bytes, which are not shown here.")
+    return listed(warnings)
+
+
+def _instead(wanted: JsonObject, instances: Listing) -> list[Safer]:
+    """Offer an instance of the same kind that is there already and idle."""
+    same = [
+        thing
+        for thing in things(INSTANCE, instances.rows)
+        if all(
+            str(thing.row.get(field)).lower() == str(wanted[name]).lower()
+            for field, name in (("gpu_type", "gpu_model"), ("gpu_count", "gpu_count"), ("region", "region"))
+        )
+    ]
+    offers = (
+        ("SHUTOFF", "start_instance", "is stopped and costs the full rate already: starting it adds nothing."),
+        ("HIBERNATED", "restore_instance", "is hibernated: restoring it makes no second one."),
+    )
+    return [
+        Safer(tool=tool, arguments={"instance_id": at}, why=f"{sentence(thing.in_words)}, of the same kind, {why}")
+        for status, tool, why in offers
+        for thing in [each for each in same if each.status == status][:1]
+        if (at := usable_id(thing.id))
+    ]

@@ -1,0 +1,142 @@
+"""A plan in the making: what a kind's room finds out, and how it becomes the plan that a person sees."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from barrack_mcp import money
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.guard.plans.reading import Desk
+from barrack_mcp.guard.plans.things import Thing, marks
+from barrack_mcp.outcome import Cost, Plan, Safer
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a call would do, and what the guard needs to decide on it and to hold it to that.
+
+    Attributes:
+        plan: For people and the model.
+        must_type: What a person types to agree to a destruction: the target's name; its id if it has none, if the
+            name is over 50 characters or can't be typed as it is shown; `delete N` in bulk. Empty where a call makes
+            something new.
+        protected_by: Every name and id of the target and of what the call would destroy or interrupt with it, as the
+            API has them, for the operator's globs.
+        fingerprint: Digest of the facts that a person agrees to; another one means that the target was renamed,
+            replaced, attached, changed or priced anew. Balance, cost so far and age don't count.
+        hourly_now: What all of the account costs per hour now, in the settings' currency; for spending only, None
+            unless everything was read and priced. What is being made or started counts at the rate it will have.
+        hourly_after: The same after the call.
+        balance: Credit left, in its own currency; for spending only, None if unknown.
+        runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
+        refusal: Why the call can't make sense and must not be sent; None if it can.
+    """
+
+    plan: Plan
+    must_type: str
+    protected_by: tuple[str, ...]
+    fingerprint: str
+    hourly_now: Decimal | None = None
+    hourly_after: Decimal | None = None
+    balance: Decimal | None = None
+    runway_hours_after: Decimal | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One call to plan.
+
+    Attributes:
+        operation: What would be done.
+        arguments: Its validated arguments.
+        desk: Sends the reads.
+        currency: Currency of prices.
+        now: Unix seconds, for ages.
+    """
+
+    operation: Operation
+    arguments: JsonObject
+    desk: Desk
+    currency: str
+    now: float
+
+
+@dataclass
+class Draft:
+    """What was found out. The lists are as in `Plan`, the rest as in `Planned`."""
+
+    summary: str
+    target: JsonObject
+    things: list[Thing] = field(default_factory=list)
+    """The target, if it exists."""
+    must_type: str | None = None
+    cost: Cost | None = None
+    lost: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    safer: list[Safer] = field(default_factory=list)
+    touched: list[Thing] = field(default_factory=list)
+    """What goes or stops with the target."""
+    facts: JsonObject = field(default_factory=dict)
+    """What a person agrees to beside the facts of the target."""
+    hourly_now: Decimal | None = None
+    hourly_after: Decimal | None = None
+    balance: Decimal | None = None
+    runway_hours: Decimal | None = None
+    refusal: str | None = None
+
+    def planned(self, inquiry: Inquiry) -> Planned:
+        """Finish the plan."""
+        plan = Plan(
+            summary=self.summary,
+            risk=inquiry.operation.risk,
+            target=self.target,
+            cost=self.cost,
+            lost=self.lost,
+            kept=self.kept,
+            warnings=list(dict.fromkeys([*self.warnings, *inquiry.desk.unread])),
+            safer=self.safer,
+        )
+        must_type = self.must_type
+        if must_type is None:
+            must_type = self.things[0].to_type if self.things else ""
+        return Planned(
+            plan=plan,
+            must_type=must_type,
+            protected_by=marks([*self.things, *self.touched]),
+            fingerprint=_digest([inquiry.operation.tool, [thing.facts for thing in self.things], self.facts]),
+            hourly_now=self.hourly_now,
+            hourly_after=self.hourly_after,
+            balance=self.balance,
+            runway_hours_after=self.runway_hours,
+            refusal=self.refusal,
+        )
+
+
+def not_found(thing: Thing) -> Draft:
+    """The API answered, but not with the target."""
+    return Draft(
+        summary=f"Nothing is known of {thing.in_words}.",
+        target=thing.target(),
+        things=[thing],
+        refusal=f"Barrack answered without the {thing.kind.words}, so what would happen to it can't be said. "
+        "Nothing was sent; check the id.",
+    )
+
+
+def cost(inquiry: Inquiry, *, now: Decimal | None, after: Decimal | None, spent: Decimal | None = None) -> Cost:
+    """What the target costs, before and after."""
+    return Cost(
+        currency=inquiry.currency,
+        hourly_now=money.rounded(now),
+        hourly_after=money.rounded(after),
+        spent_so_far=money.rounded(spent),
+    )
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

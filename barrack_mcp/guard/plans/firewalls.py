@@ -1,0 +1,318 @@
+"""What happens to instances when a firewall is attached anew or deleted, and when rules come and go."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.quote import quoted
+from barrack_mcp.guard.plans.reading import Single
+from barrack_mcp.guard.plans.things import (
+    FIREWALL,
+    INSTANCE,
+    TIMES,
+    Thing,
+    age,
+    counted,
+    joined,
+    labels,
+    listed,
+    objects,
+    said,
+    sentence,
+    text,
+    usable_id,
+)
+from barrack_mcp.outcome import Safer
+
+DELAY: Final = "Rules may take up to 10 minutes to work."
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
+_SSH: Final = 22
+_COUNTABLE: Final = 10**9
+_MOST_LOOKED_AT: Final = 20
+
+
+def attached(firewall: Thing) -> list[Thing]:
+    """The instances that have a firewall."""
+    rows = [
+        {**row, **vm} if isinstance(vm := row.get("vm"), dict) else row
+        for row in objects(firewall.row.get("attachments"))
+    ]
+    return [Thing(INSTANCE, row, asked=text(row, "instance_id")) for row in rows]
+
+
+def _ids(found: list[Thing]) -> list[str]:
+    return [thing.id for thing in found if thing.id]
+
+
+def _knows_who(firewall: Thing) -> bool:
+    return isinstance(firewall.row.get("attachments"), list)
+
+
+def _who(firewall: Thing, now: list[Thing]) -> list[str]:
+    """Warn if nobody can tell who has the firewall."""
+    return [] if _knows_who(firewall) or now else ["Could not be read: which instances have this firewall now."]
+
+
+async def _read(inquiry: Inquiry) -> Thing:
+    firewall_id = inquiry.arguments["firewall_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_firewall", {"firewall_id": firewall_id})
+    return Thing(FIREWALL, found.known, asked=firewall_id)
+
+
+def _draft(firewall: Thing, summary: str, inquiry: Inquiry) -> Draft:
+    now = attached(firewall)
+    return Draft(
+        summary=summary,
+        target=firewall.target(
+            rules=listed([rule_in_words(row) for row in objects(firewall.row.get("rules"))]),
+            instances=labels(now),
+            age=age(firewall.row, inquiry.now),
+        ),
+        things=[firewall],
+        warnings=_who(firewall, now),
+        facts={"attached": sorted(_ids(now))},
+    )
+
+
+async def delete_firewall(inquiry: Inquiry) -> Draft:
+    """The firewall and its rules are gone for good."""
+    firewall = await _read(inquiry)
+    if not firewall.row:
+        return not_found(firewall)
+    now = attached(firewall)
+    facts = (said(firewall.row, "status"), said(firewall.row, "region"))
+    draft = _draft(firewall, f"Delete firewall {firewall.with_facts(*facts)} and its rules for good.", inquiry)
+    draft.touched = now
+    draft.lost = [
+        f"its rules: {joined([rule_in_words(row) for row in objects(firewall.row.get('rules'))]) or 'none shown'}",
+        *([f"its protection of {counted(len(now), 'instance')}: {joined(labels(now))}"] if now else []),
+    ]
+    draft.kept = ["the instances and their own security rules"]
+    if now:
+        draft.warnings.append("It is attached; Barrack deletes detached firewalls only and will probably refuse.")
+        draft.safer = [
+            Safer(
+                tool="attach_firewall",
+                arguments={"firewall_id": firewall.asked, "instance_ids": []},
+                why="Detaching it from all instances first shows what fails without it, and can be taken back.",
+            )
+        ]
+    return draft
+
+
+async def attach_firewall(inquiry: Inquiry) -> Draft:
+    """The instances named have the firewall afterwards; those left out may lose it."""
+    firewall_id, wanted = inquiry.arguments["firewall_id"], inquiry.arguments["instance_ids"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_firewall", {"firewall_id": firewall_id})
+        details = {
+            at: sheet.one("get_instance", {"instance_id": at}, f"instance {quoted(at)}")
+            for at in wanted[:_MOST_LOOKED_AT]
+        }
+    firewall = Thing(FIREWALL, found.known, asked=firewall_id)
+    if not found.data:
+        return not_found(firewall)
+    now = {thing.id: thing for thing in attached(firewall)}
+    named = {at: Thing(INSTANCE, details[at].known if at in details else {}, asked=at) for at in wanted}
+    gain = [named[at] for at in wanted if at not in now]
+    lose = [thing for at, thing in now.items() if at not in named]
+    stay = [thing for at, thing in now.items() if at in named]
+    draft = _draft(firewall, _attaching(firewall, gain, lose), inquiry)
+    draft.touched = [*lose, *gain]
+    draft.lost = listed([f"{thing.in_words} would lose the firewall" for thing in lose])
+    draft.kept = [
+        *listed([f"{thing.in_words} would gain the firewall" for thing in gain]),
+        *listed([f"{thing.in_words} keeps the firewall" for thing in stay]),
+    ]
+    draft.warnings += _attach_warnings(gain, lose, stay)
+    ids = [usable_id(thing.id) for thing in (*lose, *named.values())]
+    if lose and None not in ids:
+        arguments = {"firewall_id": firewall_id, "instance_ids": ids}
+        draft.safer = [Safer(tool="attach_firewall", arguments=arguments, why="With this list nobody loses it.")]
+    draft.refusal = _unknown(details)
+    return draft
+
+
+def _attaching(firewall: Thing, gain: list[Thing], lose: list[Thing]) -> str:
+    parts = []
+    if lose:
+        parts.append(f"{joined(labels(lose))} would lose it")
+    if gain:
+        parts.append(f"{joined(labels(gain))} would gain it")
+    outcome = "; ".join(parts) or "nothing would change"
+    return f"Set which instances have firewall {firewall.with_facts(said(firewall.row, 'region'))}: {outcome}."
+
+
+def _attach_warnings(gain: list[Thing], lose: list[Thing], stay: list[Thing]) -> list[str]:
+    warnings = []
+    if lose:
+        warnings.append(
+            "The list given may replace the present one: who is left out would lose the firewall and what it lets "
+            "through, or be reachable where it kept others out."
+        )
+    if not (gain or lose):
+        warnings.append("The same instances have it already." if stay else "No instance has it, and none is named.")
+    warnings += [
+        f"{sentence(thing.in_words)} is {said(thing.row, 'status')}; attaching wants ACTIVE."
+        for thing in gain
+        if thing.status not in ("", "ACTIVE")
+    ]
+    return listed(warnings)
+
+
+def _unknown(details: Mapping[str, Single]) -> str | None:
+    missing = next((at for at, detail in details.items() if detail.missing), None)
+    return None if missing is None else f"Barrack knows no instance {quoted(missing)}. Nothing was sent."
+
+
+def _reach(firewall: Thing) -> str:
+    now = attached(firewall)
+    return f"it affects {counted(len(now), 'instance')} ({joined(labels(now))})" if now else "no instance has it now"
+
+
+async def add_firewall_rule(inquiry: Inquiry) -> Draft:
+    """Traffic is let through on every instance that has the firewall."""
+    firewall = await _read(inquiry)
+    if not firewall.row:
+        return not_found(firewall)
+    now = attached(firewall)
+    opening = rule_in_words(inquiry.arguments)
+    draft = _draft(firewall, f"Add a rule to firewall {firewall.label}: {opening}; {_reach(firewall)}.", inquiry)
+    draft.warnings = [
+        *[f"{sentence(thing.in_words)} would let this through." for thing in now[:_MOST_LOOKED_AT]],
+        *draft.warnings,
+        *opening_warnings(inquiry.arguments),
+    ]
+    return draft
+
+
+async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
+    """Traffic is cut off on every instance that has the firewall."""
+    firewall = await _read(inquiry)
+    if not firewall.row:
+        return not_found(firewall)
+    now = attached(firewall)
+    draft = _draft(firewall, f"from firewall {firewall.label}; {_reach(firewall)}.", inquiry)
+    draft.touched = now
+    _removal(draft, firewall.row.get("rules"), inquiry.arguments["rule_id"])
+    draft.lost += listed([f"the same on {thing.in_words}" for thing in now])
+    return draft
+
+
+async def _instance(inquiry: Inquiry) -> Thing:
+    instance_id = inquiry.arguments["instance_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+    return Thing(INSTANCE, found.known, asked=instance_id)
+
+
+def _own_rules(instance: Thing, summary: str) -> Draft:
+    return Draft(
+        summary=summary,
+        target=instance.target(
+            public_ip=said(instance.row, "public_ip"),
+            rules=listed([rule_in_words(row) for row in objects(instance.row.get("security_rules"))]),
+        ),
+        things=[instance],
+    )
+
+
+async def add_instance_security_rule(inquiry: Inquiry) -> Draft:
+    """Traffic is let through on one instance."""
+    instance = await _instance(inquiry)
+    if not instance.row:
+        return not_found(instance)
+    label = instance.with_facts(said(instance.row, "status"), said(instance.row, "region"))
+    draft = _own_rules(instance, f"Add a rule to instance {label}: {rule_in_words(inquiry.arguments)}.")
+    draft.warnings = opening_warnings(inquiry.arguments)
+    if (address := said(instance.row, "public_ip")) and inquiry.arguments["direction"] == "ingress":
+        draft.warnings.insert(0, f"It has the public IP {address}, so this opens it to the internet at once.")
+    return draft
+
+
+async def remove_instance_security_rule(inquiry: Inquiry) -> Draft:
+    """Traffic is cut off on one instance."""
+    instance = await _instance(inquiry)
+    if not instance.row:
+        return not_found(instance)
+    label = instance.with_facts(said(instance.row, "status"), said(instance.row, "region"))
+    draft = _own_rules(instance, f"from instance {label}.")
+    _removal(draft, instance.row.get("security_rules"), inquiry.arguments["rule_id"])
+    draft.kept = ["the rules of its firewalls"]
+    return draft
+
+
+def _removal(draft: Draft, rules: object, rule_id: str) -> None:
+    """Say which traffic is cut off when a rule goes; refuse if there is no such rule. The summary lacks its start."""
+    rule = next((row for row in objects(rules) if text(row, "id") == rule_id), None)
+    if rule is None:
+        if isinstance(rules, list):
+            draft.refusal = f"There is no rule {quoted(rule_id)} here. Nothing was sent; look at its rules first."
+        draft.summary = f"Remove rule {quoted(rule_id)} {draft.summary}"
+        draft.warnings.append(f"What rule {quoted(rule_id)} lets through is not told by Barrack.")
+        return
+    words = rule_in_words(rule)
+    draft.summary = f"Remove rule {quoted(rule_id)} ({words}) {draft.summary}"
+    draft.lost.append(f"traffic that only this rule lets through: {words}")
+    draft.warnings.append(DELAY)
+    if _covers_ssh(rule):
+        draft.warnings.insert(0, "It lets SSH in: without another rule for port 22 nobody can log in any more.")
+
+
+def rule_in_words(rule: Mapping[str, Any]) -> str:
+    """A rule for people: `ingress tcp 22 from 203.0.113.0/24 (256 addresses)`."""
+    row = dict(rule)
+    low, high = said(row, "port_range_min"), said(row, "port_range_max")
+    protocol = str(row.get("protocol"))
+    ports: str | None = "all ports"
+    if low and high:
+        ports = low if low == high else f"{low}-{high}"
+    elif protocol.lower() in PORTLESS_PROTOCOLS:
+        ports = None
+    # an open set of words: what is no plain token of one could be a sentence
+    name = protocol if _TOKEN.fullmatch(protocol) else "another protocol"
+    way = "to" if row.get("direction") == "egress" else "from"
+    there = said(row, "remote_ip_prefix")
+    parts = (said(row, "direction"), name, ports, way)
+    return " ".join(part for part in (*parts, there or "anywhere", width(row.get("remote_ip_prefix"))) if part)
+
+
+def width(prefix: object) -> str:
+    """How many addresses a range holds, in words and brackets; empty if it is no range."""
+    try:
+        network = ipaddress.ip_network(str(prefix), strict=False)
+    except ValueError:
+        return ""
+    if network.prefixlen == 0:
+        return f"(everyone: all IPv{network.version} addresses)"
+    count = network.num_addresses
+    if count < _COUNTABLE:
+        return f"({count:,} address{'es' * (count > 1)})"
+    mantissa, exponent = f"{count:.0e}".split("e+")
+    return f"(about {mantissa} {TIMES} 10^{int(exponent)} addresses)"
+
+
+def opening_warnings(rule: Mapping[str, Any]) -> list[str]:
+    """What to think of before letting traffic through."""
+    many = width(rule.get("remote_ip_prefix")).strip("()")
+    return [
+        f"It is open to {many}. Where one address needs it, a /32 (IPv6: /128) is enough.",
+        *(["It lets SSH in from there."] if _covers_ssh(rule) else []),
+        DELAY,
+    ]
+
+
+def _covers_ssh(rule: Mapping[str, Any]) -> bool:
+    low, high = rule.get("port_range_min"), rule.get("port_range_max")
+    if rule.get("direction") != "ingress" or str(rule.get("protocol")).lower() not in ("tcp", "any"):
+        return False
+    if isinstance(low, int) and isinstance(high, int):
+        return low <= _SSH <= high
+    return low is None

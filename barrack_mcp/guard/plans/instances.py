@@ -1,0 +1,318 @@
+"""What happens to an instance that is stopped, rebooted, hibernated, given or robbed of its public IP, or deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from barrack_mcp import money
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.reading import Listing, Sheet, Single
+from barrack_mcp.guard.plans.things import (
+    FIREWALL,
+    IMAGE,
+    INSTANCE,
+    SNAPSHOT,
+    TIMES,
+    VOLUME,
+    Thing,
+    age,
+    joined,
+    labels,
+    listed,
+    objects,
+    said,
+    size,
+    spent,
+    text,
+    things,
+    usable_id,
+    usable_name,
+)
+from barrack_mcp.outcome import Safer
+
+MAY_BE_LOST: Final = "its ephemeral disk, if it has one, may be lost"
+
+
+@dataclass(frozen=True)
+class View:
+    """An instance and all that hangs on it."""
+
+    inquiry: Inquiry
+    thing: Thing
+    prices: Single
+    bills: Listing
+    firewalls: Listing
+    snapshots: list[Thing]
+    images: list[Thing]
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.inquiry.arguments["instance_id"])
+
+    @property
+    def label(self) -> str:
+        """Its name, and in brackets id, state, GPUs and region."""
+        return self.thing.with_facts(said(self.thing.row, "status"), self.gpus, said(self.thing.row, "region"))
+
+    @property
+    def gpus(self) -> str | None:
+        """Its GPUs: `1 x RTX-A6000` with a true times sign."""
+        return gpus(self.thing.row)
+
+    @property
+    def volumes(self) -> list[Thing]:
+        """Its volumes, the one it boots from included."""
+        return things(VOLUME, self.thing.row.get("volume_attachments"))
+
+    @property
+    def data_volumes(self) -> list[Thing]:
+        """Its volumes but the one it boots from."""
+        return [volume for volume in self.volumes if not boots(volume)]
+
+    def rate(self, rate: money.Billed | None) -> Decimal | None:
+        """What it costs per hour at a rate."""
+        return hourly(self.thing.row, self.prices.known, rate, self.inquiry.currency)
+
+    @property
+    def now(self) -> Decimal | None:
+        """What it costs per hour as it stands."""
+        return self.rate(money.billed(self.thing.status))
+
+    def priced(self, rate: money.Billed) -> str:
+        """A rate in words, with its amount if that is known."""
+        amount = self.rate(rate)
+        return f"the {rate}" + ("" if amount is None else f" ({money.rate_shown(amount, self.inquiry.currency)})")
+
+    def draft(self, summary: str, *, after: money.Billed | None) -> Draft:
+        """Begin the plan: what the instance is, has and costs."""
+        spent_so_far = spent(self.bills.rows, of=self.thing, currency=self.inquiry.currency)
+        firewalls = things(FIREWALL, self.firewalls.rows)
+        return Draft(
+            summary=summary,
+            target=self.thing.target(
+                gpus=self.gpus,
+                tier=said(self.thing.row, "tier"),
+                age=age(self.thing.row, self.inquiry.now),
+                created_at=said(self.thing.row, "created_at"),
+                public_ip=said(self.thing.row, "public_ip"),
+                volumes=labels(self.volumes),
+                firewalls=labels(firewalls),
+                snapshots=labels(self.snapshots),
+                images=labels(self.images),
+            ),
+            things=[self.thing],
+            cost=cost(
+                self.inquiry,
+                now=self.now,
+                after=self.now if after is None else self.rate(after),
+                spent=spent_so_far,
+            ),
+        )
+
+    def wants(self, status: str, doing: str) -> list[str]:
+        """Warn if it isn't in the state from which this can be done."""
+        is_now = self.thing.status
+        if not is_now or is_now == status:
+            return []
+        return [f"It is {said(self.thing.row, 'status')}; {doing} wants {status}, so Barrack will probably refuse."]
+
+    def snapshot_first(self) -> list[Safer]:
+        """Offer to take a snapshot, where the instance allows one."""
+        if self.thing.status != "ACTIVE" or (text(self.thing.row, "tier") or "").lower() != "legacy":
+            return []
+        name = usable_name(self.thing.name, "-backup")
+        return [
+            Safer(
+                tool="create_snapshot",
+                arguments={"instance_id": self.id, "name": name},
+                why="A snapshot first keeps a copy of its disk; it is billed while it exists.",
+            )
+        ]
+
+    def hibernate(self, why: str) -> list[Safer]:
+        """Offer to hibernate it, where its state allows that."""
+        if self.thing.status == "ACTIVE":
+            return [Safer(tool="hibernate_instance", arguments={"instance_id": self.id}, why=why)]
+        if self.thing.status == "SHUTOFF":
+            start = "Once it is ACTIVE it can be hibernated. "
+            return [Safer(tool="start_instance", arguments={"instance_id": self.id}, why=start + why)]
+        return []
+
+
+def gpus(row: JsonObject) -> str | None:
+    """The GPUs of a row: `1 x RTX-A6000` with a true times sign."""
+    model, count = said(row, "gpu_type", "gpu_model"), said(row, "gpu_count")
+    return f"{count} {TIMES} {model}" if count and model else model
+
+
+def hourly(row: JsonObject, pricing: JsonObject, rate: money.Billed | None, currency: str) -> Decimal | None:
+    """What an instance costs per hour at a rate."""
+    price = money.gpu_price(pricing, tier=row.get("tier"), model=row.get("gpu_type"), currency=currency)
+    return money.instance_hourly(rate, gpu_count=row.get("gpu_count"), price=price, currency=currency)
+
+
+def boots(volume: Thing) -> bool:
+    """Whether an attached volume is the one that its instance boots from, as far as the API tells."""
+    return any(volume.row.get(name) is True for name in ("boot", "is_boot", "bootable"))
+
+
+async def look(inquiry: Inquiry) -> View | Draft:
+    """Read an instance and all that hangs on it; a draft that refuses if there is none."""
+    instance_id = inquiry.arguments["instance_id"]
+    path = {"instance_id": instance_id}
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", path)
+        prices = ask_prices(sheet)
+        bills = sheet.rows("get_instance_billing", path, "what it has cost so far")
+        firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it")
+        snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it")
+        images = sheet.rows("list_custom_images", {}, "the images made from it")
+    thing = Thing(INSTANCE, found.known, asked=instance_id)
+    if not found.data:
+        return not_found(thing)
+    own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
+    ids = {snapshot.id for snapshot in own} - {None}
+    made = things(IMAGE, images.rows, where=lambda row: text(row, "snapshot_id") in ids)
+    return View(inquiry, thing, prices, bills, firewalls, own, made)
+
+
+def ask_prices(sheet: Sheet) -> Single:
+    """Order the price list."""
+    return sheet.one("get_pricing", {}, "the prices")
+
+
+async def stop_instance(inquiry: Inquiry) -> Draft:
+    """The instance goes down and costs as before."""
+    view = await look(inquiry)
+    if isinstance(view, Draft):
+        return view
+    summary = f"Stop instance {view.label}: what runs on it ends, and the bill goes on."
+    draft = view.draft(summary, after=money.Billed.FULL)
+    draft.lost = ["what runs on it and everything in its memory"]
+    draft.kept = ["its disks, volumes and IPs"]
+    draft.warnings = [
+        f"Stopping saves nothing: {view.priced(money.Billed.FULL)} goes on while it is stopped.",
+        *view.wants("ACTIVE", "stopping"),
+    ]
+    draft.safer = view.hibernate(_falls(view)) if view.thing.status == "ACTIVE" else []
+    return draft
+
+
+async def reboot_instance(inquiry: Inquiry) -> Draft:
+    """The instance goes down and comes up again."""
+    view = await look(inquiry)
+    if isinstance(view, Draft):
+        return view
+    draft = view.draft(f"Reboot instance {view.label}: what runs on it ends.", after=None)
+    draft.lost = ["what runs on it and everything in its memory"]
+    draft.kept = ["its disks, volumes and IPs", "its bill: the full rate goes on"]
+    draft.warnings = view.wants("ACTIVE", "rebooting")
+    draft.safer = view.snapshot_first()
+    return draft
+
+
+async def hibernate_instance(inquiry: Inquiry) -> Draft:
+    """The instance sleeps at a small rate."""
+    view = await look(inquiry)
+    if isinstance(view, Draft):
+        return view
+    summary = f"Hibernate instance {view.label}: what runs on it ends, and the bill falls to the hibernated rate."
+    draft = view.draft(summary, after=money.Billed.HIBERNATED)
+    draft.lost = ["what runs on it", MAY_BE_LOST, *_address(view, "may be lost; restoring may give another")]
+    draft.kept = ["its system disk", *_volumes(view.volumes, "goes on costing")]
+    draft.warnings = [
+        f"{_falls(view)} Volumes and snapshots go on costing.",
+        "Restoring it needs free GPUs of its kind and credit at that time.",
+        *view.wants("ACTIVE", "hibernating"),
+    ]
+    draft.safer = view.snapshot_first()
+    return draft
+
+
+async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
+    """The public IP is taken away or given, whichever it is not now."""
+    view = await look(inquiry)
+    if isinstance(view, Draft):
+        return view
+    address = said(view.thing.row, "public_ip")
+    state = (text(view.thing.row, "ip_status") or "").upper()
+    if address or state == "ATTACHED":
+        draft = view.draft(
+            f"Take the public IP {address or '(address unknown)'} away from instance {view.label}.", after=None
+        )
+        draft.lost = [f"the public IP {address or ''}".strip(), "every connection through it, SSH included"]
+        draft.warnings = ["It has a public IP now and will have none; another toggle may give a different one."]
+    elif state in ("", "DETACHED"):
+        draft = view.draft(f"Give instance {view.label} a public IP.", after=None)
+        draft.warnings = ["It shows no public IP now and will have one: it can then be reached from the internet."]
+    else:
+        draft = view.draft(f"Flip the public IP of instance {view.label}.", after=None)
+        now = said(view.thing.row, "ip_status")
+        draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
+    draft.warnings += view.wants("ACTIVE", "toggling the public IP")
+    draft.kept = ["its disks, volumes and private IP"]
+    return draft
+
+
+async def delete_instance(inquiry: Inquiry) -> Draft:
+    """The instance is gone for good."""
+    view = await look(inquiry)
+    if isinstance(view, Draft):
+        return view
+    draft = view.draft(f"Delete instance {view.label} for good.", after=money.Billed.NOTHING)
+    boot = [volume for volume in view.volumes if boots(volume)]
+    draft.touched = view.volumes
+    draft.lost = [
+        "its system disk and ephemeral disk, with everything on them",
+        *_volumes(boot, "it boots from it, so it may go with it"),
+        *_address(view, "will not come back"),
+        *_own_rules(view),
+    ]
+    draft.kept = [
+        *_volumes(view.data_volumes, "should stay, detached, and goes on costing"),
+        *listed([f"{snapshot.in_words}, which goes on costing" for snapshot in view.snapshots], most=5),
+        *([f"custom images made from it: {joined(labels(view.images))}"] if view.images else []),
+        *([f"firewalls: {joined(labels(things(FIREWALL, view.firewalls.rows)))}"] if view.firewalls.rows else []),
+    ]
+    if view.data_volumes:
+        draft.warnings = ["Whether attached volumes survive is not documented: detach them first to be sure."]
+    if not isinstance(view.thing.row.get("volume_attachments"), list):
+        draft.warnings = ["Barrack did not say which volumes are attached to it."]
+    draft.safer = [
+        *view.hibernate(f"It can be restored later. {_falls(view)}"),
+        *view.snapshot_first(),
+        *_detach(view),
+    ]
+    return draft
+
+
+def _detach(view: View) -> list[Safer]:
+    ids = [found for volume in view.data_volumes if (found := usable_id(volume.id))]
+    arguments = {"instance_id": view.id, "volume_ids": ids}
+    why = "Detached first, its volumes are safe from the deletion."
+    return [Safer(tool="detach_volumes", arguments=arguments, why=why)] if ids else []
+
+
+def _falls(view: View) -> str:
+    return (
+        f"Hibernated, its bill falls from {view.priced(money.Billed.FULL)} to {view.priced(money.Billed.HIBERNATED)}."
+    )
+
+
+def _volumes(found: list[Thing], fate: str) -> list[str]:
+    """Say of volumes what becomes of them."""
+    return listed([f"volume {volume.with_facts(size(volume.row, 'size_gb'))}: {fate}" for volume in found])
+
+
+def _address(view: View, fate: str) -> list[str]:
+    address = said(view.thing.row, "public_ip")
+    return [f"public IP {address}: {fate}"] if address else []
+
+
+def _own_rules(view: View) -> list[str]:
+    count = len(objects(view.thing.row.get("security_rules")))
+    return [f"its own security rules ({count})"] if count else []

@@ -1,0 +1,87 @@
+"""What happens to startup scripts that are deleted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.quote import quoted
+from barrack_mcp.guard.plans.things import SCRIPT, Thing, age, counted, joined, labels, text
+from barrack_mcp.guard.plans.users import users
+from barrack_mcp.outcome import Safer
+
+MOST_AT_ONCE: Final = 100
+"""More than a person can judge in one question."""
+
+_FIELDS: Final = ("startup_script_id", "startup_script")
+_STAY: Final = "instances that ran a script are not touched when it goes"
+
+
+async def delete_startup_script(inquiry: Inquiry) -> Draft:
+    """The script is gone for good."""
+    script_id = inquiry.arguments["script_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_startup_script", {"script_id": script_id})
+        instances = sheet.rows("list_instances", {}, "the instances that ran it")
+    script = Thing(SCRIPT, found.known, asked=script_id)
+    if not found.data:
+        return not_found(script)
+    using = await users(
+        inquiry, instances, fields=_FIELDS, uses=lambda row: text(row, *_FIELDS) in (script.id, script.name)
+    )
+    return Draft(
+        summary=f"Delete startup script {script.with_facts(_length(script))} for good.",
+        target=script.target(length=_length(script), age=age(script.row, inquiry.now), instances=labels(using.found)),
+        things=[script],
+        lost=["its text, unless someone has a copy"],
+        kept=[*using.kept, _STAY],
+        warnings=using.warnings,
+        safer=_copy_first(script_id),
+    )
+
+
+async def bulk_delete_startup_scripts(inquiry: Inquiry) -> Draft:
+    """Several scripts are gone for good."""
+    ids: list[str] = inquiry.arguments["script_ids"]
+    if len(ids) > MOST_AT_ONCE:
+        return _too_many(ids)
+    async with inquiry.desk.side_by_side() as sheet:
+        found = {at: sheet.target("get_startup_script", {"script_id": at}, may_miss=True) for at in ids}
+    missing = [script_id for script_id, each in found.items() if not each.data]
+    scripts = [Thing(SCRIPT, each.known, asked=script_id) for script_id, each in found.items()]
+    draft = Draft(
+        summary=f"Delete {counted(len(ids), 'startup script')} for good: {joined(labels(scripts), most=5)}.",
+        target={"type": "script", "count": len(ids), "scripts": labels(scripts)},
+        things=scripts,
+        must_type=f"delete {len(ids)}",
+        lost=[f"the text of {label}" for label in labels(scripts)],
+        kept=[_STAY],
+        safer=[safe for script_id in ids[:3] for safe in _copy_first(script_id)],
+    )
+    if missing:
+        draft.refusal = (
+            f"Barrack knows no startup script {joined([quoted(each) for each in missing], most=5)}. "
+            "Nothing was sent; leave it out."
+        )
+    return draft
+
+
+def _too_many(ids: list[str]) -> Draft:
+    return Draft(
+        summary=f"Delete {counted(len(ids), 'startup script')} for good.",
+        target={"type": "script", "count": len(ids)},
+        must_type=f"delete {len(ids)}",
+        facts={"ids": ids},
+        refusal=f"More than {MOST_AT_ONCE} scripts are more than a person can judge at once. Nothing was sent; "
+        "delete them in smaller parts.",
+    )
+
+
+def _length(script: Thing) -> str | None:
+    content = script.row.get("script")
+    return f"{len(content):,} characters" if isinstance(content, str) else None
+
+
+def _copy_first(script_id: str) -> list[Safer]:
+    why = "Reading it first leaves a copy of its text."
+    return [Safer(tool="get_startup_script", arguments={"script_id": script_id}, why=why)]

@@ -1,0 +1,309 @@
+"""What is bought when something is made, grown or woken: its price, and how long the credit lasts with it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from barrack_mcp import money
+from barrack_mcp.guard.plans.account import Account, Price, monthly
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.instances import gpus, hourly
+from barrack_mcp.guard.plans.quote import quoted
+from barrack_mcp.guard.plans.things import (
+    COMPLETE,
+    INSTANCE,
+    SNAPSHOT,
+    VOLUME,
+    Thing,
+    labels,
+    objects,
+    said,
+    size,
+    text,
+    things,
+    usable_id,
+)
+from barrack_mcp.guard.plans.volumes import volume_facts
+from barrack_mcp.outcome import Safer
+
+FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
+UNKNOWN_REGION: Final = "The region asked for is not in Barrack's list of regions, as far as it was read."
+
+
+def bought(
+    inquiry: Inquiry, account: Account, draft: Draft, price: Price, *, now: Decimal | None = Decimal(0)
+) -> Draft:
+    """Put prices, balance and runway into the plan of a purchase; without a price it is refused.
+
+    Args:
+        inquiry: The call.
+        account: How the account stands.
+        draft: The plan so far; its summary lacks the price and the full stop.
+        price: What the call adds per hour, by currency.
+        now: What the target costs per hour already.
+    """
+    added = price(inquiry.currency)
+    if added is None:
+        draft.summary += ", for a price that is not known."
+        draft.refusal = draft.refusal or (
+            "The price of this can't be told, because "
+            + ("Barrack's price list doesn't hold it. " if account.pricing else "the prices could not be read. ")
+            + "Nothing was sent; get_pricing shows the price list."
+        )
+        return draft
+    standing = account.standing(price, inquiry.currency)
+    draft.summary += f", for {monthly(added, inquiry.currency)}{' more' if now else ''}."
+    draft.cost = cost(inquiry, now=now, after=None if now is None else now + added)
+    draft.warnings = [*standing.sentences, *draft.warnings]
+    draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
+    draft.hourly_now, draft.hourly_after = standing.hourly_now, standing.hourly_after
+    draft.balance, draft.runway_hours = standing.balance, standing.runway_hours
+    return draft
+
+
+async def restore_instance(inquiry: Inquiry) -> Draft:
+    """A hibernated instance runs again at the full rate."""
+    instance_id = inquiry.arguments["instance_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+        account = Account.ask(sheet)
+    instance = Thing(INSTANCE, found.known, asked=instance_id)
+    if not found.data:
+        return not_found(instance)
+    row = instance.row
+
+    def rate(billed: money.Billed | None, currency: str) -> Decimal | None:
+        return hourly(row, account.pricing, billed, currency)
+
+    def price(currency: str) -> Decimal | None:
+        full, now = rate(money.Billed.FULL, currency), rate(money.settled(instance.status), currency)
+        return None if full is None or now is None else full - now
+
+    label = instance.with_facts(said(row, "status"), gpus(row), said(row, "region"))
+    draft = Draft(
+        summary=f"Restore instance {label} at the full rate",
+        target=instance.target(gpus=gpus(row), public_ip=said(row, "public_ip")),
+        things=[instance],
+        kept=["its system disk and volumes"],
+        warnings=[
+            "Its addresses may change: what reaches it by its old public IP may have to be told the new one.",
+            FULL_RATE,
+        ],
+    )
+    if instance.status not in ("", "HIBERNATED"):
+        draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
+    return bought(inquiry, account, draft, price, now=rate(money.settled(instance.status), inquiry.currency))
+
+
+async def create_volume(inquiry: Inquiry) -> Draft:
+    """A new volume costs while it exists."""
+    wanted = inquiry.arguments
+    async with inquiry.desk.side_by_side() as sheet:
+        account = Account.ask(sheet)
+        regions = sheet.rows("list_regions", {}, "the regions")
+    region = known_region(wanted["region"], regions.rows)
+
+    def price(currency: str) -> Decimal | None:
+        return money.volume_hourly(
+            account.pricing,
+            tier=wanted["tier"],
+            volume_type=wanted["volume_type"],
+            size_gb=wanted["size_gb"],
+            currency=currency,
+        )
+
+    where = f" in {region}" if region else ""
+    draft = Draft(
+        summary=f"Buy a volume of {wanted['size_gb']:,} GB ({wanted['volume_type']}, {wanted['tier']}){where}",
+        target={"type": "volume", "id": None, "name": wanted["name"], "region": region},
+        warnings=[
+            "A volume costs until it is deleted, attached or not.",
+            *([] if region else [UNKNOWN_REGION]),
+        ],
+    )
+    return bought(inquiry, account, draft, price)
+
+
+def known_region(wanted: str, rows: object) -> str | None:
+    """The region as Barrack lists it; None if it doesn't."""
+    for row in objects(rows):
+        if wanted in (row.get("name"), row.get("code")):
+            return said({"region": wanted}, "region")
+    return None
+
+
+async def clone_volume(inquiry: Inquiry) -> Draft:
+    """A copy of a volume costs beside the original."""
+    volume, account, refused = await _volume(inquiry)
+    if refused:
+        return refused
+    row = volume.row
+    kind = inquiry.arguments.get("volume_type") or row.get("volume_type")
+
+    def price(currency: str) -> Decimal | None:
+        return money.volume_hourly(
+            account.pricing, tier=row.get("tier"), volume_type=kind, size_gb=row.get("size_gb"), currency=currency
+        )
+
+    label = volume.with_facts(size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
+    draft = Draft(
+        summary=f"Copy volume {label} into a new volume",
+        target=volume.target(**volume_facts(volume, inquiry.now)),
+        things=[volume],
+        kept=["the original, which goes on costing beside the copy"],
+        warnings=["A volume costs until it is deleted, attached or not.", *_advanced_only(volume, "cloned")],
+    )
+    return bought(inquiry, account, draft, price)
+
+
+async def resize_volume(inquiry: Inquiry) -> Draft:
+    """A volume grows, for good, and costs by its new size."""
+    volume, account, refused = await _volume(inquiry)
+    if refused:
+        return refused
+    row, wanted = volume.row, inquiry.arguments["size_gb"]
+
+    def of(size_gb: object, currency: str) -> Decimal | None:
+        return money.volume_hourly(
+            account.pricing,
+            tier=row.get("tier"),
+            volume_type=row.get("volume_type"),
+            size_gb=size_gb,
+            currency=currency,
+        )
+
+    def price(currency: str) -> Decimal | None:
+        now, after = of(row.get("size_gb"), currency), of(wanted, currency)
+        return None if now is None or after is None else after - now
+
+    label = volume.with_facts(said(row, "status"), said(row, "volume_type"), said(row, "region"))
+    draft = Draft(
+        summary=f"Grow volume {label} from {size(row, 'size_gb') or 'an unknown size'} to {wanted:,} GB",
+        target=volume.target(**volume_facts(volume, inquiry.now)),
+        things=[volume],
+        kept=["the data on it"],
+        warnings=[
+            "It can't shrink again: the only way back is a new, smaller volume.",
+            "The file system on it has to be grown, too.",
+            *_advanced_only(volume, "resized"),
+        ],
+    )
+    now = money.amount(row.get("size_gb"))
+    if now is not None and wanted <= now:
+        has = size(row, "size_gb")
+        draft.refusal = f"The volume has {has} already, and a volume can only grow. Nothing was sent; ask for more."
+    return bought(inquiry, account, draft, price, now=of(row.get("size_gb"), inquiry.currency))
+
+
+async def _volume(inquiry: Inquiry) -> tuple[Thing, Account, Draft | None]:
+    volume_id = inquiry.arguments["volume_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_volume", {"volume_id": volume_id})
+        account = Account.ask(sheet)
+    volume = Thing(VOLUME, found.known, asked=volume_id)
+    return volume, account, None if found.data else not_found(volume)
+
+
+def _advanced_only(volume: Thing, done: str) -> list[str]:
+    tier = (text(volume.row, "tier") or "advanced").lower()
+    if tier == "advanced":
+        return []
+    return [f"Probably only volumes of the advanced tier can be {done}; this is {quoted(tier)}."]
+
+
+async def create_snapshot(inquiry: Inquiry) -> Draft:
+    """A snapshot costs while it exists."""
+    instance_id = inquiry.arguments["instance_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+        account = Account.ask(sheet)
+    instance = Thing(INSTANCE, found.known, asked=instance_id)
+    if not found.data:
+        return not_found(instance)
+    row = instance.row
+    own = things(SNAPSHOT, account.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
+    label = instance.with_facts(said(row, "status"), gpus(row), said(row, "region"))
+    draft = Draft(
+        summary=f"Take a snapshot of instance {label}",
+        target=instance.target(gpus=gpus(row), snapshots=labels(own)),
+        things=[instance],
+        kept=["the instance and its disks"],
+        warnings=[
+            "A snapshot costs until it is deleted; the price is for the size in the price list.",
+            "The instance may pause while it is taken. Attached volumes are not in it.",
+        ],
+    )
+    if instance.status not in ("", "ACTIVE"):
+        draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
+    if (tier := (text(row, "tier") or "legacy").lower()) != "legacy":
+        draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {quoted(tier)}.")
+    return bought(
+        inquiry,
+        account,
+        draft,
+        lambda currency: money.snapshot_hourly(account.pricing, size_gb=None, currency=currency),
+    )
+
+
+async def restore_snapshot(inquiry: Inquiry) -> Draft:
+    """A new instance is made from a snapshot, and billed."""
+    snapshot_id = inquiry.arguments["snapshot_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
+        account = Account.ask(sheet)
+    snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
+    if not found.data:
+        return not_found(snapshot)
+    row = snapshot.row
+    source = text(row, "instance_id")
+    origin = things(INSTANCE, account.instances.rows, where=lambda each: text(each, "instance_id") == source)
+    machine = await _machine(inquiry, snapshot, origin)
+
+    def price(currency: str) -> Decimal | None:
+        return hourly(machine, account.pricing, money.Billed.FULL, currency)
+
+    label = snapshot.with_facts(said(row, "status"), said(row, "region"))
+    what = gpus(machine) or "GPUs unknown"
+    draft = Draft(
+        summary=f"Make a new instance ({what}) from snapshot {label}",
+        target=snapshot.target(size=size(row, "size_gb"), gpus=gpus(machine), taken_of=labels(origin)),
+        things=[snapshot],
+        kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin[:1])],
+        warnings=[
+            "This makes a new instance with new addresses, in the snapshot's region; it sets no existing one back.",
+            FULL_RATE,
+        ],
+        facts={"gpus": [machine.get("gpu_type"), machine.get("gpu_count")]},
+    )
+    if snapshot.status not in COMPLETE:
+        draft.warnings.append(f"The snapshot is {said(row, 'status')}: restoring needs a complete one.")
+    draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
+    return bought(inquiry, account, draft, price)
+
+
+async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> dict[str, object]:
+    """The GPUs that a restored instance has: told by the snapshot, by its instance, or by that one's bill."""
+    rows = [snapshot.row, *(thing.row for thing in origin)]
+    source = usable_id(text(snapshot.row, "instance_id"))
+    if source and not any(_has_gpus(row) for row in rows):
+        async with inquiry.desk.side_by_side() as sheet:
+            bills = sheet.rows("get_instance_billing", {"instance_id": source}, "which GPUs it was taken of")
+        rows += [row for row in bills.rows if text(row, "instance_id") == source]
+    told = next((row for row in rows if _has_gpus(row)), {})
+    return {
+        "gpu_type": told.get("gpu_type"),
+        "gpu_count": told.get("gpu_count"),
+        # snapshots exist in the legacy tier only (documented)
+        "tier": text(snapshot.row, "tier") or "legacy",
+    }
+
+
+def _has_gpus(row: dict[str, object]) -> bool:
+    return text(row, "gpu_type") is not None and money.amount(row.get("gpu_count")) is not None
+
+
+def _wake(found: list[Thing], why: str) -> list[Safer]:
+    asleep = (thing for thing in found if thing.status == "HIBERNATED")
+    ids = [at for thing in asleep if (at := usable_id(thing.id))]
+    return [Safer(tool="restore_instance", arguments={"instance_id": at}, why=why) for at in ids[:1]]

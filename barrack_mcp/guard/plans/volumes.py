@@ -1,0 +1,159 @@
+"""What happens to volumes that are detached or deleted."""
+
+from __future__ import annotations
+
+from barrack_mcp import money
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.instances import ask_prices, boots
+from barrack_mcp.guard.plans.quote import quoted
+from barrack_mcp.guard.plans.reading import Single
+from barrack_mcp.guard.plans.things import (
+    INSTANCE,
+    VOLUME,
+    Thing,
+    age,
+    joined,
+    labels,
+    listed,
+    said,
+    size,
+    spent,
+    text,
+    things,
+    usable_id,
+)
+from barrack_mcp.outcome import Safer
+
+_LAST_USE = ("last_used_at", "last_attached_at", "detached_at", "last_used")
+"""Where the API may say when a volume was in use; none is documented."""
+
+
+def holder(volume: Thing) -> Thing | None:
+    """The instance that a volume is attached to, as far as the API tells."""
+    held = volume.row.get("attachment")
+    rows = held if isinstance(held, list) else [held]
+    row = next((each for each in rows if isinstance(each, dict)), {})
+    instance = Thing(INSTANCE, row, asked=text(volume.row, "instance_id"))
+    return instance if instance.id else None
+
+
+def volume_facts(volume: Thing, now: float) -> JsonObject:
+    """What a plan tells of a volume."""
+    held = holder(volume)
+    return {
+        "size": size(volume.row, "size_gb"),
+        "volume_type": said(volume.row, "volume_type"),
+        "tier": said(volume.row, "tier"),
+        "attached_to": held.label if held else None,
+        "last_use": said(volume.row, *_LAST_USE),
+        "age": age(volume.row, now),
+    }
+
+
+async def delete_volume(inquiry: Inquiry) -> Draft:
+    """The volume and its data are gone for good."""
+    volume_id = inquiry.arguments["volume_id"]
+    path = {"volume_id": volume_id}
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_volume", path)
+        prices = ask_prices(sheet)
+        bills = sheet.rows("get_volume_billing", path, "what it has cost so far")
+    volume = Thing(VOLUME, found.known, asked=volume_id)
+    if not found.data:
+        return not_found(volume)
+    row = volume.row
+    now = money.volume_hourly(
+        prices.known,
+        tier=row.get("tier"),
+        volume_type=row.get("volume_type"),
+        size_gb=row.get("size_gb"),
+        currency=inquiry.currency,
+    )
+    held = holder(volume)
+    facts = (said(row, "status"), size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
+    draft = Draft(
+        summary=f"Delete volume {volume.with_facts(*facts)} and all data on it for good.",
+        target=volume.target(**volume_facts(volume, inquiry.now)),
+        things=[volume],
+        cost=cost(
+            inquiry,
+            now=now,
+            after=None if now is None else now * 0,
+            spent=spent(bills.rows, of=volume, currency=inquiry.currency),
+        ),
+        lost=[f"all data on it ({size(row, 'size_gb') or 'size unknown'})"],
+        kept=["volumes that were cloned from it"],
+        warnings=[
+            *([] if text(row, *_LAST_USE) else ["When it was last used is not told by Barrack."]),
+            "Whether clones of it exist is not told by Barrack.",
+        ],
+        facts={"holder": held.id if held else None},
+    )
+    if row.get("bootable") is True:
+        draft.warnings.insert(0, "It is bootable: instances may be meant to boot from it.")
+    if held:
+        draft.touched = [held]
+        draft.warnings.insert(
+            0, f"It is attached to {held.in_words}; Barrack deletes detached volumes only and will probably refuse."
+        )
+        draft.safer = _detach(held, volume)
+    return draft
+
+
+def _detach(held: Thing, volume: Thing) -> list[Safer]:
+    instance_id = usable_id(held.id)
+    if instance_id is None:
+        return []
+    arguments = {"instance_id": instance_id, "volume_ids": [volume.asked]}
+    return [Safer(tool="detach_volumes", arguments=arguments, why="Detaching takes it off and keeps its data.")]
+
+
+async def detach_volumes(inquiry: Inquiry) -> Draft:
+    """The data goes offline for the instance; it stays and costs as before."""
+    instance_id, ids = inquiry.arguments["instance_id"], inquiry.arguments["volume_ids"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+        details = {
+            volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {quoted(volume_id)}")
+            for volume_id in ids
+        }
+    instance = Thing(INSTANCE, found.known, asked=instance_id)
+    if not found.data:
+        return not_found(instance)
+    attached = {each.id: each for each in things(VOLUME, instance.row.get("volume_attachments"))}
+    volumes = [
+        Thing(VOLUME, {**(attached[at].row if at in attached else {}), **details[at].known}, asked=at) for at in ids
+    ]
+    names = joined(labels(volumes))
+    draft = Draft(
+        summary=f"Detach {names} from instance {instance.with_facts(said(instance.row, 'status'))}.",
+        target=instance.target(volumes=labels(volumes)),
+        things=[instance, *volumes],
+        kept=listed([f"{volume.in_words}: its data stays and goes on costing" for volume in volumes]),
+        lost=listed([f"access of the instance to {volume.in_words}" for volume in volumes]),
+        warnings=[
+            "The data goes offline at once: unmount first, or writes are lost and programs that use it fail.",
+            "Detaching saves nothing: a volume costs the same until it is deleted.",
+        ],
+    )
+    boot = [attached[at] for at in ids if at in attached and boots(attached[at])]
+    if boot:
+        draft.warnings.append(f"The instance boots from {boot[0].label}, which Barrack will probably not detach.")
+    draft.refusal = next((no for at in ids if (no := _not_there(at, instance, attached, details[at]))), None)
+    return draft
+
+
+def _not_there(at: str, instance: Thing, attached: dict[str | None, Thing], detail: Single) -> str | None:
+    """Say why a volume can't be detached from this instance; None if it can, or if that is not known."""
+    volume = Thing(VOLUME, detail.known, asked=at)
+    held = holder(volume)
+    if at in attached or (held and held.id == instance.id):
+        return None
+    if detail.missing:
+        return f"Barrack knows no volume {quoted(at)}. Nothing was sent."
+    if held:
+        return f"The {volume.in_words} is attached to another instance, {held.label}. Nothing was sent."
+    if detail.data and isinstance(instance.row.get("volume_attachments"), list):
+        return f"The {volume.in_words} is not attached to this instance. Nothing was sent."
+    return None

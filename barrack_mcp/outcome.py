@@ -1,0 +1,77 @@
+"""What a call came to: the one shape in which everything that is no read answers."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from barrack_mcp.catalogue import JsonObject, Risk
+
+Verdict: TypeAlias = Literal["done", "approval_required", "refused", "failed", "unknown"]
+
+ERRORS: frozenset[Verdict] = frozenset({"refused", "failed", "unknown"})
+"""The verdicts that the client sees as an error."""
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Safer(_Shape):
+    """A gentler way to what the caller probably wants."""
+
+    tool: str = Field(description="Tool to use instead.")
+    arguments: JsonObject = Field(description="Its arguments.")
+    why: str = Field(description="What is better about it.")
+
+
+class Cost(_Shape):
+    """What the target costs, before and after."""
+
+    currency: str = Field(description="USD, EUR or INR.")
+    hourly_now: float | None = Field(None, description="Per hour now.")
+    hourly_after: float | None = Field(None, description="Per hour afterwards.")
+    spent_so_far: float | None = Field(None, description="Spent on it until now.")
+
+
+class Plan(_Shape):
+    """What a call would do, made from what the server itself read."""
+
+    summary: str = Field(description="What would happen, in a sentence.")
+    risk: Risk = Field(description="Kind of risk.")
+    target: JsonObject = Field(description="What it would happen to: type, id, name, status and more.")
+    cost: Cost | None = Field(None, description="What it costs.")
+    lost: list[str] = Field(default_factory=list, description="What would be gone for good.")
+    kept: list[str] = Field(default_factory=list, description="What would stay.")
+    warnings: list[str] = Field(default_factory=list, description="What is easily overlooked.")
+    safer: list[Safer] = Field(default_factory=list, description="Gentler ways.")
+
+
+class LookWith(_Shape):
+    """The read that shows what took place."""
+
+    tool: str = Field(description="Tool to look with.")
+    arguments: JsonObject = Field(description="Its arguments.")
+
+
+class Approval(_Shape):
+    """A request that a person can approve."""
+
+    id: str = Field(description="Id of the request.")
+    expires_at: str = Field(description="When it lapses, ISO 8601.")
+
+
+class Outcome(_Shape):
+    """The one honest outcome of a call that is no read."""
+
+    outcome: Verdict = Field(
+        description="done; approval_required: a person has yet to approve; refused: nothing was sent; "
+        "failed: the API did not do it; unknown: look before trying again."
+    )
+    message: str = Field(description="What happened, why, and what to do now.")
+    result: JsonObject | None = Field(None, description="What the API answered.")
+    plan: Plan | None = Field(None, description="What the call would do.")
+    approval: Approval | None = Field(None, description="The pending request.")
+    billing: JsonObject | None = Field(None, description="What happens to the bill.")
+    look_with: LookWith | None = Field(None, description="How to see what took place.")

@@ -1,0 +1,113 @@
+"""The whole fake: its accounts, its clock, its faults, and what it remembers of the calls."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+
+from barrack_mcp.simulator import firewalls, instances, keys, scripts, snapshots, volumes
+from barrack_mcp.simulator.calls import Call, Json, JsonValue
+from barrack_mcp.simulator.clock import Clock, iso
+from barrack_mcp.simulator.faults import Faults
+from barrack_mcp.simulator.scenarios import SCENARIOS, accounts
+from barrack_mcp.simulator.world import World
+
+MAIN_KEY = "sim-key"
+MASK = "********"
+REMEMBERED = 20_000
+"""How many calls and effects are remembered; the oldest are forgotten, so that a long run does not grow."""
+
+MAX_REMEMBERED_TEXT = 20_000
+_SECRETS = ("password", "private_key", "api_key", "token", "secret")
+
+
+def masked(value: JsonValue) -> JsonValue:
+    """A body as it may be remembered: without secrets, and with texts of a bounded length."""
+    if isinstance(value, dict):
+        return {
+            name: MASK if any(word in name.lower() for word in _SECRETS) else masked(each)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(each) for each in value]
+    if isinstance(value, str):
+        return MASK if "PRIVATE KEY" in value else value[:MAX_REMEMBERED_TEXT]
+    return value
+
+
+class Barrack:
+    """A Barrack in a box. `journal` lists the effects that took place, `requests` every call that came."""
+
+    def __init__(
+        self, *, scenario: str = "small", seed: int = 1, speed: float = 60.0, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.clock = Clock(speed=speed, now=now)
+        self.faults = Faults()
+        self.scenario, self.seed = scenario, seed
+        self.reset()
+
+    def reset(self, scenario: str | None = None, seed: int | None = None) -> None:
+        """Begin again, in the same scenario unless another is named. Raises ValueError if there is no such."""
+        scenario = self.scenario if scenario is None else scenario
+        if scenario not in SCENARIOS:
+            raise ValueError(f"There is no such scenario: choose one of {', '.join(SCENARIOS)}.")
+        self.scenario = scenario
+        self.seed = self.seed if seed is None else seed
+        self.clock.restart()
+        self.faults.replace([])
+        self.worlds = accounts(self.scenario, self.seed)
+        self.journal: deque[Json] = deque(maxlen=REMEMBERED)
+        self.requests: deque[Json] = deque(maxlen=REMEMBERED)
+        self._random = random.Random(self.seed)  # noqa: S311 - request ids, not secrets
+        self._counts = {"journal": 0, "requests": 0}
+
+    def next_request_id(self) -> str:
+        """Eight hex digits, the same in every run with the same seed."""
+        return f"{self._random.getrandbits(32):08x}"
+
+    def world(self, key: str) -> World:
+        """An account, settled up to now."""
+        world = self.worlds[key]
+        world.settle(self.clock.now())
+        return world
+
+    def remember_request(
+        self, *, method: str, path: str, query: dict[str, str], body: JsonValue, status: int | None
+    ) -> None:
+        """Note a call. `status` is what the caller saw, None if nothing."""
+        entry = {"method": method, "path": path, "query": masked(query), "body": masked(body), "status": status}
+        self._remember("requests", self.requests, entry)
+
+    def remember_effect(self, *, operation: str, method: str, path: str, body: JsonValue) -> None:
+        """Note that a call changed something."""
+        entry = {"operation": operation, "method": method, "path": path, "body": masked(body)}
+        self._remember("journal", self.journal, entry)
+
+    def _remember(self, name: str, book: deque[Json], entry: Json) -> None:
+        self._counts[name] += 1
+        book.append({"seq": self._counts[name], **entry, "at": iso(self.clock.now())})
+
+    def state(self) -> Json:
+        """The whole of the main account, in a stable order."""
+        world = self.world(MAIN_KEY)
+        call = Call(world, {}, {}, {})
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "clock": {"now": iso(world.now), "speed": self.clock.speed, "advanced_s": self.clock.advanced_s},
+            "account": {"user": world.account.user, "profile_complete": world.account.complete},
+            "balance": {
+                "amount": world.balance_shown(),
+                "currency": world.account.currency,
+                "hourly": world.burn_shown(),
+            },
+            "instances": [instances.detailed(world, each) for each in world.instances.values()],
+            "volumes": [volumes.shown(world, each) for each in world.volumes.values()],
+            "snapshots": [snapshots.shown(call, each) for each in world.snapshots.values()],
+            "images": [snapshots.image_shown(each) for each in world.images.values()],
+            "firewalls": [firewalls.shown(world, each) for each in world.firewalls.values()],
+            "ssh_keys": [keys.shown(each) for each in world.keys.values()],
+            "scripts": [scripts.shown(each) for each in world.scripts.values()],
+        }

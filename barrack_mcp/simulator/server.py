@@ -1,0 +1,83 @@
+"""The fake behind a real socket, where its faults are real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from barrack_mcp.simulator.app import create_app
+from barrack_mcp.simulator.faults import TRANSPORT
+
+GRACE_S = 1
+"""How long calls that are under way may take once the server shall stop."""
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that lets the application reach the connection, to reset or to cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent has it
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+
+
+class _Server(uvicorn.Server):
+    """A server that ends quietly on SIGINT and SIGTERM, where its parent would raise them again."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def _server(app: Starlette) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return _Server(config)
+
+
+def serve(*, host: str, port: int, scenario: str = "small", seed: int = 1, speed: float = 60.0) -> None:
+    """Serve a fresh fake until SIGINT or SIGTERM, then return. Blocks; prints nothing; warnings go to stderr.
+
+    Raises OSError if the port is taken and ValueError for an unknown scenario.
+    """
+    app = create_app(scenario=scenario, seed=seed, speed=speed)
+    _server(app).run(sockets=[_bound(host, port)])
+
+
+@contextlib.asynccontextmanager
+async def listening(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve an application of ours while the block runs; gives its address, such as `http://127.0.0.1:40123`."""
+    server, bound = _server(app), _bound(host, port)
+    address = bound.getsockname()[1]
+    running = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield f"http://{host}:{address}"
+    finally:
+        server.should_exit = True
+        await running

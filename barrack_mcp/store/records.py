@@ -1,0 +1,71 @@
+"""The records that a store keeps, as plain frozen data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+
+class Status(StrEnum):
+    """Where a request for approval stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    USED = "used"
+
+
+OPEN_ENDED: Final = (Status.PENDING, Status.APPROVED)
+"""What the time limit can still end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A call that waits for a person's yes, has it, or had its answer. Times are seconds since 1970."""
+
+    id: str
+    binding: str
+    """Digest of everything the yes is good for: tool, arguments, caller, API URL and key."""
+    caller: str
+    tool: str
+    arguments: Mapping[str, Any]
+    """For showing: secrets are masked already."""
+    plan: Mapping[str, Any]
+    """For showing: what the call would do."""
+    must_type: str | None
+    """What the person has to type to approve; None where a plain yes is enough."""
+    fingerprint: str
+    """The target as it was when the plan was made."""
+    status: Status
+    created_at: float
+    expires_at: float
+    decided_at: float | None = None
+    decided_by: str | None = None
+    used_at: float | None = None
+    wrong_names: int = 0
+    """How often something else than `must_type` was typed."""
+    told_at: float | None = None
+    """When the caller heard of the no or the lapse, which it does once."""
+
+    @property
+    def live(self) -> bool:
+        """Whether the next call with this binding finds it; a store keeps at most one live approval a binding."""
+        return self.status in OPEN_ENDED or (self.status is not Status.USED and self.told_at is None)
+
+    def to_json(self) -> str:
+        """Write it so that what was read gives the same text again; a plan's order is the order it is shown in."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is no approval of this version.
+        """
+        values = json.loads(text)
+        return cls(**values | {"status": Status(values["status"])})

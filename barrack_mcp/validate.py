@@ -1,0 +1,102 @@
+"""Check what a caller says before anything is sent; one sentence a field, never the caller's value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from barrack_mcp.catalogue import JsonObject, Operation
+
+_SHOWABLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SENTENCES: Final = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be an array",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
+_SHOULD: Final = re.compile(r"^(?:Input|String|List|Value|Data) should ")
+
+
+class BadArgumentsError(Exception):
+    """The arguments are wrong; nothing was sent.
+
+    Attributes:
+        sentences: One for each field, without the caller's value.
+    """
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__(" ".join(sentences))
+        self.sentences = sentences
+
+
+def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
+    """Answer the arguments as they will be sent: those not given are left out.
+
+    Raises:
+        BadArgumentsError: With a sentence for each field that is wrong, unknown or missing.
+    """
+    if refused := [f"{_shown(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
+        raise BadArgumentsError(refused)
+    try:
+        model = operation.arguments.model_validate(dict(arguments))
+    except ValidationError as error:
+        raise BadArgumentsError([_sentence(operation, detail) for detail in error.errors(include_url=False)]) from None
+    values: JsonObject = model.model_dump(mode="json", exclude_none=True)
+    return values
+
+
+def _sentence(operation: Operation, detail: Any) -> str:
+    where = ".".join(_shown(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return _unknown(operation, where, detail["loc"])
+    words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", detail["msg"].removeprefix("Value error, "))
+    if detail["type"] == "value_error" and re.match(r"[a-z_]+: ", words):
+        where, words = ".".join(part for part in (where, words.split(": ")[0]) if part), words.split(": ", 1)[1]
+    return f"{where}: {words}."
+
+
+def _unknown(operation: Operation, where: str, path: tuple[int | str, ...]) -> str:
+    if len(path) > 1:
+        return f"{where}: is not a known field."
+    near = difflib.get_close_matches(str(path[0]), operation.arguments.model_fields, n=1)
+    known = ", ".join(operation.arguments.model_fields) or "none"
+    return f"{where}: is not an argument of {operation.tool}; " + (
+        f"did you mean {near[0]}?" if near else f"its arguments: {known}."
+    )
+
+
+def _shown(part: int | str) -> str:
+    """Name a place in the arguments; a name that the caller made up is shown only if it is harmless."""
+    return str(part) if _SHOWABLE.fullmatch(str(part)) else "(an unreadable name)"
+
+
+def _unfit(value: object) -> str | None:
+    """Say why a value must not leave whatever its argument is; None if it may."""
+    for text in _texts(value):
+        if _PRIVATE_KEY.search(text):
+            return "must not hold a private key"
+        if not text.isascii() and _LONE_SURROGATE.search(text):
+            return "must be valid text"
+    return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        match stack.pop():
+            case str() as text:
+                yield text
+            case dict() as table:
+                stack.extend(table.values())
+            case list() as items:
+                stack.extend(items)

@@ -1,0 +1,307 @@
+"""Who may reach the page, by which name, from where, and with what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.types import Message, Scope
+
+from barrack_mcp.guard.approvals import Status
+from barrack_mcp.guard.page import create_page, new_secret
+from barrack_mcp.guard.page.shield import MAX_BODY
+
+from .conftest import HOST, ORIGIN, SECRET, Desk, marks_of, text_of
+
+pytestmark = pytest.mark.anyio
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+COOKIE = "barrack_page_4000"
+
+
+async def mark(browser: httpx2.AsyncClient, approval_id: str) -> str:
+    return marks_of(await browser.get(f"/requests/{approval_id}"))[0]
+
+
+async def test_without_signing_in_nothing_is_shown_or_done_and_the_page_says_how_to_get_in(desk: Desk) -> None:
+    asked = await desk.ask()
+    async with desk.browser() as stranger:
+        answers = [
+            await stranger.get("/"),
+            await stranger.get(f"/requests/{asked.id}"),
+            await stranger.get("/events"),
+            await stranger.post(f"/requests/{asked.id}/approve", data={"mark": "0" * 64, "typed": "train-1"}),
+            await stranger.post(f"/requests/{asked.id}/deny", data={"mark": "0" * 64}),
+        ]
+    for answer in answers:
+        assert answer.status_code == 401
+        assert "run barrack-mcp approvals" in text_of(answer)
+        assert "train-1" not in answer.text
+    assert f'href="/requests/{asked.id}">Open the page again' in answers[1].text
+    assert (await desk.approvals.find(asked.id)).status is Status.PENDING
+
+
+async def test_a_link_signs_in_once_and_its_cookie_stays_in_this_browser_and_site(desk: Desk) -> None:
+    link = desk.link()
+    async with desk.browser() as first, desk.browser() as thief:
+        entered = await first.get(link)
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        cookie = entered.headers["set-cookie"]
+        assert cookie.startswith(f"{COOKIE}=")
+        assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+        assert (await first.get("/")).status_code == 200
+        again = await first.get(link)
+        assert again.status_code == 401
+        assert "used before, or is too old" in text_of(again)
+        assert (await thief.get(link)).status_code == 401
+        assert (await thief.get("/")).status_code == 401
+
+
+async def test_a_link_can_open_one_request_and_nothing_else(desk: Desk) -> None:
+    asked = await desk.ask()
+    async with desk.browser() as browser:
+        entered = await browser.get(desk.link(approval_id=asked.id))
+        assert entered.headers["location"] == f"/requests/{asked.id}"
+        for elsewhere in ("//evil.example", "https://evil.example", "../static/page.js", "A", "x" * 41):
+            assert (await browser.get(desk.link(approval_id=elsewhere))).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(("after", "code"), [(119, 303), (120, 401), (121, 401)])
+async def test_a_link_works_for_two_minutes(desk: Desk, after: float, code: int) -> None:
+    link = desk.link()
+    desk.now.time += after
+    async with desk.browser() as browser:
+        assert (await browser.get(link)).status_code == code
+
+
+async def test_a_link_that_is_not_ours_opens_nothing(desk: Desk) -> None:
+    token = re.sub(".*token=", "", desk.link())
+    until, nonce, proof = token.split(".")
+    forged = [
+        "",
+        "x",
+        "..",
+        f"{int(until) + 1}.{nonce}.{proof}",
+        f"{until}.{nonce}x.{proof}",
+        f"{until}.{nonce}.{proof[:-1]}",
+        f"{until}.{nonce}.",
+        f"-1.{nonce}.{proof}",
+        f"².{nonce}.{proof}",
+        f"{until}.{nonce}.{proof}.",
+        f"{until}.{nonce}.{'é' * 64}",
+        re.sub(".*token=", "", desk.link(secret=new_secret())),
+        re.sub(".*token=", "", desk.link(origin="http://127.0.0.1:4001")),
+    ]
+    async with desk.browser() as browser:
+        for one in forged:
+            assert (await browser.get("/enter", params={"token": one})).status_code == 401
+        assert (await browser.get("/enter", params={"token": token})).status_code == 303
+
+
+async def test_the_secret_signs_in_by_a_form(desk: Desk) -> None:
+    asked = await desk.ask()
+    async with desk.browser() as browser:
+        for wrong in ("", "guess", SECRET[:-1], SECRET.upper(), "é"):
+            refused = await browser.post("/enter", data={"secret": wrong, "to": asked.id})
+            assert refused.status_code == 401
+            assert "That is not the secret." in text_of(refused)
+            assert f'name="to" value="{asked.id}"' in refused.text
+        entered = await browser.post("/enter", data={"secret": SECRET, "to": asked.id})
+        assert (entered.status_code, entered.headers["location"]) == (303, f"/requests/{asked.id}")
+        assert (await browser.get("/")).status_code == 200
+
+
+async def test_the_secret_in_an_address_is_no_way_in(desk: Desk) -> None:
+    async with desk.browser() as browser:
+        for name in ("token", "secret"):
+            assert (await browser.get("/enter", params={name: SECRET})).status_code == 401
+
+
+async def test_a_session_ends_after_twelve_hours_and_is_this_servers_own(desk: Desk) -> None:
+    async with desk.browser() as browser, desk.browser() as restarted:
+        await browser.get(desk.link())
+        restarted.cookies.set(COOKIE, browser.cookies[COOKIE])
+        assert (await restarted.get("/")).status_code == 401
+        desk.now.time += 12 * 3600 - 1
+        assert (await browser.get("/")).status_code == 200
+        desk.now.time += 1
+        assert (await browser.get("/")).status_code == 401
+
+
+async def test_the_oldest_session_ends_when_there_are_too_many(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    first = browser.cookies[COOKIE]
+    for _ in range(32):
+        assert (await browser.get(desk.link())).status_code == 303
+    assert (await browser.get("/")).status_code == 200
+    browser.cookies.set(COOKIE, first, domain="127.0.0.1", path="/")
+    assert (await browser.get("/", headers={"cookie": f"{COOKIE}={first}"})).status_code == 401
+
+
+async def test_a_form_is_good_for_its_own_session_and_request_only(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    asked, other = await desk.ask(), await desk.ask()
+    genuine = await mark(browser, asked.id)
+    for forged in ("", "0" * 64, genuine[:-1], genuine.upper(), await mark(browser, other.id), "é"):
+        for what in ("approve", "deny"):
+            answer = await browser.post(f"/requests/{asked.id}/{what}", data={"mark": forged, "typed": "train-1"})
+            assert answer.status_code == 403
+            assert "Nothing changed" in text_of(answer)
+    await browser.get(desk.link())
+    answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": genuine})
+    assert answer.status_code == 403
+    assert (await desk.approvals.find(asked.id)).status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 303),
+        ({"origin": ORIGIN}, 303),
+        ({"origin": ORIGIN, "sec-fetch-site": "same-origin"}, 303),
+        ({"origin": "null", "sec-fetch-site": "same-origin"}, 303),
+        ({"sec-fetch-site": "same-origin"}, 303),
+        ({"origin": "null"}, 403),
+        ({"origin": "null", "sec-fetch-site": "cross-site"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:4001"}, 403),
+        ({"origin": "http://localhost:4000"}, 403),
+        ({"origin": "https://127.0.0.1:4000"}, 403),
+        ({"origin": f"{ORIGIN}/"}, 403),
+        ({"origin": ""}, 403),
+        ({"origin": ORIGIN, "sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+    ],
+)
+async def test_a_form_sent_from_elsewhere_is_refused(
+    desk: Desk, browser: httpx2.AsyncClient, headers: dict[str, str], code: int
+) -> None:
+    asked = await desk.ask()
+    fields = {"mark": await mark(browser, asked.id), "typed": "train-1"}
+    answer = await browser.post(f"/requests/{asked.id}/approve", data=fields, headers=headers)
+    assert answer.status_code == code
+    assert (await desk.approvals.find(asked.id)).status is (Status.APPROVED if code == 303 else Status.PENDING)
+    assert (await browser.post("/enter", data={"secret": SECRET}, headers=headers)).status_code == code
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        (HOST, 200),
+        ("LOCALHOST:4000", 200),
+        ("127.0.0.1", 421),
+        ("127.0.0.1:4001", 421),
+        ("127.0.0.1:4000.evil.example", 421),
+        ("evil.example:4000", 421),
+        ("evil.example", 421),
+        ("127.0.0.1:4000@evil.example", 421),
+        ("0.0.0.0:4000", 421),
+        ("", 421),
+    ],
+)
+async def test_the_page_answers_under_its_own_address_only(browser: httpx2.AsyncClient, host: str, code: int) -> None:
+    answer = await browser.get("/", headers={"host": host})
+    assert answer.status_code == code
+
+
+async def send(desk: Desk, scope: dict[str, Any], *chunks: bytes) -> Message:
+    """Send what no client library would, and answer the start of the response."""
+    page = create_page(desk.approvals, secret=SECRET, allowed_hosts=[HOST], now=desk.now)
+    incoming = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    incoming.append({"type": "http.request"})
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def collect(message: Message) -> None:
+        sent.append(message)
+
+    whole: Scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []} | scope
+    await page(whole, receive, collect)
+    return sent[0]
+
+
+@pytest.mark.parametrize("names", [[], [HOST, HOST], [HOST, "evil.example"]])
+async def test_a_request_with_no_host_or_with_two_is_refused(desk: Desk, names: list[str]) -> None:
+    start = await send(desk, {"headers": [(b"host", name.encode()) for name in names]})
+    assert start["status"] == 421
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1e3", "²"])
+async def test_a_length_that_is_no_number_is_refused(desk: Desk, length: str) -> None:
+    headers = [(b"host", HOST.encode()), (b"content-length", length.encode("latin-1"))]
+    assert (await send(desk, {"method": "POST", "path": "/enter", "headers": headers}))["status"] == 400
+
+
+@pytest.mark.parametrize(("size", "code"), [(MAX_BODY, 401), (MAX_BODY + 1, 413)])
+async def test_a_body_is_taken_up_to_its_limit_whether_announced_or_not(desk: Desk, size: int, code: int) -> None:
+    form = b"secret=".ljust(size, b"x")
+    kind = (b"content-type", b"application/x-www-form-urlencoded")
+    bare = {"method": "POST", "path": "/enter", "headers": [(b"host", HOST.encode()), kind]}
+    assert (await send(desk, bare, form[:1000], form[1000:]))["status"] == code
+    async with desk.browser() as browser:
+        announced = await browser.post("/enter", content=form, headers={"content-type": kind[1].decode()})
+        assert announced.status_code == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "code"),
+    [
+        ("application/json", b'{"secret": "x"}', 415),
+        ("multipart/form-data; boundary=x", b"", 415),
+        ("text/plain", b"secret=x", 415),
+        ("application/x-www-form-urlencoded", b"\xff", 400),
+        ("application/x-www-form-urlencoded", b"secret=%ff", 400),
+        ("application/x-www-form-urlencoded", b"a=1&" * 9, 400),
+        ("Application/X-WWW-form-urlencoded ; charset=utf-8", b"secret=x", 401),
+    ],
+)
+async def test_only_plain_small_forms_are_read(desk: Desk, kind: str, content: bytes, code: int) -> None:
+    async with desk.browser() as browser:
+        answer = await browser.post("/enter", content=content, headers={"content-type": kind})
+        assert answer.status_code == code
+
+
+async def test_every_answer_forbids_framing_sniffing_keeping_and_foreign_code(
+    desk: Desk, browser: httpx2.AsyncClient
+) -> None:
+    asked = await desk.ask()
+    answers = [
+        await browser.get("/"),
+        await browser.get(f"/requests/{asked.id}"),
+        await browser.get("/static/page.css"),
+        await browser.get("/nothing"),
+        await browser.get("/", headers={"host": "evil.example"}),
+        await browser.post("/", headers={"origin": "https://evil.example"}),
+        await browser.post("/enter", content=b"x" * 70_000),
+        await browser.get(desk.link()),
+        await browser.get("/enter"),
+        await browser.post(f"/requests/{asked.id}/deny", data={"mark": await mark(browser, asked.id)}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 421, 403, 413, 303, 401, 303]
+    for answer in answers:
+        headers = answer.headers
+        assert headers.get_list("content-security-policy") == [POLICY]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+async def test_a_secret_that_could_be_guessed_is_refused(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="at least 16 characters"):
+        create_page(desk.approvals, secret="short", allowed_hosts=[HOST])
+    assert len({new_secret() for _ in range(100)}) == 100
+    assert len(new_secret()) >= 40
+
+
+async def test_a_web_socket_finds_nothing(desk: Desk) -> None:
+    start = await send(desk, {"type": "websocket", "headers": [(b"host", HOST.encode())]})
+    assert start["type"] == "websocket.close"

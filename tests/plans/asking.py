@@ -1,0 +1,114 @@
+"""A room that plans over the real simulator, whose answers a test may bend on their way."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from pydantic import SecretStr
+
+from barrack_mcp.api.client import Client, open_client
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.guard.plans import Planned, plan
+from barrack_mcp.present import presented
+from barrack_mcp.simulator import create_app
+from tests import examples
+
+Bend = Callable[[JsonObject], Any]
+
+
+@dataclass
+class Room:
+    """Plans calls, and counts what is read for them.
+
+    `bent` changes the presented answer of a tool; `silent` tools never answer; `failing` ones answer 503, `gone` 404.
+    """
+
+    client: Client
+    barrack: Any
+    currency: str = "USD"
+    seconds: float = 2.0
+    bent: Mapping[str, Bend] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()
+    failing: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    reads: list[tuple[str, JsonObject]] = field(default_factory=list)
+
+    async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
+        self.reads.append((tool, arguments))
+        if tool in self.silent:
+            await anyio.sleep_forever()
+        if tool in self.failing:
+            raise ApiError(Failure.BROKEN, "Down", status=503)
+        if tool in self.gone:
+            raise ApiError(Failure.REJECTED, "Not found", status=404)
+        operation = BY_TOOL[tool]
+        assert operation.reads
+        answer = presented(operation, await self.client.send(operation, arguments), arguments)
+        if tool not in self.bent:
+            return answer
+        bent = copy.deepcopy(answer)
+        replaced = self.bent[tool](bent)
+        return bent if replaced is None else replaced
+
+    @property
+    def state(self) -> Any:
+        return json.loads(json.dumps(self.barrack.state()))
+
+    def thing(self, kind: str, **wanted: Any) -> JsonObject:
+        return examples.first(self.state[kind], **wanted)
+
+    def good(self, tool: str) -> JsonObject:
+        return examples.good(BY_TOOL[tool], self.state)
+
+    async def plan(self, tool: str, **more: Any) -> Planned:
+        """Plan a call with arguments that work, but for those given."""
+        good = {} if set(examples.required(BY_TOOL[tool])) <= set(more) else self.good(tool)
+        return await self.plan_exactly(tool, {**good, **more})
+
+    async def plan_exactly(self, tool: str, arguments: JsonObject) -> Planned:
+        """Plan a call with these arguments."""
+        now = self.barrack.clock.now()
+        with anyio.fail_after(20):
+            return await plan(
+                BY_TOOL[tool],
+                arguments,
+                read=self,
+                currency=self.currency,
+                now=now,
+                seconds=self.seconds,
+            )
+
+    async def do(self, tool: str, **arguments: Any) -> JsonObject:
+        """Do something at Barrack, in between."""
+        body = await self.client.send(BY_TOOL[tool], arguments)
+        assert isinstance(body, dict)
+        return body
+
+
+@asynccontextmanager
+async def room(*, scenario: str = "small", key: str = "sim-key", **more: Any) -> AsyncIterator[Room]:
+    """A simulator whose time stands still, and a room that plans over it."""
+    app = create_app(now=lambda: 0.0, scenario=scenario)
+    async with open_client(
+        url="http://127.0.0.1/api",
+        key=SecretStr(key),
+        auth_header="Authorization",
+        auth_template="Bearer {key}",
+        seconds=30,
+        app=app,
+    ) as client:
+        yield Room(client, app.state.barrack, **more)
+
+
+def words(planned: Planned) -> str:
+    """All that a plan says."""
+    plan = planned.plan
+    target = json.dumps(plan.target, ensure_ascii=False)
+    return "\n".join([plan.summary, *plan.lost, *plan.kept, *plan.warnings, target])

@@ -1,0 +1,133 @@
+"""How a plan's reads behave: pages, deadlines, and texts that must not deceive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.plans.quote import LONGEST, is_plain, quoted
+from barrack_mcp.guard.plans.reading import Desk, Listing
+
+pytestmark = pytest.mark.anyio
+
+
+class Pages:
+    """An API with so many instances, that gives at most so many a page."""
+
+    def __init__(self, total: int, *, most: int = 100, tells: bool = True, broken: int | None = None) -> None:
+        self.total, self.most, self.tells, self.broken = total, most, tells, broken
+        self.asked: list[tuple[int, int]] = []
+
+    async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
+        assert tool == "list_instances"
+        page, limit = arguments["page"], arguments["limit"]
+        self.asked.append((page, limit))
+        if page == self.broken:
+            raise ApiError(Failure.BROKEN, "Down", status=503)
+        size = min(limit, self.most)
+        first = (page - 1) * size
+        rows: list[Any] = [{"instance_id": f"I-{at}"} for at in range(first, min(first + size, self.total))]
+        return {"instances": rows} | ({"total": self.total, "limit": size} if self.tells else {})
+
+
+async def listing(pages: Pages) -> tuple[Listing, list[str]]:
+    desk = Desk(pages, seconds=5)
+    async with desk.side_by_side() as sheet:
+        found = sheet.rows("list_instances", {}, "the instances")
+    return found, desk.unread
+
+
+@pytest.mark.parametrize(
+    ("pages", "rows", "complete", "asked"),
+    [
+        (Pages(0), 0, True, 1),
+        (Pages(99), 99, True, 1),
+        (Pages(250), 250, True, 3),
+        (Pages(501), 500, False, 5),
+        (Pages(70, most=20), 70, True, 4),
+        (Pages(101, most=20), 100, False, 5),
+        (Pages(10, tells=False), 10, True, 1),
+        (Pages(100, tells=False), 100, False, 1),
+        (Pages(250, broken=2), 150, False, 3),
+    ],
+)
+async def test_a_list_is_read_page_by_page_as_far_as_five(
+    pages: Pages, rows: int, *, complete: bool, asked: int
+) -> None:
+    found, unread = await listing(pages)
+    assert (len(found.rows), found.complete, len(pages.asked)) == (rows, complete, asked)
+    assert len({row["instance_id"] for row in found.rows}) == rows
+    assert bool(unread) is not complete
+    assert found.at_least == ("" if complete else "at least ")
+
+
+async def test_a_first_page_that_fails_is_no_list_at_all() -> None:
+    found, unread = await listing(Pages(5, broken=1))
+    assert not found.readable
+    assert unread == ["Could not be read: the instances."]
+
+
+async def test_a_target_that_fails_ends_the_waiting_at_once() -> None:
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        del arguments
+        if tool == "get_instance":
+            raise ApiError(Failure.SILENT, "No answer")
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def look() -> None:
+        async with Desk(read, seconds=60).side_by_side() as sheet:
+            sheet.target("get_instance", {"instance_id": "I-1"})
+            sheet.one("get_pricing", {}, "the prices")
+
+    with anyio.fail_after(1), pytest.raises(ApiError):
+        await look()
+
+
+async def test_reads_that_follow_have_what_is_left_of_the_time_after_the_target() -> None:
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        del arguments
+        if tool != "get_instance":
+            await anyio.sleep_forever()
+        return {"instance": {"vm_name": "x"}}
+
+    desk = Desk(read, seconds=0.05)
+    started = anyio.current_time()
+    for _ in range(3):
+        async with desk.side_by_side() as sheet:
+            if started is not None and not desk.unread:
+                sheet.target("get_instance", {"instance_id": "I-1"})
+            sheet.one("get_pricing", {}, "the prices")
+    assert len(desk.unread) == 3
+    assert anyio.current_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("train-1", "train-1"),
+        ("a b", "a b"),
+        ("Müller", "Müller"),
+        (" a  b ", r"\x20a\x20 b\x20"),
+        ("a\nb", r"a\nb"),
+        ("\x1b[31m", r"\u001b[31m"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\u200bb", r"a\u200bb"),
+        ("a\U000e0041", r"a\U000e0041"),
+        ("«a»", r"\u00aba\u00bb"),
+        ("a\\n", r"a\\n"),
+        (7, "7"),
+    ],
+)
+def test_a_quoted_text_hides_nothing_and_cannot_pass_for_ours(text: object, shown: str) -> None:
+    assert quoted(text) == shown
+    assert is_plain(str(text)) == (str(text) == shown)
+
+
+def test_a_quoted_text_is_cut() -> None:
+    assert quoted("x" * 10_000) == "x" * (LONGEST - 1) + "…"
+    assert len(quoted("\n" * 10_000)) <= LONGEST

@@ -1,0 +1,468 @@
+"""The catalogue says what the contract says, in schemas that every client accepts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from barrack_mcp import catalogue
+from barrack_mcp.catalogue import (
+    BY_TOOL,
+    DOCUMENTED,
+    INFERRED,
+    OPERATIONS,
+    JsonObject,
+    Look,
+    Operation,
+    Retry,
+    Risk,
+    answer_schema,
+    arguments_schema,
+)
+from barrack_mcp.catalogue.models import Request, Response
+from barrack_mcp.catalogue.values import RESERVED_IDS
+
+COPY = Path(__file__).parent / "contract"
+ORIGINAL = Path(__file__).parents[2] / "shared" / "contract"
+CONTRACT: dict[str, JsonObject] = {op["tool"]: op for op in json.loads((COPY / "operations.json").read_text("utf-8"))}
+SCHEMAS: dict[str, JsonObject] = json.loads((COPY / "schemas.json").read_text("utf-8"))
+
+MODULES = [
+    importlib.import_module(f"{catalogue.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(catalogue.__path__)
+]
+INPUTS = {operation.tool: arguments_schema(operation.arguments) for operation in OPERATIONS}
+ANSWERS = {operation.tool: answer_schema(operation.response) for operation in OPERATIONS}
+
+CLOSED = {
+    "TierEnum": ["legacy", "advanced"],
+    "CurrencyEnum": ["USD", "EUR", "INR"],
+    "ResourceTypeEnum": ["volumes", "snapshots", "gpus"],
+    "VolumeTypeEnum": ["SSD", "HDD", "NVMe"],
+    "BootSourceEnum": ["os_image", "volume", "custom_image"],
+    "DirectionEnum": ["ingress", "egress"],
+    "EthertypeEnum": ["IPv4", "IPv6"],
+}
+VOLUME_GB = {"type": "integer", "minimum": 100, "maximum": 1_048_576}
+CORE = {
+    "deploy_instance",
+    "list_instances",
+    "get_instance",
+    "start_instance",
+    "hibernate_instance",
+    "restore_instance",
+    "delete_instance",
+    "list_gpu_stock",
+    "quote_price",
+    "list_ssh_keys",
+    "create_ssh_key",
+    "list_custom_images",
+    "list_os_images",
+    "get_credit_balance",
+}
+REPEATABLE_WRITES = {
+    "update_startup_script",
+    "stop_instance",
+    "hibernate_instance",
+    "start_instance",
+    "attach_firewall",
+    "attach_volumes",
+    "detach_volumes",
+    "remove_instance_security_rule",
+    "remove_firewall_rule",
+}
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.tool))
+
+
+# The contract
+
+
+def split(text: str) -> list[str]:
+    """Split at the commas that stand in no bracket."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parsed(arguments: str) -> JsonObject:
+    """Read the contract's little language of arguments as the schema that it stands for."""
+    properties, needed = {}, []
+    for part in split(arguments):
+        name, kind = (side.strip() for side in part.split(":", 1))
+        if not name.endswith("?"):
+            needed.append(name)
+        properties[name.removesuffix("?")] = kind_schema(re.sub(r"\([^)]*\)", "", kind).strip())
+    schema: JsonObject = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": needed} if needed else {})
+
+
+def kind_schema(kind: str) -> JsonObject:
+    if kind in CLOSED:
+        return {"type": "string", "enum": CLOSED[kind]}
+    if kind == "SecurityRule":
+        rule = parsed(CONTRACT["add_firewall_rule"]["arguments"])
+        del rule["properties"]["firewall_id"]
+        return rule | {"required": [name for name in rule["required"] if name != "firewall_id"]}
+    if whole := re.fullmatch(r"OsVolume\{(.*)\}", kind):
+        volume = parsed(whole[1])
+        volume["properties"]["size_gb"] = VOLUME_GB
+        return volume
+    if items := re.fullmatch(r"\[(\w+)\](?: min (\d+))?", kind):
+        return {"type": "array", "items": kind_schema(items[1])} | ({"minItems": int(items[2])} if items[2] else {})
+    if whole := re.fullmatch(r"int (?:>=)?(\d+)(?:\.\.(\d+))?", kind):
+        return {"type": "integer", "minimum": int(whole[1])} | ({"maximum": int(whole[2])} if whole[2] else {})
+    return {"type": "string"} | KINDS[kind]
+
+
+KINDS: dict[str, JsonObject] = {
+    "int": {"type": "integer"},
+    "bool": {"type": "boolean"},
+    **{kind: {} for kind in ("id", "str", "cidr", "openssh public key", "str max 16384 bytes")},
+    **{kind: {} for kind in ("GpuModelEnum", "RegionEnum", "ProtocolEnum", "VMStatus")},
+    "name50": {"maxLength": 50},
+    "keyname50": {"maxLength": 50},
+    "imagename 3..30 [A-Za-z0-9 ._-]": {"minLength": 3, "maxLength": 30},
+    "str max 255": {"maxLength": 255},
+    "secret str min 8": {"minLength": 8},
+}
+
+
+def without_descriptions(node: Any) -> Any:
+    if isinstance(node, list):
+        return [without_descriptions(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: without_descriptions(value)
+        for key, value in node.items()
+        if not (key == "description" and isinstance(value, str))
+    }
+
+
+def root_of(result: str) -> str | None:
+    """The name of a body's root, where the contract gives it one."""
+    first = re.split(r"[^a-z_]", result)[0]
+    flat = first in {"message", "success"} or first.endswith(("_id", "_count"))
+    return None if flat else first
+
+
+def test_the_copy_of_the_contract_is_the_contract() -> None:
+    if ORIGINAL.exists():
+        original = json.loads((ORIGINAL / "operations.json").read_text("utf-8"))
+        for operation in original:
+            operation.pop("analogues", None)
+        assert {operation["tool"]: operation for operation in original} == CONTRACT
+        assert json.loads((ORIGINAL / "schemas.json").read_text("utf-8")) == SCHEMAS
+
+
+def test_every_operation_of_the_contract_is_declared_once_and_in_its_order() -> None:
+    assert [operation.tool for operation in OPERATIONS] == list(CONTRACT)
+    assert dict(BY_TOOL) == {operation.tool: operation for operation in OPERATIONS}
+
+
+@each_operation
+def test_an_operation_is_what_the_contract_says(operation: Operation) -> None:
+    contract = CONTRACT[operation.tool]
+    assert {
+        "tool": operation.tool,
+        "toolset": operation.toolset,
+        "risk": operation.risk,
+        "group": operation.group,
+        "title": operation.title,
+        "method": operation.method,
+        "path": operation.path,
+        "confidence": {"method": operation.confidence.method, "path": operation.confidence.path},
+        "alternate_paths": [{"method": other.method, "path": other.path} for other in operation.alternates],
+    } == {
+        key: [{"method": other["method"], "path": other["path"]} for other in value]
+        if key == "alternate_paths"
+        else value
+        for key, value in contract.items()
+        if key not in {"arguments", "result", "schemas", "request", "response", "rules"}
+    }
+
+
+@each_operation
+def test_the_arguments_are_exactly_those_of_the_contract_and_in_its_order(operation: Operation) -> None:
+    expected = parsed(CONTRACT[operation.tool]["arguments"])
+    assert without_descriptions(INPUTS[operation.tool]) == expected
+    assert list(INPUTS[operation.tool]["properties"]) == list(expected["properties"])
+
+
+@each_operation
+def test_the_root_of_the_body_is_the_contracts_and_the_response_has_it(operation: Operation) -> None:
+    result = CONTRACT[operation.tool]["result"]
+    assert operation.result == root_of(result)
+    if operation.result:
+        fields = ANSWERS[operation.tool]["properties"]
+        assert operation.result in fields
+        assert ("array" in fields[operation.result]["type"]) == (f"{operation.result}[]" in result)
+
+
+@each_operation
+def test_an_operation_is_paged_if_the_contract_gives_it_a_page(operation: Operation) -> None:
+    assert operation.paged == ("page?" in CONTRACT[operation.tool]["arguments"])
+
+
+@each_operation
+def test_an_operation_uses_the_schemas_that_the_contract_names(operation: Operation) -> None:
+    reached = {cls.__name__ for model in (operation.request, operation.response) for cls in reachable(model)}
+    assert {*CONTRACT[operation.tool]["schemas"]} - {"PricingRequest"} <= reached
+    if "PricingRequest" in CONTRACT[operation.tool]["schemas"]:
+        assert operation.request.__name__ == "PricingRequest"
+
+
+def reachable(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The models that a model is made of: those it inherits from, and those of its fields."""
+    yield from (cls for cls in model.__mro__ if issubclass(cls, BaseModel))
+    for info in model.model_fields.values():
+        yield from nested(info.annotation)
+
+
+def nested(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from reachable(annotation)
+    for parameter in getattr(annotation, "__args__", ()):
+        yield from nested(parameter)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_of_a_listed_operation_has_a_model_of_its_exact_name_and_no_other_has_one(name: str) -> None:
+    found = [value for module in MODULES if (value := vars(module).get(name)) is not None]
+    if "no_listed_operation" in SCHEMAS[name]:
+        assert not found
+    elif name.endswith("Enum") or name == "VMStatus":
+        assert found
+    else:
+        assert {(cls.__name__, issubclass(cls, Request | Response)) for cls in found} == {(name, True)}
+
+
+def test_a_schema_is_declared_in_one_place_only() -> None:
+    homes: dict[str, set[str]] = {}
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__:
+                homes.setdefault(name, set()).add(module.__name__)
+    assert {name: home for name, home in homes.items() if len(home) > 1} == {}
+
+
+@pytest.mark.parametrize(("name", "values"), CLOSED.items())
+def test_a_closed_set_is_a_literal_of_the_contracts_values(name: str, values: list[str]) -> None:
+    (alias,) = {value for module in MODULES if (value := vars(module).get(name)) is not None}
+    assert list(alias.__args__) == values
+
+
+# The vocabulary
+
+
+@each_operation
+def test_every_field_is_described_and_marked(operation: Operation) -> None:
+    marks = {DOCUMENTED.value, INFERRED.value}
+    for model in {*reachable(operation.arguments), *reachable(operation.response)}:
+        for info in model.model_fields.values():
+            assert info.description
+            assert isinstance(info.json_schema_extra, dict)
+            assert str(info.json_schema_extra["x-provenance"]) in marks
+
+
+@each_operation
+def test_reads_alone_bear_the_prefixes_of_reads_and_may_be_repeated(operation: Operation) -> None:
+    assert operation.tool.startswith(("list_", "get_", "quote_")) == operation.reads
+    assert (operation.retry is Retry.SAFE) == operation.reads
+    assert operation.tool.startswith(("delete_", "bulk_delete_")) == (operation.risk is Risk.DESTROY)
+    assert operation.idempotent == (
+        operation.reads or operation.risk is Risk.DESTROY or operation.tool in REPEATABLE_WRITES
+    )
+
+
+@each_operation
+def test_every_write_says_how_to_see_whether_it_took_place(operation: Operation) -> None:
+    if operation.reads:
+        assert operation.look is None
+    else:
+        assert operation.look is not None
+        read = BY_TOOL[operation.look.tool]
+        assert read.reads
+        assert {*operation.look.arguments} <= {*INPUTS[operation.tool]["properties"]}
+        assert {*operation.look.arguments} <= {*INPUTS[read.tool]["properties"]}
+        assert {*INPUTS[read.tool].get("required", ())} <= {*operation.look.arguments}
+
+
+def test_a_deployment_is_looked_for_in_its_own_region_and_tier() -> None:
+    assert BY_TOOL["deploy_instance"].look == Look("list_instances", ("region", "tier"))
+
+
+def test_the_core_is_a_days_work() -> None:
+    assert {operation.tool for operation in OPERATIONS if operation.core} == CORE
+
+
+@each_operation
+def test_the_placeholders_of_a_path_are_the_arguments_of_the_place(operation: Operation) -> None:
+    assert operation.placeholders == tuple(operation.place.model_fields if operation.place else ())
+
+
+@each_operation
+def test_a_wire_form_counts_as_documented_only_where_a_page_shows_it(operation: Operation) -> None:
+    assert (operation.provenance is DOCUMENTED) == (operation.path == "/pricing/")
+
+
+@each_operation
+def test_an_operation_is_declared_in_the_module_of_its_group(operation: Operation) -> None:
+    (home,) = (module for module in MODULES if operation in getattr(module, "OPERATIONS", ()))
+    assert operation.group == home.GROUP
+
+
+@pytest.mark.parametrize(
+    "tool", ["list_instances", "get_instance", "deploy_instance", "start_instance", "stop_instance"]
+)
+def test_whoever_could_think_that_stopping_saves_money_is_told_otherwise(tool: str) -> None:
+    operation = BY_TOOL[tool]
+    assert re.search(r"full rate|does not end the bill", operation.description)
+    assert re.search(r"full rate|stopping it does not end", operation.billing or "")
+
+
+@each_operation
+def test_buying_and_ending_a_purchase_say_what_happens_to_the_bill(operation: Operation) -> None:
+    ends = operation.tool in {"delete_instance", "delete_volume", "delete_snapshot"}
+    if operation.risk is Risk.SPEND or ends:
+        assert operation.billing
+    if operation.billing:
+        assert operation.billing.endswith(".")
+        assert not re.search(r"\d", operation.billing), "prices are asked for, never written down"
+
+
+def test_the_reserved_ids_are_the_fixed_segments_of_all_paths() -> None:
+    segments = {part for operation in OPERATIONS for part in operation.path.split("/") if part and "{" not in part}
+    assert segments == RESERVED_IDS
+
+
+@each_operation
+def test_only_methods_with_a_body_send_one(operation: Operation) -> None:
+    assert operation.in_query == (operation.method in {"GET", "DELETE"})
+
+
+# The schemas
+
+
+def nodes(schema: Any) -> Iterator[JsonObject]:
+    """Every schema within a schema."""
+    if isinstance(schema, dict):
+        yield schema
+        for key in ("items", "additionalProperties"):
+            yield from nodes(schema.get(key))
+        for part in schema.get("properties", {}).values():
+            yield from nodes(part)
+
+
+@each_operation
+def test_an_input_schema_is_plain_and_closed(operation: Operation) -> None:
+    schema = INPUTS[operation.tool]
+    Draft202012Validator.check_schema(schema)
+    for node in nodes(schema):
+        assert not {"$ref", "anyOf", "oneOf", "allOf", "pattern", "title", "default", "format"} & {*node}
+        assert isinstance(node["type"], str)
+        assert (node["type"] == "array") == ("items" in node)
+        if node["type"] == "object":
+            assert node["additionalProperties"] is False
+            assert all(part["description"] for part in node["properties"].values())
+
+
+@each_operation
+def test_an_answers_schema_requires_nothing_and_lets_everything_be_null(operation: Operation) -> None:
+    schema = ANSWERS[operation.tool]
+    Draft202012Validator.check_schema(schema)
+    assert schema["type"] == "object"
+    for node in nodes(schema):
+        assert not {"$ref", "anyOf", "oneOf", "required", "pattern", "title", "default"} & {*node}
+        for part in node.get("properties", {}).values():
+            assert part["description"]
+            assert "null" in part.get("type", ["null"])
+
+
+def reference(node: Any, defs: JsonObject) -> Any:
+    """What pydantic derives from the same model, with its references and unions resolved."""
+    if isinstance(node, list):
+        return [reference(item, defs) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        node = defs[node["$ref"].removeprefix("#/$defs/")]
+    if "anyOf" in node:
+        (one,) = (option for option in node["anyOf"] if option != {"type": "null"})
+        node = one | {key: value for key, value in node.items() if key != "anyOf"}
+        return reference(node, defs)
+    dropped = {"title", "description", "default", "x-provenance", "writeOnly", "$defs"}
+    return {
+        key: {name: reference(part, defs) for name, part in value.items()}
+        if key == "properties"
+        else reference(value, defs)
+        for key, value in node.items()
+        if key not in dropped
+    }
+
+
+@each_operation
+def test_the_input_schema_is_the_one_that_pydantic_checks_by(operation: Operation) -> None:
+    raw = operation.arguments.model_json_schema(by_alias=False)
+    assert without_descriptions(INPUTS[operation.tool]) == {"properties": {}, **reference(raw, raw.get("$defs", {}))}
+
+
+def test_describing_all_tools_builds_no_validator() -> None:
+    program = """
+from barrack_mcp.catalogue import OPERATIONS, answer_schema, arguments_schema
+for operation in OPERATIONS:
+    arguments_schema(operation.arguments), answer_schema(operation.response)
+built = [o.tool for o in OPERATIONS if o.arguments.__pydantic_complete__ or o.response.__pydantic_complete__]
+raise SystemExit(", ".join(built) or 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=COPY.parents[1]
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def size(operations: list[Operation]) -> int:
+    tools = [
+        {"name": operation.tool, "description": operation.description, "inputSchema": INPUTS[operation.tool]}
+        for operation in operations
+    ]
+    return len(json.dumps(tools, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def test_all_tools_cost_a_model_little_to_know() -> None:
+    assert size(list(OPERATIONS)) <= 27_500
+    assert size([operation for operation in OPERATIONS if operation.core]) <= 10_500
+
+
+@each_operation
+def test_a_description_is_short_and_ends_as_a_sentence(operation: Operation) -> None:
+    longest = 280 if operation.tool in {"deploy_instance", "stop_instance", "attach_firewall"} else 200
+    assert 60 <= len(operation.description) <= longest
+    assert operation.description.endswith(".")
+    assert operation.description.isascii()
+
+
+@each_operation
+def test_the_tools_that_a_description_names_exist(operation: Operation) -> None:
+    words = f"{operation.description} {json.dumps(INPUTS[operation.tool])}"
+    named = set(
+        re.findall(r"\b(?:list|get|quote|create|delete|deploy|attach|detach|restore|add|remove)_[a-z_]+", words)
+    )
+    assert named - {"get_instance."} <= {*BY_TOOL}

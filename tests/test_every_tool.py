@@ -1,0 +1,235 @@
+"""Every operation through a real client: what is sent, what takes effect, and what never leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, MCPError
+from mcp.types import CallToolResult, TextContent
+from pydantic import SecretStr
+
+from barrack_mcp.api.client import open_client
+from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.server import create_server
+from barrack_mcp.simulator import create_app
+from tests import examples
+from tests.running import EVERY_RISK, KEY, listening, product
+
+pytestmark = pytest.mark.anyio
+
+CONTRACT = {
+    entry["tool"]: entry
+    for entry in json.loads((Path(__file__).parent / "contract" / "operations.json").read_text(encoding="utf-8"))
+}
+ERAS = {"2025-11-25": "legacy", "2026-07-28": "auto"}
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
+
+
+def text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+@asynccontextmanager
+async def in_process(**more: Any) -> AsyncIterator[tuple[Client, Any]]:
+    """A client, the server and a simulator whose time stands still, in one process."""
+    app = create_app(now=lambda: 0.0)
+    async with (
+        open_client(
+            url="http://127.0.0.1/api",
+            key=SecretStr(KEY),
+            auth_header="Authorization",
+            auth_template="Bearer {key}",
+            seconds=30,
+            app=app,
+        ) as api,
+        Client(
+            create_server(
+                Dispatcher(
+                    client=api,
+                    surface={operation.tool: operation for operation in OPERATIONS},
+                    unattended=EVERY_RISK.split(","),
+                    **more,
+                )
+            )
+        ) as client,
+    ):
+        yield client, app.state.barrack
+
+
+def state_of(barrack: Any) -> Any:
+    return json.loads(json.dumps(barrack.state()))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_all_63_operations_run_over_stdio_and_each_write_has_the_one_effect_of_the_contract(era: str) -> None:
+    app = create_app(now=lambda: 0.0)
+    barrack = app.state.barrack
+    async with (
+        listening(app) as url,
+        product(
+            settings={"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_UNATTENDED": EVERY_RISK},
+            mode=ERAS[era],
+        ) as client,
+    ):
+        assert client.protocol_version == era
+        listed = (await client.list_tools()).tools
+        assert [tool.name for tool in listed] == [operation.tool for operation in OPERATIONS] == list(CONTRACT)
+        for operation in OPERATIONS:
+            barrack.reset()
+            arguments = examples.good(operation, state_of(barrack))
+            result = await client.call_tool(operation.tool, arguments)
+            assert not result.is_error, f"{operation.tool}: {text(result)}"
+            _sent_as_the_contract_says(operation, arguments, barrack)
+
+
+def _sent_as_the_contract_says(operation: Operation, arguments: JsonObject, barrack: Any) -> None:
+    entry = CONTRACT[operation.tool]
+    path = entry["path"].format_map(arguments)
+    rest = {name: value for name, value in arguments.items() if f"{{{name}}}" not in entry["path"]}
+    if entry["risk"] == "read":
+        assert not barrack.journal
+        sent = barrack.requests[0]
+        assert (sent["method"], sent["path"]) == (entry["method"], path)
+        if entry["method"] == "GET":
+            assert sent["query"] == {name: str(value) for name, value in rest.items()}
+            assert sent["body"] is None
+        else:
+            assert sent["body"] == (rest or None)
+        return
+    (effect,) = barrack.journal
+    assert effect["operation"] == operation.tool
+    assert (effect["method"], effect["path"], effect["body"]) == (entry["method"], path, rest or None)
+
+
+@each_operation
+async def test_a_missing_argument_is_named_and_nothing_is_sent(operation: Operation) -> None:
+    async with in_process() as (client, barrack):
+        good = examples.good(operation, state_of(barrack))
+        for name in examples.required(operation):
+            arguments = {other: value for other, value in good.items() if other != name}
+            await _refused(client, barrack, operation, arguments, naming=name)
+
+
+@each_operation
+async def test_an_unknown_argument_is_named_and_nothing_is_sent(operation: Operation) -> None:
+    async with in_process() as (client, barrack):
+        arguments = examples.good(operation, state_of(barrack)) | {"dry_run": True}
+        await _refused(client, barrack, operation, arguments, naming="dry_run")
+
+
+@each_operation
+async def test_a_value_out_of_range_is_named_never_echoed_and_nothing_is_sent(operation: Operation) -> None:
+    async with in_process() as (client, barrack):
+        good = examples.good(operation, state_of(barrack))
+        for name, value in examples.out_of_range(operation):
+            message = await _refused(client, barrack, operation, good | {name: value}, naming=name)
+            if isinstance(value, str) and value not in ("", ".", "1", "billing"):
+                assert value not in message
+
+
+async def _refused(client: Client, barrack: Any, operation: Operation, arguments: JsonObject, *, naming: str) -> str:
+    result = await client.call_tool(operation.tool, arguments)
+    assert result.is_error, (operation.tool, arguments)
+    assert result.structured_content is not None
+    assert result.structured_content["outcome"] == "refused"
+    assert naming in text(result)
+    assert not barrack.requests
+    return text(result)
+
+
+@each_operation
+async def test_an_unknown_id_changes_nothing_and_is_named(operation: Operation) -> None:
+    async with in_process() as (client, barrack):
+        good = examples.good(operation, state_of(barrack))
+        for name, value in good.items():
+            if not name.endswith(("_id", "_ids")):
+                continue
+            wrong: Any = [examples.UNKNOWN_ID] if isinstance(value, list) else examples.UNKNOWN_ID
+            result = await client.call_tool(operation.tool, good | {name: wrong})
+            assert not barrack.journal
+            if not operation.reads or name in operation.placeholders:
+                assert result.is_error
+                assert name in text(result)
+
+
+@each_operation
+async def test_what_a_tool_answers_fits_its_own_output_schema_on_success_and_on_failure(operation: Operation) -> None:
+    # the client itself raises when structured content doesn't fit the schema
+    async with in_process() as (client, barrack):
+        good = examples.good(operation, state_of(barrack))
+        done = await client.call_tool(operation.tool, good)
+        assert not done.is_error
+        assert done.structured_content
+        refused = await client.call_tool(operation.tool, good | {"dry_run": 1})
+        assert refused.structured_content
+        assert refused.is_error
+
+
+@each_operation
+async def test_an_argument_that_is_null_is_as_good_as_left_out(operation: Operation) -> None:
+    async with in_process() as (client, barrack):
+        good = examples.good(operation, state_of(barrack))
+        nulls = {name: None for name in arguments_schema(operation.arguments)["properties"] if name not in good}
+        assert not (await client.call_tool(operation.tool, good | nulls)).is_error
+        if operation.reads:
+            assert barrack.requests[0]["body"] is None or operation.method == "POST"
+        else:
+            assert set(barrack.journal[0]["body"] or {}) == set(good) - set(operation.placeholders)
+
+
+@pytest.mark.promise("G11")
+@pytest.mark.parametrize("era", ERAS)
+async def test_read_only_lists_and_runs_reads_alone(era: str) -> None:
+    app = create_app(now=lambda: 0.0)
+    barrack = app.state.barrack
+    async with (
+        listening(app) as url,
+        product(
+            "--read-only",
+            settings={"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_UNATTENDED": EVERY_RISK},
+            mode=ERAS[era],
+        ) as client,
+    ):
+        reads = [operation.tool for operation in OPERATIONS if operation.reads]
+        assert [tool.name for tool in (await client.list_tools()).tools] == reads
+        for operation in OPERATIONS:
+            arguments = examples.good(operation, state_of(barrack))
+            if operation.reads:
+                assert not (await client.call_tool(operation.tool, arguments)).is_error
+                continue
+            with pytest.raises(MCPError) as error:
+                await client.call_tool(operation.tool, arguments)
+            assert error.value.code == -32602
+    assert not barrack.journal
+    safe = {(entry["method"], entry["path"]) for entry in CONTRACT.values() if entry["risk"] == "read"}
+    methods = {(sent["method"], sent["path"]) for sent in barrack.requests if sent["method"] != "GET"}
+    assert methods <= safe
+
+
+async def test_an_unknown_tool_is_a_protocol_error() -> None:
+    async with in_process() as (client, _):
+        with pytest.raises(MCPError) as error:
+            await client.call_tool("delete_everything", {})
+        assert error.value.code == -32602
+
+
+async def test_the_sweep_itself_would_notice_a_wrong_body() -> None:
+    app = create_app(now=lambda: 0.0)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as http:
+        answer = await http.post(
+            "/api/firewalls/create/",
+            json={"name": "web", "region": "CANADA-1", "description": "more"},
+            headers={"Authorization": f"Bearer {KEY}"},
+        )
+        assert answer.status_code < 300
+    operation = next(operation for operation in OPERATIONS if operation.tool == "create_firewall")
+    with pytest.raises(AssertionError):
+        _sent_as_the_contract_says(operation, {"name": "web", "region": "CANADA-1"}, app.state.barrack)

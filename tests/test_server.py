@@ -1,0 +1,92 @@
+"""What a client sees of the server itself: hints, schemas, and errors of our own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+import jsonschema
+import pytest
+from mcp import Client
+from mcp.types import TextContent
+
+from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
+from barrack_mcp.config import read_settings
+from barrack_mcp.server import create_server, open_server, tool_of
+from tests.answers import CANARY, Answers, dispatcher
+
+pytestmark = pytest.mark.anyio
+
+HINTS = {
+    Risk.READ: (True, False, True),
+    Risk.CHANGE: (False, False, None),
+    Risk.SPEND: (False, False, False),
+    Risk.INTERRUPT: (False, True, None),
+    Risk.EXPOSE: (False, True, False),
+    Risk.DESTROY: (False, True, True),
+}
+"""Read-only, destructive and idempotent by risk; None where each operation has its own."""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
+def test_every_tool_has_title_description_hints_and_schemas_of_its_own(operation: Operation) -> None:
+    tool = tool_of(operation)
+    assert tool.title
+    assert tool.description
+    hints = tool.annotations
+    assert hints is not None
+    read_only, destructive, idempotent = HINTS[operation.risk]
+    assert hints.read_only_hint is read_only
+    assert hints.destructive_hint is destructive
+    assert isinstance(hints.idempotent_hint, bool)
+    assert idempotent is None or hints.idempotent_hint is idempotent
+    assert hints.open_world_hint is True
+    for schema in (tool.input_schema, tool.output_schema):
+        assert schema is not None
+        assert schema["type"] == "object"
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert not re.search(
+            r'"(\$ref|anyOf|oneOf|allOf|pattern|title)":', json.dumps(schema).replace('"title": {', "")
+        )
+
+
+@pytest.mark.promise("P4")
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_list_is_the_same_for_the_life_of_a_process(mode: str) -> None:
+    async with (
+        open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as server,
+        Client(server, mode=mode) as client,
+    ):
+        before = (await client.list_tools(cache_mode="refresh")).model_dump_json()
+        for _ in range(1_000):
+            await client.call_tool("get_credit_balance", {})
+        assert (await client.list_tools(cache_mode="refresh")).model_dump_json() == before
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize(("tool", "outcome"), [("list_volumes", "failed"), ("start_instance", "unknown")])
+async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(
+    mode: str, tool: str, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = Answers(ZeroDivisionError(f"secret {CANARY}"))
+    async with Client(create_server(dispatcher(broken)), mode=mode) as client:
+        arguments = {} if tool == "list_volumes" else {"instance_id": "BRK-1D"}
+        with caplog.at_level(logging.ERROR):
+            result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    assert result.structured_content is not None
+    assert result.structured_content["outcome"] == outcome
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    crash = re.match(r"Internal error ([0-9a-f]{8})", block.text)
+    assert crash
+    assert crash[1] in caplog.text
+    assert CANARY not in block.text
+
+
+async def test_the_embedded_simulator_needs_no_network_and_no_key() -> None:
+    async with open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as server, Client(server) as client:
+        result = await client.call_tool("get_credit_balance", {})
+    assert result.structured_content is not None
+    assert result.structured_content["balance"]["amount"] > 0
