@@ -9,7 +9,6 @@ from typing import Final
 
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
-from barrack_mcp.guard.plan import image_named
 from barrack_mcp.present import compact
 
 _CREDITS: Final = re.compile(r"insufficient.{0,20}(credit|balance|fund)|not enough credit", re.IGNORECASE)
@@ -36,7 +35,9 @@ def _balance(data: JsonObject) -> str:
 
 
 def _existing_image(data: JsonObject) -> str:
-    return f"The image that exists is {image_named(data)}; delete it first, or use it, or take a new snapshot."
+    image = data.get("image") or {}
+    named = f"«{image.get('name', 'unnamed')}» ({image.get('image_id', 'id unknown')})"
+    return f"The image that exists is {named}; delete it first, or use it, or take a new snapshot."
 
 
 def follow_up(operation: Operation, error: ApiError) -> FollowUp | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import anyio.to_thread
 from mcp import Client, MCPError
-from mcp.types import TextContent
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
 
 from barrack_mcp.api.errors import Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
@@ -26,6 +29,7 @@ EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
         Failure.UNAUTHORISED: 3,
         Failure.UNREACHABLE: 4,
         "refused": 5,
+        "approval_required": 5,
         "unknown": 6,
     }
 )
@@ -83,9 +87,37 @@ def _value(kind: str, text: str) -> Any:
         return [word.strip() for word in text.split(",")] if kind == "array" else text
 
 
+async def asking(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK passes it
+    """Put the guard's question to the person at the terminal; an empty line is a no."""
+    if not isinstance(params, ElicitRequestFormParams):
+        return ElicitResult(action="cancel")
+    typed_name = "name" in params.requested_schema["properties"]
+    try:
+        said = await anyio.to_thread.run_sync(answered_at_terminal, params.message, typed_name, abandon_on_cancel=True)
+    except EOFError:
+        return ElicitResult(action="cancel")
+    if not said:
+        return ElicitResult(action="decline")
+    return ElicitResult(action="accept", content={"name": said} if typed_name else {"approve": said == "yes"})
+
+
+def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT001 - passed by position to a thread
+    """Show a question on stderr and read the answer; «yes» where no name has to be typed."""
+    sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    said = line.rstrip("\r\n")
+    if typed_name:
+        return said
+    return "yes" if said.strip().lower() in ("y", "yes") else ""
+
+
 async def call(settings: Settings, tool: str, arguments: JsonObject) -> Called:
-    """Call one tool and answer what came of it."""
-    async with open_server(settings) as server, Client(server) as client:
+    """Call one tool and answer what came of it; at a terminal, the guard asks there."""
+    asked = asking if sys.stdin.isatty() and sys.stderr.isatty() else None
+    async with open_server(settings) as server, Client(server, elicitation_callback=asked) as client:
         try:
             result = await client.call_tool(tool, arguments)
         except MCPError as error:

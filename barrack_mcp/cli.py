@@ -127,6 +127,30 @@ def call(
 
 
 @app.command()
+def approvals() -> None:
+    """List the calls that wait for a person's yes, and the latest answers."""
+    from barrack_mcp import approving
+
+    raise typer.Exit(_run(approving.show, _settings()))
+
+
+@app.command()
+def approve(approval_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]) -> None:
+    """Approve one call, once; wants a terminal."""
+    from barrack_mcp import approving
+
+    raise typer.Exit(_run(approving.answer, _settings(), approval_id, yes=True))
+
+
+@app.command()
+def deny(approval_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]) -> None:
+    """Deny one call; wants a terminal."""
+    from barrack_mcp import approving
+
+    raise typer.Exit(_run(approving.answer, _settings(), approval_id, yes=False))
+
+
+@app.command()
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 8900,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import stat
+import sys
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -35,7 +37,8 @@ SIMULATOR_KEY: Final = "sim-key"
 _TRUE: Final = ("1", "true", "on", "yes")
 _FALSE: Final = ("", "0", "false", "off", "no")
 _SETS: Final = ("all", "core", *Toolset)
-_SECRETS: Final = ("api_key",)
+_SECRETS: Final = ("api_key", "state_keys", "webhook_url")
+_KEY_LENGTH: Final = 32
 
 
 class SettingsError(Exception):
@@ -101,6 +104,23 @@ def _template(value: str) -> str:
     return value
 
 
+def _webhook(value: SecretStr) -> SecretStr:
+    _api_url(value.get_secret_value().partition("?")[0])
+    return value
+
+
+def _state(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("must be the path of a file; a database server is not supported in this version")
+    return value
+
+
+def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key.get_secret_value()) < _KEY_LENGTH for key in keys):
+        raise ValueError(f"must be keys of at least {_KEY_LENGTH} characters each, separated by commas")
+    return keys
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
@@ -132,9 +152,45 @@ class Settings(BaseModel):
     unattended: Annotated[Words, _known("risk", tuple(risk for risk in Risk if risk is not Risk.READ))] = Field(
         (), description="Risks that run without a person's yes: change, spend, interrupt, expose, destroy."
     )
+    approval: Literal["auto", "elicit", "out-of-band", "refuse"] = Field(
+        "auto",
+        description="How a person's yes is got: auto (through the client if it can ask, else out of band), elicit, "
+        "out-of-band or refuse.",
+    )
+    protect: Words = Field(
+        (),
+        description="Globs of names and ids, such as prod-*, that nothing may interrupt or destroy.",
+    )
+    max_hourly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="What all that runs may cost per hour after a call; no approval passes it."
+    )
+    min_runway_hours: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="How many hours the credit has to last after a call; no approval passes it."
+    )
     currency: Literal["USD", "EUR", "INR"] = Field("USD", description="Currency of the rates shown.")
     timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = Field(
         30.0, description="Seconds for one call to the API in all."
+    )
+    elicit_timeout: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = Field(
+        120.0, description="Seconds for an answer to a question through the client."
+    )
+    approval_ttl: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        600.0, description="Seconds until a request for approval, and a yes to it, lapses."
+    )
+    page_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        0, description="Port of the approval page on this machine; 0 is any free one."
+    )
+    browser: Switch = Field(
+        default=False, description="Open the approval page in a browser; by default where there is a screen."
+    )
+    webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
+        None, description="Where new requests for approval are posted, such as a chat's incoming webhook."
+    )
+    state: Annotated[Path, BeforeValidator(_state)] | None = Field(
+        None, description="The SQLite file for approvals and used answers; by default in the user's state folder."
+    )
+    state_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_long_enough)] = Field(
+        (), description="Keys of 32 characters or more that seal questions, newest first; by default made once."
     )
 
     reveal_private_keys: Switch = Field(
@@ -162,7 +218,17 @@ class Settings(BaseModel):
     @property
     def state_folder(self) -> Path:
         """Where files are kept: the user's state folder."""
-        return user_state_path("barrack-mcp")
+        return user_state_path("barrack-mcp") if self.state is None else self.state.parent
+
+    @property
+    def state_file(self) -> Path:
+        """Where approvals and used answers are kept."""
+        return self.state_folder / "state.db" if self.state is None else self.state
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The operator's own keys for sealing questions."""
+        return tuple(key.get_secret_value() for key in self.state_keys)
 
     @property
     def key(self) -> SecretStr | None:
@@ -184,7 +250,7 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
     Raises:
         SettingsError: One sentence for each setting that is wrong.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"browser": has_screen(environ)}
     if path := environ.get(f"{PREFIX}CONFIG"):
         values |= _from_toml(Path(path))
     for name, value in environ.items():
@@ -202,6 +268,13 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
     if settings.key is not None and not settings.key.get_secret_value().isprintable():
         raise SettingsError("The API key holds a character that no header can carry; copy it again.")
     return settings
+
+
+def has_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a person sees this machine's windows: not over ssh, nor in a container."""
+    if "SSH_CONNECTION" in environ:
+        return False
+    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _field(name: str) -> str:
@@ -225,7 +298,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
         full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
         field = _field(full)
         if field in _SECRETS:
-            raise SettingsError(f"{path} must not hold the key; set {full} or BARRACK_API_KEY_FILE in the environment.")
+            raise SettingsError(f"{path} must not hold a secret; set {full} in the environment.")
         values[field] = value
     return values
 

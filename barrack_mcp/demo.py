@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import anyio
+import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 from rich.console import Console, Group, RenderableType
@@ -19,6 +22,9 @@ from rich.text import Text
 
 from barrack_mcp import __version__
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.keys import secret_in
+from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
+from barrack_mcp.guard.page import login_link
 
 _LONGEST_S: Final = 60
 _POLL_S: Final = 0.2
@@ -99,6 +105,30 @@ class Story:
         return dict(data["instance"])
 
 
+class Person:
+    """Sits at the approval page, as a person's browser does.
+
+    Args:
+        folder: Where the server keeps its state, which only its owner can read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def answers(self, approval_id: str, decision: Literal["approve", "deny"], typed: str = "") -> None:
+        """Open the request on the page and press a button."""
+        page = (self._folder / PAGE_ADDRESS).read_text(encoding="utf-8")
+        link = login_link(page, secret=secret_in(self._folder / PAGE_SECRET), approval_id=approval_id)
+        async with httpx2.AsyncClient(base_url=page, follow_redirects=True) as browser:
+            shown = (await browser.get(link)).text
+            mark = re.search(r'name="mark" value="([^"]+)"', shown)
+            if mark is None:
+                raise RuntimeError("the approval page did not open")
+            form = {"mark": mark[1], "typed": typed}
+            answer = await browser.post(f"/requests/{approval_id}/{decision}", data=form, headers={"Origin": page})
+            answer.raise_for_status()
+
+
 async def tell() -> int:
     """Tell the story and answer the exit code.
 
@@ -106,12 +136,12 @@ async def tell() -> int:
         0 when everything happened as told; 1, with a sentence on stderr, when it did not.
     """
     console = Console(highlight=False)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log, tempfile.TemporaryDirectory() as folder:
         try:
             with anyio.fail_after(_LONGEST_S):
-                async with Client(_server(log)) as client:
+                async with Client(_server(log, folder)) as client:
                     console.print(_title(client))
-                    await _chapters(Story(client, console))
+                    await _chapters(Story(client, console), Person(Path(folder)))
         except (OSError, KeyError, TimeoutError, RuntimeError, ExceptionGroup) as error:
             log.seek(0)
             logged = log.read().strip().splitlines()
@@ -129,7 +159,7 @@ def _innermost(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _server(log: Any) -> Any:
+def _server(log: Any, folder: str) -> Any:
     from mcp.client.stdio import stdio_client  # noqa: PLC0415 - only to send the server's log aside
 
     return stdio_client(
@@ -137,7 +167,12 @@ def _server(log: Any) -> Any:
             command=sys.executable,
             args=["-m", "barrack_mcp", "serve", "--simulator"],
             # spending and interrupting run by themselves here, so that the story goes on; destroying does not
-            env={"BARRACK_UNATTENDED": "spend,interrupt", **_inherited()},
+            env={
+                "BARRACK_UNATTENDED": "spend,interrupt",
+                "BARRACK_STATE": f"{folder}/state.db",
+                "BARRACK_BROWSER": "off",
+                **_inherited(),
+            },
         ),
         errlog=log,
     )
@@ -148,13 +183,13 @@ def _inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
 
 
-async def _chapters(story: Story) -> None:
+async def _chapters(story: Story, person: Person) -> None:
     region = await _stock(story)
     instance_id = await _deployment(story, region)
     await _image(story, instance_id)
     await _stopping(story, instance_id)
     await _hibernation(story, instance_id)
-    await _deletion(story, instance_id)
+    await _deletion(story, person, instance_id)
 
 
 async def _stock(story: Story) -> str:
@@ -239,12 +274,36 @@ def _rates(story: Story, before: JsonObject, after: JsonObject) -> None:
     story.show(table)
 
 
-async def _deletion(story: Story, instance_id: str) -> None:
-    story.heading("Delete it: stopped by the guard", "Nobody allowed this without a person's yes: nothing is sent.")
+async def _deletion(story: Story, person: Person, instance_id: str) -> None:
+    story.heading(
+        "Delete it: not without a person's yes",
+        "This client can't be asked, so the question waits on a web page that the model doesn't control.",
+    )
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    story.says(outcome["message"], "yellow")
+    story.show(_plan(outcome["plan"]))
+    await person.answers(outcome["approval"]["id"], "deny")
+    story.says("A person opens the page and denies it.", "bold magenta")
     outcome = await story.call("delete_instance", instance_id=instance_id)
     story.says(outcome["message"], "red")
     still = await story.instance(instance_id)
     story.says(f"demo-1 is still there: {still['status']}.")
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    await person.answers(outcome["approval"]["id"], "approve", typed="demo-1")
+    story.says("Asked again, the person types the name, demo-1, and approves it, once.", "bold magenta")
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    story.says(outcome["message"])
+    listed = await story.quietly("list_instances")
+    if any(row["instance_id"] == instance_id and row["status"] != "DELETING" for row in listed[0]["instances"]):
+        raise RuntimeError("demo-1 should be gone")
+    story.says("demo-1 is gone.")
+
+
+def _plan(plan: JsonObject) -> Panel:
+    lines = [Text(plan["summary"], style="bold")]
+    for name, style in (("lost", "red"), ("kept", "green"), ("warnings", "yellow")):
+        lines += [Text(f"{name}: {each}", style=style) for each in plan.get(name, [])]
+    return Panel(Group(*lines), title="What the person is shown", border_style="magenta")
 
 
 def _title(client: Client) -> Panel:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from barrack_mcp import advice, money
 from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation, Risk
-from barrack_mcp.guard import decide, plan
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
+from barrack_mcp.guard.plans import Reader
 from barrack_mcp.keyfile import KeyFolder
-from barrack_mcp.outcome import ERRORS, LookWith, Outcome, Plan, Verdict
+from barrack_mcp.outcome import ERRORS, Approval, LookWith, Outcome, Plan, Verdict
 from barrack_mcp.present import compact, is_list, presented
+from barrack_mcp.store import StoreError
 from barrack_mcp.validate import BadArgumentsError, validated
 
 PRICES_KEPT_S: Final = 60.0
@@ -36,7 +40,7 @@ class Answer:
     text: str
     is_error: bool = False
     failure: str = ""
-    """Kind of failure, for exit codes: `arguments`, `refused`, `unknown` or a kind of `ApiError`."""
+    """For exit codes: `arguments`, `refused`, `approval_required`, `unknown` or a kind of `ApiError`; or nothing."""
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Dispatcher:
     Attributes:
         client: Sends to the API.
         surface: The operations on offer, by tool name.
-        unattended: Risks that run without a person's yes.
+        guard: Lets what changes something pass, or not.
         currency: Currency of the rates shown.
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
@@ -54,14 +58,14 @@ class Dispatcher:
 
     client: Client
     surface: Mapping[str, Operation]
-    unattended: Collection[str] = ()
+    guard: Guard
     currency: str = "USD"
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
     _prices: tuple[float, JsonObject] | None = field(default=None, init=False)
 
-    async def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
-        """Run one tool and answer what came of it.
+    async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
+        """Run one tool and answer what came of it, or the question that a person has to answer first.
 
         Raises:
             UnknownToolError: The surface doesn't offer such a tool.
@@ -75,9 +79,24 @@ class Dispatcher:
             return _outcome("refused", f"{error} Nothing was sent.", failure="arguments")
         if operation.reads:
             return await self._read(operation, values)
-        if (refusal := await self._guarded(operation, values)) is not None:
-            return refusal
-        return await self._write(operation, values)
+        return await self._change(operation, values, caller)
+
+    async def _change(self, operation: Operation, values: JsonObject, caller: Caller) -> Answer | Asked:
+        try:
+            ruling = await self.guard.rule(operation, values, caller)
+        except ApiError as error:
+            message = f"{await self._explained(BY_TOOL.get(error.tool, operation), values, error)} {_TARGET_UNREAD}"
+            return _outcome("failed", message, failure=error.failure)
+        except StoreError as error:
+            _log.error("%s", error)
+            return _outcome("refused", _STATE_UNUSABLE)
+        match ruling:
+            case Passed():
+                return await self._write(operation, values)
+            case Asked():
+                return ruling
+            case Stopped() | Waiting():
+                return _held(ruling)
 
     async def _read(self, operation: Operation, values: JsonObject) -> Answer:
         try:
@@ -87,29 +106,6 @@ class Dispatcher:
             return _outcome("failed", message, failure=error.failure)
         await self._add_rates(operation, data)
         return Answer(data, _told(operation, data))
-
-    async def _guarded(self, operation: Operation, values: JsonObject) -> Answer | None:
-        """Refuse what the account's own rules or the operator forbid; None lets the call go on."""
-        if operation.tool == "create_custom_image" and (taken := await self._taken(values)) is not None:
-            return _outcome("refused", taken.summary, plan=taken)
-        if decide.decide(operation.risk, values, unattended=self.unattended) is decide.Decision.ASK:
-            return _outcome(
-                "refused",
-                f"{operation.title}: not done. {_NEEDS_A_YES[operation.risk]}, and the operator has not allowed this "
-                "without one. Nothing was sent to Barrack; tell the user.",
-            )
-        return None
-
-    async def _taken(self, values: JsonObject) -> Plan | None:
-        """Look whether the snapshot has an image already."""
-        relationship = BY_TOOL["get_snapshot_image"]
-        places = {"snapshot_id": values["snapshot_id"]}
-        try:
-            data = presented(relationship, await self.client.send(relationship, places), places)
-        except ApiError as error:
-            _log.info("no answer on the snapshot's image: %s", error.failure)
-            return None
-        return plan.taken_snapshot(data, snapshot_id=values["snapshot_id"])
 
     async def _write(self, operation: Operation, values: JsonObject) -> Answer:
         keyfile: Path | None = None
@@ -203,12 +199,37 @@ class Dispatcher:
         return prices
 
 
-_NEEDS_A_YES: Final = {
-    Risk.SPEND: "It costs money and needs a person's yes",
-    Risk.INTERRUPT: "It interrupts what runs and needs a person's yes",
-    Risk.EXPOSE: "It opens the machine to a large part of the internet and needs a person's yes",
-    Risk.DESTROY: "It destroys something for good and needs a person's yes",
-}
+def _plan_told(plan: Plan, message: str) -> str:
+    """Say a plan in lines, leaving out what the message says already."""
+    lines = [
+        "" if plan.summary in message else plan.summary,
+        *(f"Lost: {each}." for each in plan.lost),
+        *(f"Kept: {each}." for each in plan.kept),
+        *plan.warnings,
+        *(f"Gentler: {each.tool} {compact(each.arguments)}: {each.why}" for each in plan.safer),
+    ]
+    return "".join(f"\n{line}" for line in lines if line)
+
+
+def reader(client: Client) -> Reader:
+    """Make what reads for a plan: it sends a read and presents its answer."""
+
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        operation = BY_TOOL[tool]
+        try:
+            return presented(operation, await client.send(operation, arguments), arguments)
+        except ApiError as error:
+            error.tool = tool
+            raise
+
+    return read
+
+
+_TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."
+_STATE_UNUSABLE: Final = (
+    "Not done: the server can't keep approvals at the moment, so nobody can be asked. Nothing was sent to Barrack; "
+    "tell the user that the server's log says why."
+)
 _NO_PLACE_FOR_A_KEY: Final = (
     "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
     "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
@@ -232,9 +253,20 @@ def _put_away(data: JsonObject, keyfile: Path) -> bool:
     return True
 
 
+def _held(ruling: Stopped | Waiting) -> Answer:
+    if isinstance(ruling, Stopped):
+        return _outcome("refused", ruling.sentence, plan=ruling.plan)
+    expires = datetime.fromtimestamp(ruling.approval.expires_at, tz=UTC).isoformat(timespec="seconds")
+    approval = Approval(id=ruling.approval.id, expires_at=expires)
+    answer = _outcome("approval_required", ruling.sentence, plan=ruling.plan, approval=approval)
+    return replace(answer, failure="approval_required")
+
+
 def _outcome(verdict: Verdict, message: str, *, failure: str = "", **more: Any) -> Answer:
     structured = Outcome(outcome=verdict, message=message, **more).model_dump(mode="json", exclude_none=True)
     text = message
+    if (plan := more.get("plan")) is not None:
+        text += _plan_told(plan, message)
     if "result" in structured:
         text += f"\n{compact(structured['result'])}"
     is_error = verdict in ERRORS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
+import hashlib
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,25 +16,34 @@ from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    InputRequiredResult,
     ListToolsResult,
     PaginatedRequestParams,
     TextContent,
     Tool,
     ToolAnnotations,
 )
+from pydantic import SecretStr
 
 from barrack_mcp import __version__
+from barrack_mcp.api import webhook
 from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch import Answer, Dispatcher, UnknownToolError
+from barrack_mcp.dispatch import Answer, Dispatcher, UnknownToolError, reader
+from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.decide import Mode
+from barrack_mcp.guard.guard import Caller, Guard, Policy
+from barrack_mcp.guard.opening import open_page, open_state
 from barrack_mcp.keyfile import KeyFolder
 from barrack_mcp.outcome import Outcome
+from barrack_mcp.store import Approval
 
 NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
@@ -45,6 +57,8 @@ INSTRUCTIONS: Final = (
 )
 
 _LIST_KEPT_MS: Final = 3_600_000
+_SEAL_OUTLASTS_S: Final = 60.0
+_LOCAL_USER: Final = f"local:{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
 _CHANGING: Final = frozenset({Risk.INTERRUPT, Risk.EXPOSE, Risk.DESTROY})
 
 _log = logging.getLogger(__name__)
@@ -79,15 +93,24 @@ def output_schema(operation: Operation) -> JsonObject:
     return outcome
 
 
-def create_server(dispatcher: Dispatcher) -> Server[Any]:
-    """Put a dispatcher behind the protocol; both eras, one object."""
+def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | None = None) -> Server[Any]:
+    """Put a dispatcher behind the protocol; both eras, one object.
+
+    Args:
+        dispatcher: What runs the calls.
+        security: What seals questions that travel with a call; without it, keys of this process alone.
+    """
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[tool_of(operation) for operation in dispatcher.surface.values()])
 
-    async def call_tool(_: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(
+        context: ServerRequestContext[Any], params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        caller = Caller(_LOCAL_USER, Asker(context, params))
         try:
-            return _result(await dispatcher.call(params.name, params.arguments or {}))
+            answer = await dispatcher.call(params.name, params.arguments or {}, caller)
+            return answer.result if isinstance(answer, Asked) else _result(answer)
         except UnknownToolError:
             raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those on offer.") from None
         except Exception:  # noqa: BLE001 - logged, and answered without its text
@@ -97,7 +120,7 @@ def create_server(dispatcher: Dispatcher) -> Server[Any]:
         operation = dispatcher.surface.get(name)
         return tool_of(operation).input_schema if operation else None
 
-    return Server(
+    server: Server[Any] = Server(
         NAME,
         version=__version__,
         title="Barrack AI GPU cloud",
@@ -107,6 +130,8 @@ def create_server(dispatcher: Dispatcher) -> Server[Any]:
         get_tool_input_schema=input_schema,
         cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")},
     )
+    server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
+    return server
 
 
 def _result(answer: Answer) -> CallToolResult:
@@ -142,21 +167,62 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
         from barrack_mcp.simulator import create_app  # noqa: PLC0415 - not needed on a real account, and not small
 
         app = create_app()
-    async with open_client(
-        url="http://127.0.0.1/api" if app else settings.api_url,
-        key=settings.key,
-        auth_header="Authorization" if app else settings.auth_header,
-        auth_template="Bearer {key}" if app else settings.auth_template,
-        seconds=settings.timeout,
-        app=app,
-    ) as client:
+    url = "http://127.0.0.1/api" if app else settings.api_url
+    async with (
+        open_client(
+            url=url,
+            key=settings.key,
+            auth_header="Authorization" if app else settings.auth_header,
+            auth_template="Bearer {key}" if app else settings.auth_template,
+            seconds=settings.timeout,
+            app=app,
+        ) as client,
+        open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state,
+        open_page(state, settings.state_folder, port=settings.page_port, browser=settings.browser) as show,
+    ):
+
+        async def on_request(approval: Approval) -> None:
+            await show(approval)
+            if settings.webhook_url is not None:
+                await webhook.post(settings.webhook_url, request_told(approval))
+
+        guard = Guard(
+            policy=Policy(
+                mode=Mode(settings.approval),
+                unattended=frozenset(Risk(risk) for risk in settings.unattended),
+                protect=settings.protect,
+                max_hourly_cost=settings.max_hourly_cost,
+                min_runway_hours=settings.min_runway_hours,
+                currency=settings.currency,
+                question_seconds=settings.elicit_timeout,
+            ),
+            approvals=state.approvals,
+            read=reader(client),
+            secret=state.keys[0].encode(),
+            account=f"{url} {_digest(settings.key)}",
+            on_request=on_request,
+        )
         yield create_server(
             Dispatcher(
                 client=client,
                 surface={operation.tool: operation for operation in OPERATIONS if settings.offers(operation)},
-                unattended=settings.unattended,
+                guard=guard,
                 currency=settings.currency,
                 key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
                 reveal_private_keys=remote and settings.reveal_private_keys,
-            )
+            ),
+            # the guard keeps the time limit itself; the seal's own only has to outlast it
+            security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
         )
+
+
+def request_told(approval: Approval) -> str:
+    """Say in a chat that somebody is asked for."""
+    return (
+        f"{approval.plan['summary']} Asked for by {approval.caller}, request {approval.id}. Approve or deny it on the "
+        "machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
+    )
+
+
+def _digest(key: SecretStr | None) -> str:
+    return hashlib.sha256(key.get_secret_value().encode()).hexdigest() if key is not None else ""

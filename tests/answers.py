@@ -12,6 +12,7 @@ from barrack_mcp.api.auth import KeyAuth
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.dispatch import Dispatcher
+from tests.guarding import guard
 from tests.running import EVERY_RISK
 
 CANARY = "canary-key-5c1d"
@@ -48,11 +49,10 @@ def client(transport: httpx2.AsyncBaseTransport, *, seconds: float = 5, **auth: 
 
 
 def dispatcher(transport: httpx2.AsyncBaseTransport, **more: Any) -> Dispatcher:
-    usual = {
-        "surface": {operation.tool: operation for operation in OPERATIONS},
-        "unattended": EVERY_RISK.split(","),
-    }
-    return Dispatcher(client=client(transport), **usual | more)
+    usual = {"surface": {operation.tool: operation for operation in OPERATIONS}}
+    unattended = more.pop("unattended", EVERY_RISK.split(","))
+    api = client(transport)
+    return Dispatcher(client=api, **{"guard": guard(api, unattended=unattended)} | usual | more)
 
 
 def json(body: Any, status: int = 200, **headers: str) -> httpx2.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,13 +17,15 @@ from barrack_mcp.simulator.server import listening
 __all__ = ["EVERY_RISK", "KEY", "environment", "listening", "product"]
 
 KEY = "sim-key"
+STATES = tempfile.TemporaryDirectory(prefix="barrack-mcp-tests-")
+"""Where the product processes of a run keep their states; gone when the run ends."""
 EVERY_RISK = "spend,interrupt,expose,destroy"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """The environment of a product process: nothing of ours but what is given."""
+    """The environment of a product process: nothing of ours but what is given, and a state of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BARRACK_")}
-    return kept | settings
+    return kept | {"BARRACK_STATE": f"{tempfile.mkdtemp(dir=STATES.name)}/state.db"} | settings
 
 
 @asynccontextmanager

@@ -110,7 +110,7 @@ def test_a_wrong_setting_is_refused_in_a_sentence_that_names_it(name: str, value
 def test_the_file_may_not_hold_the_key_and_must_be_toml(tmp_path: Path) -> None:
     file = tmp_path / "barrack.toml"
     file.write_text(f'api_key = "{CANARY}"\n')
-    assert "must not hold the key" in refusal({"BARRACK_CONFIG": str(file)})
+    assert "must not hold a secret" in refusal({"BARRACK_CONFIG": str(file)})
     file.write_text("read_only =\n")
     assert "is not TOML" in refusal({"BARRACK_CONFIG": str(file)})
 

@@ -73,15 +73,15 @@ class socket_port:  # noqa: N801 - reads as the function it stands for
     def __exit__(self, *_: object) -> None: ...
 
 
-async def _reads_and_is_refused(client: Client) -> None:
+async def _reads_and_has_to_wait(client: Client) -> None:
     assert [tool.name for tool in (await client.list_tools()).tools] == TOOLS
     listed = await client.call_tool("list_instances", {"limit": 2})
     assert listed.structured_content is not None
     assert len(listed.structured_content["instances"]) == 2
     instance_id = listed.structured_content["instances"][0]["instance_id"]
-    refused = await client.call_tool("delete_instance", {"instance_id": instance_id})
-    assert refused.structured_content is not None
-    assert refused.structured_content["outcome"] == "refused"
+    waiting = await client.call_tool("delete_instance", {"instance_id": instance_id})
+    assert waiting.structured_content is not None
+    assert waiting.structured_content["outcome"] == "approval_required"
     with pytest.raises(MCPError):
         await client.call_tool("nope", {})
 
@@ -89,14 +89,14 @@ async def _reads_and_is_refused(client: Client) -> None:
 @pytest.mark.parametrize("era", ERAS)
 async def test_stdio_serves_both_eras(era: str) -> None:
     async with product("--simulator", settings={}, mode=era) as client:
-        await _reads_and_is_refused(client)
+        await _reads_and_has_to_wait(client)
 
 
 async def test_streamable_http_serves_both_eras_and_says_that_it_is_well() -> None:
     async with served("http") as (url, _):
         for era in ERAS:
             async with Client(f"{url}/mcp", mode=era) as client:
-                await _reads_and_is_refused(client)
+                await _reads_and_has_to_wait(client)
                 key = await client.call_tool("create_ssh_key", {"name": "remote"})
                 assert key.structured_content is not None
                 assert key.structured_content["outcome"] == "refused"
@@ -110,7 +110,7 @@ async def test_sse_serves_both_eras() -> None:
     async with served("sse") as (url, _):
         for era in ERAS:
             async with Client(sse_client(f"{url}/sse"), mode=era) as client:
-                await _reads_and_is_refused(client)
+                await _reads_and_has_to_wait(client)
         async with httpx2.AsyncClient() as http:
             assert (await http.get(f"{url}/sse", headers={"Host": "evil.example"})).status_code == 421
 
@@ -171,7 +171,8 @@ def test_nothing_but_protocol_goes_to_stdout_and_the_end_of_input_ends_the_proce
         (["call", "list_instances", "limit=0", "--simulator"], {}, 2, "limit: must be"),
         (["call", "list_instances"], {}, 3, "No API key is set"),
         (["call", "list_instances"], NOBODY, 4, "Connection refused"),
-        (["call", "delete_instance", "instance_id=BRK-1D", "--simulator"], {}, 5, "needs a person's yes"),
+        (["call", "delete_volume", "volume_id=BRK-1V", "--simulator"], {}, 1, "nothing was changed"),
+        (["call", "delete_instance", "instance_id=BRK-103320D", "--simulator"], {}, 5, "needs a person's yes"),
         (["call", "stop_instance", "instance_id=BRK-1D"], NOBODY | {"BARRACK_READ_ONLY": "1"}, 2, "don't offer"),
         (["call", "get_instance", "instance_id=BRK-1D", "--simulator"], {}, 1, "Check instance_id"),
         (["manifests"], {}, 2, "either --write or --check"),
@@ -257,13 +258,14 @@ def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:
     assert (tmp_path / "manifests" / "tools.json").exists()
 
 
-def test_the_demo_tells_the_whole_story_and_deletes_nothing(tmp_path: Path) -> None:
+def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     begun = time.monotonic()
     done = run("demo", HOME=str(tmp_path / "nowhere"))
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - begun < 60
     for words in ("USD per GPU and hour", "ACTIVE", "SUCCESS", "already has the image «demo-image»", "SHUTOFF",
-                  "HIBERNATED", "0.01", "Delete instance: not done", "demo-1 is still there"):  # fmt: skip
+                  "HIBERNATED", "0.01", "it needs a person's yes", "demo-1 is still there",
+                  "demo-1 is gone"):  # fmt: skip
         assert words in re.sub(r"\s*\n", " ", done.stdout), words
 
 

@@ -57,6 +57,8 @@ class ApiError(Exception):
     """Field errors: the API's words by name of the field."""
     retry_after: float | None = None
     """Seconds to wait, if the API said so."""
+    tool: str = ""
+    """The read that failed, where one was made on the way to something else."""
 
     def __str__(self) -> str:
         return self.words

@@ -1,17 +1,32 @@
-"""Decide: a pure function of the risk, the arguments and what the operator allows."""
+"""Decide: a pure function of the risk, the settings, the target and what is known of the caller."""
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.catalogue import Risk
 
 _NEVER_ASK: Final = frozenset({Risk.READ, Risk.CHANGE})
+_HURTS: Final = frozenset({Risk.INTERRUPT, Risk.DESTROY})
 _WIDE: Final = {4: 8, 6: 16}
 """A network is wide when it holds more addresses than one with this prefix."""
+
+
+class Mode(StrEnum):
+    """How a person's yes is got."""
+
+    AUTO = "auto"
+    """Through the client if it can be asked, else out of band."""
+    ELICIT = "elicit"
+    OUT_OF_BAND = "out-of-band"
+    REFUSE = "refuse"
 
 
 class Decision(StrEnum):
@@ -19,21 +34,64 @@ class Decision(StrEnum):
 
     ALLOW = "allow"
     ASK = "ask"
+    """Ask through the client."""
+    REQUEST = "request"
+    """Ask out of band."""
+    PROTECTED = "protected"
+    TOO_COSTLY = "too_costly"
+    TOO_SHORT = "too_short"
+    NOT_ALLOWED = "not_allowed"
+    """It needs a yes that nobody can be asked for."""
 
 
-def decide(risk: Risk, arguments: Mapping[str, Any], *, unattended: Collection[str]) -> Decision:
-    """Decide whether a call may go on by itself or needs a person's yes.
+_WAYS: Final[Mapping[tuple[Mode, bool], Decision]] = MappingProxyType(
+    {
+        (Mode.AUTO, True): Decision.ASK,
+        (Mode.AUTO, False): Decision.REQUEST,
+        (Mode.ELICIT, True): Decision.ASK,
+        (Mode.ELICIT, False): Decision.NOT_ALLOWED,
+        (Mode.OUT_OF_BAND, True): Decision.REQUEST,
+        (Mode.OUT_OF_BAND, False): Decision.REQUEST,
+        (Mode.REFUSE, True): Decision.NOT_ALLOWED,
+        (Mode.REFUSE, False): Decision.NOT_ALLOWED,
+    }
+)
+"""The way to a yes, by mode and by whether the client can be asked."""
 
-    Args:
-        risk: The operation's risk.
-        arguments: Its validated arguments.
-        unattended: Risks that the operator lets run without asking.
-    """
-    if risk in _NEVER_ASK or risk in unattended:
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that a decision rests on."""
+
+    risk: Risk
+    wide: bool = False
+    """Whether a rule opens a machine to a large part of the internet."""
+    unattended: bool = False
+    """Whether the operator lets this risk run without asking."""
+    protected: bool = False
+    """Whether the target, or something lost with it, bears a protected name or id."""
+    too_costly: bool = False
+    too_short: bool = False
+    mode: Mode = Mode.AUTO
+    can_ask: bool = False
+
+
+def decide(facts: Facts) -> Decision:
+    """Decide whether a call may go on by itself, is refused whatever anyone says, or needs a person's yes."""
+    if facts.protected and facts.risk in _HURTS:
+        return Decision.PROTECTED
+    if facts.risk is Risk.SPEND and facts.too_costly:
+        return Decision.TOO_COSTLY
+    if facts.risk is Risk.SPEND and facts.too_short:
+        return Decision.TOO_SHORT
+    if facts.unattended or not asks(facts.risk, wide=facts.wide):
         return Decision.ALLOW
-    if risk is Risk.EXPOSE and not exposes_widely(arguments):
-        return Decision.ALLOW
-    return Decision.ASK
+    return _WAYS[facts.mode, facts.can_ask]
+
+
+def asks(risk: Risk, *, wide: bool) -> bool:
+    """Whether a call of this risk needs a person's yes by default."""
+    return risk not in _NEVER_ASK and (risk is not Risk.EXPOSE or wide)
 
 
 def exposes_widely(arguments: Mapping[str, Any]) -> bool:
@@ -42,3 +100,18 @@ def exposes_widely(arguments: Mapping[str, Any]) -> bool:
         return False
     network = ipaddress.ip_network(arguments["remote_ip_prefix"], strict=False)
     return network.prefixlen < _WIDE[network.version]
+
+
+def is_protected(marks: Collection[str], globs: Collection[str]) -> bool:
+    """Whether one of these names and ids matches a glob; case doesn't count, so that no spelling slips through."""
+    return any(fnmatch.fnmatchcase(mark.casefold(), glob.casefold()) for mark in marks for glob in globs)
+
+
+def exceeds(hourly: Decimal | None, limit: Decimal | None) -> bool:
+    """Whether an hourly cost is above the limit; one that isn't known can't be said to keep it."""
+    return limit is not None and (hourly is None or hourly > limit)
+
+
+def falls_below(hours: Decimal | None, limit: Decimal | None) -> bool:
+    """Whether the credit would last shorter than the limit; unknown counts as shorter."""
+    return limit is not None and (hours is None or hours < limit)

@@ -1,0 +1,130 @@
+"""Opens what the guard stands on: the state, its keys, and the places where a person approves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import webbrowser
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from barrack_mcp.guard.approvals import Approval, Approvals
+from barrack_mcp.guard.keys import KeyFileError, secret_in
+from barrack_mcp.store import SqliteStore, StoreError
+
+PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
+PAGE_ADDRESS: Final = "page.url"
+_SEALING_KEY: Final = "seal.key"
+_OWNER_FILE: Final = 0o600
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """What outlives a call.
+
+    Attributes:
+        approvals: Requests for a yes, and used answers.
+        keys: What seals questions, newest first.
+        lasting: Whether it outlives the process and is shared with others.
+    """
+
+    approvals: Approvals
+    keys: tuple[str, ...]
+    lasting: bool
+
+
+@asynccontextmanager
+async def open_state(path: Path, *, keys: tuple[str, ...], ttl: float) -> AsyncIterator[State]:
+    """Open the state; where it can't be kept, it lives as long as the process, and the log says so.
+
+    Args:
+        path: The SQLite file; the keys stand beside it.
+        keys: The operator's own keys; without any, one is made and kept.
+        ttl: Seconds until a request lapses.
+    """
+    try:
+        sealing = keys or (await anyio.to_thread.run_sync(secret_in, path.parent / _SEALING_KEY),)
+        store = await _opened(path)
+    except (KeyFileError, StoreError) as error:
+        _log.warning("%s Approvals are kept in memory only, so they can't be given at a terminal.", error)
+        async with SqliteStore(":memory:") as memory:
+            yield State(Approvals(memory, ttl=ttl), keys or (secrets.token_urlsafe(32),), lasting=False)
+        return
+    async with store:
+        yield State(Approvals(store, ttl=ttl), sealing, lasting=True)
+
+
+async def _opened(path: Path) -> SqliteStore:
+    store = SqliteStore(path)
+    try:
+        await store.changes()
+    except StoreError:
+        await store.aclose()
+        raise
+    return store
+
+
+@asynccontextmanager
+async def open_page(
+    state: State, folder: Path, *, port: int, browser: bool
+) -> AsyncIterator[Callable[[Approval], Awaitable[None]]]:
+    """Have the approval page ready; it begins to listen, and a browser to show it, with the first request.
+
+    Args:
+        state: What it shows and decides.
+        folder: Where its secret and its address are left for the person's own terminal.
+        port: Its port; 0 for any free one.
+        browser: Whether this machine has a browser that a person sees.
+
+    Yields:
+        What to tell of each new request.
+    """
+    from barrack_mcp.guard.page import PageError, PageServer, new_secret  # noqa: PLC0415 - only once somebody is asked
+
+    try:
+        secret = await anyio.to_thread.run_sync(secret_in, folder / PAGE_SECRET)
+    except KeyFileError:
+        secret = new_secret()
+    shown: set[str] = set()
+    async with PageServer(state.approvals, secret=secret, port=port) as page:
+
+        async def show(approval: Approval) -> None:
+            if approval.id in shown:
+                return
+            shown.add(approval.id)
+            try:
+                await page.start()
+                if state.lasting:
+                    await anyio.to_thread.run_sync(_leave, folder / PAGE_ADDRESS, page.url)
+                if browser and state.lasting:
+                    await anyio.to_thread.run_sync(_browse, folder, page.login_url(approval.id))
+            except (PageError, OSError) as error:
+                _log.warning("The approval page could not be shown (%s).", error)
+
+        try:
+            yield show
+        finally:
+            with contextlib.suppress(OSError):
+                if state.lasting and shown:
+                    (folder / PAGE_ADDRESS).unlink(missing_ok=True)
+
+
+def _leave(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_FILE), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _browse(folder: Path, link: str) -> None:
+    """Open the link from a file of the owner's: a command line can be read by everyone on the machine."""
+    door = folder / "page.html"
+    _leave(door, f'<!doctype html><meta http-equiv="refresh" content="0;url={link}"><title>Barrack approval</title>')
+    webbrowser.open(door.as_uri())

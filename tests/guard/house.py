@@ -1,0 +1,117 @@
+"""The whole house in one process: a real client, the server with its guard, a simulator whose journal is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp import Client
+from mcp.types import ElicitResult
+from pydantic import SecretStr
+
+from barrack_mcp.api.client import open_client
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.server import create_server
+from barrack_mcp.simulator import create_app
+from barrack_mcp.store import SqliteStore
+from tests import examples
+from tests.guarding import guard
+from tests.running import KEY
+
+ERAS = ("legacy", "auto")
+ASKING = [operation for operation in OPERATIONS if operation.risk not in (Risk.READ, Risk.CHANGE)]
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Person:
+    """Answers what the client is asked, and keeps the questions."""
+
+    answer: Callable[[str], ElicitResult | Awaitable[ElicitResult]]
+    questions: list[str] = field(default_factory=list)
+
+    async def __call__(self, context: Any, params: Any) -> Any:  # noqa: ARG002 - the SDK passes it
+        self.questions.append(params.message)
+        answer = self.answer(params.message)
+        return answer if isinstance(answer, ElicitResult) else await answer
+
+
+def says_yes(question: str) -> ElicitResult:
+    """Do what the question's last line says."""
+    last = question.splitlines()[-1]
+    if last == "Approve?":
+        return ElicitResult(action="accept", content={"approve": True})
+    return ElicitResult(action="accept", content={"name": last.removeprefix("Type ").removesuffix(" to approve.")})
+
+
+@dataclass
+class House:
+    """What a test looks at."""
+
+    client: Client
+    barrack: Any
+    approvals: Approvals
+    clock: Clock
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        result = await self.client.call_tool(tool, arguments)
+        return dict(result.structured_content or {})
+
+    @property
+    def effects(self) -> list[str]:
+        return [effect["operation"] for effect in self.barrack.journal]
+
+    @property
+    def state(self) -> Any:
+        return json.loads(json.dumps(self.barrack.state()))
+
+    def good(self, tool: str) -> dict[str, Any]:
+        """Arguments that work, and that ask."""
+        arguments = dict(examples.good(BY_TOOL[tool], self.state))
+        if BY_TOOL[tool].risk is Risk.EXPOSE:
+            arguments["remote_ip_prefix"] = "0.0.0.0/0"
+        return arguments
+
+
+@asynccontextmanager
+async def house(
+    *,
+    era: str = "auto",
+    person: Person | None = None,
+    app: Any = None,
+    store: SqliteStore | None = None,
+    clock: Clock | None = None,
+    account: str = "https://barrack.example/api key-1",
+    **policy: Any,
+) -> AsyncIterator[House]:
+    app = app or create_app(now=lambda: 0.0)
+    clock = clock or Clock()
+    own = store or SqliteStore(":memory:", now=clock)
+    async with open_client(
+        url="http://127.0.0.1/api",
+        key=SecretStr(KEY),
+        auth_header="Authorization",
+        auth_template="Bearer {key}",
+        seconds=30,
+        app=app,
+    ) as api:
+        made = guard(api, store=own, now=clock, account=account, **policy)
+        dispatcher = Dispatcher(client=api, surface={operation.tool: operation for operation in OPERATIONS}, guard=made)
+        async with Client(create_server(dispatcher), mode=era, elicitation_callback=person) as client:
+            yield House(client, app.state.barrack, Approvals(own, ttl=600, now=clock), clock)
+    if store is None:
+        await own.aclose()

@@ -1,0 +1,84 @@
+"""Decide, enumerated: every combination of facts against a table written by hand."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+
+import pytest
+
+from barrack_mcp.catalogue import Risk
+from barrack_mcp.guard.decide import Decision, Facts, Mode, decide, exceeds, falls_below, is_protected
+
+BY_MODE = {
+    ("auto", True): "ask",
+    ("auto", False): "request",
+    ("elicit", True): "ask",
+    ("elicit", False): "not_allowed",
+    ("out-of-band", True): "request",
+    ("out-of-band", False): "request",
+    ("refuse", True): "not_allowed",
+    ("refuse", False): "not_allowed",
+}
+"""What becomes of a call that needs a yes."""
+
+TABLE = {
+    # risk: (protected counts, limits count, needs a yes when not wide, needs a yes when wide)
+    "read": (False, False, False, False),
+    "change": (False, False, False, False),
+    "spend": (False, True, True, True),
+    "interrupt": (True, False, True, True),
+    "expose": (False, False, False, True),
+    "destroy": (True, False, True, True),
+}
+
+
+def by_hand(facts: Facts) -> str:
+    protects, limits, narrow_asks, wide_asks = TABLE[facts.risk.value]
+    if protects and facts.protected:
+        return "protected"
+    if limits and facts.too_costly:
+        return "too_costly"
+    if limits and facts.too_short:
+        return "too_short"
+    if facts.unattended or not (wide_asks if facts.wide else narrow_asks):
+        return "allow"
+    return BY_MODE[facts.mode.value, facts.can_ask]
+
+
+def test_every_combination_of_facts_is_decided_as_the_table_says() -> None:
+    switches = ("wide", "unattended", "protected", "too_costly", "too_short", "can_ask")
+    seen = set()
+    for risk, mode in itertools.product(Risk, Mode):
+        for values in itertools.product((False, True), repeat=len(switches)):
+            facts = Facts(risk=risk, mode=mode, **dict(zip(switches, values, strict=True)))
+            assert decide(facts) == by_hand(facts), facts
+            seen.add(decide(facts))
+    assert seen == set(Decision)
+
+
+@pytest.mark.parametrize(
+    ("marks", "globs", "protected"),
+    [
+        (("prod-1", "BRK-1D"), ("prod-*",), True),
+        (("PROD-1",), ("prod-*",), True),
+        (("prod-1",), ("PROD-1",), True),
+        (("brk-1d",), ("BRK-1D",), True),
+        (("staging",), ("prod-*", "stag*"), True),
+        (("my-prod-1",), ("prod-*",), False),
+        ((), ("*",), False),
+        (("prod-1",), (), False),
+    ],
+)
+def test_a_glob_protects_names_and_ids(marks: tuple[str, ...], globs: tuple[str, ...], protected: bool) -> None:  # noqa: FBT001 - a table's column
+    assert is_protected(marks, globs) is protected
+
+
+def test_what_is_not_known_keeps_no_limit() -> None:
+    one, two = Decimal(1), Decimal(2)
+    assert [exceeds(cost, limit) for cost, limit in ((one, None), (one, two), (two, two), (two, one), (None, one))] == [
+        False, False, False, True, True,
+    ]  # fmt: skip
+    assert [
+        falls_below(hours, limit) for hours, limit in ((one, None), (one, two), (two, two), (two, one), (None, one))
+    ] == [False, True, False, False, True]

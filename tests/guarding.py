@@ -1,0 +1,36 @@
+"""A guard for tests: its state in memory, its clock and its policy in the test's hands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from barrack_mcp.api.client import Client
+from barrack_mcp.catalogue import Risk
+from barrack_mcp.dispatch import reader
+from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.guard.guard import Guard, Policy
+from barrack_mcp.store import SqliteStore, Store
+
+SECRET = b"a secret of thirty-two bytes, at least"
+
+
+def guard(
+    client: Client,
+    *,
+    store: Store | None = None,
+    account: str = "https://barrack.example/api key-1",
+    now: Callable[[], float] = time.time,
+    ttl: float = 600,
+    **policy: Any,
+) -> Guard:
+    unattended = frozenset(Risk(risk) for risk in policy.pop("unattended", ()))
+    return Guard(
+        policy=Policy(unattended=unattended, **policy),
+        approvals=Approvals(store or SqliteStore(":memory:", now=now), ttl=ttl, now=now),
+        read=reader(client),
+        secret=SECRET,
+        account=account,
+        now=now,
+    )
