@@ -56,7 +56,8 @@ async def test_a_request_shows_all_that_is_needed_to_judge_it(
         "Kept Volume datasets.",
         "Easily overlooked No snapshot of it was ever made.",
         "Safer ways The bill falls to $0.12/h. hibernate_instance(instance_id=i-8f42)",
-        "Asked by local:1000 with delete_instance",
+        "Asked by local:1000 with delete_instance at",
+        "The call's arguments",
         '{ "instance_id": "i-8f42" }',
         "To approve, type train-1",
         "Delete train-1 for good",
@@ -300,6 +301,8 @@ async def test_the_page_works_without_scripts_and_without_inline_code(desk: Desk
     asked = await desk.ask()
     for place in ("/", f"/requests/{asked.id}", "/static/page.js"):
         answer = await browser.get(place)
+        if place != "/static/page.js":
+            assert '<p class="error away" id="away" role="alert" hidden>' in answer.text
         assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=|javascript:", answer.text)
     page = await browser.get(f"/requests/{asked.id}")
     assert f'<noscript> <a class="refresh" href="/requests/{asked.id}">Refresh</a></noscript>' in page.text

@@ -136,6 +136,7 @@ async def test_a_session_ends_after_twelve_hours_and_is_this_servers_own(desk: D
 async def test_the_oldest_session_ends_when_there_are_too_many(desk: Desk, browser: httpx2.AsyncClient) -> None:
     first = browser.cookies[COOKIE]
     for _ in range(32):
+        browser.cookies.clear()
         assert (await browser.get(desk.link())).status_code == 303
     assert (await browser.get("/")).status_code == 200
     browser.cookies.set(COOKIE, first, domain="127.0.0.1", path="/")
@@ -150,10 +151,40 @@ async def test_a_form_is_good_for_its_own_session_and_request_only(desk: Desk, b
             answer = await browser.post(f"/requests/{asked.id}/{what}", data={"mark": forged, "typed": "train-1"})
             assert answer.status_code == 403
             assert "Nothing changed" in text_of(answer)
+    browser.cookies.clear()
     await browser.get(desk.link())
     answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": genuine})
     assert answer.status_code == 403
     assert (await desk.approvals.find(asked.id)).status is Status.PENDING
+
+
+async def test_a_second_link_in_the_same_browser_leaves_the_forms_of_its_other_tabs_good(
+    desk: Desk, browser: httpx2.AsyncClient
+) -> None:
+    asked = await desk.ask()
+    genuine = await mark(browser, asked.id)
+    desk.now.time += 60
+    assert (await browser.get(desk.link())).status_code == 303
+    answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": genuine})
+    assert (answer.status_code, (await desk.approvals.find(asked.id)).status) == (303, Status.DENIED)
+    desk.now.time += 12 * 3600 - 1
+    assert (await browser.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize("planted", ["", "chosen-by-somebody-else", "over"])
+async def test_a_link_takes_over_no_session_that_is_not_open(desk: Desk, planted: str) -> None:
+    async with desk.browser() as browser:
+        if planted == "over":
+            await browser.get(desk.link())
+            planted = browser.cookies[COOKIE]
+            desk.now.time += 12 * 3600
+            browser.cookies.clear()
+        answer = await browser.get(desk.link(), headers={"cookie": f"{COOKIE}={planted}"})
+        assert answer.status_code == 303
+        assert browser.cookies[COOKIE] != planted
+        assert len(browser.cookies[COOKIE]) == 43
+        browser.cookies.clear()
+        assert (await browser.get("/", headers={"cookie": f"{COOKIE}={planted}"})).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ def test_facts_of_the_target_are_written_for_people_in_their_order() -> None:
             locked=False,
             note=None,
             firewalls=["a", "b"],
+            security_rules=[],
             disks=[{"size": 1}],
             os={"name": "ü"},
         )
@@ -200,6 +201,7 @@ def test_facts_of_the_target_are_written_for_people_in_their_order() -> None:
         ("Spot", "yes"),
         ("Locked", "no"),
         ("Firewalls", "a, b"),
+        ("Security rules", "none"),
         ("Disks", '[{"size": 1}]'),
         ("OS", '{"name": "ü"}'),
     ]

@@ -218,9 +218,8 @@ class _Page:
 
     def _welcome(self, request: Request, to: str) -> Response:
         answer = RedirectResponse(_place(to), HTTPStatus.SEE_OTHER)
-        answer.set_cookie(
-            _cookie(request), self._entry.open(), max_age=SESSION_S, path="/", httponly=True, samesite="strict"
-        )
+        session = self._entry.open(_session(request))
+        answer.set_cookie(_cookie(request), session, max_age=SESSION_S, path="/", httponly=True, samesite="strict")
         return answer
 
     def _render(

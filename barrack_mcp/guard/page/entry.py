@@ -80,9 +80,14 @@ class Entry:
             return None
         return Pass(nonce, int(until))
 
-    def open(self) -> str:
-        """Open a session; answers what its cookie holds. Where there are too many, the oldest ends."""
-        session = secrets.token_urlsafe(_BYTES)
+    def open(self, before: str) -> str:
+        """Open a session; answers what its cookie holds. Where there are too many, the oldest ends.
+
+        Args:
+            before: What the cookie held; a session that is open goes on, as the forms in other tabs carry its mark.
+        """
+        session = before if self.holds(before) else secrets.token_urlsafe(_BYTES)
+        self._sessions.pop(_digest(session), None)
         while len(self._sessions) >= _MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         self._sessions[_digest(session)] = self._now() + SESSION_S

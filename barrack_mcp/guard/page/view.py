@@ -289,6 +289,8 @@ def _plain(value: Any) -> str:
             return value
         case bool():
             return "yes" if value else "no"
+        case []:
+            return "none"
         case list() if all(isinstance(item, str | int | float) for item in value):
             return ", ".join(_plain(item) for item in value)
         case list() | Mapping():

@@ -2,6 +2,7 @@
 "use strict";
 
 const main = document.getElementById("main");
+const away = document.getElementById("away");
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 function localTimes(root) {
@@ -27,19 +28,25 @@ function countDown() {
 
 // What has not changed stays as it is: a half-typed name, an open fold and the focus survive.
 function merge(list, fresh) {
+  const held = list.contains(document.activeElement) ? document.activeElement.closest("[data-key]") : null;
   const before = new Map([...list.children].map((item) => [item.dataset.key, item]));
   const wanted = [...fresh.children].map((item) => {
     const kept = before.get(item.dataset.key);
     if (kept && kept.dataset.state === item.dataset.state) return kept;
     const made = document.importNode(item, true);
     if (!kept) made.classList.add("new");
-    localTimes(made);
     return made;
   });
   for (const item of before.values()) if (!wanted.includes(item)) item.remove();
   wanted.forEach((item, place) => {
     if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
   });
+  // what had the focus was answered elsewhere or lapsed: whoever goes by keys is led to what stands there now
+  if (held && !held.isConnected) {
+    const heir = wanted.find((item) => item.dataset.key === held.dataset.key) ?? main;
+    heir.tabIndex = -1;
+    heir.focus({ preventScroll: true });
+  }
 }
 
 async function refresh() {
@@ -47,6 +54,7 @@ async function refresh() {
   if (answer.status === 401) return location.assign(main.dataset.live);
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  localTimes(fresh);
   for (const part of document.querySelectorAll("[data-part]")) {
     const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
     if (other && other.innerHTML !== part.innerHTML) part.replaceChildren(...document.importNode(other, true).childNodes);
@@ -73,8 +81,10 @@ async function news() {
       again = false;
       await refresh();
     } while (again);
+    away.hidden = true;
   } catch {
-    // the server is away; the stream's return brings news
+    // the stream's return brings news
+    away.hidden = false;
   } finally {
     running = false;
   }
@@ -82,17 +92,29 @@ async function news() {
 
 function listen() {
   const stream = new EventSource("/events");
-  stream.addEventListener("change", news);
+  stream.addEventListener("change", tell);
   stream.addEventListener("error", () => {
-    if (stream.readyState !== EventSource.CLOSED) return;
-    news();
-    setTimeout(listen, 10_000);
+    tell();
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 10_000);
   });
   addEventListener("pagehide", () => stream.close(), { once: true });
+}
+
+// A browser opens six connections to one address at most: were each tab to hold one, the seventh would stay empty.
+// So one tab listens for all; when it goes, another one takes over.
+const tabs = new BroadcastChannel("news");
+tabs.addEventListener("message", news);
+function tell() {
+  tabs.postMessage("news");
+  news();
 }
 
 localTimes(document);
 countDown();
 setInterval(countDown, 1000);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-listen();
+news();
+navigator.locks.request("news", () => {
+  listen();
+  return new Promise(() => {});
+});
