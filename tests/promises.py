@@ -30,5 +30,6 @@ PROMISES = (
     Promise("G13", "a protected name or id", "refused before anybody is asked, whatever the approval"),
     Promise("G14", "purchases beyond the hourly limit or below the runway", "refused; 0 effects"),
     Promise("G15", "stop, hibernate, delete, resize, restore, attach a firewall", "the plan says what is overlooked"),
+    Promise("P2", "the record: each byte flipped, lines dropped, swapped, cut; 8 writers", "the break is located"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
 )

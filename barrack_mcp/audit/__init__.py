@@ -1,0 +1,28 @@
+"""The audit record: what was meant, who allowed it and what came of it, one chained line each.
+
+A JSONL file, mode 0600, that only grows. There is no rotation: a write leaves about 1 kB. To start a new record, stop
+the servers and move the file and its `.head` away together; the old pair can still be verified where it lies.
+"""
+
+from barrack_mcp.audit.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, approved_by
+from barrack_mcp.audit.record import AuditError, digest
+from barrack_mcp.audit.tail import Row, as_text, tail
+from barrack_mcp.audit.verify import Break, Report, Unfinished, unfinished, verify
+
+__all__ = [
+    "ELICITED",
+    "NEVER_ASKS",
+    "UNATTENDED",
+    "Audit",
+    "AuditError",
+    "Break",
+    "Report",
+    "Row",
+    "Unfinished",
+    "approved_by",
+    "as_text",
+    "digest",
+    "tail",
+    "unfinished",
+    "verify",
+]
