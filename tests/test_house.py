@@ -32,6 +32,8 @@ CORRIDOR = {
     "outcome": {"catalogue"},
     "money": set(),
     "audit": set(),
+    "looking": {"api", "catalogue", "outcome"},
+    "ledger": {"catalogue", "store"},
     "keyfile": set(),
     "catalogue": set(),
     "simulator": set(),

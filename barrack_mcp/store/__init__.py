@@ -1,9 +1,20 @@
-"""What outlives a call: used nonces and approvals, each changed by exactly one process at a time."""
+"""What outlives a call: used nonces, approvals and the ledger, each changed by exactly one process at a time."""
 
 from __future__ import annotations
 
+from barrack_mcp.store.entries import Entry, EntryStore, Standing
 from barrack_mcp.store.records import OPEN_ENDED, Approval, Status
 from barrack_mcp.store.sqlite import SqliteStore, StoreError
 from barrack_mcp.store.store import Store
 
-__all__ = ["OPEN_ENDED", "Approval", "SqliteStore", "Status", "Store", "StoreError"]
+__all__ = [
+    "OPEN_ENDED",
+    "Approval",
+    "Entry",
+    "EntryStore",
+    "SqliteStore",
+    "Standing",
+    "Status",
+    "Store",
+    "StoreError",
+]

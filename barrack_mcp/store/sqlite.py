@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from barrack_mcp.store.database import Database, StoreError
 from barrack_mcp.store.records import Approval, Status
+from barrack_mcp.store.sqlite_entries import ENTRIES, SqliteEntries
 
 __all__ = ["KEPT_S", "SLACK_S", "SqliteStore", "StoreError"]
 
@@ -40,11 +41,12 @@ _MIGRATIONS: Final = (
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counters VALUES ('approvals', 0)
     """,
+    ENTRIES,
 )
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
 
 
-class SqliteStore:
+class SqliteStore(SqliteEntries):
     """Keeps state in one SQLite file; a `Store`.
 
     Args:
@@ -53,8 +55,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path | str, *, now: Callable[[], float] = time.time) -> None:
-        self._database = Database(path, _MIGRATIONS)
-        self._now = now
+        super().__init__(Database(path, _MIGRATIONS), now=now)
 
     async def __aenter__(self) -> Self:
         return self

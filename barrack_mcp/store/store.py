@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from barrack_mcp.store.entries import EntryStore
 from barrack_mcp.store.records import Approval, Status
 
 
-class Store(Protocol):
+class Store(EntryStore, Protocol):
     """Keeps what calls leave behind. Every method is one atomic step, across threads and processes.
 
     Rules about approvals are not made here: a store keeps, finds and swaps; who may do what is the guard's.
