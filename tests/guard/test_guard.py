@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -328,8 +329,6 @@ SPENDING = [operation for operation in ASKING if operation.risk is Risk.SPEND]
 @pytest.mark.parametrize("limit", [{"max_hourly_cost": "0.01"}, {"min_runway_hours": "1000000"}])
 @pytest.mark.parametrize("unattended", [(), ("spend",)])
 async def test_no_yes_passes_a_spending_limit(limit: dict[str, str], unattended: tuple[str, ...]) -> None:
-    from decimal import Decimal  # noqa: PLC0415
-
     person = Person(says_yes)
     limits: Any = {name: Decimal(value) for name, value in limit.items()}
     async with house(person=person, unattended=unattended, **limits) as made:
@@ -387,3 +386,12 @@ async def test_a_state_that_cannot_be_kept_stops_what_needs_a_yes_and_nothing_el
         assert "can't keep approvals" in outcome["message"]
         assert (await made.call("list_instances"))["instances"]
         assert made.effects == []
+
+
+@pytest.mark.parametrize("unattended", [(), ("spend",)])
+async def test_what_makes_no_sense_is_refused_before_anybody_is_asked(unattended: tuple[str, ...]) -> None:
+    person = Person(says_yes)
+    async with house(person=person, unattended=unattended, min_runway_hours=Decimal("0.001")) as made:
+        outcome = await made.call("resize_volume", **(made.good("resize_volume") | {"size_gb": 100}))
+        assert (outcome["outcome"], "can only grow" in outcome["message"]) == ("refused", True), outcome
+        assert (person.questions, made.effects) == ([], [])
