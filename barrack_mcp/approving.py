@@ -15,11 +15,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.audit import Audit
 from barrack_mcp.config import Settings
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.keys import KeyFileError, secret_in
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import login_link
+from barrack_mcp.writing import witness
 
 _NOT_DONE: Final = 1
 _USAGE: Final = 2
@@ -57,7 +59,10 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> int:
         Console(stderr=True).print("barrack-mcp: This wants a person at a terminal; nothing was decided.")
         return _USAGE
     by = f"local:{os.getuid()} at a terminal" if hasattr(os, "getuid") else "the local user at a terminal"
-    async with open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state:
+    record = witness(Audit(settings.audit_file)) if settings.audit_file is not None else None
+    async with open_state(
+        settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl, witness=record
+    ) as state:
         try:
             approval = await state.approvals.find(approval_id)
             console.print(_details(approval))

@@ -117,7 +117,7 @@ def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT00
 async def call(settings: Settings, tool: str, arguments: JsonObject) -> Called:
     """Call one tool and answer what came of it; at a terminal, the guard asks there."""
     asked = asking if sys.stdin.isatty() and sys.stderr.isatty() else None
-    async with open_server(settings) as server, Client(server, elicitation_callback=asked) as client:
+    async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
         try:
             result = await client.call_tool(tool, arguments)
         except MCPError as error:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -39,6 +41,14 @@ class Transport(StrEnum):
     STDIO = "stdio"
     HTTP = "http"
     SSE = "sse"
+
+
+class Launch(StrEnum):
+    """What a client's file names as the server's command."""
+
+    AUTO = "auto"
+    UVX = "uvx"
+    HERE = "here"
 
 
 class Scenario(StrEnum):
@@ -96,10 +106,14 @@ def demo() -> None:
 @app.command()
 def tools(
     as_json: Annotated[bool, typer.Option("--json", help="The tools as an MCP client sees them.")] = False,
+    stats: Annotated[bool, typer.Option("--stats", help="What each surface costs of a model's context.")] = False,
 ) -> None:
     """List the tools that the settings offer."""
     from barrack_mcp import listing
 
+    if stats:
+        typer.echo(listing.as_stats())
+        return
     typer.echo(listing.as_json(_settings()) if as_json else listing.as_table(_settings()))
 
 
@@ -150,6 +164,28 @@ def deny(approval_id: Annotated[str, typer.Argument(metavar="ID", help="Id of th
     raise typer.Exit(_run(approving.answer, _settings(), approval_id, yes=False))
 
 
+audit_app = typer.Typer(help="The record of what was done: check it, or read its end.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Check that no line of the record was changed, moved or taken out; exit 1 and say where if one was."""
+    from barrack_mcp import recorded
+
+    raise typer.Exit(recorded.verify(_settings()))
+
+
+@audit_app.command("tail")
+def audit_tail(
+    count: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many.")] = 20,
+) -> None:
+    """Show the last calls that were sent, refused or approved, and what came of them."""
+    from barrack_mcp import recorded
+
+    raise typer.Exit(recorded.tail(_settings(), count))
+
+
 @app.command()
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -175,6 +211,51 @@ def simulate(
 
 
 @app.command()
+def install(
+    client: Annotated[str, typer.Argument(help="claude-desktop, claude-code, vscode, cursor, codex or gemini.")],
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Show what belongs into its file; write nothing.")
+    ] = False,
+    simulator: Annotated[bool, typer.Option("--simulator", help="Let the server run on the simulator.")] = False,
+    key_file: Annotated[Path | None, typer.Option(help="The file that holds the key, readable by you only.")] = None,
+    launcher: Annotated[
+        Launch, typer.Option(help="auto: uvx where there is one, else this installation.")
+    ] = Launch.AUTO,
+) -> None:
+    """Put the server into a client's own file; what is in it stays, and the old file is kept beside it."""
+    from barrack_mcp import install as installing
+
+    try:
+        command = installing.command(
+            installing.Launcher(launcher.value),
+            uvx=shutil.which("uvx"),
+            python=Path(sys.executable),
+            platform=sys.platform,
+        )
+        done = installing.install(
+            client,
+            print_only=print_only,
+            home=Path.home(),
+            platform=sys.platform,
+            environ=os.environ,
+            command=command,
+            now=time.time,
+            simulator=simulator,
+            key_file=key_file,
+        )
+    except (installing.NoLauncherError, installing.UnknownClientError) as error:
+        _exit(str(error), _USAGE)
+    except installing.InstallError as error:
+        typer.echo(f"barrack-mcp: {error}", err=True)
+        typer.echo(error.snippet, nl=False)
+        raise typer.Exit(1) from None
+    if print_only:
+        typer.echo(done.snippet, nl=False)
+    for sentence in done.say:
+        typer.echo(sentence, err=print_only)
+
+
+@app.command()
 def manifests(
     write: Annotated[bool, typer.Option("--write", help="Write them anew.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Say which are stale; exit 1 if any is.")] = False,
@@ -184,6 +265,8 @@ def manifests(
 
     if write == check:
         _exit("Say either --write or --check.", _USAGE)
+    if not Path("pyproject.toml").is_file():
+        _exit("There is no pyproject.toml here: run it in a checkout.", _USAGE)
     stale = generated.stale(Path.cwd(), write=write)
     for path in stale:
         typer.echo(f"{'written' if write else 'stale'}: {path}")
@@ -192,11 +275,14 @@ def manifests(
 
 def _settings(**flags: Any) -> Any:
     from barrack_mcp.config import SettingsError, read_settings
+    from barrack_mcp.redact import Redaction, protect
 
     try:
-        return read_settings(os.environ, flags)
+        settings = read_settings(os.environ, flags)
     except SettingsError as error:
         _exit(str(error), _USAGE)
+    protect(Redaction(settings.key, settings.webhook_url, *settings.state_keys))
+    return settings
 
 
 def _run(function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 import stat
 import sys
 import tomllib
@@ -39,6 +40,8 @@ _FALSE: Final = ("", "0", "false", "off", "no")
 _SETS: Final = ("all", "core", *Toolset)
 _SECRETS: Final = ("api_key", "state_keys", "webhook_url")
 _KEY_LENGTH: Final = 32
+_REFERENCE: Final = re.compile(r"\$\{.*\}|\$[A-Za-z_]\w*")
+"""What a client leaves standing when it can't fill in a variable or an answer."""
 
 
 class SettingsError(Exception):
@@ -113,6 +116,10 @@ def _state(value: object) -> object:
     if isinstance(value, str) and "://" in value:
         raise ValueError("must be the path of a file; a database server is not supported in this version")
     return value
+
+
+def _audit(value: object) -> object:
+    return "off" if isinstance(value, str) and value.strip().lower() in _FALSE[1:] else value
 
 
 def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -193,9 +200,18 @@ class Settings(BaseModel):
         (), description="Keys of 32 characters or more that seal questions, newest first; by default made once."
     )
 
+    audit: Annotated[Path | Literal["off"], BeforeValidator(_audit)] | None = Field(
+        None, description="The record of what was done, JSONL; by default beside the state. off only with read-only."
+    )
     reveal_private_keys: Switch = Field(
         default=False, description="Over HTTP, let a generated private key stand in the result."
     )
+
+    @model_validator(mode="after")
+    def _recorded(self) -> Self:
+        if self.audit == "off" and not self.read_only:
+            raise ValueError("BARRACK_AUDIT can be off only with BARRACK_READ_ONLY: what is changed is written down")
+        return self
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -224,6 +240,13 @@ class Settings(BaseModel):
     def state_file(self) -> Path:
         """Where approvals and used answers are kept."""
         return self.state_folder / "state.db" if self.state is None else self.state
+
+    @property
+    def audit_file(self) -> Path | None:
+        """Where the record is kept; None if there is none."""
+        if self.audit == "off":
+            return None
+        return self.state_folder / "audit.jsonl" if self.audit is None else self.audit
 
     @property
     def sealing_keys(self) -> tuple[str, ...]:
@@ -265,6 +288,11 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
         raise SettingsError("\n".join(_sentence(detail) for detail in error.errors())) from None
     if settings.api_key_file is not None:
         settings = settings.model_copy(update={"api_key": _key_from(settings.api_key_file)})
+    if settings.key is not None and _REFERENCE.fullmatch(settings.key.get_secret_value()):
+        raise SettingsError(
+            "BARRACK_API_KEY holds a reference that the client did not fill in: set BARRACK_API_KEY where the client "
+            "is started, or give BARRACK_API_KEY_FILE."
+        )
     if settings.key is not None and not settings.key.get_secret_value().isprintable():
         raise SettingsError("The API key holds a character that no header can carry; copy it again.")
     return settings
@@ -304,6 +332,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 
 
 def _key_from(path: Path) -> SecretStr:
+    path = path.expanduser()
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8").strip()
@@ -311,7 +340,7 @@ def _key_from(path: Path) -> SecretStr:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} can't be read ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is not text.") from None
-    if stat.S_IMODE(mode) & 0o077:
+    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:  # Windows keeps no such bits
         raise SettingsError(f"BARRACK_API_KEY_FILE: others can read {path}; run: chmod 600 {path}")
     if not text:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is empty.")

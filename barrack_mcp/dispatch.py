@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
 from barrack_mcp.guard.plans import Reader
 from barrack_mcp.keyfile import KeyFolder
-from barrack_mcp.outcome import ERRORS, Approval, LookWith, Outcome, Plan, Verdict
-from barrack_mcp.present import compact, is_list, presented
+from barrack_mcp.outcome import ERRORS, Approval, Outcome, Plan, Verdict
+from barrack_mcp.present import compact, is_list, presented, shown, take_private_key, typed
 from barrack_mcp.store import StoreError
 from barrack_mcp.validate import BadArgumentsError, validated
+from barrack_mcp.writing import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
 
 PRICES_KEPT_S: Final = 60.0
 
@@ -51,6 +53,7 @@ class Dispatcher:
         client: Sends to the API.
         surface: The operations on offer, by tool name.
         guard: Lets what changes something pass, or not.
+        writer: Sends what passed.
         currency: Currency of the rates shown.
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
@@ -59,6 +62,7 @@ class Dispatcher:
     client: Client
     surface: Mapping[str, Operation]
     guard: Guard
+    writer: Writer
     currency: str = "USD"
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
@@ -83,71 +87,75 @@ class Dispatcher:
 
     async def _change(self, operation: Operation, values: JsonObject, caller: Caller) -> Answer | Asked:
         try:
+            if (open_already := await self.writer.held(operation, values)) is not None:
+                return _unsent(open_already)
             ruling = await self.guard.rule(operation, values, caller)
         except ApiError as error:
             message = f"{await self._explained(BY_TOOL.get(error.tool, operation), values, error)} {_TARGET_UNREAD}"
             return _outcome("failed", message, failure=error.failure)
         except StoreError as error:
             _log.error("%s", error)
-            return _outcome("refused", _STATE_UNUSABLE)
+            return _outcome("refused", STATE_UNUSABLE)
         match ruling:
             case Passed():
-                return await self._write(operation, values)
+                return await self.writer.finish(partial(self._write, operation, values, caller, ruling))
             case Asked():
                 return ruling
             case Stopped() | Waiting():
+                await self.writer.decided(operation, values, caller.subject, ruling)
                 return _held(ruling)
 
     async def _read(self, operation: Operation, values: JsonObject) -> Answer:
+        read_at = self.writer.ledger.now()
         try:
-            data = presented(operation, await self.client.send(operation, values), values)
+            data = shown(operation, typed(operation, await self.client.send(operation, values)), values)
         except ApiError as error:
             message = await self._explained(operation, values, error)
             return _outcome("failed", message, failure=error.failure)
+        await self.writer.looked(operation, values, read_at=read_at)
         await self._add_rates(operation, data)
         return Answer(data, _told(operation, data))
 
-    async def _write(self, operation: Operation, values: JsonObject) -> Answer:
+    async def _write(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> Answer:
         keyfile: Path | None = None
         if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
             try:
                 keyfile = _place(self.key_folder, values["name"])
             except OSError:
                 return _outcome("refused", _NO_PLACE_FOR_A_KEY)
-        try:
-            body = await self.client.send(operation, values)
-        except ApiError as error:
-            if keyfile is not None:
+        sent = await self.writer.send(operation, values, caller=caller.subject, passed=passed)
+        if keyfile is not None and not isinstance(sent, Done):
+            keyfile.unlink(missing_ok=True)
+        match sent:
+            case Done():
+                return self._done(operation, values, sent, keyfile)
+            case NotDone(error):
+                return _outcome("failed", await self._explained(operation, values, error), failure=error.failure)
+            case Unknown(sentence, where, error):
+                more = advice.next_step(operation, error) if error is not None else ""
+                return _outcome("unknown", f"{sentence} {more}".rstrip(), look_with=where)
+            case Unsent():
+                return _unsent(sent)
+
+    def _done(self, operation: Operation, values: JsonObject, sent: Done, keyfile: Path | None) -> Answer:
+        kept = ""
+        if keyfile is not None:
+            if key := take_private_key(operation, sent.data):
+                keyfile.write_text(key, encoding="utf-8")
+                kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
+            else:
                 keyfile.unlink(missing_ok=True)
-            return await self._failed(operation, values, error)
-        data = presented(operation, body, values)
-        put_away = keyfile is not None and _put_away(data, keyfile)
-        said = str(data.get("message") or f"{operation.title}: accepted").rstrip(".")
-        if data.get("failed"):
+        data = shown(operation, sent.data, values, reveal=self.reveal_private_keys)
+        if kept:
+            data["private_key_file"] = str(keyfile)
+        said = (sent.seen or str(data.get("message") or f"{operation.title}: accepted")).rstrip(".")
+        if sent.partly:
             asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
             return _outcome("failed", message, result=data, failure="partly")
         billing = {"note": operation.billing} if operation.billing else None
-        kept = (
-            f"Its private half is in {keyfile}, which only its owner can read; it is not shown again."
-            if put_away
-            else ""
-        )
         message = " ".join(part for part in (f"{said}.", kept, operation.billing) if part)
         return _outcome("done", message, result=data, billing=billing)
-
-    async def _failed(self, operation: Operation, values: JsonObject, error: ApiError) -> Answer:
-        if not error.uncertain:
-            return _outcome("failed", await self._explained(operation, values, error), failure=error.failure)
-        look = operation.look
-        if look is None:
-            raise AssertionError(operation.tool)
-        where = LookWith(tool=look.tool, arguments={name: values[name] for name in look.arguments if name in values})
-        message = (
-            f"{error.sentence} Whether it took effect is not known: look with {where.tool} before doing it again, "
-            "or it may happen (and cost) twice."
-        )
-        return _outcome("unknown", message, look_with=where, failure="unknown")
 
     async def _explained(self, operation: Operation, values: JsonObject, error: ApiError) -> str:
         """The API's own words, and what to do now."""
@@ -156,7 +164,8 @@ class Dispatcher:
             reader = BY_TOOL[more.tool]
             arguments = {name: values[name] for name in more.arguments}
             try:
-                parts.append(more.sentence(presented(reader, await self.client.send(reader, arguments), arguments)))
+                body = await self.client.send(reader, arguments)
+                parts.append(more.sentence(shown(reader, typed(reader, body), arguments)))
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
         parts.append(advice.next_step(operation, error))
@@ -226,31 +235,20 @@ def reader(client: Client) -> Reader:
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."
-_STATE_UNUSABLE: Final = (
-    "Not done: the server can't keep approvals at the moment, so nobody can be asked. Nothing was sent to Barrack; "
-    "tell the user that the server's log says why."
-)
 _NO_PLACE_FOR_A_KEY: Final = (
     "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
     "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
 )
 
 
+def _unsent(unsent: Unsent) -> Answer:
+    return _outcome("refused", unsent.sentence, look_with=unsent.look_with)
+
+
 def _place(folder: KeyFolder | None, name: str) -> Path:
     if folder is None:
         raise FileNotFoundError
     return folder.reserve(name)
-
-
-def _put_away(data: JsonObject, keyfile: Path) -> bool:
-    """Move a private key out of the answer into its file; False if there is none."""
-    key = data.pop("private_key", None)
-    if not key:
-        keyfile.unlink(missing_ok=True)
-        return False
-    keyfile.write_text(str(key), encoding="utf-8")
-    data["private_key_file"] = str(keyfile)
-    return True
 
 
 def _held(ruling: Stopped | Waiting) -> Answer:

@@ -135,7 +135,7 @@ class Ledger:
         gone: Callable[[str], bool] = is_gone,
     ) -> None:
         self._store = store
-        self._now = now
+        self.now = now
         self._under_way_s = under_way_s
         self._owner = f"{process()}#{secrets.token_hex(4)}"
         self._gone = gone
@@ -173,7 +173,7 @@ class Ledger:
         Raises:
             StoreError: It can't be written down, so it must not be sent.
         """
-        now = self._now()
+        now = self.now()
         entry = Entry(
             id=secrets.token_hex(8),
             digest=digest,
@@ -210,7 +210,7 @@ class Ledger:
         after = replace(
             entry,
             standing=Standing.UNKNOWN if outcome == "unknown" else Standing.CLOSED,
-            since=self._now(),
+            since=self.now(),
             outcome=outcome,
         )
         try:
@@ -241,7 +241,7 @@ class Ledger:
             if not _shows(entry, tool, arguments) or not self._settled(entry, read_at):
                 continue
             count += await self._store.swap_entry(
-                entry, replace(entry, standing=Standing.LOOKED, since=self._now(), outcome="unknown")
+                entry, replace(entry, standing=Standing.LOOKED, since=self.now(), outcome="unknown")
             )
         return count
 
@@ -255,7 +255,7 @@ class Ledger:
 
     def under_way(self, entry: Entry) -> bool:
         """Whether a process is still at it."""
-        if entry.standing is not Standing.SENT or self._now() >= entry.since:
+        if entry.standing is not Standing.SENT or self.now() >= entry.since:
             return False
         if entry.owner == self._owner:
             return entry.id in self._sending

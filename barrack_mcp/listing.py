@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from barrack_mcp.catalogue import OPERATIONS, Operation
+from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
 from barrack_mcp.config import Settings
 from barrack_mcp.server import tool_of
+
+BYTES_PER_TOKEN: Final = 4.26
+"""Measured with the o200k tokenizer on tools like these; needs no download."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a surface costs of a model's context.
+
+    Args:
+        surface: all, core, read-only or a toolset.
+        tools: How many.
+        size: Bytes of names, descriptions and input schemas: what a host shows a model.
+        with_output: The same with output schemas, which a few hosts show too.
+    """
+
+    surface: str
+    tools: int
+    size: int
+    with_output: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of it, about."""
+        return round(self.size / BYTES_PER_TOKEN)
+
+    @property
+    def tokens_with_output(self) -> int:
+        """Tokens of it with output schemas, about."""
+        return round(self.with_output / BYTES_PER_TOKEN)
 
 
 def as_json(settings: Settings) -> str:
@@ -34,6 +66,49 @@ def as_table(settings: Settings) -> str:
             f"{operation.method} {operation.path}",
             operation.provenance,
         )
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip("\n")
+
+
+def surfaces() -> dict[str, list[Operation]]:
+    """Answer the surfaces that an operator can choose whole, and what each lists."""
+    chosen = {
+        "all": Settings(),
+        "core": Settings(toolsets=("core",)),
+        "read-only": Settings(read_only=True),
+        **{str(toolset): Settings(toolsets=(str(toolset),)) for toolset in Toolset},
+    }
+    return {surface: offered(settings) for surface, settings in chosen.items()}
+
+
+def shown(operations: Sequence[Operation], *, output: bool = False) -> str:
+    """Write tools as a host shows them to a model: compact JSON of name, description and input schema."""
+    names = {"name", "description", "input_schema", *(["output_schema"] if output else [])}
+    tools = [
+        tool_of(operation).model_dump(mode="json", by_alias=True, exclude_none=True, include=names)
+        for operation in operations
+    ]
+    return json.dumps(tools, ensure_ascii=False, separators=(",", ":"))
+
+
+def sizes() -> list[Size]:
+    """Measure every surface."""
+    return [
+        Size(surface, len(tools), len(shown(tools).encode()), len(shown(tools, output=True).encode()))
+        for surface, tools in surfaces().items()
+    ]
+
+
+def as_stats() -> str:
+    """Write what each surface costs as a table for a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("surface", no_wrap=True)
+    for column in ("tools", "bytes", "tokens, about", "with output schemas"):
+        table.add_column(column, justify="right")
+    for row in sizes():
+        table.add_row(row.surface, *(f"{n:,}" for n in (row.tools, row.size, row.tokens, row.tokens_with_output)))
     console = Console()
     with console.capture() as capture:
         console.print(table)

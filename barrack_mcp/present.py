@@ -3,44 +3,108 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
+from barrack_mcp.catalogue.values import PRIVATE_KEY
+from barrack_mcp.ink import Ink, compact, size
+
+__all__ = ["MAX_BYTES", "MAX_ROWS", "compact", "is_list", "presented", "shown", "take_private_key", "typed"]
 
 MAX_ROWS: Final = 20
 MAX_BYTES: Final = 80_000
 """About 20,000 tokens."""
 
+_LOOKED_AT: Final = 8 * MAX_BYTES
+"""Bytes of an answer that are looked at letter by letter; hardly any of the rest would fit."""
+
 _GENERIC: Final = ("data", "results", "items", "result")
 _POSITION: Final = ("total", "page", "limit", "total_pages")
+_OURS: Final = ("notes", "unexpected", "billing")
+"""What we add to an answer."""
 _EXCERPT: Final = 200
 _MAX_UNEXPECTED: Final = 50
 _GONE: Final = object()
 
 
 def presented(operation: Operation, body: Any, arguments: Mapping[str, Any]) -> JsonObject:
-    """Bring a successful answer into the form that its tool promises.
+    """Bring a successful answer into the form that its tool promises, for our own eyes: its texts are as they came.
 
     The root bears its own name under whichever name it came; fields bear theirs; a field whose type is not the
     expected one is null and stands, as it came, under `unexpected`; `notes` say what was left out and how to get it.
     """
-    data, unexpected = _typed(operation, _rooted(operation, body))
-    notes = _trim(operation, data, arguments)
-    if unexpected:
-        data["unexpected"] = unexpected
-    if notes:
-        data["notes"] = notes
+    data = typed(operation, body)
+    if (page := _page(operation, data, arguments)) is not None:
+        data[operation.result or ""] = rows = _fitting(page.rows, MAX_BYTES)
+        _note(data, page.position(operation, rows))
     return data
 
 
-def compact(value: Any) -> str:
-    """Write JSON in as few characters as it takes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def typed(operation: Operation, body: Any) -> JsonObject:
+    """The same in full, without notes."""
+    data, unexpected = _checked(operation, _rooted(operation, body))
+    for name in _OURS:
+        if name in data and name not in operation.response.model_fields:
+            # what the API calls by a name of ours would pass for our words
+            unexpected[name] = _excerpt(data.pop(name))
+    if unexpected:
+        data["unexpected"] = dict(list(unexpected.items())[:_MAX_UNEXPECTED])
+    return data
+
+
+def shown(operation: Operation, data: JsonObject, arguments: Mapping[str, Any], *, reveal: bool = False) -> JsonObject:
+    """Make a typed answer fit for a model: nothing invisible in it, nothing endless, no private key.
+
+    Texts are escaped visibly and capped, keys included; descriptions keep their lines; a script is whole or null. The
+    answer has at most 80 kB. `notes` say of all that whether it happened, and where.
+
+    Args:
+        operation: What was called.
+        data: Its answer as `typed` gives it.
+        arguments: The arguments of the call.
+        reveal: Whether a private key may be seen.
+    """
+    root = operation.result or ""
+    ink = Ink(reveal=reveal)
+    page = _page(operation, data, arguments)
+    if page is None:
+        data = ink.within(data, _LOOKED_AT)
+        data = ink.within(ink.fields(data, marks_of(operation.response)), MAX_BYTES)
+    else:
+        marks = inner(marks_of(operation.response), root)
+        rest = {name: value for name, value in data.items() if name != root}
+        rest = ink.within(rest, _LOOKED_AT)
+        rest = ink.within(ink.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
+        room = MAX_BYTES - size(rest)
+        rows = ink.within(_fitting(page.rows, _LOOKED_AT), _LOOKED_AT, (root,))
+        rows = ink.within(_fitting(ink.rows(rows, marks, (root,)), room), room, (root,))
+        data = rest | {root: rows}
+        _note(data, page.position(operation, rows))
+    _note(data, *ink.notes())
+    return data
+
+
+def take_private_key(operation: Operation, data: JsonObject) -> str | None:
+    """Take the private key out of a typed answer, wherever the API put it; None if there is none."""
+    declared = [name for name, mark in marks_of(operation.response).items() if mark == SECRET]
+    found = next((str(key) for name in declared if (key := data.pop(name, None))), None)
+    return found or _take_key(data)
+
+
+def _take_key(holder: Any) -> str | None:
+    for at, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        if isinstance(value, str) and PRIVATE_KEY.search(value):
+            holder[at] = None
+            return value
+        if isinstance(value, dict | list) and (found := _take_key(value)):
+            return found
+    return None
 
 
 def is_list(operation: Operation) -> bool:
@@ -82,7 +146,7 @@ def _rooted(operation: Operation, body: Any) -> JsonObject:
     return data
 
 
-def _typed(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonObject]:
+def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Check the answer against its model; what doesn't fit is set aside, never dropped unsaid."""
     unexpected: JsonObject = {}
     data = copy.deepcopy(data)
@@ -96,7 +160,7 @@ def _typed(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonObje
             data = _without_gone(data)
         else:
             dumped: JsonObject = model.model_dump(mode="json", exclude_unset=True)
-            return dumped, dict(list(unexpected.items())[:_MAX_UNEXPECTED])
+            return dumped, unexpected
 
 
 def _set_aside(data: JsonObject, path: tuple[int | str, ...], unexpected: JsonObject) -> bool:
@@ -112,9 +176,13 @@ def _set_aside(data: JsonObject, path: tuple[int | str, ...], unexpected: JsonOb
     if not places or (inner is None and not isinstance(holder, list)):
         return False
     if inner is not _GONE:
-        unexpected[".".join(map(str, places))] = (inner if isinstance(inner, str) else compact(inner))[:_EXCERPT]
+        unexpected[".".join(map(str, places))] = _excerpt(inner)
         holder[places[-1]] = _GONE if isinstance(holder, list) else None
     return True
+
+
+def _excerpt(value: Any) -> str:
+    return (value if isinstance(value, str) else compact(value))[:_EXCERPT]
 
 
 def _without_gone(value: Any) -> Any:
@@ -131,43 +199,54 @@ def _has(holder: Any, step: int | str) -> bool:
     return isinstance(holder, list) and isinstance(step, int) and 0 <= step < len(holder)
 
 
-def _trim(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> list[str]:
-    """Keep the rows that were asked for and that fit; say how many there are and how to get the rest."""
+@dataclass(frozen=True)
+class _Page:
+    """The rows of a list that were asked for, and where they stand."""
+
+    rows: list[Any]
+    total: int
+    number: int
+    first: int
+
+    def position(self, operation: Operation, shown: list[Any]) -> str | None:
+        """Say how many rows there are and how to get the rest; None if that is all."""
+        if self.first == 1 and len(shown) >= self.total:
+            return None
+        if not shown:
+            span = f"No rows on page {self.number}; there are {self.total}."
+        else:
+            span = f"Rows {self.first}-{self.first + len(shown) - 1} of {self.total}."
+        if not operation.paged:
+            return f"{span} Narrow the list with {', '.join(operation.arguments.model_fields)}."
+        if len(shown) < len(self.rows):
+            return f"{span} The rows are large; ask for fewer with limit={len(shown)}, then page by page."
+        more = shown and self.first + len(shown) <= self.total
+        return f"{span} page={self.number + 1} gives the next ones." if more else span
+
+
+def _page(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> _Page | None:
+    """Choose the rows that were asked for; None if the answer is no list."""
     if not is_list(operation) or not isinstance(rows := data.get(operation.result or ""), list):
-        return []
-    page = arguments.get("page") or 1
+        return None
+    number = arguments.get("page") or 1
     total = data["total"] if isinstance(data.get("total"), int) else len(rows)
+    length = MAX_ROWS if operation.arguments.model_fields else len(rows)
     if operation.paged:
-        size = arguments.get("limit") or MAX_ROWS
-        if len(rows) > size:
+        length = arguments.get("limit") or MAX_ROWS
+        if len(rows) > length:
             # the API did not page: do it here
-            rows = rows[(page - 1) * size : page * size]
-    elif operation.arguments.model_fields:
-        size = MAX_ROWS
-        rows = rows[:size]
-    else:
-        size = len(rows)
-    shown = _fitting(rows)
-    data[operation.result or ""] = shown
-    first = (page - 1) * size + 1 if operation.paged else 1
-    if first == 1 and len(shown) >= total:
-        return []
-    return [_position(operation, first=first, shown=len(shown), total=total, page=page, cut=len(shown) < len(rows))]
+            rows = rows[(number - 1) * length : number * length]
+    return _Page(rows[:length], total, number, (number - 1) * length + 1 if operation.paged else 1)
 
 
-def _fitting(rows: list[Any]) -> list[Any]:
-    room = MAX_BYTES
+def _fitting(rows: list[Any], room: int) -> list[Any]:
     for index, row in enumerate(rows):
-        room -= len(compact(row).encode(errors="replace")) + 1
+        room -= size(row) + 1
         if room < 0:
             return rows[: max(index, 1)]
     return rows
 
 
-def _position(operation: Operation, *, first: int, shown: int, total: int, page: int, cut: bool) -> str:
-    span = f"Rows {first}-{first + shown - 1} of {total}." if shown else f"No rows on page {page}; there are {total}."
-    if not operation.paged:
-        return f"{span} Narrow the list with {', '.join(operation.arguments.model_fields)}."
-    if cut:
-        return f"{span} The rows are large; ask for fewer with limit={shown}, then page by page."
-    return f"{span} page={page + 1} gives the next ones." if shown and first + shown <= total else span
+def _note(data: JsonObject, *sentences: str | None) -> None:
+    if said := [sentence for sentence in sentences if sentence]:
+        data["notes"] = [*data.get("notes", []), *said]

@@ -7,11 +7,15 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import anyio
+from anyio.abc import TaskGroup
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -33,6 +37,7 @@ from pydantic import SecretStr
 from barrack_mcp import __version__
 from barrack_mcp.api import webhook
 from barrack_mcp.api.client import open_client
+from barrack_mcp.audit import Audit, AuditError
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.config import Settings
@@ -42,8 +47,10 @@ from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
 from barrack_mcp.guard.opening import open_page, open_state
 from barrack_mcp.keyfile import KeyFolder
+from barrack_mcp.ledger import Ledger
 from barrack_mcp.outcome import Outcome
 from barrack_mcp.store import Approval
+from barrack_mcp.writing import Writer, witness
 
 NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
@@ -154,9 +161,22 @@ def _crashed(operation: Operation) -> Answer:
     return Answer({"outcome": "unknown", "message": message}, message, is_error=True, failure="unknown")
 
 
+@dataclass(frozen=True)
+class House:
+    """A server, ready to be put behind a transport.
+
+    Attributes:
+        server: Speaks the protocol.
+        drain: Lets no more writes begin, and returns when none is under way.
+    """
+
+    server: Server[Any]
+    drain: Callable[[], Awaitable[None]]
+
+
 @asynccontextmanager
-async def open_server(settings: Settings, *, remote: bool = False) -> AsyncIterator[Server[Any]]:
-    """Wire the house from the settings: client, dispatcher, server.
+async def open_server(settings: Settings, *, remote: bool = False) -> AsyncIterator[House]:
+    """Wire the house from the settings: client, dispatcher, server; at the end, what was sent is waited for.
 
     Args:
         settings: What the operator set.
@@ -168,6 +188,10 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
 
         app = create_app()
     url = "http://127.0.0.1/api" if app else settings.api_url
+    account = f"{url} {_digest(settings.key)}"
+    record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
+    if record is not None:
+        await _checked(record)
     async with (
         open_client(
             url=url,
@@ -177,8 +201,14 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             seconds=settings.timeout,
             app=app,
         ) as client,
-        open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state,
+        open_state(
+            settings.state_file,
+            keys=settings.sealing_keys,
+            ttl=settings.approval_ttl,
+            witness=witness(record) if record is not None else None,
+        ) as state,
         open_page(state, settings.state_folder, port=settings.page_port, browser=settings.browser) as show,
+        _writes() as tasks,
     ):
 
         async def on_request(approval: Approval) -> None:
@@ -186,6 +216,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             if settings.webhook_url is not None:
                 await webhook.post(settings.webhook_url, request_told(approval))
 
+        read = reader(client)
         guard = Guard(
             policy=Policy(
                 mode=Mode(settings.approval),
@@ -197,16 +228,26 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 question_seconds=settings.elicit_timeout,
             ),
             approvals=state.approvals,
-            read=reader(client),
+            read=read,
             secret=state.keys[0].encode(),
-            account=f"{url} {_digest(settings.key)}",
+            account=account,
             on_request=on_request,
         )
-        yield create_server(
+        writer = Writer(
+            client=client,
+            read=read,
+            ledger=Ledger(state.store),
+            audit=record,
+            account=account,
+            api="simulator" if app else str(urlsplit(url).netloc),
+            tasks=tasks,
+        )
+        server = create_server(
             Dispatcher(
                 client=client,
                 surface={operation.tool: operation for operation in OPERATIONS if settings.offers(operation)},
                 guard=guard,
+                writer=writer,
                 currency=settings.currency,
                 key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
                 reveal_private_keys=remote and settings.reveal_private_keys,
@@ -214,6 +255,28 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
         )
+        yield House(server, writer.drain)
+
+
+@asynccontextmanager
+async def _writes() -> AsyncIterator[TaskGroup]:
+    """Run tasks, and wait for them at the end, also where that is an error; the error comes through as it is."""
+    raised: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield tasks
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised = error
+    if raised is not None:
+        raise raised
+
+
+async def _checked(record: Audit) -> None:
+    """See that the record can be written; if not, reads go on and every write is refused until it can."""
+    try:
+        await record.check()
+    except AuditError as error:
+        _log.error("%s Nothing is changed until that is mended; reading goes on.", error)
 
 
 def request_told(approval: Approval) -> str:

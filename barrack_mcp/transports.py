@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
-from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,9 +14,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from barrack_mcp import __version__
+from barrack_mcp import __version__, looking
 from barrack_mcp.config import Settings, SettingsError, is_loopback
 from barrack_mcp.server import open_server
+from barrack_mcp.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
 
@@ -40,26 +40,28 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
     if settings.key is None:
         _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
     if transport == "stdio":
-        async with open_server(settings) as server, stdio_server() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
+        async with open_server(settings) as house:
+            await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
     if not is_loopback(host):
         raise SettingsError(
             "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could "
             "spend your credits."
         )
-    import uvicorn  # noqa: PLC0415 - stdio needs none, and it would slow its start
+    from barrack_mcp.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
-    async with open_server(settings, remote=True) as server:
-        app = http_app(server) if transport == "http" else sse_app(server)
+    async with open_server(settings, remote=True) as house:
+        app = http_app(house.server) if transport == "http" else sse_app(house.server)
         _log.warning("Serving %s on http://%s:%d%s", transport, host, port, "/mcp" if transport == "http" else "/sse")
-        # h11 alone: no accidental dependence on what else is installed
-        config = uvicorn.Config(app, host=host, port=port, log_level="warning", http="h11", ws="none")
-        listener = uvicorn.Server(config)
         try:
-            await listener.serve()
-        except SystemExit:
+            await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
+        except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
+
+
+def _longest(settings: Settings) -> float:
+    """How long a write that was sent may take to end: its own time, and that of looking what became of it."""
+    return settings.timeout + looking.SECONDS
 
 
 def http_app(server: Server[Any]) -> Starlette:

@@ -10,9 +10,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.values import PRIVATE_KEY
 
 _SHOWABLE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SENTENCES: Final = {
     "missing": "is required",
@@ -45,14 +45,20 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
     Raises:
         BadArgumentsError: With a sentence for each field that is wrong, unknown or missing.
     """
-    if refused := [f"{_shown(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
-        raise BadArgumentsError(refused)
+    _refuse_unfit(arguments)
     try:
         model = operation.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         raise BadArgumentsError([_sentence(operation, detail) for detail in error.errors(include_url=False)]) from None
     values: JsonObject = model.model_dump(mode="json", exclude_none=True)
+    # an array or object that came as JSON text may have hidden it behind escapes
+    _refuse_unfit(values)
     return values
+
+
+def _refuse_unfit(arguments: Mapping[str, Any]) -> None:
+    if refused := [f"{_shown(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
+        raise BadArgumentsError(refused)
 
 
 def _sentence(operation: Operation, detail: Any) -> str:
@@ -83,7 +89,7 @@ def _shown(part: int | str) -> str:
 def _unfit(value: object) -> str | None:
     """Say why a value must not leave whatever its argument is; None if it may."""
     for text in _texts(value):
-        if _PRIVATE_KEY.search(text):
+        if PRIVATE_KEY.search(text):
             return "must not hold a private key"
         if not text.isascii() and _LONE_SURROGATE.search(text):
             return "must be valid text"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
+import anyio.lowlevel
 import httpx2
 from pydantic import SecretStr
 
@@ -12,7 +13,7 @@ from barrack_mcp.api.auth import KeyAuth
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.dispatch import Dispatcher
-from tests.guarding import guard
+from tests.guarding import guard, writer
 from tests.running import EVERY_RISK
 
 CANARY = "canary-key-5c1d"
@@ -33,26 +34,74 @@ class Answers(httpx2.AsyncBaseTransport):
         self.requests.append(request)
         answer = self.by_path.get(request.url.path.removeprefix("/api"), self.default)
         assert answer is not None, request.url.path
-        if isinstance(answer, Exception):
-            raise answer
-        return answer if isinstance(answer, httpx2.Response) else await answer()
+        return await played(answer)
 
 
-def client(transport: httpx2.AsyncBaseTransport, *, seconds: float = 5, **auth: str) -> Client:
+async def played(answer: Behaviour) -> httpx2.Response:
+    """Do what is scripted; a response in memory is copied, since it can be read but once."""
+    if isinstance(answer, Exception):
+        raise answer
+    response = answer if isinstance(answer, httpx2.Response) else await answer()
+    if not isinstance(response.stream, httpx2.ByteStream):
+        return response
+    stream = httpx2.ByteStream(b"".join([chunk async for chunk in response.stream]))
+    return httpx2.Response(response.status_code, headers=response.headers, stream=stream)
+
+
+def in_turn(*answers: Behaviour) -> Callable[[], Awaitable[httpx2.Response]]:
+    """Answer with each in its turn; the last one stays."""
+    left = list(answers)
+
+    async def following() -> httpx2.Response:
+        return await played(left.pop(0) if len(left) > 1 else left[0])
+
+    return following
+
+
+class Clock:
+    """A clock that stands still but for sleeping, which takes no time."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+        await anyio.lowlevel.checkpoint()
+
+
+def client(
+    transport: httpx2.AsyncBaseTransport,
+    *,
+    seconds: float = 5,
+    clock: Clock | None = None,
+    timing: Mapping[str, Any] | None = None,
+    **auth: str,
+) -> Client:
     form = {"header": "Authorization", "template": "Bearer {key}"} | auth
+    clock = clock or Clock()
     return Client(
         httpx2.AsyncClient(transport=transport),
         url="https://barrack.example/api",
         auth=KeyAuth(SecretStr(CANARY), **form),
         seconds=seconds,
+        **{"now": clock.now, "sleep": clock.sleep, "random": lambda: 0.5} | dict(timing or {}),
     )
 
 
 def dispatcher(transport: httpx2.AsyncBaseTransport, **more: Any) -> Dispatcher:
-    usual = {"surface": {operation.tool: operation for operation in OPERATIONS}}
     unattended = more.pop("unattended", EVERY_RISK.split(","))
     api = client(transport)
-    return Dispatcher(client=api, **{"guard": guard(api, unattended=unattended)} | usual | more)
+    usual: dict[str, Any] = {
+        "surface": {operation.tool: operation for operation in OPERATIONS},
+        "guard": guard(api, unattended=unattended),
+        "writer": writer(api),
+    }
+    return Dispatcher(client=api, **usual | more)
 
 
 def json(body: Any, status: int = 200, **headers: str) -> httpx2.Response:

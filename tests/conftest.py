@@ -1,10 +1,74 @@
-"""What every test shares."""
+"""What every test shares, and what none of them may leave behind: a key in anything that was written."""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
 import pytest
+from pydantic import SecretStr
+
+from barrack_mcp.redact import Redaction
+from tests.answers import CANARY
+from tests.running import KEY, STATES
+
+KNOWN = Redaction(SecretStr(CANARY), SecretStr(KEY))
+"""The keys of all houses in the tests."""
+SPILLING = (
+    "test_redact.py",
+    "test_secrets.py",
+    "test_server.py::test_an_error_of_our_own_has_an_id_and_none_of_its_text",
+)
+"""Tests that put a key into a log themselves, to see that the product's own log has none of it."""
+GIVEN = ("key", "api-key")
+"""Names of the files in which a test gives the product its key."""
+MOST = 1_000_000
+"""Bytes of a file that are looked at; what is larger is a test's own."""
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test after which a key stands in what was printed or logged, down to DEBUG, or in a file of its own."""
+    report = yield
+    if call.when != "call" or not report.passed or item.nodeid.removeprefix("tests/").startswith(SPILLING):
+        return report
+    if found := [*_said(report), *_kept(item)]:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: a key stands in {', '.join(found)}; see the promise S1"
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a process of the product left a key in its state, its record or its log."""
+    if found := list(_files(Path(STATES.name))):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"a key stands in {', '.join(found)}; see the promise S1", red=True)
+
+
+def _said(report: pytest.TestReport) -> Iterator[str]:
+    for name, text in (("stdout", report.capstdout), ("stderr", report.capstderr), ("the log", report.caplog)):
+        if KNOWN.hidden(text) != text:
+            yield name
+
+
+def _kept(item: pytest.Item) -> Iterator[str]:
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if isinstance(folder, Path):
+        yield from _files(folder)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name not in GIVEN and not path.is_symlink() and path.stat().st_size <= MOST:
+            text = path.read_bytes().decode(errors="replace")
+            if KNOWN.hidden(text) != text:
+                yield path.name

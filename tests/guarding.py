@@ -11,8 +11,11 @@ from barrack_mcp.catalogue import Risk
 from barrack_mcp.dispatch import reader
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.guard import Guard, Policy
+from barrack_mcp.ledger import Ledger
 from barrack_mcp.store import SqliteStore, Store
+from barrack_mcp.writing import Writer
 
+ACCOUNT = "https://barrack.example/api key-1"
 SECRET = b"a secret of thirty-two bytes, at least"
 
 
@@ -20,7 +23,7 @@ def guard(
     client: Client,
     *,
     store: Store | None = None,
-    account: str = "https://barrack.example/api key-1",
+    account: str = ACCOUNT,
     now: Callable[[], float] = time.time,
     ttl: float = 600,
     **policy: Any,
@@ -34,3 +37,18 @@ def guard(
         account=account,
         now=now,
     )
+
+
+def writer(client: Client, *, ledger: Ledger | None = None, account: str = ACCOUNT, **more: Any) -> Writer:
+    """What sends writes, without waiting between looks."""
+    usual: dict[str, Any] = {
+        "read": reader(client),
+        "ledger": ledger or Ledger(SqliteStore(":memory:")),
+        "account": account,
+        "sleep": at_once,
+    }
+    return Writer(client=client, **usual | more)
+
+
+async def at_once(_: float) -> None:
+    """Don't wait."""

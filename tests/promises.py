@@ -30,6 +30,34 @@ PROMISES = (
     Promise("G13", "a protected name or id", "refused before anybody is asked, whatever the approval"),
     Promise("G14", "purchases beyond the hourly limit or below the runway", "refused; 0 effects"),
     Promise("G15", "stop, hibernate, delete, resize, restore, attach a firewall", "the plan says what is overlooked"),
+    Promise("N1", "any text in every string argument", "one path segment a placeholder, or nothing is sent"),
+    Promise("N2", "connection refused twice, then good; each write", "1 effect, 3 attempts at most"),
+    Promise("N3", "an answer lost after the effect, in each way; each write", "1 effect, sent once: done, or unknown"),
+    Promise("N4", "500, 502, 503, 504, stall, reset twice, then good; each read", "answered, 3 attempts at most"),
+    Promise("N5", "429 with every kind of Retry-After", "waits within the deadline, or says how long to wait"),
+    Promise("N6", "100 calls while the API is down", "140 requests at most, then fails fast"),
+    Promise("N7", "headers then silence; a byte at a time; endless", "ends with the time of the call, a typed error"),
+    Promise(
+        "N8", "HTML, wrong types, 50 MB, a million rows, deep nesting", "a typed error; memory grows by under 64 MB"
+    ),
+    Promise("N9", "a call without an answer, made again", "held back until the read that tells has been made"),
+    Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
+    Promise("R3", "500 calls at once (the API's side)", "16 at the API, 256 wait, the rest is told busy"),
+    Promise(
+        "R6", "cancelled in a read, in a sent write; the client gone", "the read ends at once; the write is recorded"
+    ),
+    Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
+    Promise(
+        "S1", "the key echoed, every layer broken, DEBUG logs, tracebacks, repr", "0 occurrences, wherever we write"
+    ),
+    Promise("S2", "every layer made to raise with the key in its text", "Internal error and an id, alike in both eras"),
+    Promise("S3", "redirects to another host, absolute URLs", "not followed; no request to another host"),
+    Promise("S4", "private keys, passwords, cloud-init, scripts as arguments", "refused, or never recorded or logged"),
+    Promise(
+        "S5", "control, bidi, zero-width and tag characters, 10 kB, in every text", "visible and capped; scripts whole"
+    ),
+    Promise("P1", "the end of input, signals, kill -9; idle and in mid-write", "exit 0 after what was sent; an intent"),
     Promise("P2", "the record: each byte flipped, lines dropped, swapped, cut; 8 writers", "the break is located"),
+    Promise("P3", "every write", "the record says who, what, how it was confirmed and what came of it"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
 )

@@ -16,7 +16,8 @@ from barrack_mcp.simulator.server import listening
 
 __all__ = ["EVERY_RISK", "KEY", "environment", "listening", "product"]
 
-KEY = "sim-key"
+KEY = "sim-key.canary-90b7e2"
+"""The simulator's key, with an end by which it is known wherever it turns up."""
 STATES = tempfile.TemporaryDirectory(prefix="barrack-mcp-tests-")
 """Where the product processes of a run keep their states; gone when the run ends."""
 EVERY_RISK = "spend,interrupt,expose,destroy"

@@ -21,7 +21,7 @@ from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.server import create_server
 from barrack_mcp.simulator import create_app
 from tests import examples
-from tests.guarding import guard
+from tests.guarding import guard, writer
 from tests.running import EVERY_RISK, KEY, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +57,7 @@ async def in_process(**more: Any) -> AsyncIterator[tuple[Client, Any]]:
                     client=api,
                     surface={operation.tool: operation for operation in OPERATIONS},
                     guard=guard(api, unattended=EVERY_RISK.split(",")),
+                    writer=writer(api),
                     **more,
                 )
             )

@@ -55,8 +55,8 @@ def test_every_tool_has_title_description_hints_and_schemas_of_its_own(operation
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_the_list_is_the_same_for_the_life_of_a_process(mode: str) -> None:
     async with (
-        open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as server,
-        Client(server, mode=mode) as client,
+        open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as house,
+        Client(house.server, mode=mode) as client,
     ):
         before = (await client.list_tools(cache_mode="refresh")).model_dump_json()
         for _ in range(1_000):
@@ -86,7 +86,7 @@ async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(
 
 
 async def test_the_embedded_simulator_needs_no_network_and_no_key() -> None:
-    async with open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as server, Client(server) as client:
+    async with open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as house, Client(house.server) as client:
         result = await client.call_tool("get_credit_balance", {})
     assert result.structured_content is not None
     assert result.structured_content["balance"]["amount"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,8 @@ async def test_simulate_is_a_barrack_that_the_product_and_scripts_can_use() -> N
 
 
 def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[1] / "pyproject.toml", tmp_path)
+
     def manifests(flag: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, "manifests", flag],
@@ -256,6 +259,9 @@ def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:
     assert (manifests("--check").returncode, manifests("--write").returncode) == (1, 0)
     assert manifests("--check").returncode == 0
     assert (tmp_path / "manifests" / "tools.json").exists()
+    (tmp_path / "pyproject.toml").unlink()
+    elsewhere = manifests("--check")
+    assert (elsewhere.returncode, "no pyproject.toml" in elsewhere.stderr) == (2, True)
 
 
 def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
-"""The only room that sends: one request for one operation, one honest reading of its answer."""
+"""The only room that sends: one operation, as many requests as are safe, one honest reading of the answer."""
 
 from __future__ import annotations
 
-import json
+import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+import random as chance
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,71 +19,187 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
+from barrack_mcp.api import answer
 from barrack_mcp.api.auth import KeyAuth
-from barrack_mcp.api.errors import ApiError, Failure, error_from
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
+from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
+from barrack_mcp.catalogue import JsonObject, Operation, Retry
+from barrack_mcp.redact import Redaction
 
-MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
-MAX_CONNECTIONS: Final = 16
+_LEAST_SHARE: Final = 0.1
+"""Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
+make an effect uncertain that need not be."""
+_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_TALKATIVE: Final = ("httpx2", "httpcore2")
 
-_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request of a call, for the record."""
+
+    number: int
+    """Counted from 1."""
+    status: int | None
+    """HTTP status, if an answer came."""
+    failure: Failure | None
+    """How it failed; None if it succeeded."""
 
 
 class Client:
     """Sends operations to one API with one key.
 
     Args:
-        http: The connection pool; it follows no redirect.
+        http: The connection pool; it follows no redirect and keeps no cookie.
         url: Base URL without a trailing slash.
         auth: What attaches the key; None where there is none.
-        seconds: Time for one request in all, from its first byte to the last byte of the answer.
+        seconds: Time for one call in all: waiting for a turn, all requests, and the pauses between them.
+        per_minute: Requests in any minute at most; None for no limit.
+        now: A clock that only goes forward, in seconds.
+        sleep: Waits for so many seconds.
+        random: Gives a number from 0 to 1.
+        wall: The time of day, in seconds since 1970.
+        redact: Takes the key out of JSON that the API answers.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, *, url: str, auth: KeyAuth | None, seconds: float) -> None:
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        *,
+        url: str,
+        auth: KeyAuth | None,
+        seconds: float,
+        per_minute: int | None = PER_MINUTE,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        random: Callable[[], float] = chance.random,
+        wall: Callable[[], float] = time.time,
+        redact: Callable[[Any], Any] = lambda body: body,
+    ) -> None:
+        # callers with different keys may share the pool: a session must never pass from one to another
+        http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._http = http
         self._url = url
         self._auth = auth
         self._seconds = seconds
+        self._now = now
+        self._sleep = sleep
+        self._random = random
+        self._wall = wall
+        self._redact = redact
+        self._pace = Pace(per_minute=per_minute, now=now, sleep=sleep)
+        self._budget = Budget()
+        self._circuit = Circuit(now)
 
-    async def send(self, operation: Operation, arguments: Mapping[str, Any]) -> Any:
+    async def send(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        *,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> Any:
         """Send one operation and answer the API's JSON.
+
+        A write that may have been applied is never sent again. Cancelling aborts the request at once; who must know
+        what became of a write shields this call, which ends by itself when its time is up.
 
         Args:
             operation: What to do.
             arguments: Its validated arguments; those not given are left out.
+            on_attempt: Told of each request when it is over, unless it was cancelled.
 
         Returns:
             The body of a successful answer: mostly an object, sometimes a list; `{}` if there is none.
 
         Raises:
-            ApiError: For everything else, with what is known of the effect.
+            ApiError: For everything else, with what is known of the effect and how many requests there were.
         """
         if self._auth is None:
             raise ApiError(
                 Failure.NO_KEY,
                 "No API key is set, so nothing was sent; set BARRACK_API_KEY or BARRACK_API_KEY_FILE and start again",
             )
-        request = self._http.build_request(operation.method, **self._parts(operation, arguments))
+        parts = self._parts(operation, arguments)
+        self._budget.earn()
+        deadline = self._now() + self._seconds
+        attempts = 0
+        failed: ApiError | None = None
+        while True:
+            begun = False
+            try:
+                self._circuit.check()
+                async with self._pace.turn(self._latest(deadline)):
+                    with self._circuit.watching():
+                        begun = True
+                        attempts += 1
+                        status, body = await self._once(operation, parts, deadline, attempts)
+            except ApiError as error:
+                error.attempts = attempts
+                if begun and on_attempt is not None:
+                    on_attempt(Attempt(attempts, error.status, error.failure))
+                if not begun and failed is not None:
+                    # there was no turn for another try: what the last one met says more
+                    raise failed from None
+                wait = self._pause(operation, error, attempts, deadline) if begun else None
+                if wait is None:
+                    raise
+                failed = error
+            else:
+                if on_attempt is not None:
+                    on_attempt(Attempt(attempts, status, None))
+                return body
+            await self._sleep(wait)
+
+    def _latest(self, deadline: float) -> float:
+        return deadline - self._seconds * _LEAST_SHARE
+
+    def _pause(self, operation: Operation, error: ApiError, attempts: int, deadline: float) -> float | None:
+        """Choose the seconds to wait before the next request; None if there shall be none."""
+        if attempts >= ATTEMPTS or not repeatable(operation, error):
+            return None
+        wait = wait_before(attempts, error, self._random)
+        if self._now() + wait > self._latest(deadline) or self._circuit.is_open or not self._budget.spend():
+            return None
+        return wait
+
+    async def _once(self, operation: Operation, parts: JsonObject, deadline: float, number: int) -> tuple[int, Any]:
+        """Send one request; answer status and body."""
+        left = deadline - self._now()
+        # a read that stalls must leave time to try again: each attempt gets an even share of what is left, the last
+        # one all. A write is tried again only if it could not be sent, so it shares the time to connect alone.
+        share = left / (ATTEMPTS + 1 - number)
+        limit = share if operation.retry is Retry.SAFE else left
+        progress = _Progress()
+        request = self._http.build_request(
+            operation.method,
+            timeout=httpx2.Timeout(None, connect=share),
+            extensions={"trace": progress.note},
+            **parts,
+        )
+        head: httpx2.Response | None = None
         try:
-            with anyio.fail_after(self._seconds):
-                response = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
+            with anyio.fail_after(limit):
+                head = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
                 try:
-                    body = await _read(response)
+                    raw: bytearray | None = await answer.read(head)
                 finally:
-                    await response.aclose()
-        except _NEVER_SENT as error:
-            raise ApiError(Failure.UNREACHABLE, f"The API could not be reached ({_why(error)})") from error
-        except TimeoutError as error:
-            raise ApiError(Failure.SILENT, f"No answer within {self._seconds:g} s") from error
+                    await head.aclose()
+        except answer.UnreadableError as error:
+            if head is None or head.is_success:
+                status = head.status_code if head is not None else None
+                raise ApiError(Failure.SILENT, f"The answer {error}", status=status, lasting=error.lasting) from None
+            raw = None
         except (httpx2.HTTPError, OSError) as error:
-            raise ApiError(
-                Failure.SILENT, f"The connection broke before the answer was whole ({_why(error)})"
-            ) from error
-        return _judged(response, body)
+            # the library's errors hold the request and with it the key: they end here
+            if head is None or head.is_success:
+                raise _broken_off(error, limit, never_sent=progress.never_sent) from None
+            raw = None
+        body = answer.judged(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
+        return head.status_code, body
 
     def _parts(self, operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
         """Split the arguments into the path, the query and the body."""
-        places = {name: quote(str(arguments[name]), safe="") for name in operation.placeholders}
+        places = {name: _segment(name, arguments[name]) for name in operation.placeholders}
         rest = {name: value for name, value in arguments.items() if name not in places}
         parts: JsonObject = {"url": self._url + operation.path.format_map(places)}
         if rest:
@@ -87,52 +207,42 @@ class Client:
         return parts
 
 
-async def _read(response: httpx2.Response) -> bytes:
-    """Read the answer, up to a size that no honest answer has."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise ApiError(
-                Failure.SILENT,
-                f"The answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB and was not read",
-                status=response.status_code,
-            )
-    return bytes(body)
+class _Progress:
+    """How far a request came, as the transport tells it."""
+
+    def __init__(self) -> None:
+        self._connecting = False
+        self._sending = False
+
+    async def note(self, event: str, _: JsonObject) -> None:
+        self._connecting = self._connecting or event.startswith("connection.connect")
+        self._sending = self._sending or event.endswith(".send_request_headers.started")
+
+    @property
+    def never_sent(self) -> bool:
+        """Whether it certainly ended before its first byte; without any news nothing is certain."""
+        return self._connecting and not self._sending
 
 
-def _judged(response: httpx2.Response, raw: bytes) -> Any:
-    status = response.status_code
-    try:
-        # NaN and Infinity are no JSON: null is what they say
-        body = json.loads(raw, parse_constant=lambda _: None) if raw.strip() else {}
-        readable = True
-    except (ValueError, RecursionError):
-        body, readable = None, False
-    if status >= 300:  # noqa: PLR2004 - what is not a success
-        error = error_from(status, body, retry_after=response.headers.get("retry-after"))
-        if error.failure is Failure.REDIRECTED:
-            error.words = "The API redirects this path elsewhere, so our path or BARRACK_API_URL is wrong; not followed"
-        elif not readable:
-            error.words = f"The answer is no JSON but {_kind(response)}"
-        raise error
-    if not readable:
-        raise ApiError(Failure.SILENT, f"The answer is no JSON but {_kind(response)}", status=status)
-    if isinstance(body, dict) and body.get("success") is False:
-        error = error_from(status, body)
-        error.failure = Failure.REJECTED
-        raise error
-    return body
+def _segment(name: str, value: Any) -> str:
+    """Bring a value into one segment of a path."""
+    text = quote(str(value), safe="")
+    if text in ("", ".", ".."):
+        raise ApiError(Failure.REJECTED, f"{name} can't stand in a path, so nothing was sent")
+    return text
 
 
-def _kind(response: httpx2.Response) -> str:
-    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    return "a web page" if kind == "text/html" else f"of type {kind}" if kind.isprintable() and kind else "unreadable"
+def _broken_off(error: Exception, limit: float, *, never_sent: bool) -> ApiError:
+    if never_sent or isinstance(error, _NEVER_SENT):
+        return ApiError(Failure.UNREACHABLE, f"The API could not be reached ({_why(error)})")
+    if isinstance(error, TimeoutError):
+        return ApiError(Failure.SILENT, f"No answer within {limit:.3g} s")
+    return ApiError(Failure.SILENT, f"The connection broke before the answer was whole ({_why(error)})")
 
 
 def _why(error: Exception) -> str:
     """Name the cause without the library's text, which may hold addresses or headers."""
-    if isinstance(error, httpx2.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return "timed out"
     cause: BaseException | None = error
     while cause is not None:
@@ -151,6 +261,10 @@ async def open_client(
     auth_template: str,
     seconds: float,
     app: ASGIApp | None = None,
+    per_minute: int | None = PER_MINUTE,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    random: Callable[[], float] = chance.random,
 ) -> AsyncIterator[Client]:
     """Open the connection pool and close it at the end.
 
@@ -160,14 +274,35 @@ async def open_client(
         auth_header: Name of the header that carries it.
         auth_template: Value of that header, with `{key}`.
         seconds: Time for one call in all.
-        app: An application to call in this process instead of the network.
+        app: An application to call in this process instead of the network; it needs no limit a minute.
+        per_minute: Requests in any minute at most; None for no limit.
+        now: A clock that only goes forward, in seconds.
+        sleep: Waits for so many seconds.
+        random: Gives a number from 0 to 1.
     """
+    for name in _TALKATIVE:
+        # at their finer levels they write addresses and headers into the log
+        logging.getLogger(name).setLevel(logging.WARNING)
     transport = (
         httpx2.ASGITransport(app=app)
         if app is not None
-        else httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=MAX_CONNECTIONS), trust_env=True)
+        else httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=True)
     )
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
-    headers = {"Accept": "application/json", "User-Agent": f"barrack-mcp/{__version__}"}
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": f"barrack-mcp/{__version__}",
+    }
     async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=seconds) as http:
-        yield Client(http, url=url, auth=auth, seconds=seconds)
+        yield Client(
+            http,
+            url=url,
+            auth=auth,
+            seconds=seconds,
+            per_minute=per_minute if app is None else None,
+            now=now,
+            sleep=sleep,
+            random=random,
+            redact=Redaction(key).hidden_in,
+        )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import email.utils
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.quote import quoted
 
 _MAX_WORDS: Final = 1_000
+_MAX_NAME: Final = 100
+_MAX_FIELDS: Final = 50
 _WORDS: Final = ("message", "error", "detail", "error_message", "msg")
 _NOT_FIELDS: Final = frozenset(
     {"success", "code", "request_id", "status", "status_code", "errors", "data", "tier", *_WORDS}
@@ -31,6 +35,8 @@ class Failure(StrEnum):
     """The API doesn't accept the key, or not for this."""
     THROTTLED = "throttled"
     """Too many requests: not applied."""
+    BUSY = "busy"
+    """Too many calls at once on our side: nothing was sent."""
     REDIRECTED = "redirected"
     """The API points elsewhere: our path or base URL is wrong. Never followed."""
     BROKEN = "broken"
@@ -39,7 +45,7 @@ class Failure(StrEnum):
     """Sent, but no whole, readable answer came in time: it may have been applied."""
 
 
-UNCERTAIN: Final = frozenset({Failure.BROKEN, Failure.SILENT})
+UNCERTAIN: Final = frozenset({Failure.BROKEN, Failure.SILENT, Failure.REDIRECTED})
 """After these a write may or may not have taken effect."""
 
 
@@ -49,7 +55,7 @@ class ApiError(Exception):
 
     failure: Failure
     words: str
-    """The API's own words where it said any; else a sentence of ours."""
+    """The API's own words where it said any, escaped and cut; else a sentence of ours."""
     status: int | None = None
     code: str | None = None
     request_id: str | None = None
@@ -59,6 +65,10 @@ class ApiError(Exception):
     """Seconds to wait, if the API said so."""
     tool: str = ""
     """The read that failed, where one was made on the way to something else."""
+    attempts: int = 0
+    """Requests that were begun; 0 if nothing was sent."""
+    lasting: bool = False
+    """Whether it would fail the same way again, though failures of its kind may pass."""
 
     def __str__(self) -> str:
         return self.words
@@ -74,11 +84,13 @@ class ApiError(Exception):
         facts = [f"HTTP {self.status}"] if self.status is not None else []
         facts += [f"code {self.code}"] if self.code else []
         facts += [f"request_id {self.request_id}"] if self.request_id else []
-        words = self.words.rstrip(".")
+        words = _shown(self.words).rstrip(".")
         return f"{words} ({', '.join(facts)})." if facts else f"{words}."
 
 
-def error_from(status: int, body: Any, *, retry_after: str | None = None) -> ApiError:
+def error_from(
+    status: int, body: Any, *, retry_after: str | None = None, wall: Callable[[], float] = time.time
+) -> ApiError:
     """Read an error answer.
 
     The shapes (all inferred): `{success: false, message|error, code?, request_id?}`, `{"detail": …}`, and field
@@ -94,9 +106,10 @@ def error_from(status: int, body: Any, *, retry_after: str | None = None) -> Api
         error.words = (
             "; ".join(f"{name}: {words}" for name, words in error.fields.items()) or f"The API answered {status}"
         )
-    error.words = error.words[:_MAX_WORDS]
-    if failure is Failure.THROTTLED:
-        error.retry_after = seconds_to_wait(retry_after)
+    error.words = _shown(error.words)
+    if failure in (Failure.THROTTLED, Failure.BROKEN):
+        error.retry_after = seconds_to_wait(retry_after, wall=wall)
+    error.lasting = status == 501  # noqa: PLR2004 - Not Implemented
     return error
 
 
@@ -120,12 +133,19 @@ def _read(error: ApiError, body: JsonObject) -> None:
     listed = body.get("errors")
     fields = listed if isinstance(listed, dict) else {k: v for k, v in body.items() if k not in _NOT_FIELDS}
     error.fields = {
-        str(name): _flat(words) for name, words in fields.items() if isinstance(words, list | dict | str) and words
+        _shown(name, _MAX_NAME): _shown(_flat(words))
+        for name, words in list(fields.items())[:_MAX_FIELDS]
+        if isinstance(words, list | dict | str) and words
     }
 
 
 def _text(value: object) -> str | None:
-    return str(value)[:100] if isinstance(value, str | int) and not isinstance(value, bool) else None
+    return _shown(str(value), _MAX_NAME) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _shown(text: str, limit: int = _MAX_WORDS) -> str:
+    """Words of the API as they may stand in a sentence of ours: in one line, in full view."""
+    return str(quoted(text, limit=limit))
 
 
 def _flat(words: Any, depth: int = 4) -> str:
@@ -137,7 +157,7 @@ def _flat(words: Any, depth: int = 4) -> str:
     return str(words)[:_MAX_WORDS]
 
 
-def seconds_to_wait(header: str | None) -> float | None:
+def seconds_to_wait(header: str | None, *, wall: Callable[[], float] = time.time) -> float | None:
     """Read `Retry-After`: seconds or a date; None for what is absent, negative or no number."""
     if header is None:
         return None
@@ -145,7 +165,7 @@ def seconds_to_wait(header: str | None) -> float | None:
         seconds = float(header)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - wall()
         except (ValueError, OverflowError):
             return None
         return max(0.0, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from barrack_mcp.catalogue.envelope import Paged
 from barrack_mcp.catalogue.models import DOCUMENTED, Response, answered
-from barrack_mcp.catalogue.values import Number, Text, Whole
+from barrack_mcp.catalogue.values import Lines, Number, Text, Whole
 
 
 class BillingRow(Response):
@@ -20,7 +20,7 @@ class BillingRow(Response):
     total_cost: Number = answered("Cost so far.", mark=DOCUMENTED)
     currency: Text = answered("Currency of the amounts.", mark=DOCUMENTED)
     status: Text = answered("State of the row or of its resource.", mark=DOCUMENTED)
-    description: Text = answered("In words.", mark=DOCUMENTED)
+    description: Lines = answered("In words.", mark=DOCUMENTED)
 
 
 class BillingRecord(BillingRow):

@@ -13,6 +13,7 @@ from barrack_mcp.catalogue.values import (
     Description,
     Flag,
     Id,
+    Lines,
     Name,
     RegionEnum,
     StatusEnum,
@@ -100,7 +101,7 @@ class FirewallResponse(Response):
 
     id: Text = answered("Firewall id.", "firewall_id")
     name: Text = answered("Name.", "firewall_name")
-    description: Text = answered("What it is for.")
+    description: Lines = answered("What it is for.")
     status: StatusEnum = answered("CREATING, SUCCESS or ERROR.")
     region: Text = answered("Region.")
     environment: Annotated[FirewallEnvironment | None, bare("name")] = answered("Where it works.")

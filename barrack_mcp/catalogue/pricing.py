@@ -11,6 +11,7 @@ from barrack_mcp.catalogue.values import (
     CurrencyEnum,
     GpuCountEnum,
     GpuModelEnum,
+    Lines,
     Number,
     PositiveInt,
     PricingRequestVolumeTypeEnum,
@@ -54,7 +55,7 @@ class ResourcePricing(Response):
     pricing: JsonObject | None = answered(
         "By tier, then by model or type: `prices` by currency, `unit`, and `max_count` for GPUs.", mark=DOCUMENTED
     )
-    description: Text = answered("In words.", mark=DOCUMENTED)
+    description: Lines = answered("In words.", mark=DOCUMENTED)
 
 
 class VolumePricing(ResourcePricing):

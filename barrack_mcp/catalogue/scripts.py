@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 from barrack_mcp.catalogue.envelope import Paged, Receipt
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
-from barrack_mcp.catalogue.values import Id, Ids, Name, Text, Texts, Whole, bare, keyed
+from barrack_mcp.catalogue.values import Id, Ids, Name, Text, Texts, Whole, WholeText, bare, keyed
 
 GROUP = "Scripts"
 
@@ -51,7 +51,7 @@ class Script(Response):
 
     id: Text = answered("Script id.", "script_id")
     name: Text = answered("Name.", "script_name")
-    script: Text = answered("The text.", "content")
+    script: WholeText = answered("The text.", "content")
     created_at: Text = answered("When it was created, ISO 8601.")
     updated_at: Text = answered("When it was last changed, ISO 8601.")
 

@@ -9,7 +9,7 @@ from barrack_mcp.catalogue.envelope import Paged, Receipt
 from barrack_mcp.catalogue.instances import InstancePath
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
-from barrack_mcp.catalogue.values import Flag, Id, Name, Number, RegionEnum, StatusEnum, Text
+from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Number, RegionEnum, StatusEnum, Text
 
 GROUP = "Snapshots"
 
@@ -52,7 +52,7 @@ class Snapshot(Response):
 
     snapshot_id: Text = answered("Snapshot id.", "id")
     snapshot_name: Text = answered("Name.", "name")
-    description: Text = answered("What it is for.")
+    description: Lines = answered("What it is for.")
     status: StatusEnum = answered("creating, then SUCCESS or available.")
     size_gb: Number = answered("Size in GB.", "size")
     region: Text = answered("Region.")

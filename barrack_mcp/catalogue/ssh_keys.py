@@ -5,7 +5,7 @@ from __future__ import annotations
 from barrack_mcp.catalogue.envelope import Paged, Receipt
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
-from barrack_mcp.catalogue.values import Id, KeyName, PublicKey, RegionEnum, Text, Texts
+from barrack_mcp.catalogue.values import Id, KeyName, Lines, PublicKey, RegionEnum, Text, Texts, WholeText
 
 GROUP = "SSH Keys"
 
@@ -34,7 +34,7 @@ class SSHKeyResponse(Response):
 
     id: Text = answered("Key id.", "key_id", "ssh_key_id")
     name: Text = answered("Name.", "key_name", "ssh_key_name")
-    public_key: Text = answered("The public half.")
+    public_key: Lines = answered("The public half.")
     fingerprint: Text = answered("Fingerprint.")
     regions: Texts = answered("Regions that have it.", "region")
     created_at: Text = answered("When it was added, ISO 8601.")
@@ -56,7 +56,7 @@ class CreateSSHKeyResponse(Receipt):
     """The key that was added."""
 
     ssh_key: SSHKeyResponse | None = answered("The new key.", "key")
-    private_key: Text = answered("The private half of a generated key, sent this once.", secret=True)
+    private_key: WholeText = answered("The private half of a generated key, sent this once.", secret=True)
 
 
 class DeleteSSHKeyResponse(Receipt):

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import math
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -88,6 +89,8 @@ _PUBLIC_KEY = re.compile(
     r"(ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: [^\r\n]*)?\s*"
 )
 
+PRIVATE_KEY: Final = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-[0-9]")
+"""How a private key begins: PEM, OpenSSH, SSH.com, PGP, PuTTY."""
 _PRIVATE_MARKS = ("PRIVATE KEY", "PuTTY-User-Key-File")
 _NUMERAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
@@ -288,7 +291,20 @@ def keyed(key: str, content: str) -> BeforeValidator:
     return BeforeValidator(unfold)
 
 
+class Keep(StrEnum):
+    """What of an answer's text stays when it is shown; of all other text neither."""
+
+    LINES = "lines"
+    """Its ends of lines and its tabs."""
+    WHOLE = "whole"
+    """These, and its length: it is shown whole or not at all."""
+
+
 Text: TypeAlias = Annotated[str | None, BeforeValidator(_text), WithJsonSchema({"type": ["string", "null"]})]
+Lines: TypeAlias = Annotated[Text, Keep.LINES]
+"""Text of several lines, such as a description."""
+WholeText: TypeAlias = Annotated[Text, Keep.WHOLE]
+"""Text that is worth nothing unless it is whole."""
 LISTED: Final = BeforeValidator(_listed)
 """Read one row where a list is expected as a list of one."""
 Texts: TypeAlias = Annotated[list[Text] | None, LISTED]
@@ -296,7 +312,9 @@ Flag: TypeAlias = bool | None
 Number: TypeAlias = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": ["number", "null"]})]
 """Money and other quantities: an integer stays an integer."""
 Whole: TypeAlias = Annotated[Any, BeforeValidator(_whole_number), WithJsonSchema({"type": ["integer", "null"]})]
-Anything: TypeAlias = Annotated[Any, WithJsonSchema({})]
+Anything: TypeAlias = Annotated[
+    Any, WithJsonSchema({"type": ["object", "array", "string", "number", "boolean", "null"]})
+]
 """A value of which nothing is known."""
 StatusEnum: TypeAlias = Text
 DeploymentDataStatusEnum: TypeAlias = Text

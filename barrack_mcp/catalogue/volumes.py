@@ -18,6 +18,7 @@ from barrack_mcp.catalogue.values import (
     Flag,
     Id,
     Ids,
+    Lines,
     Name,
     Number,
     RegionEnum,
@@ -173,7 +174,7 @@ class VolumeTypeItem(Response):
     """A type of volume."""
 
     volume_type: Text = answered("SSD, HDD or NVMe.", "type", "name", "value")
-    description: Text = answered("In words.", "label")
+    description: Lines = answered("In words.", "label")
     minimum_size_gb: Number = answered("Smallest size in GB.", "min_size_gb", "min_size")
     maximum_size_gb: Number = answered("Largest size in GB.", "max_size_gb", "max_size")
     rate: Annotated[VolumeRate | None, bare("price")] = answered("What it costs.", "pricing")

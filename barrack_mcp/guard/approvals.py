@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from barrack_mcp.store import OPEN_ENDED, Approval, Status, Store
 
@@ -22,8 +22,11 @@ __all__ = [
     "Status",
     "UnknownApproval",
     "Verdict",
+    "Witness",
     "WrongName",
 ]
+
+Witness: TypeAlias = Callable[[Approval], Awaitable[None]]
 
 MAX_WRONG_NAMES: Final = 10
 _MAX_PENDING: Final = 1_000
@@ -96,12 +99,16 @@ class Approvals:
         store: Where they are kept.
         ttl: Seconds from the request until it, and a yes to it, lapses.
         now: The time in seconds since 1970.
+        witness: Told of each answer that counts; it must not raise.
     """
 
-    def __init__(self, store: Store, *, ttl: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, *, ttl: float, now: Callable[[], float] = time.time, witness: Witness | None = None
+    ) -> None:
         self._store = store
         self._ttl = ttl
         self._now = now
+        self._witness = witness
 
     async def request(
         self,
@@ -180,12 +187,14 @@ class Approvals:
             kept = await self._pending_one(approval_id)
             if kept.must_type is None or typed == kept.must_type:
                 if await self._store.swap_approval(kept, after := self._decided(kept, Status.APPROVED, by)):
-                    return after
+                    return await self._witnessed(after)
                 continue
             after = replace(kept, wrong_names=kept.wrong_names + 1)
             if after.wrong_names >= MAX_WRONG_NAMES:
                 after = self._decided(after, Status.DENIED, f"{by}, by {MAX_WRONG_NAMES} wrong names")
             if await self._store.swap_approval(kept, after):
+                if after.status is Status.DENIED:
+                    await self._witnessed(after)
                 raise WrongName(after)
 
     async def deny(self, approval_id: str, *, by: str) -> Approval:
@@ -198,7 +207,7 @@ class Approvals:
         while True:
             kept = await self._pending_one(approval_id)
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
-                return after
+                return await self._witnessed(after)
 
     async def find(self, approval_id: str) -> Approval:
         """Show one request as it stands now.
@@ -245,6 +254,11 @@ class Approvals:
             current = self._as_of_now(kept)
             if current.status is not kept.status:
                 await self._store.swap_approval(kept, current)
+
+    async def _witnessed(self, approval: Approval) -> Approval:
+        if self._witness is not None:
+            await self._witness(approval)
+        return approval
 
     def _as_of_now(self, approval: Approval) -> Approval:
         if approval.status in OPEN_ENDED and self._now() >= approval.expires_at:

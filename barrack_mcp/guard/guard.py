@@ -32,6 +32,7 @@ from barrack_mcp.guard.decide import (
 )
 from barrack_mcp.guard.plans import PLANNERS, Planned, Reader, plan
 from barrack_mcp.guard.question import question
+from barrack_mcp.mask import masked
 from barrack_mcp.outcome import Plan
 
 _log = logging.getLogger(__name__)
@@ -313,7 +314,7 @@ class Guard:
             binding=call.binding,
             caller=call.caller.subject,
             tool=call.operation.tool,
-            arguments=_masked(call),
+            arguments=masked(call.operation, call.values),
             plan=planned.plan.model_dump(mode="json", exclude_none=True),
             must_type=_must_type(call, planned),
             fingerprint=planned.fingerprint,
@@ -338,11 +339,6 @@ def _must_type(call: _Call, planned: Planned) -> str | None:
 
 def _no(reply: Reply, planned: Planned) -> Stopped:
     return Stopped(f"{reply.sentence} {_SENT_NOTHING}", planned.plan)
-
-
-def _masked(call: _Call) -> JsonObject:
-    fields = call.operation.arguments.model_fields
-    return {name: value if fields[name].repr else "(secret)" for name, value in call.values.items()}
 
 
 def _waiting(approval: Approval) -> str:

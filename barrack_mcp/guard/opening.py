@@ -15,9 +15,9 @@ from typing import Final
 
 import anyio.to_thread
 
-from barrack_mcp.guard.approvals import Approval, Approvals
+from barrack_mcp.guard.approvals import Approval, Approvals, Witness
 from barrack_mcp.guard.keys import KeyFileError, secret_in
-from barrack_mcp.store import SqliteStore, StoreError
+from barrack_mcp.store import SqliteStore, Store, StoreError
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"
@@ -32,24 +32,29 @@ class State:
     """What outlives a call.
 
     Attributes:
+        store: Keeps it.
         approvals: Requests for a yes, and used answers.
         keys: What seals questions, newest first.
         lasting: Whether it outlives the process and is shared with others.
     """
 
+    store: Store
     approvals: Approvals
     keys: tuple[str, ...]
     lasting: bool
 
 
 @asynccontextmanager
-async def open_state(path: Path, *, keys: tuple[str, ...], ttl: float) -> AsyncIterator[State]:
+async def open_state(
+    path: Path, *, keys: tuple[str, ...], ttl: float, witness: Witness | None = None
+) -> AsyncIterator[State]:
     """Open the state; where it can't be kept, it lives as long as the process, and the log says so.
 
     Args:
         path: The SQLite file; the keys stand beside it.
         keys: The operator's own keys; without any, one is made and kept.
         ttl: Seconds until a request lapses.
+        witness: Told of each answer.
     """
     try:
         sealing = keys or (await anyio.to_thread.run_sync(secret_in, path.parent / _SEALING_KEY),)
@@ -57,10 +62,11 @@ async def open_state(path: Path, *, keys: tuple[str, ...], ttl: float) -> AsyncI
     except (KeyFileError, StoreError) as error:
         _log.warning("%s Approvals are kept in memory only, so they can't be given at a terminal.", error)
         async with SqliteStore(":memory:") as memory:
-            yield State(Approvals(memory, ttl=ttl), keys or (secrets.token_urlsafe(32),), lasting=False)
+            approvals = Approvals(memory, ttl=ttl, witness=witness)
+            yield State(memory, approvals, keys or (secrets.token_urlsafe(32),), lasting=False)
         return
     async with store:
-        yield State(Approvals(store, ttl=ttl), sealing, lasting=True)
+        yield State(store, Approvals(store, ttl=ttl, witness=witness), sealing, lasting=True)
 
 
 async def _opened(path: Path) -> SqliteStore:

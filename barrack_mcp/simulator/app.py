@@ -6,9 +6,12 @@ import json
 import time
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
@@ -96,7 +99,8 @@ class Api:
             answer = route.answer(call)
         except RefusedError as no:
             told = no.body | {"request_id": request_id} if "success" in no.body else no.body
-            return Answer.of(no.status, told)
+            answered = Answer.of(no.status, told)
+            return Answer(answered.status, answered.body, (*answered.headers, *no.headers))
         if route.writes and call.changed:
             self._barrack.remember_effect(operation=route.operation, method=method, path=path, body=body)
         tail: Json = {} if route.bare else {"request_id": request_id}
@@ -110,7 +114,7 @@ class Api:
         key = self._key(scope)
         route = routes.get(method)
         if route is None:
-            raise detail(405, f'Method "{method}" not allowed.')
+            raise detail(405, f'Method "{method}" not allowed.', ("allow", ", ".join(sorted(routes))))
         return route, ids, key
 
     def _key(self, scope: Scope) -> str:
@@ -118,7 +122,10 @@ class Api:
         if given is None:
             raise detail(401, "Authentication credentials were not provided.")
         for key in self._barrack.worlds:
-            if given == self._template.replace("{key}", key).encode():
+            whole = self._template.replace("{key}", key)
+            # a key may go on after a dot, so that a test can know its own wherever it meets it
+            longer = self._template.replace("{key}", f"{key}.").encode()
+            if given == whole.encode() or (self._template.endswith("{key}") and given.startswith(longer)):
                 return key
         raise detail(401, "Invalid API key.")
 
@@ -135,14 +142,19 @@ async def _body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
+async def _nowhere(_: Request, __: Exception) -> Response:
+    """A line break in a path fits no route at all."""
+    return JSONResponse({"detail": "Not found."}, HTTPStatus.NOT_FOUND)
+
+
 def _json_object(raw: bytes) -> Json | None:
     if len(raw) > MAX_BODY:
         raise detail(413, f"The body is larger than {MAX_BODY} bytes.")
     try:
-        body = parse_body(raw)
+        body: Json | None = parse_body(raw)
     except ValueError:
         raise detail(400, "JSON parse error - the body is not valid JSON.") from None
-    if body is not None and not isinstance(body, dict):
+    if raw.strip() and not isinstance(body, dict):
         raise detail(400, "Invalid data. Expected a JSON object.")
     return body
 
@@ -170,7 +182,9 @@ def create_app(
     """
     barrack = Barrack(scenario=scenario, seed=seed, speed=speed, now=now)
     api = Api(barrack, auth_header=auth_header, auth_template=auth_template)
-    app = Starlette(routes=[Mount("/api", app=api), *control_routes(barrack)])
+    app = Starlette(
+        routes=[Mount("/api", app=api), *control_routes(barrack)], exception_handlers={HTTPStatus.NOT_FOUND: _nowhere}
+    )
     app.router.redirect_slashes = False
     app.state.barrack = barrack
     return app

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from barrack_mcp.simulator.market import TIERS
 from barrack_mcp.simulator.world import World
 
 Json = dict[str, Any]
@@ -21,10 +22,11 @@ MAX_DIGITS = 9
 class RefusedError(Exception):
     """The call is answered with an error body and changes nothing."""
 
-    def __init__(self, status: int, body: Json) -> None:
+    def __init__(self, status: int, body: Json, *headers: tuple[str, str]) -> None:
         super().__init__(status, body)
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 def rule(status: int, code: str, message: str, **facts: Any) -> RefusedError:
@@ -37,9 +39,9 @@ def missing(kind: str) -> RefusedError:
     return rule(404, f"{kind.upper().replace(' ', '_')}_NOT_FOUND", f"{kind} not found")
 
 
-def detail(status: int, text: str) -> RefusedError:
+def detail(status: int, text: str, *headers: tuple[str, str]) -> RefusedError:
     """The framework itself refuses: `{"detail": ...}`."""
-    return RefusedError(status, {"detail": text})
+    return RefusedError(status, {"detail": text}, *headers)
 
 
 def misfit(errors: dict[str, list[str]]) -> RefusedError:
@@ -107,7 +109,17 @@ def paged(call: Call, root: str, items: Sequence[Item], show: Callable[[Item], J
     }
 
 
+def wanted_tier(call: Call) -> str:
+    """The tier that the query asks for, in small letters; empty if it asks for none."""
+    tier = call.query.get("tier", "").lower()
+    if "tier" in call.query and tier not in TIERS:
+        raise misfit({"tier": ["Select a valid choice. That choice is not one of the available choices."]})
+    return tier
+
+
 def matching(call: Call, items: Iterable[Item], **fields: str) -> list[Item]:
     """The items that pass the query's filters; `fields` says which attribute each filter reads. Case does not count."""
+    if "tier" in fields:
+        wanted_tier(call)
     wanted = [(field, call.query[name].lower()) for name, field in fields.items() if call.query.get(name)]
     return [item for item in items if all(str(getattr(item, field)).lower() == value for field, value in wanted)]

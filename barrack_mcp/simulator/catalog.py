@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from barrack_mcp.simulator.calls import MAX_DIGITS, Call, Json, Route, matching, misfit
+from barrack_mcp.simulator.calls import MAX_DIGITS, Call, Json, Route, matching, misfit, wanted_tier, whole_number
 from barrack_mcp.simulator.market import (
     CURRENCIES,
     GPUS,
@@ -172,6 +172,8 @@ def specs(model: str, count: int) -> Json:
 def list_gpu_specs(call: Call) -> Json:
     """Every configuration on sale."""
     rows = [specs(model, count) for model, gpu in GPUS.items() for count in _counts(gpu)]
+    wanted_tier(call)
+    whole_number(call, "gpu_count", 1, 8)
     wanted = {name: call.query[name] for name in ("gpu_model", "gpu_count", "tier") if call.query.get(name)}
     region = call.query.get("region")
     found = [
@@ -185,7 +187,7 @@ def list_gpu_specs(call: Call) -> Json:
 
 def list_regions(call: Call) -> Json:
     """Where machines can run."""
-    tier = call.query.get("tier", "").lower()
+    tier = wanted_tier(call)
     return {
         "regions": [
             {"name": name, "country": country, "tier": tiers[0], "tiers": list(tiers)}
@@ -202,7 +204,7 @@ def list_os_images(call: Call) -> Json:
 
 def list_volume_types(call: Call) -> Json:
     """Volume types by tier, priced in the account's currency."""
-    region, tier = call.query.get("region"), call.query.get("tier", "").lower()
+    region, tier = call.query.get("region"), wanted_tier(call)
     currency = call.world.account.currency
     offered = REGIONS[region][1] if region in REGIONS else () if region else TIERS
     types: Json = {name: [] for name in TIERS if name in offered and (not tier or name == tier)}

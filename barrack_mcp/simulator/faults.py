@@ -228,6 +228,9 @@ async def _reset(transport: asyncio.Transport | None, receive: Receive) -> None:
 async def _stall(transport: asyncio.Transport | None, receive: Receive) -> None:
     with anyio.move_on_after(STALL_S):
         await _gone(receive)
+        if transport is not None:
+            # the caller has hung up: nothing is left to reset
+            return
     await _reset(transport, receive)
 
 

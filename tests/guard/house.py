@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +16,12 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.ledger import Ledger
 from barrack_mcp.server import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.store import SqliteStore
 from tests import examples
-from tests.guarding import guard
+from tests.guarding import guard, writer
 from tests.running import KEY
 
 ERAS = ("legacy", "auto")
@@ -66,6 +67,8 @@ class House:
     barrack: Any
     approvals: Approvals
     clock: Clock
+    app: Any
+    store: SqliteStore
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, arguments)
@@ -96,6 +99,8 @@ async def house(
     store: SqliteStore | None = None,
     clock: Clock | None = None,
     account: str = "https://barrack.example/api key-1",
+    seconds: float = 30,
+    writing: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> AsyncIterator[House]:
     app = app or create_app(now=lambda: 0.0)
@@ -106,12 +111,17 @@ async def house(
         key=SecretStr(KEY),
         auth_header="Authorization",
         auth_template="Bearer {key}",
-        seconds=30,
+        seconds=seconds,
         app=app,
     ) as api:
         made = guard(api, store=own, now=clock, account=account, **policy)
-        dispatcher = Dispatcher(client=api, surface={operation.tool: operation for operation in OPERATIONS}, guard=made)
+        dispatcher = Dispatcher(
+            client=api,
+            surface={operation.tool: operation for operation in OPERATIONS},
+            guard=made,
+            writer=writer(api, ledger=Ledger(own, now=clock), account=account, **dict(writing or {})),
+        )
         async with Client(create_server(dispatcher), mode=era, elicitation_callback=person) as client:
-            yield House(client, app.state.barrack, Approvals(own, ttl=600, now=clock), clock)
+            yield House(client, app.state.barrack, Approvals(own, ttl=600, now=clock), clock, app, own)
     if store is None:
         await own.aclose()

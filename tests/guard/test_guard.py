@@ -383,7 +383,7 @@ async def test_a_state_that_cannot_be_kept_stops_what_needs_a_yes_and_nothing_el
     async with SqliteStore(tmp_path / "file" / "state.db") as store, house(store=store) as made:
         outcome = await made.call("stop_instance", **made.good("stop_instance"))
         assert outcome["outcome"] == "refused"
-        assert "can't keep approvals" in outcome["message"]
+        assert "can't keep its state" in outcome["message"]
         assert (await made.call("list_instances"))["instances"]
         assert made.effects == []
 

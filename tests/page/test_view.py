@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.guard.page.view import RISKS, WORDS, Card, card, duration, money
-from barrack_mcp.guard.quote import Quoted, quoted
 from barrack_mcp.outcome import Cost, Plan
+from barrack_mcp.quote import Quoted, quoted
 from barrack_mcp.store import Approval, Status
 
 from .conftest import PLAN

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.quote import Quoted, quoted
 from barrack_mcp.outcome import Cost, Plan, Safer
+from barrack_mcp.quote import Quoted, quoted
 
 RISKS: Final = {
     Risk.READ: "Reads",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from barrack_mcp.guard import quote
+from barrack_mcp import quote
 
 LONGEST: Final = 60
 """Characters of a quoted text, the mark of a cut included."""

@@ -35,11 +35,15 @@ class Quoted:
 def quoted(text: str, *, limit: int = 200, keep: str = "") -> Quoted:
     r"""Show text so that what is invisible is seen, such as a bidi override as `\u202e`.
 
+    What is escaped once stays as it is when it is quoted again.
+
     Args:
         text: Any text.
         limit: Characters to show at most, counted as shown.
         keep: Characters to leave as they are, such as a newline.
     """
+    if len(text) <= limit and text.isascii() and _without(text, keep).isprintable():
+        return Quoted(text, len(text), cut=False)
     shown: list[str] = []
     size = marks = 0
     for char in text:
@@ -50,6 +54,12 @@ def quoted(text: str, *, limit: int = 200, keep: str = "") -> Quoted:
             return Quoted("".join(shown), len(text), cut=True)
         shown.append(piece)
     return Quoted("".join(shown), len(text), cut=False)
+
+
+def _without(text: str, keep: str) -> str:
+    for char in keep:
+        text = text.replace(char, "")
+    return text
 
 
 def _hides(char: str) -> bool:

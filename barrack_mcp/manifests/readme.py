@@ -1,10 +1,9 @@
-"""The generated files of a checkout: what each must hold, and whether it does."""
+"""The generated parts of README: the tables of tools and of settings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -15,31 +14,8 @@ from barrack_mcp.config import NAMES, Settings
 _BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def stale(checkout: Path, *, write: bool) -> list[str]:
-    """Answer which generated files are not as the catalogue says, and write them if asked to.
-
-    Args:
-        checkout: The folder that holds README.md and `manifests/`.
-        write: Whether to bring them up to date.
-    """
-    found: list[str] = []
-    for name, make in _FILES.items():
-        path = checkout / name
-        now = path.read_text(encoding="utf-8") if path.exists() else ""
-        wanted = make(now)
-        if now != wanted:
-            found.append(name)
-            if write:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(wanted, encoding="utf-8")
-    return found
-
-
-def _tools(_: str) -> str:
-    return listing.as_json(Settings()) + "\n"
-
-
-def _readme(now: str) -> str:
+def renewed(now: str) -> str:
+    """Answer README with its generated parts made anew."""
     return _BLOCK.sub(lambda block: f"{block[1]}{_PARTS[block[2]]()}\n{block[3]}", now)
 
 
@@ -68,7 +44,4 @@ def _shown(default: object) -> str:
 
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {"tools": lambda: listing.as_markdown(OPERATIONS), "settings": _settings_table}
-)
-_FILES: Final[MappingProxyType[str, Callable[[str], str]]] = MappingProxyType(
-    {"README.md": _readme, "manifests/tools.json": _tools}
 )

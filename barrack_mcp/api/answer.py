@@ -1,0 +1,170 @@
+"""What an answer says: read up to a limit, parsed, and judged by its status. What can't be trusted is an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import httpx2
+
+from barrack_mcp.api.errors import ApiError, Failure, error_from
+
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""Text of n bytes may take nine times as much: one rare character widens all of it, twice."""
+MAX_PARTS: Final = 50_000
+"""Values and brackets. Each may take a hundred bytes of memory, and several times that while it is presented."""
+MAX_DEPTH: Final = 64
+
+_DIGITS: Final = 12
+_GZIP_OR_ZLIB: Final = 47
+_KIND: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class UnreadableError(Exception):
+    """An answer that is not read to its end; says in words what is wrong with it.
+
+    Attributes:
+        lasting: Whether the same request would get the same answer.
+    """
+
+    def __init__(self, words: str, *, lasting: bool = False) -> None:
+        super().__init__(words)
+        self.lasting = lasting
+
+
+def _too_large() -> UnreadableError:
+    return UnreadableError(f"is larger than {MAX_ANSWER_BYTES // 2**20} MiB and was not read", lasting=True)
+
+
+async def read(response: httpx2.Response) -> bytearray:
+    """Read the answer's body, unpacked, up to a size that no honest answer has.
+
+    Raises:
+        UnreadableError: It is too large, or packed in a way that can't be undone.
+    """
+    told = response.headers.get("content-length", "")
+    if told.isdecimal() and (len(told) > _DIGITS or int(told) > MAX_ANSWER_BYTES):
+        raise _too_large()
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("identity", "gzip", "deflate", ""):
+        raise UnreadableError("is packed in a way that was not asked for")
+    # the library's own unpacking has no limit: 64 kB may become 64 MB in one step
+    unpacker = zlib.decompressobj(wbits=_GZIP_OR_ZLIB) if packing in ("gzip", "deflate") else None
+    body = bytearray()
+    begun = False
+    async for chunk in cast("httpx2.AsyncByteStream", response.stream):
+        begun = True
+        body += _unpacked(unpacker, chunk, MAX_ANSWER_BYTES + 1 - len(body)) if unpacker else chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _too_large()
+    if unpacker and begun and not unpacker.eof:
+        raise UnreadableError("broke off")
+    return body
+
+
+def _unpacked(unpacker: Any, chunk: bytes, limit: int) -> bytes:
+    try:
+        unpacked: bytes = unpacker.decompress(chunk, limit)
+    except zlib.error:
+        raise UnreadableError("is packed in a broken way") from None
+    return unpacked
+
+
+def parsed(raw: bytearray) -> object:
+    """Parse JSON whose size in memory has an end; `{}` for no text at all.
+
+    Raises:
+        ValueError: It is no JSON.
+        UnreadableError: It has too many parts, or they are nested too deeply.
+    """
+    if not raw or raw.isspace():
+        return {}
+    if sum(raw.count(mark) for mark in (b"{", b"[", b",", b":")) > MAX_PARTS:
+        raise UnreadableError(f"has more than {MAX_PARTS:,} parts and was not read", lasting=True)
+    try:
+        # NaN and Infinity are no JSON: null is what they say
+        body: object = json.loads(raw, parse_constant=lambda _: None)
+    except RecursionError:
+        raise _too_deep() from None
+    if _depth_beyond(body, MAX_DEPTH):
+        raise _too_deep()
+    if _SURROGATE.search(raw):
+        # half a pair can't be sent on to anybody
+        text = json.dumps(body, ensure_ascii=False)
+        body = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return body
+
+
+def _too_deep() -> UnreadableError:
+    return UnreadableError("is nested too deeply and was not read", lasting=True)
+
+
+def _depth_beyond(body: object, depth: int) -> bool:
+    level = [body]
+    for _ in range(depth):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        if not holders:
+            return False
+        level = [inner for each in holders for inner in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def judged(
+    response: httpx2.Response,
+    raw: bytearray | None,
+    *,
+    reads: bool,
+    wall: Callable[[], float],
+    redact: Callable[[Any], Any],
+) -> object:
+    """Answer the JSON of a success.
+
+    Args:
+        response: The answer's head.
+        raw: Its body; None if that could not be read.
+        reads: Whether the operation changes nothing, so that an empty answer means nothing.
+        wall: The time of day, in seconds since 1970, for dates in the answer.
+        redact: Takes out of the answer what must not go on; before anything is cut, so that no half of it stays.
+
+    Raises:
+        ApiError: It is no success, or can't be understood.
+    """
+    status = response.status_code
+    body, wrong = _body_of(response, raw)
+    body = redact(body)
+    if status >= 300:  # noqa: PLR2004 - what is not a success
+        error = error_from(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
+        if error.failure is Failure.REDIRECTED:
+            error.words = "The API redirects this path elsewhere, so our path or BARRACK_API_URL is wrong; not followed"
+        elif wrong is not None:
+            error.words = f"The answer {wrong}"
+        raise error
+    if wrong is None and (status < 200 or (reads and not (raw or b"").strip())):  # noqa: PLR2004 - the first success
+        wrong = UnreadableError("is empty")
+    if wrong is not None:
+        raise ApiError(Failure.SILENT, f"The answer {wrong}", status=status, lasting=wrong.lasting)
+    if isinstance(body, dict) and body.get("success") is False:
+        error = error_from(status, body)
+        error.failure = Failure.REJECTED
+        raise error
+    return body
+
+
+def _body_of(response: httpx2.Response, raw: bytearray | None) -> tuple[object, UnreadableError | None]:
+    if raw is None:
+        return None, UnreadableError(f"of status {response.status_code} could not be read")
+    try:
+        return parsed(raw), None
+    except ValueError:
+        return None, UnreadableError(f"is no JSON but {_kind(response)}")
+    except UnreadableError as wrong:
+        return None, wrong
+
+
+def _kind(response: httpx2.Response) -> str:
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    return "a web page" if kind == "text/html" else f"of type {kind}" if _KIND.fullmatch(kind) else "unreadable"

@@ -1,0 +1,151 @@
+"""Secrets found by their value, in whatever they have strayed into, and replaced: texts, JSON, logs, tracebacks."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from pydantic import SecretStr
+
+HIDDEN: Final = "[secret]"
+LEAST: Final = 8
+"""Characters of a secret from which on it is looked for; shorter ones stand in many an innocent word."""
+
+_SIX_BITS: Final = 6
+
+
+class Redaction:
+    """Knows secrets, and takes them out of texts; also as they look percent-encoded, in base64, in JSON and in hex.
+
+    Args:
+        secrets: What must not be seen; those of less than 8 characters are not looked for.
+    """
+
+    def __init__(self, *secrets: SecretStr | None) -> None:
+        self._forms: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(*secrets)
+
+    def learn(self, *secrets: SecretStr | None) -> None:
+        """Look for these, too, from now on."""
+        texts = (secret.get_secret_value().strip() for secret in secrets if secret is not None)
+        forms = self._forms.union(*(_forms(text) for text in texts if len(text) >= LEAST))
+        if forms != self._forms:
+            longest_first = sorted(forms, key=lambda form: (-len(form), form))
+            self._forms, self._pattern = forms, re.compile("|".join(map(re.escape, longest_first)))
+
+    def hidden(self, text: str) -> str:
+        """Replace each secret in a text by `[secret]`."""
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+    def hidden_in(self, value: Any) -> Any:
+        """Copy JSON with each secret in its texts replaced, names included."""
+        if self._pattern is None:
+            return value
+        match value:
+            case str():
+                return self.hidden(value)
+            case dict():
+                return {self.hidden_in(name): self.hidden_in(each) for name, each in value.items()}
+            case list():
+                return [self.hidden_in(each) for each in value]
+            case int() if len(digits := str(value)) >= LEAST:
+                # a key of digits alone may come back as a number
+                return HIDDEN if HIDDEN in self.hidden(digits) else value
+            case _:
+                return value
+
+
+class HidingFormatter(logging.Formatter):
+    """Formats a record as another formatter does, and takes the secrets out of what comes of it.
+
+    Message, arguments, traceback and stack have become one text by then, so a secret can't hide between them.
+    """
+
+    def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
+        super().__init__()
+        self._inner = inner
+        self.redaction = redaction
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format; what can't be formatted is named, since the library would show its parts as they are."""
+        try:
+            text = self._inner.format(record)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, the log goes on
+            text = f"a record of {record.name} could not be written ({type(error).__name__})"
+        finally:
+            # it would be cached as it is, for every other formatter
+            record.exc_text = None
+        return self.redaction.hidden(text)
+
+
+def protect(redaction: Redaction, logger: logging.Logger | None = None) -> None:
+    """See to it that nothing this process logs, and no traceback of what nobody caught, shows a secret.
+
+    Doing it again with the same redaction changes nothing; handlers that are added later need it again.
+
+    Args:
+        redaction: Knows the secrets.
+        logger: Whose handlers to mend; the root's by default.
+    """
+    for handler in (logger or logging.getLogger()).handlers:
+        present = handler.formatter
+        if not (isinstance(present, HidingFormatter) and present.redaction is redaction):
+            handler.setFormatter(HidingFormatter(present or logging.Formatter(), redaction))
+
+    def write(kind: type[BaseException], error: BaseException | None, frames: TracebackType | None) -> None:
+        lines = traceback.format_exception(kind, error, frames)
+        if sys.stderr is not None:
+            sys.stderr.write(redaction.hidden("".join(lines)))
+
+    def in_thread(args: Any) -> None:
+        if args.exc_type is not SystemExit:
+            write(args.exc_type, args.exc_value, args.exc_traceback)
+
+    def unraisable(args: Any) -> None:
+        write(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = write, in_thread, unraisable
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """All the ways in which a secret may be written down."""
+    raw = secret.encode(errors="surrogatepass")
+    yield secret
+    for percented in (
+        quote(secret, safe="", errors="replace"),
+        quote_plus(secret, errors="replace"),
+        quote(secret, errors="replace"),
+    ):
+        yield percented
+        yield re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), percented)
+    for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret), repr(raw)[1:]):
+        inner = escaped[1:-1]
+        yield inner
+        yield inner.replace("/", "\\/")
+    yield html.escape(secret)
+    yield raw.hex()
+    yield raw.hex().upper()
+    yield from _in_base64(raw)
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What of a secret stays the same in base64 whatever stands before and after it."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+        first = -(-before * 8 // _SIX_BITS)
+        last = (before + len(raw)) * 8 // _SIX_BITS
+        inner = encoded[first:last]
+        if len(inner) >= LEAST:
+            yield inner
+            yield inner.translate(str.maketrans("+/", "-_"))

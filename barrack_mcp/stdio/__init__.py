@@ -1,0 +1,1 @@
+"""Stdio: what a frame is, how bytes come and go, and one client served until it goes or a signal comes."""

@@ -1,0 +1,8 @@
+"""Start the published server over stdio."""  # noqa: INP001 - a script in a bundle
+
+import sys
+
+from barrack_mcp.cli import main
+
+sys.argv = ["barrack-mcp", "serve"]
+main()

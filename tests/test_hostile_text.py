@@ -1,0 +1,341 @@
+"""Text of the API is data: what can't be seen is made visible, what is endless ends, and scripts stay as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import jsonschema
+import pytest
+from mcp import Client
+from mcp.types import ElicitResult, TextContent
+from pydantic import SecretStr
+
+from barrack_mcp.api.client import open_client
+from barrack_mcp.api.errors import error_from
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.marks import inner, marks_of
+from barrack_mcp.catalogue.schema import answer_schema
+from barrack_mcp.catalogue.values import Keep
+from barrack_mcp.dispatch import Answer
+from barrack_mcp.guard.guard import Caller
+from barrack_mcp.ink import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
+from barrack_mcp.keyfile import KeyFolder
+from barrack_mcp.outcome import Outcome
+from barrack_mcp.present import MAX_BYTES, compact, presented, shown, take_private_key, typed
+from barrack_mcp.quote import quoted
+from barrack_mcp.server import create_server, output_schema
+from barrack_mcp.simulator import create_app
+from tests import examples
+from tests.answers import dispatcher
+from tests.guard.house import Person
+from tests.hostile import ENDLESS, FORGED, HOSTILE, ZOO, Hostile, answering, body_of, refusing, strings, unseen
+from tests.running import EVERY_RISK, KEY, listening, product
+
+pytestmark = pytest.mark.anyio
+
+STATE: Any = create_app(now=lambda: 0.0).state.barrack.state()
+PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----\n"
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
+
+
+def show(tool: str, body: Any, **arguments: Any) -> JsonObject:
+    operation = BY_TOOL[tool]
+    return shown(operation, typed(operation, body), arguments)
+
+
+def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
+    marks: Any = marks_of(operation.response)
+    for name in path:
+        marks = inner(marks, name)
+    return marks in (Keep.LINES, Keep.WHOLE)
+
+
+# What is shown
+
+
+@pytest.mark.promise("S5")
+@each_operation
+@pytest.mark.parametrize("everything", [False, True], ids=["texts", "numbers, too"])
+def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation, everything: bool) -> None:  # noqa: FBT001 - a table's column
+    for text in (ZOO, "\x1b[2J", f"x\n{FORGED}", "\ud800"):
+        answer = shown(operation, typed(operation, body_of(operation, text, everything=everything)), {})
+        jsonschema.validate(answer, answer_schema(operation.response))
+        places = list(strings(answer))
+        assert len(places) > 4
+        for path, value in places:
+            assert not unseen(value, "\n\t" if keeps_lines(operation, path) else ""), (path, value)
+        assert any("escape" in note for note in answer["notes"])
+
+
+@pytest.mark.promise("S5")
+@each_operation
+def test_no_text_of_any_answer_is_endless_and_what_is_cut_is_told(operation: Operation) -> None:
+    answer = shown(operation, typed(operation, body_of(operation, ENDLESS)), {})
+    jsonschema.validate(answer, answer_schema(operation.response))
+    lengths = set()
+    for path, value in strings(answer):
+        if value.startswith("hah"):
+            script = keeps_lines(operation, path) and path[-1] == "script"
+            short = 201 if path[-1] == "(name)" else 200 if path[0] == "unexpected" else LONGEST + 1
+            assert len(value) == (len(ENDLESS) if script else short)
+            lengths.add(len(value))
+    assert {201, LONGEST + 1} <= lengths
+    assert any("a text has 4,000 characters at most and a name 200" in note for note in answer["notes"])
+
+
+@pytest.mark.promise("S5")
+def test_lines_and_tabs_stay_in_scripts_and_descriptions_and_a_script_is_never_shortened() -> None:
+    script = "#!/bin/sh\n\techo 'ready \\n'\n" * 2_000
+    answer = show("get_startup_script", {"script": {"id": "SCR-1", "name": "a\nb", "script": script}})
+    assert answer["script"]["script"] == script
+    assert answer["script"]["name"] == "a\\nb"
+    firewall = show("get_firewall", {"firewall": {"id": "FW-1", "description": "two\nlines\tand\x1b[2J"}})
+    assert firewall["firewall"]["description"] == "two\nlines\tand\\u001b[2J"
+    assert firewall["notes"] == [
+        "Characters that can't be seen are written as escapes, such as \\u202e, in firewall.description."
+    ]
+
+
+def test_a_script_that_does_not_fit_is_left_out_as_a_whole_and_told() -> None:
+    for tool, script in (("get_startup_script", "x" * 200_000), ("get_startup_script", "é" * 60_000)):
+        answer = show(tool, {"script": {"id": "SCR-1", "name": "big", "script": script}})
+        assert answer["script"] == {"id": "SCR-1", "name": "big", "script": None}
+        assert answer["notes"] == [
+            f"Left out, since the answer would be too large: script.script ({len(script):,} characters)."
+        ]
+    rows = [{"id": "SCR-1", "script": "x" * 100_000}, {"id": "SCR-2", "script": "y"}]
+    answer = show("list_startup_scripts", {"scripts": rows})
+    assert answer["scripts"] == [{"id": "SCR-1", "script": None}, {"id": "SCR-2", "script": "y"}]
+    assert "scripts.0.script (100,000 characters)" in answer["notes"][0]
+
+
+def test_a_script_of_hidden_characters_that_grows_when_it_is_escaped_is_left_out_too() -> None:
+    script = "\u202e" * (LONGEST_SCRIPT // 5)
+    answer = show("get_startup_script", {"script": {"id": "SCR-1", "script": script}})
+    assert answer["script"]["script"] is None
+    assert f"script.script ({len(script):,} characters)" in answer["notes"][0]
+
+
+HUGE: list[tuple[str, JsonObject]] = [
+    ("get_instance", {"instance": {"instance_id": "1", "security_rules": [{"id": f"R-{n}"} for n in range(9_000)]}}),
+    ("get_instance", {"instance": {f"field {n}": n for n in range(20_000)}}),
+    ("get_instance", {"instance": {f"field {n}": ENDLESS for n in range(100)}}),
+    ("list_volumes", {"volumes": [{"volume_id": "1", "more": {f"field {n}": ENDLESS for n in range(100)}}]}),
+    ("list_volumes", {"volumes": [], "extra": {f"field {n}": n for n in range(20_000)}}),
+    ("list_volumes", {"volumes": [{"volume_id": "\u202e" * 30_000}] * 20, "extra": ["\u202e" * 3_000] * 60}),
+    ("list_firewall_protocols", {"protocols": [{"value": "\x1b" * 900}] * 300}),
+    ("get_volume", {"volume": {"volume_id": "1", "x": [[[ENDLESS] * 100] * 5] * 5}}),
+    ("get_pricing", {"pricing_data": {"\u202e" * 500 + str(n): {"a": 1} for n in range(3_000)}}),
+]
+
+
+@pytest.mark.parametrize(("tool", "body"), HUGE)
+def test_an_answer_is_never_larger_than_it_may_be_and_says_what_is_missing(tool: str, body: JsonObject) -> None:
+    answer = show(tool, body)
+    jsonschema.validate(answer, answer_schema(BY_TOOL[tool].response))
+    assert len(compact({name: value for name, value in answer.items() if name != "notes"}).encode()) <= MAX_BYTES + 100
+    assert len(compact(answer["notes"])) < 3_000
+    assert answer["notes"]
+
+
+def test_small_fields_stay_when_a_large_one_has_to_go() -> None:
+    answer = show(
+        "get_instance", {"instance": {"instance_id": "BRK-1D", "log": ["x" * 3_000] * 100, "status": "ACTIVE"}}
+    )
+    assert (answer["instance"]["instance_id"], answer["instance"]["status"]) == ("BRK-1D", "ACTIVE")
+    assert 20 < len(answer["instance"]["log"]) < 30
+    assert "of 100 rows of instance.log" in answer["notes"][0]
+
+
+def test_letters_of_all_languages_stay_and_what_is_escaped_once_is_not_escaped_twice() -> None:
+    for name in ("tränings-дом-機械-प्रयोग", "été 😀", "back\\slash", "\\u202e"):
+        assert show("get_volume", {"volume": {"volume_name": name}}) == {"volume": {"volume_name": name}}
+    for text in HOSTILE.values():
+        once = str(quoted(text))
+        assert str(quoted(once)) == once
+
+
+def test_two_names_that_look_alike_once_they_are_escaped_both_stay() -> None:
+    assert set(show("get_volume", {"volume": {"\u202e": 1, "\\u202e": 2}})["volume"].values()) == {1, 2}
+
+
+def test_what_the_api_calls_by_a_name_of_ours_does_not_pass_for_our_words() -> None:
+    answer = show("list_volumes", {"volumes": [], "notes": [FORGED], "billing": FORGED, "unexpected": None})
+    assert answer["unexpected"] == {"notes": f'["{FORGED}"]', "billing": FORGED, "unexpected": "null"}
+    assert answer.keys() == {"volumes", "unexpected"}
+
+
+def test_our_own_reading_gets_names_as_they_are() -> None:
+    body = {"volume": {"volume_id": "BRK-1V", "volume_name": ZOO}}
+    assert presented(BY_TOOL["get_volume"], body, {})["volume"]["volume_name"] == ZOO
+
+
+# Private keys in answers
+
+
+def test_a_private_key_in_an_answer_is_not_shown_unless_the_operator_says_so() -> None:
+    operation = BY_TOOL["create_ssh_key"]
+    data = typed(operation, {"ssh_key": {"id": "KEY-1", "pem": PEM}, "private_key": "any text", "more": [PEM]})
+    answer = shown(operation, data, {})
+    assert [answer["private_key"], answer["ssh_key"]["pem"], *answer["more"]] == [NOT_SHOWN] * 3
+    assert "private_key" in answer["notes"][0]
+    assert shown(operation, {"private_key": PEM}, {}, reveal=True) == {"private_key": PEM}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ssh_key": {"id": "KEY-1"}, "private_key": PEM},
+        {"ssh_key": {"id": "KEY-1", "private_key": PEM}},
+        {"data": {"key": {"id": "KEY-1"}, "pair": [{"secret": PEM}]}},
+    ],
+)
+def test_a_generated_private_key_is_found_wherever_the_api_puts_it(body: JsonObject) -> None:
+    operation = BY_TOOL["create_ssh_key"]
+    data = typed(operation, body)
+    assert take_private_key(operation, data) == PEM
+    assert "PRIVATE KEY" not in compact(data)
+    assert take_private_key(operation, data) is None
+
+
+# Errors
+
+
+@pytest.mark.promise("S5")
+@pytest.mark.parametrize("text", [*HOSTILE.values(), ZOO, ENDLESS])
+def test_the_words_of_an_error_are_in_one_line_and_in_full_view(text: str) -> None:
+    for body in (
+        {"message": text, "code": text, "request_id": text},
+        {"detail": [text, {text: text}]},
+        {"name": [text], text: text},
+        {"errors": {text: [text]}},
+        [text],
+    ):
+        error = error_from(400, body)
+        told = [error.words, error.sentence, str(error), error.code or "", error.request_id or ""]
+        for each in (*told, *error.fields, *error.fields.values()):
+            assert not unseen(each)
+            assert len(each) < 1_300
+
+
+# Through the house
+
+
+async def call(transport: httpx2.AsyncBaseTransport, operation: Operation, folder: Path) -> tuple[JsonObject, str]:
+    house = dispatcher(transport, key_folder=KeyFolder(folder))
+    with anyio.fail_after(60):
+        answer = await house.call(operation.tool, examples.good(operation, STATE), Caller("local:0"))
+    assert isinstance(answer, Answer)
+    jsonschema.validate(answer.structured, answer_schema(Outcome) if answer.is_error else output_schema(operation))
+    return answer.structured, answer.text
+
+
+def assert_visible(operation: Operation, structured: JsonObject, text: str) -> None:
+    for path, value in strings(structured):
+        root = path if operation.reads else path[1:]
+        assert not unseen(value, "\n\t" if keeps_lines(operation, root) else ""), (path, value)
+    assert not unseen(text, "\n")
+    assert not any(line.startswith("OPERATOR") for line in text.splitlines())
+
+
+@pytest.mark.promise("S5")
+@each_operation
+async def test_what_a_hostile_api_answers_is_harmless_in_text_and_structured_content(
+    operation: Operation, tmp_path: Path
+) -> None:
+    structured, text = await call(answering(ZOO), operation, tmp_path)
+    assert_visible(operation, structured, text)
+    assert_visible(operation, *await call(answering(f"x\n{FORGED}", everything=True), operation, tmp_path))
+
+
+@pytest.mark.promise("S5")
+@each_operation
+async def test_what_a_hostile_api_refuses_with_is_harmless_too(operation: Operation, tmp_path: Path) -> None:
+    for status in (400, 402, 409, 429, 500):
+        structured, text = await call(refusing(ZOO, status), operation, tmp_path)
+        assert structured["outcome"] in ("failed", "refused", "unknown")
+        assert_visible(operation, structured, text)
+
+
+async def test_what_explains_a_refusal_is_harmless_too(tmp_path: Path) -> None:
+    def answer(operation: Operation) -> httpx2.Response:
+        if operation.reads:
+            return httpx2.Response(200, content=json.dumps(body_of(operation, ZOO)))
+        words = (
+            "Insufficient credits" if operation.tool == "create_volume" else "Image already exists for this snapshot"
+        )
+        return httpx2.Response(409, content=json.dumps({"success": False, "message": words}))
+
+    for tool, told in (("create_volume", "The balance is {"), ("create_custom_image", "")):
+        structured, text = await call(Hostile(answer), BY_TOOL[tool], tmp_path)
+        assert told in text
+        assert_visible(BY_TOOL[tool], structured, text)
+
+
+async def test_hostile_text_that_the_simulator_keeps_comes_back_visible_over_stdio() -> None:
+    app = create_app(now=lambda: 0.0)
+    script = "#!/bin/sh\n\techo \x1b[2J \u202e \U000e0041 ready\n"
+    with anyio.fail_after(60):
+        async with (
+            listening(app) as url,
+            product(
+                settings={"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_UNATTENDED": EVERY_RISK}
+            ) as client,
+        ):
+            made = await client.call_tool("create_startup_script", {"name": "hostile", "script": script})
+            script_id = (made.structured_content or {})["result"]["script"]["id"]
+            one = await client.call_tool("get_startup_script", {"script_id": script_id})
+            rule = {"name": "web", "region": "CANADA-1", "description": "a\n\tb\u202ec"}
+            firewall = await client.call_tool("create_firewall", rule)
+            listed = await client.call_tool("list_firewalls", {})
+    sent = next(request["body"] for request in app.state.barrack.requests if request["method"] == "POST")
+    assert sent["script"] == script
+    assert (one.structured_content or {})["script"]["script"] == (
+        "#!/bin/sh\n\techo \\u001b[2J \\u202e \\U000e0041 ready\n"
+    )
+    for result in (made, one, firewall, listed):
+        (block,) = result.content
+        assert isinstance(block, TextContent)
+        assert not unseen(block.text, "\n")
+    assert (firewall.structured_content or {})["result"]["firewall"]["description"] == "a\n\tb\\u202ec"
+
+
+@pytest.mark.promise("S5")
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_hostile_name_is_escaped_in_the_question_once_and_never_asked_to_be_typed(
+    kind: str, tmp_path: Path
+) -> None:
+    name = f"data{HOSTILE[kind]}"
+    person = Person(lambda _: ElicitResult(action="decline"))
+    house = dispatcher(answering(name), unattended=(), key_folder=KeyFolder(tmp_path))
+    async with Client(create_server(house), elicitation_callback=person) as client:
+        with anyio.fail_after(60):
+            await client.call_tool("delete_volume", {"volume_id": "BRK-1V"})
+    (question,) = person.questions
+    assert question.splitlines()[-1] == "Type BRK-1V to approve."
+    assert not unseen(question, "\n")
+    assert "\\\\u" not in question
+
+
+async def test_the_key_echoed_by_the_api_is_taken_out_before_anything_is_cut() -> None:
+    async def told(body: Any, status: int) -> str:
+        async def app(_: Any, __: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+        async with open_client(
+            url="http://127.0.0.1/api", key=SecretStr("canary-key-5c1d"), auth_header="A", auth_template="{key}",
+            seconds=5, app=app,
+        ) as api:  # fmt: skip
+            try:
+                return compact(await api.send(BY_TOOL["list_volumes"], {}))
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                return f"{error!r} {error} {vars(error)}"
+
+    echo = {"message": "x" * 990 + " canary-key-5c1d", "errors": {"key": "invalid: canary-key-5c1d"}}
+    for status in (200, 401):
+        assert "canary" not in await told(echo, status)

@@ -1,0 +1,468 @@
+"""Installing: a client's file afterwards holds what it held, and the server; nothing is lost, printed or half done."""
+
+from __future__ import annotations
+
+import json
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from barrack_mcp.install import (
+    Installed,
+    InstallError,
+    Launcher,
+    NoLauncherError,
+    UnknownClientError,
+    command,
+    install,
+)
+from barrack_mcp.install.clients import CLIENTS, KEY, KEY_FILE, Format, place
+
+JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
+JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]
+CANARY = "canary-key-7f3a"
+NOW = 1_795_000_000.0
+OTHERS = {
+    Format.JSON: '{\n    "theme": "dark",\n    "big": 12345678901234567890,\n    "%s": {"mine": {"command": "x"}}\n}\n',
+    Format.JSONC: '// mine\n{\n\t"theme": "dark", // of course\n\t"%s": {\n\t\t"mine": {"command": "x"},\n\t},\n}\n',
+    Format.TOML: '# mine\nmodel = "o5"  # of course\n\n[%s.mine]\ncommand = "x"\n\n[tui]\ntheme = "dark"\n',
+}
+
+Install = Callable[..., Installed]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home: Path) -> Install:
+    def run(client: str, **options: Any) -> Installed:
+        given: dict[str, Any] = {
+            "print_only": False,
+            "home": home,
+            "platform": "linux",
+            "environ": {KEY: CANARY},
+            "command": ("uvx", "barrack-mcp"),
+            "now": lambda: NOW,
+        }
+        return install(client, **given | options)
+
+    return run
+
+
+def held(client: str, path: Path) -> dict[str, Any]:
+    """What the client itself would read, by an independent reader where there is one."""
+    text = path.read_text(encoding="utf-8")
+    if CLIENTS[client].format is Format.TOML:
+        return tomllib.loads(text)
+    bare = "\n".join(line.partition("//")[0] for line in text.splitlines())
+    for end in "}]":
+        bare = bare.replace(f",\n{end}", f"\n{end}").replace(f",\n\t{end}", f"\n\t{end}")
+    result: dict[str, Any] = json.loads(bare)
+    return result
+
+
+def entry(client: str, path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = held(client, path)[CLIENTS[client].servers]["barrack"]
+    return result
+
+
+def prepared(client: str, home: Path, text: str) -> Path:
+    path = place(CLIENTS[client], home=home, platform="linux", environ={})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_first_install_makes_the_file_for_its_owner_only(client: str, run: Install) -> None:
+    done = run(client)
+    assert done.changed
+    assert done.backup is None
+    assert stat.S_IMODE(done.path.stat().st_mode) == 0o600
+    assert entry(client, done.path)["args"] == ["barrack-mcp", "serve"]
+    assert done.path.read_text(encoding="utf-8") == done.snippet
+    assert [found.name for found in done.path.parent.iterdir()] == [done.path.name]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_is_in_the_file_stays_and_the_old_file_is_kept(client: str, run: Install, home: Path) -> None:
+    known = CLIENTS[client]
+    text = OTHERS[known.format] % known.servers
+    path = prepared(client, home, text)
+    path.chmod(0o640)
+    before = held(client, path)
+    done = run(client)
+    after = held(client, path)
+    assert after[known.servers].pop("barrack")["command"] == "uvx"
+    assert [item["password"] for item in after.pop("inputs", [])] == ([True] if client == "vscode" else [])
+    assert after == before
+    kept = set(path.read_text(encoding="utf-8").splitlines())
+    assert {line for line in text.splitlines() if "//" in line or "#" in line or "12345" in line} <= kept
+    assert done.backup is not None
+    assert done.backup.name == f"{path.name}.20261118T110640Z.bak"
+    assert done.backup.read_text(encoding="utf-8") == text
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (path, done.backup)} == {0o640}
+
+
+@pytest.mark.parametrize("simulator", [False, True])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_second_install_changes_nothing(client: str, simulator: bool, run: Install, home: Path) -> None:  # noqa: FBT001 - a parameter of the table
+    prepared(client, home, OTHERS[CLIENTS[client].format] % CLIENTS[client].servers)
+    first = run(client, simulator=simulator)
+    content, files = first.path.read_bytes(), sorted(first.path.parent.iterdir())
+    again = run(client, simulator=simulator)
+    assert not again.changed
+    assert again.backup is None
+    assert again.path.read_bytes() == content
+    assert sorted(first.path.parent.iterdir()) == files
+    assert "has it already" in again.say[0]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_printing_touches_nothing(client: str, run: Install, home: Path) -> None:
+    done = run(client, print_only=True)
+    assert not done.changed
+    assert not home.exists()
+    assert "barrack" in done.snippet
+    assert str(done.path) in done.say[0]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_key_is_neither_written_nor_told(client: str, run: Install, home: Path) -> None:
+    file = home / "key"
+    file.parent.mkdir()
+    file.write_text(CANARY, encoding="utf-8")
+    told = [*run(client).say, *run(client, key_file=file).say, *run(client, print_only=True).say]
+    kept = [path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file() and path != file]
+    assert kept
+    assert CANARY not in "".join([*told, *kept])
+
+
+@pytest.mark.parametrize(
+    ("client", "how"),
+    [
+        ("claude-code", {"env": {KEY: "${BARRACK_API_KEY:-}"}}),
+        ("vscode", {"env": {KEY: "${input:barrack-api-key}"}}),
+        ("cursor", {"env": {KEY: "${env:BARRACK_API_KEY}"}}),
+        ("codex", {"env_vars": [KEY]}),
+        ("gemini", {"env": {KEY: "$BARRACK_API_KEY"}}),
+    ],
+)
+def test_each_client_passes_the_key_on_in_its_own_way(client: str, how: dict[str, Any], run: Install) -> None:
+    done = run(client)
+    assert how.items() <= entry(client, done.path).items()
+    expected = "asks for the API key" if client == "vscode" else f"passes on {KEY}"
+    assert [expected in sentence for sentence in done.say] == [False, True, False]
+
+
+def test_claude_desktop_passes_on_nothing_so_the_key_lies_in_a_file(run: Install, home: Path) -> None:
+    file = home / ".config" / "barrack-mcp" / "api-key"
+    done = run("claude-desktop")
+    assert entry("claude-desktop", done.path)["env"] == {KEY_FILE: str(file)}
+    assert f"chmod 600 {file}" in done.say[1]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(CANARY, encoding="utf-8")
+    assert run("claude-desktop").say[1] == f"It reads the key from {file}."
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_on_the_simulator_there_is_no_key_at_all_and_the_way_back_is_one_more_install(
+    client: str, run: Install
+) -> None:
+    done = run(client, simulator=True)
+    made = entry(client, done.path)
+    assert made["args"] == ["barrack-mcp", "serve", "--simulator"]
+    assert not {"env", "env_vars"} & set(made)
+    assert "needs no key" in done.say[1]
+    real = entry(client, run(client).path)
+    assert real["args"] == ["barrack-mcp", "serve"]
+    assert {"env", "env_vars"} & set(real)
+    again = entry(client, run(client, simulator=True).path)
+    assert again["args"] == ["barrack-mcp", "serve", "--simulator"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_flags_environment_and_options_of_an_entry_that_is_there_stay(client: str, run: Install, home: Path) -> None:
+    known = CLIENTS[client]
+    there = {
+        "command": "old",
+        "args": ["serve", "--read-only"],
+        "env": {"BARRACK_TOOLSETS": "core", KEY_FILE: "/mine"},
+        "startup_timeout_sec": 5,
+    }
+    path = prepared(client, home, "")
+    run(client)
+    if known.format is Format.TOML:
+        path.write_text(
+            '[mcp_servers.barrack]\ncommand = "old"  # mine\nargs = ["serve", "--read-only"]\nstartup_timeout_sec = 5\n'
+            'env = { BARRACK_TOOLSETS = "core", BARRACK_API_KEY_FILE = "/mine" }\n',
+            encoding="utf-8",
+        )
+    else:
+        path.write_text(json.dumps({known.servers: {"barrack": there}}, indent=2), encoding="utf-8")
+    done = run(client)
+    made = entry(client, path)
+    assert made["args"] == ["barrack-mcp", "serve", "--read-only"]
+    assert made["command"] == "uvx"
+    assert made["env"] == there["env"]
+    assert made["startup_timeout_sec"] == 5
+    assert "env_vars" not in made
+    assert "inputs" not in held(client, path)
+    assert "/mine" in done.say[1]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_key_in_the_clear_is_told_of_and_a_key_file_takes_it_out(client: str, run: Install, home: Path) -> None:
+    path = prepared(client, home, "")
+    run(client)
+    if CLIENTS[client].format is Format.TOML:
+        path.write_text(
+            f'[mcp_servers.barrack]\ncommand = "x"\nargs = ["serve"]\nenv_vars = ["{KEY}", "MINE"]\n\n'
+            f'[mcp_servers.barrack.env]\n{KEY} = "{CANARY}"\nMINE = "1"\n',
+            encoding="utf-8",
+        )
+    else:
+        there = {"command": "x", "args": ["serve"], "env": {KEY: CANARY, "MINE": "1"}}
+        path.write_text(json.dumps({CLIENTS[client].servers: {"barrack": there}}), encoding="utf-8")
+    done = run(client)
+    assert "in the clear" in done.say[1]
+    assert CANARY not in " ".join(done.say)
+    assert entry(client, path)["env"][KEY] == CANARY
+    run(client, key_file=home / "key")
+    made = entry(client, path)
+    assert made["env"] == {"MINE": "1", KEY_FILE: str(home / "key")}
+    assert made.get("env_vars", ["MINE"]) == ["MINE"]
+
+
+def test_codex_may_get_its_variable_beside_others(run: Install, home: Path) -> None:
+    path = prepared(
+        "codex", home, '[mcp_servers.barrack]\ncommand = "x"\nargs = ["serve"]\nenv_vars = ["BARRACK_TOOLSETS"]\n'
+    )
+    run("codex")
+    assert entry("codex", path)["env_vars"] == ["BARRACK_TOOLSETS", KEY]
+
+
+@pytest.mark.parametrize("client", JSON_CLIENTS)
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [('{\n  "a": nope\n}\n', "line 2, column 8"), ('{"a": 1', "line 1, column 8")],
+)
+def test_a_broken_file_is_refused_untouched_with_its_place(
+    client: str, text: str, where: str, run: Install, home: Path
+) -> None:
+    path = prepared(client, home, text)
+    with pytest.raises(InstallError, match=where) as caught:
+        run(client)
+    assert str(path) in str(caught.value)
+    assert path.read_text(encoding="utf-8") == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("a = 1\nb = nope\n", "line 2, column 5"), ("a = 1\na = 2\n", "line 2"), ('x = "', "line 1")]
+)
+def test_broken_toml_is_refused_untouched_with_its_place(text: str, where: str, run: Install, home: Path) -> None:
+    path = prepared("codex", home, text)
+    with pytest.raises(InstallError, match=where):
+        run("codex")
+    assert path.read_text(encoding="utf-8") == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("client", sorted(set(JSON_CLIENTS) - set(JSONC_CLIENTS)))
+def test_a_comment_is_broken_json_for_a_client_that_reads_none(client: str, run: Install, home: Path) -> None:
+    prepared(client, home, "{} // mine\n")
+    with pytest.raises(InstallError, match="comment"):
+        run(client)
+
+
+def test_bytes_that_are_no_text_are_refused(run: Install, home: Path) -> None:
+    path = prepared("cursor", home, "")
+    path.write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(InstallError, match="not UTF-8"):
+        run("cursor")
+    assert path.read_bytes() == b'{"a": "\xff"}'
+
+
+@pytest.mark.parametrize(
+    ("client", "text", "why"),
+    [
+        ("cursor", "[]", "not an object"),
+        ("cursor", '{"mcpServers": []}', "mcpServers"),
+        ("cursor", '{"mcpServers": {"barrack": {"url": "http://x"}}}', "starts something else"),
+        ("cursor", '{"mcpServers": {"barrack": {"args": "serve"}}}', "starts something else"),
+        ("cursor", '{"mcpServers": {"barrack": {"args": ["serve"], "env": 1}}}', "env"),
+        ("vscode", '{"inputs": {}}', "inputs"),
+        ("codex", "mcp_servers = 1\n", "mcp_servers"),
+        ("codex", '[mcp_servers.barrack]\nargs = ["serve"]\nenv_vars = "X"\n', "env_vars"),
+    ],
+)
+def test_what_can_not_be_edited_safely_is_refused_with_what_to_paste(
+    client: str, text: str, why: str, run: Install, home: Path
+) -> None:
+    path = prepared(client, home, text)
+    with pytest.raises(InstallError, match=why) as caught:
+        run(client)
+    assert "barrack-mcp" in caught.value.snippet
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mcp_servers = { mine = { command = "x" } }\n',
+        'mcp_servers.mine.command = "x"\n',
+        '[mcp_servers]\nmine = { command = "x" }\n[tui]\na = 1\n',
+        '[mcp_servers.mine]\ncommand = "x"\n\n[tui]\na = 1\n\n[mcp_servers.yours]\ncommand = "y"\n',
+        '[mcp_servers.barrack.env]\nMINE = "1"\n\n[tui]\na = 1\n\n[mcp_servers.barrack]\nargs = ["serve"]\n',
+        'a = 1\r\n[mcp_servers.mine]\r\ncommand = "x"\r\n',
+        'mcp_servers.mine.args = ["x"]\nbarrack.args = ["serve"]\n# here tomlkit would write something else\n',
+    ],
+)
+def test_unusual_toml_is_edited_right_or_refused(text: str, run: Install, home: Path) -> None:
+    path = prepared("codex", home, text)
+    before = tomllib.loads(text)
+    refused: list[InstallError] = []
+    try:
+        run("codex")
+    except InstallError as error:
+        refused.append(error)
+    if refused:
+        assert refused[0].snippet
+        assert path.read_bytes() == text.encode()
+        return
+    after = tomllib.loads(path.read_bytes().decode())
+    ours = after["mcp_servers"].pop("barrack")
+    before["mcp_servers"].pop("barrack", None)
+    assert ours["args"] == ["barrack-mcp", "serve"]
+    assert after == before
+    assert text.count("\r\n") == 0 or path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
+
+
+def test_an_empty_file_a_byte_order_mark_and_windows_lines_are_kept_as_they_are(run: Install, home: Path) -> None:
+    path = prepared("vscode", home, '\ufeff{\r\n  "servers": {}\r\n}\r\n')
+    run("vscode")
+    made = path.read_bytes().decode()
+    assert made.startswith("\ufeff{\r\n")
+    assert made.count("\n") == made.count("\r\n")
+    empty = prepared("cursor", home, " \n")
+    run("cursor")
+    assert entry("cursor", empty)["command"] == "uvx"
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_written(run: Install, home: Path) -> None:
+    target = home / "dotfiles" / "cursor.json"
+    target.parent.mkdir(parents=True)
+    target.write_text("{}", encoding="utf-8")
+    link = place(CLIENTS["cursor"], home=home, platform="linux", environ={})
+    link.parent.mkdir()
+    link.symlink_to(target)
+    run("cursor")
+    assert link.is_symlink()
+    assert entry("cursor", target)["command"] == "uvx"
+
+
+def test_a_write_of_another_program_meanwhile_is_not_lost(run: Install, home: Path) -> None:
+    path = prepared("claude-code", home, "{}")
+
+    def meanwhile() -> float:
+        path.write_text('{"theirs": 1}', encoding="utf-8")
+        return NOW
+
+    with pytest.raises(InstallError, match="changed by another program"):
+        run("claude-code", now=meanwhile)
+    assert path.read_text(encoding="utf-8") == '{"theirs": 1}'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_place_that_can_not_be_written_is_told(run: Install, home: Path) -> None:
+    home.mkdir()
+    (home / ".cursor").write_text("a file", encoding="utf-8")
+    with pytest.raises(InstallError, match="can't be read or written"):
+        run("cursor")
+    place(CLIENTS["gemini"], home=home, platform="linux", environ={}).mkdir(parents=True)
+    with pytest.raises(InstallError, match="can't be read or written"):
+        run("gemini")
+
+
+def test_two_backups_of_one_moment_are_two_files(run: Install, home: Path) -> None:
+    prepared("cursor", home, "{}")
+    first = run("cursor").backup
+    second = run("cursor", simulator=True).backup
+    assert first is not None
+    assert second is not None
+    assert second.name == first.name.replace("Z.bak", "Z-2.bak")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("claude_code", "claude-code"), ("VSCode", "vscode"), ("curser", "cursor"), ("Claude Desktop", "claude-desktop")],
+)
+def test_a_mistyped_client_is_guessed(typed: str, meant: str, run: Install) -> None:
+    with pytest.raises(UnknownClientError, match=f"did you mean {meant}"):
+        run(typed)
+
+
+def test_a_client_that_is_like_none_is_told_all(run: Install) -> None:
+    with pytest.raises(UnknownClientError) as caught:
+        run("emacs")
+    assert all(name in str(caught.value) for name in CLIENTS)
+
+
+@pytest.mark.parametrize(
+    ("client", "platform", "environ", "path"),
+    [
+        ("claude-desktop", "darwin", {}, "Library/Application Support/Claude/claude_desktop_config.json"),
+        ("claude-desktop", "win32", {}, "AppData/Roaming/Claude/claude_desktop_config.json"),
+        ("claude-desktop", "linux", {}, ".config/Claude/claude_desktop_config.json"),
+        ("claude-code", "linux", {}, ".claude.json"),
+        ("claude-code", "linux", {"CLAUDE_CONFIG_DIR": "{home}/x"}, "x/.claude.json"),
+        ("vscode", "darwin", {}, "Library/Application Support/Code/User/mcp.json"),
+        ("vscode", "win32", {"APPDATA": "{home}/y"}, "y/Code/User/mcp.json"),
+        ("vscode", "linux", {"XDG_CONFIG_HOME": "{home}/z"}, "z/Code/User/mcp.json"),
+        ("cursor", "win32", {}, ".cursor/mcp.json"),
+        ("codex", "linux", {}, ".codex/config.toml"),
+        ("codex", "linux", {"CODEX_HOME": "{home}/c"}, "c/config.toml"),
+        ("gemini", "darwin", {}, ".gemini/settings.json"),
+    ],
+)
+def test_each_client_has_its_place(client: str, platform: str, environ: dict[str, str], path: str, home: Path) -> None:
+    moved = {name: value.format(home=home) for name, value in environ.items()}
+    assert place(CLIENTS[client], home=home, platform=platform, environ=moved) == home / path
+
+
+def test_the_store_editions_of_claude_desktop_keep_their_own_file(home: Path) -> None:
+    local = home / "AppData" / "Local"
+    packaged = local / "Packages" / "Claude_abc" / "LocalCache" / "Roaming" / "Claude"
+    newer = local / "Claude-Data" / "claude_abc"
+    for folder in (packaged, newer):
+        folder.mkdir(parents=True)
+        found = place(CLIENTS["claude-desktop"], home=home, platform="win32", environ={})
+        assert found.parent == folder
+
+
+def test_what_starts_the_server_is_uvx_where_it_is_else_what_runs_now(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    assert command(Launcher.AUTO, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
+    assert command(Launcher.UVX, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
+    module = (str(python), "-m", "barrack_mcp")
+    assert command(Launcher.AUTO, uvx=None, python=python, platform="linux") == module
+    (python.parent / "barrack-mcp").touch()
+    script = (str(python.parent / "barrack-mcp"),)
+    assert command(Launcher.HERE, uvx="/u/uvx", python=python, platform="linux") == script
+    assert command(Launcher.HERE, uvx=None, python=python, platform="win32") == module
+    with pytest.raises(NoLauncherError, match="uvx is not on the PATH"):
+        command(Launcher.UVX, uvx=None, python=python, platform="linux")
+
+
+def test_on_windows_nobody_is_told_to_chmod(run: Install) -> None:
+    (told,) = [sentence for sentence in run("claude-desktop", platform="win32").say if "Put your API key" in sentence]
+    assert "chmod" not in told

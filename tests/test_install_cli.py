@@ -1,0 +1,88 @@
+"""`barrack-mcp install` and `barrack-mcp tools --stats` as a person types them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from barrack_mcp import listing
+from barrack_mcp.cli import app
+from barrack_mcp.install.clients import CLIENTS, place
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def typed(home: Path, *words: str, path: str = "") -> Result:
+    moved = dict.fromkeys(("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "APPDATA", "LOCALAPPDATA"), "")
+    env = {"HOME": str(home), "USERPROFILE": str(home), "PATH": path, **moved}
+    return CliRunner().invoke(app, [*words], env=env)
+
+
+def file_of(client: str, home: Path) -> Path:
+    return place(CLIENTS[client], home=home, platform=sys.platform, environ={})
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_install_writes_says_what_is_left_to_do_and_the_second_time_changes_nothing(client: str, home: Path) -> None:
+    first = typed(home, "install", client)
+    assert first.exit_code == 0
+    assert first.stdout.startswith(f"Wrote {file_of(client, home)}.")
+    assert CLIENTS[client].then in first.stdout
+    again = typed(home, "install", client)
+    assert again.exit_code == 0
+    assert "has it already" in again.stdout
+
+
+def test_what_is_printed_can_be_pasted_and_nothing_is_written(home: Path) -> None:
+    done = typed(home, "install", "cursor", "--print", "--simulator", "--launcher", "here")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["mcpServers"]["barrack"]["args"][-2:] == ["serve", "--simulator"]
+    assert str(file_of("cursor", home)) in done.stderr
+    assert not home.exists()
+
+
+def test_uvx_is_named_by_its_path_where_it_is_on_the_path(home: Path) -> None:
+    uvx = home / "bin" / ("uvx.exe" if sys.platform == "win32" else "uvx")
+    uvx.parent.mkdir(parents=True)
+    uvx.touch(mode=0o755)
+    done = typed(home, "install", "cursor", "--print", path=str(uvx.parent))
+    assert json.loads(done.stdout)["mcpServers"]["barrack"]["command"] == str(uvx)
+    refused = typed(home, "install", "cursor", "--launcher", "uvx")
+    assert refused.exit_code == 2
+    assert "--launcher here" in refused.stderr
+
+
+def test_a_mistyped_client_ends_with_2_and_a_guess(home: Path) -> None:
+    done = typed(home, "install", "claude_code")
+    assert done.exit_code == 2
+    assert "did you mean claude-code?" in done.stderr
+
+
+def test_a_file_that_can_not_be_edited_ends_with_1_and_what_to_paste(home: Path) -> None:
+    path = file_of("cursor", home)
+    path.parent.mkdir(parents=True)
+    path.write_text("[]", encoding="utf-8")
+    done = typed(home, "install", "cursor")
+    assert done.exit_code == 1
+    assert "not an object" in done.stderr
+    assert "barrack" in json.loads(done.stdout)["mcpServers"]
+    assert path.read_text(encoding="utf-8") == "[]"
+
+
+def test_a_key_file_is_named_in_the_clients_file(home: Path) -> None:
+    assert typed(home, "install", "gemini", "--key-file", str(home / "key")).exit_code == 0
+    written = json.loads(file_of("gemini", home).read_text(encoding="utf-8"))
+    assert written["mcpServers"]["barrack"]["env"] == {"BARRACK_API_KEY_FILE": str(home / "key")}
+
+
+def test_the_sizes_of_the_surfaces_are_shown(home: Path) -> None:
+    done = typed(home, "tools", "--stats")
+    assert done.exit_code == 0
+    assert done.stdout.rstrip("\n") == listing.as_stats()

@@ -1,0 +1,146 @@
+"""What a caller's secrets are: kept out of every record, and private keys refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.dispatch import Answer
+from barrack_mcp.guard.guard import Caller
+from barrack_mcp.mask import SECRET, masked, secrets_in
+from barrack_mcp.simulator import create_app
+from barrack_mcp.validate import BadArgumentsError, validated
+from tests import examples
+from tests.answers import Answers, dispatcher
+
+pytestmark = pytest.mark.anyio
+
+STATE: Any = create_app(now=lambda: 0.0).state.barrack.state()
+WRITES = [operation for operation in OPERATIONS if not operation.reads]
+CANARY = "hunter2-canary"
+SECRETS = {
+    ("deploy_instance", "cloud_init"),
+    ("deploy_instance", "jupyter_password"),
+    ("create_startup_script", "script"),
+    ("update_startup_script", "script"),
+}
+PRIVATE = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----",
+    "#!/bin/sh\ncat > key <<END\n-----BEGIN EC PRIVATE KEY-----\nMHc=\nEND\n",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
+    "PuTTY-User-Key-File-3: ssh-ed25519",
+)
+each_write = pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.tool)
+
+
+def places(operation: Operation) -> Iterator[tuple[str, Any]]:
+    """Every place in an operation's arguments where a text may stand, with what makes an argument of a text."""
+    for name, schema in arguments_schema(operation.arguments)["properties"].items():
+        for wrap in _wraps(schema):
+            yield name, wrap
+
+
+def _wraps(schema: JsonObject) -> Iterator[Any]:
+    match schema["type"]:
+        case "string":
+            yield lambda text: text
+        case "array":
+            for inner in _wraps(schema["items"]):
+                yield lambda text, inner=inner: [inner(text)]
+                yield lambda text, inner=inner: json.dumps([inner(text)])
+                yield (
+                    lambda text, inner=inner: json.dumps([inner(text)]).replace("-", "\\u002d").replace("P", "\\u0050")
+                )
+        case "object":
+            for name, part in schema.get("properties", {}).items():
+                for inner in _wraps(part):
+                    yield lambda text, inner=inner, name=name: {name: inner(text)}
+                    yield lambda text, inner=inner, name=name: json.dumps({name: inner(text)})
+            yield lambda text: {text: 1}
+
+
+def test_the_sweep_finds_arguments_in_lists_and_objects() -> None:
+    found = sum(1 for operation in WRITES for _ in places(operation))
+    assert len(WRITES) == 32
+    assert found > 100
+
+
+@pytest.mark.promise("S4")
+@each_write
+@pytest.mark.parametrize("key", PRIVATE, ids=lambda key: key.splitlines()[0])
+async def test_a_private_key_in_any_text_of_any_write_is_refused_and_nothing_is_sent(
+    operation: Operation, key: str
+) -> None:
+    transport = Answers()
+    house = dispatcher(transport)
+    good = examples.good(operation, STATE)
+    for name, wrap in places(operation):
+        answer = await house.call(operation.tool, good | {name: wrap(key)}, Caller("local:0"))
+        assert isinstance(answer, Answer)
+        assert answer.structured["outcome"] == "refused"
+        assert "BEGIN" not in answer.text
+        assert name in answer.text
+    named = await house.call(operation.tool, good | {key: 1}, Caller("local:0"))
+    assert isinstance(named, Answer)
+    assert named.structured["outcome"] == "refused"
+    assert "BEGIN" not in named.text
+    assert not transport.requests
+
+
+def test_a_private_key_behind_the_escapes_of_json_text_is_found() -> None:
+    operation = next(operation for operation in WRITES if operation.tool == "deploy_instance")
+    rule = {"direction": "ingress", "ethertype": "IPv4", "protocol": PRIVATE[2], "remote_ip_prefix": "203.0.113.0/24"}
+    hidden = json.dumps([rule]).replace("PRIVATE", "\\u0050RIVATE")
+    with pytest.raises(BadArgumentsError, match="security_rules: must not hold a private key"):
+        validated(operation, examples.good(operation, STATE) | {"security_rules": hidden})
+
+
+@pytest.mark.promise("S4")
+@each_write
+def test_no_secret_argument_is_kept(operation: Operation) -> None:
+    secrets = {name for tool, name in SECRETS if tool == operation.tool}
+    good = examples.good(operation, STATE)
+    for name in arguments_schema(operation.arguments)["properties"]:
+        for value in (CANARY, [CANARY], {"a": CANARY}, {"a": [CANARY]}):
+            kept = masked(operation, good | {name: value})
+            assert (CANARY in json.dumps(kept)) == (name not in secrets), name
+            if name in secrets:
+                assert kept[name] == SECRET
+                assert secrets_in(operation, {name: value}) == (CANARY,)
+            else:
+                assert kept[name] == value
+                assert not secrets_in(operation, {name: value})
+    assert {name: value for name, value in masked(operation, good).items() if name not in secrets} == {
+        name: value for name, value in good.items() if name not in secrets
+    }
+
+
+def test_all_secret_arguments_are_declared_where_they_are_described() -> None:
+    found = {
+        (operation.tool, name)
+        for operation in OPERATIONS
+        for name in operation.arguments.model_fields
+        if masked(operation, {name: "x"}) == {name: SECRET}
+    }
+    assert found == SECRETS
+
+
+@each_write
+def test_what_is_no_argument_and_what_is_a_private_key_is_not_kept_either(operation: Operation) -> None:
+    name = next(iter(operation.arguments.model_fields))
+    kept = masked(operation, {"jupyter_pasword": CANARY, name: PRIVATE[0]})
+    assert kept == {"jupyter_pasword": SECRET, name: SECRET}
+
+
+def test_an_absent_secret_is_told_as_absent() -> None:
+    operation = next(operation for operation in WRITES if operation.tool == "deploy_instance")
+    assert masked(operation, {"jupyter_password": None}) == {"jupyter_password": None}
