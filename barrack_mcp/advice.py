@@ -61,8 +61,8 @@ def next_step(operation: Operation, error: ApiError) -> str:
             return f"Nothing was changed; try again {wait}."
         case Failure.UNREACHABLE:
             return "Nothing was sent; check the network and the API's address."
-        case Failure.REDIRECTED:
-            return _guess(operation)
+        case Failure.REDIRECTED | Failure.SILENT:
+            return _guess(operation, error)
         case Failure.REJECTED:
             return _after_rejection(operation, error)
         case _:
@@ -73,9 +73,9 @@ def _after_rejection(operation: Operation, error: ApiError) -> str:
     if _PROFILE.search(error.words):
         return "Complete the account's profile at barrack.ai, then try again."
     if error.status == _METHOD_NOT_ALLOWED:
-        return _guess(operation)
+        return _guess(operation, error)
     if error.status == _NOT_FOUND:
-        return " ".join(part for part in (_which(operation), _guess(operation)) if part)
+        return " ".join(part for part in (_which(operation), _guess(operation, error)) if part)
     if error.status == _CONFLICT and operation.look is not None:
         return f"{operation.look.tool} shows the present state."
     return ""
@@ -91,7 +91,12 @@ def _which(operation: Operation) -> str:
     return f"Check {', '.join(ids)}" + (f"; {lister} shows what exists." if lister else ".")
 
 
-def _guess(operation: Operation) -> str:
-    if operation.provenance == "documented":
+def _guess(operation: Operation, error: ApiError) -> str:
+    """Say that the path itself may be wrong, where nothing vouches for it."""
+    if not error.guess:
         return ""
-    return f"The path {operation.method} {operation.path} is inferred, not documented; the API may have it elsewhere."
+    return (
+        f"This path is our guess: {error.guess} of {operation.tool} is inferred, not documented, and the API may have "
+        f"it elsewhere. barrack-mcp doctor finds out which paths work; the operator puts the right one under "
+        f"operations.{operation.tool}.path in the contract file."
+    )

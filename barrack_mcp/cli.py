@@ -30,8 +30,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+contract_app = typer.Typer(
+    name="contract",
+    help="How the API is spelled: what we know of it, compared with the vendor's own document, and mended by data.",
+    no_args_is_help=True,
+)
+app.add_typer(contract_app)
+
 _USAGE: Final = 2
 
+Openapi = Annotated[str, typer.Argument(metavar="OPENAPI", help="The API's OpenAPI document: a file or an address.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Simulator = Annotated[bool, typer.Option("--simulator", help="Use the embedded simulator: no account, no network.")]
 
 
@@ -253,6 +262,59 @@ def install(
         typer.echo(done.snippet, nl=False)
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the report there, too: .json, else Markdown.")] = None,
+    simulator: Simulator = False,
+) -> None:
+    """Say what is wrong between here and the API, and how to mend it; sends nothing but GET, never writes."""
+    from barrack_mcp.doctor import command
+
+    raise typer.Exit(_run(command.doctor, _settings(simulator=simulator or None), as_json=as_json, out=out))
+
+
+@contract_app.command("show")
+def contract_show(as_json: AsJson = False) -> None:
+    """Show every operation's method and path, and what is known of them."""
+    from barrack_mcp import contracting
+
+    raise typer.Exit(_run(contracting.show, _settings(), json_wanted=as_json))
+
+
+@contract_app.command("diff")
+def contract_diff(
+    openapi: Openapi,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each difference by itself, those for information included.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an OpenAPI document with our catalogue; changes nothing."""
+    from barrack_mcp import contracting
+
+    raise typer.Exit(_run(contracting.diff, openapi, everything=everything, json_wanted=as_json))
+
+
+@contract_app.command("adopt")
+def contract_adopt(
+    openapi: Openapi,
+    out: Annotated[Path | None, typer.Option("--out", help="A new file for the overrides; else stdout.")] = None,
+) -> None:
+    """Write the overrides that bring our catalogue to an OpenAPI document."""
+    from barrack_mcp import contracting
+
+    raise typer.Exit(_run(contracting.adopt, openapi, out=out))
+
+
+@contract_app.command("export")
+def contract_export() -> None:
+    """Print our catalogue as an OpenAPI 3.1 document."""
+    from barrack_mcp import contracting
+
+    typer.echo(contracting.export(), nl=False)
 
 
 @app.command()

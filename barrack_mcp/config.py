@@ -148,6 +148,12 @@ class Settings(BaseModel):
     auth_template: Annotated[str, AfterValidator(_template)] = Field(
         "Bearer {key}", description="Value of that header."
     )
+    contract: Path | None = Field(
+        None, description="A TOML file that says where the API differs from what we ship; `contract` shows the result."
+    )
+    openapi: str | None = Field(
+        None, description="The API's own OpenAPI document, a file or an address; followed wherever it is sure."
+    )
     simulator: Switch = Field(default=False, description="The embedded simulator instead of the network.")
     toolsets: Annotated[Words, _known("toolset", _SETS)] = Field(
         ("all",), description="Groups of tools to offer: all, core, or names of toolsets."

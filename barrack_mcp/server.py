@@ -34,13 +34,14 @@ from mcp.types import (
 )
 from pydantic import SecretStr
 
-from barrack_mcp import __version__
+from barrack_mcp import __version__, resources
 from barrack_mcp.api import webhook
 from barrack_mcp.api.client import open_client
 from barrack_mcp.audit import Audit, AuditError
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.config import Settings
+from barrack_mcp.dialect import open_contract, place
 from barrack_mcp.dispatch import Answer, Dispatcher, UnknownToolError, reader
 from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.decide import Mode
@@ -135,7 +136,8 @@ def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | No
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=input_schema,
-        cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")},
+        **resources.handlers(dispatcher, lambda _: Caller(_LOCAL_USER)),
+        cache_hints=dict.fromkeys(("tools/list", *resources.LISTS), CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")),
     )
     server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
     return server
@@ -187,7 +189,9 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
         from barrack_mcp.simulator import create_app  # noqa: PLC0415 - not needed on a real account, and not small
 
         app = create_app()
-    url = "http://127.0.0.1/api" if app else settings.api_url
+    contract = await open_contract(settings)
+    url, auth_header, auth_template = place(settings, contract)
+    url = "http://127.0.0.1/api" if app else url
     account = f"{url} {_digest(settings.key)}"
     record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
     if record is not None:
@@ -196,9 +200,10 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
         open_client(
             url=url,
             key=settings.key,
-            auth_header="Authorization" if app else settings.auth_header,
-            auth_template="Bearer {key}" if app else settings.auth_template,
+            auth_header="Authorization" if app else auth_header,
+            auth_template="Bearer {key}" if app else auth_template,
             seconds=settings.timeout,
+            contract=contract,
             app=app,
         ) as client,
         open_state(
@@ -245,7 +250,11 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
         server = create_server(
             Dispatcher(
                 client=client,
-                surface={operation.tool: operation for operation in OPERATIONS if settings.offers(operation)},
+                surface={
+                    operation.tool: contract.operation(operation)
+                    for operation in OPERATIONS
+                    if settings.offers(operation)
+                },
                 guard=guard,
                 writer=writer,
                 currency=settings.currency,

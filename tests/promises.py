@@ -41,6 +41,7 @@ PROMISES = (
         "N8", "HTML, wrong types, 50 MB, a million rows, deep nesting", "a typed error; memory grows by under 64 MB"
     ),
     Promise("N9", "a call without an answer, made again", "held back until the read that tells has been made"),
+    Promise("N10", "404 of an unverified path, every operation", "failed with what mends it; 0 effects"),
     Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
     Promise("R3", "500 calls at once (the API's side)", "16 at the API, 256 wait, the rest is told busy"),
     Promise(
@@ -59,5 +60,6 @@ PROMISES = (
     Promise("P1", "the end of input, signals, kill -9; idle and in mid-write", "exit 0 after what was sent; an intent"),
     Promise("P2", "the record: each byte flipped, lines dropped, swapped, cut; 8 writers", "the break is located"),
     Promise("P3", "every write", "the record says who, what, how it was confirmed and what came of it"),
+    Promise("P8", "every schema, by the rules of each family of clients", "no rule is broken"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
 )

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from barrack_mcp import manifests
-from barrack_mcp.catalogue import OPERATIONS, Risk
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.config import NAMES
+from barrack_mcp.contract.loading import load
+from barrack_mcp.contract.wire import Contract
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +55,11 @@ def test_each_json_example_is_json_and_starts_the_product(block: str) -> None:
 
 @pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
 def test_each_toml_example_is_toml_and_starts_the_product(block: str) -> None:
-    server = tomllib.loads(block)["mcp_servers"]["barrack"]
+    table = tomllib.loads(block)
+    if "mcp_servers" not in table:
+        assert Contract(load(block.encode(), "README.md")).for_(BY_TOOL["list_instances"]).path == "/v2/machines"
+        return
+    server = table["mcp_servers"]["barrack"]
     assert (server["command"], server["args"]) == ("barrack-mcp", ["serve"])
     assert set(server["env"]) <= set(NAMES)
 

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
-from urllib.parse import quote
 
 import anyio
 import httpx2
@@ -25,12 +24,14 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
 from barrack_mcp.catalogue import JsonObject, Operation, Retry
+from barrack_mcp.contract.wire import Contract, Sent, Wire, WireError
 from barrack_mcp.redact import Redaction
 
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
 make an effect uncertain that need not be."""
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NO_SUCH_PATH: Final = (404, 405)
 _TALKATIVE: Final = ("httpx2", "httpcore2")
 
 
@@ -54,6 +55,7 @@ class Client:
         url: Base URL without a trailing slash.
         auth: What attaches the key; None where there is none.
         seconds: Time for one call in all: waiting for a turn, all requests, and the pauses between them.
+        contract: How each operation is spelled; as shipped if None.
         per_minute: Requests in any minute at most; None for no limit.
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
@@ -69,6 +71,7 @@ class Client:
         url: str,
         auth: KeyAuth | None,
         seconds: float,
+        contract: Contract | None = None,
         per_minute: int | None = PER_MINUTE,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -82,6 +85,7 @@ class Client:
         self._url = url
         self._auth = auth
         self._seconds = seconds
+        self._contract = contract if contract is not None else Contract()
         self._now = now
         self._sleep = sleep
         self._random = random
@@ -109,7 +113,7 @@ class Client:
             on_attempt: Told of each request when it is over, unless it was cancelled.
 
         Returns:
-            The body of a successful answer: mostly an object, sometimes a list; `{}` if there is none.
+            The body of a successful answer, under our names: mostly an object, sometimes a list; `{}` if there is none.
 
         Raises:
             ApiError: For everything else, with what is known of the effect and how many requests there were.
@@ -119,7 +123,11 @@ class Client:
                 Failure.NO_KEY,
                 "No API key is set, so nothing was sent; set BARRACK_API_KEY or BARRACK_API_KEY_FILE and start again",
             )
-        parts = self._parts(operation, arguments)
+        wire = self._contract.for_(operation)
+        try:
+            sent = wire.request(arguments)
+        except WireError as error:
+            raise ApiError(Failure.REJECTED, f"{error} Nothing was sent") from None
         self._budget.earn()
         deadline = self._now() + self._seconds
         attempts = 0
@@ -132,9 +140,10 @@ class Client:
                     with self._circuit.watching():
                         begun = True
                         attempts += 1
-                        status, body = await self._once(operation, parts, deadline, attempts)
+                        status, body = await self._once(operation, sent, deadline, attempts)
             except ApiError as error:
                 error.attempts = attempts
+                _explain(error, wire)
                 if begun and on_attempt is not None:
                     on_attempt(Attempt(attempts, error.status, error.failure))
                 if not begun and failed is not None:
@@ -147,6 +156,8 @@ class Client:
             else:
                 if on_attempt is not None:
                     on_attempt(Attempt(attempts, status, None))
+                body = wire.answer(body)
+                self._contract.saw(operation, body)
                 return body
             await self._sleep(wait)
 
@@ -162,7 +173,7 @@ class Client:
             return None
         return wait
 
-    async def _once(self, operation: Operation, parts: JsonObject, deadline: float, number: int) -> tuple[int, Any]:
+    async def _once(self, operation: Operation, sent: Sent, deadline: float, number: int) -> tuple[int, Any]:
         """Send one request; answer status and body."""
         left = deadline - self._now()
         # a read that stalls must leave time to try again: each attempt gets an even share of what is left, the last
@@ -171,10 +182,12 @@ class Client:
         limit = share if operation.retry is Retry.SAFE else left
         progress = _Progress()
         request = self._http.build_request(
-            operation.method,
+            sent.method,
+            self._url + sent.path,
+            params=sent.query,
+            json=sent.body,
             timeout=httpx2.Timeout(None, connect=share),
             extensions={"trace": progress.note},
-            **parts,
         )
         head: httpx2.Response | None = None
         try:
@@ -197,15 +210,6 @@ class Client:
         body = answer.judged(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
         return head.status_code, body
 
-    def _parts(self, operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
-        """Split the arguments into the path, the query and the body."""
-        places = {name: _segment(name, arguments[name]) for name in operation.placeholders}
-        rest = {name: value for name, value in arguments.items() if name not in places}
-        parts: JsonObject = {"url": self._url + operation.path.format_map(places)}
-        if rest:
-            parts["params" if operation.in_query else "json"] = rest
-        return parts
-
 
 class _Progress:
     """How far a request came, as the transport tells it."""
@@ -224,12 +228,15 @@ class _Progress:
         return self._connecting and not self._sending
 
 
-def _segment(name: str, value: Any) -> str:
-    """Bring a value into one segment of a path."""
-    text = quote(str(value), safe="")
-    if text in ("", ".", ".."):
-        raise ApiError(Failure.REJECTED, f"{name} can't stand in a path, so nothing was sent")
-    return text
+def _explain(error: ApiError, wire: Wire) -> None:
+    """Bring an error under our names, and say if it looks as if the path were not the API's."""
+    spelled = error.field_words
+    error.fields = wire.errors(error.fields)
+    if spelled and error.words == spelled:
+        error.words = error.field_words
+    page = error.failure is Failure.SILENT and "a web page" in error.words
+    if wire.guessed and (page or error.failure is Failure.REDIRECTED or error.status in _NO_SUCH_PATH):
+        error.guess = wire.asked
 
 
 def _broken_off(error: Exception, limit: float, *, never_sent: bool) -> ApiError:
@@ -260,6 +267,7 @@ async def open_client(
     auth_header: str,
     auth_template: str,
     seconds: float,
+    contract: Contract | None = None,
     app: ASGIApp | None = None,
     per_minute: int | None = PER_MINUTE,
     now: Callable[[], float] = time.monotonic,
@@ -274,6 +282,7 @@ async def open_client(
         auth_header: Name of the header that carries it.
         auth_template: Value of that header, with `{key}`.
         seconds: Time for one call in all.
+        contract: How each operation is spelled; as shipped if None.
         app: An application to call in this process instead of the network; it needs no limit a minute.
         per_minute: Requests in any minute at most; None for no limit.
         now: A clock that only goes forward, in seconds.
@@ -300,6 +309,7 @@ async def open_client(
             url=url,
             auth=auth,
             seconds=seconds,
+            contract=contract,
             per_minute=per_minute if app is None else None,
             now=now,
             sleep=sleep,

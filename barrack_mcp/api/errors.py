@@ -67,6 +67,8 @@ class ApiError(Exception):
     """The read that failed, where one was made on the way to something else."""
     attempts: int = 0
     """Requests that were begun; 0 if nothing was sent."""
+    guess: str = ""
+    """Method and path, where they are only a guess of ours and the answer looks as if the guess were wrong."""
     lasting: bool = False
     """Whether it would fail the same way again, though failures of its kind may pass."""
 
@@ -77,6 +79,11 @@ class ApiError(Exception):
     def uncertain(self) -> bool:
         """Whether a write may have taken effect."""
         return self.failure in UNCERTAIN
+
+    @property
+    def field_words(self) -> str:
+        """The field errors in one line."""
+        return "; ".join(f"{name}: {words}" for name, words in self.fields.items())
 
     @property
     def sentence(self) -> str:
@@ -103,9 +110,7 @@ def error_from(
     elif isinstance(body, list) and body:
         error.words = _flat(body)
     if not error.words:
-        error.words = (
-            "; ".join(f"{name}: {words}" for name, words in error.fields.items()) or f"The API answered {status}"
-        )
+        error.words = error.field_words or f"The API answered {status}"
     error.words = _shown(error.words)
     if failure in (Failure.THROTTLED, Failure.BROKEN):
         error.retry_after = seconds_to_wait(retry_after, wall=wall)

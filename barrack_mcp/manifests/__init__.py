@@ -9,6 +9,7 @@ from typing import Final
 
 from barrack_mcp import listing
 from barrack_mcp.config import Settings
+from barrack_mcp.contract import openapi
 from barrack_mcp.install.clients import CLIENTS, PUBLISHED, Client, Json, deeplink, document, entry, takes_reference
 from barrack_mcp.install.file import rendered
 from barrack_mcp.manifests import bundle, readme, registry
@@ -57,6 +58,7 @@ def files(package: Package) -> dict[str, Callable[[str], str]]:
     return {
         "README.md": readme.renewed,
         "manifests/tools.json": lambda _: listing.as_json(Settings()) + "\n",
+        "manifests/openapi.json": lambda _: openapi.as_text(openapi.export()),
         "manifests/server.json": lambda _: registry.server_json(package),
         "manifests/mcpb/manifest.json": lambda _: bundle.manifest(package),
         "manifests/mcpb/pyproject.toml": lambda _: bundle.project(package),

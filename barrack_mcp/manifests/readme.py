@@ -10,6 +10,7 @@ from typing import Final
 from barrack_mcp import listing
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.config import NAMES, Settings
+from barrack_mcp.manifests import portable
 
 _BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -43,5 +44,5 @@ def _shown(default: object) -> str:
 
 
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
-    {"tools": lambda: listing.as_markdown(OPERATIONS), "settings": _settings_table}
+    {"tools": lambda: listing.as_markdown(OPERATIONS), "settings": _settings_table, "portable": portable.as_markdown}
 )

@@ -1,0 +1,149 @@
+"""What a value of an override may be: one check for each kind, each with its sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import string
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+from barrack_mcp.catalogue import Request
+from barrack_mcp.contract.overrides import SLASHES, WHOLE_BODY
+from barrack_mcp.contract.shape import JsonValue
+
+Value = TypeVar("Value")
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
+_ARGUMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class MistakeError(Exception):
+    """What is wrong with one value, as the end of a sentence."""
+
+
+def placeholders(path: str) -> tuple[str, ...]:
+    """The names in a path's braces, in order.
+
+    Raises:
+        ValueError: The braces are none that can be filled.
+    """
+    names = []
+    for _, name, form, conversion in string.Formatter().parse(path):
+        if name is not None:
+            if not _ARGUMENT.fullmatch(name) or form or conversion:
+                raise ValueError("has braces that hold no name")
+            names.append(name)
+    return tuple(names)
+
+
+def fit_for_an_argument(name: str) -> bool:
+    """Whether a tool's argument can bear this name."""
+    return bool(_ARGUMENT.fullmatch(name)) and not hasattr(Request, name) and not name.startswith("model_")
+
+
+def checked_url(value: str) -> str:
+    """Check a base URL: https, or this machine; nothing in it but host, port and path.
+
+    Raises:
+        ValueError: What is wrong, without the value.
+    """
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("must be a URL such as https://barrack.ai/api")
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, a query or a fragment")
+    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(host)):
+        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def a_text(value: Any) -> str:
+    """Text that can be shown."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise MistakeError("must be text in quotes")
+    return value
+
+
+def a_name(value: Any) -> str:
+    """A name of the API's, with dots for objects inside objects."""
+    text = a_text(value)
+    if any(not part or " " in part for part in text.split(".")) or len(text) > 200:  # noqa: PLR2004 - no name is longer
+        raise MistakeError("must be a name, or names with dots between")
+    return text
+
+
+def a_result(value: Any) -> str:
+    """The way to the result, or `.` for the whole body."""
+    return WHOLE_BODY if value == WHOLE_BODY else a_name(value)
+
+
+def a_table(value: Any) -> dict[str, Any]:
+    """A table."""
+    if not isinstance(value, dict):
+        raise MistakeError("must be a table")
+    return value
+
+
+def a_list(value: Any) -> list[JsonValue]:
+    """A list."""
+    if not isinstance(value, list):
+        raise MistakeError("must be a list")
+    return value
+
+
+def one_of(known: tuple[Value, ...]) -> Callable[[Any], Value]:
+    """One of a closed set."""
+
+    def check(value: Any) -> Value:
+        if value not in known:
+            raise MistakeError(f"must be one of {', '.join(map(str, known))}")
+        return cast("Value", value)
+
+    return check
+
+
+def a_url(value: Any) -> str:
+    """A base URL."""
+    try:
+        return checked_url(a_text(value))
+    except ValueError as error:
+        raise MistakeError(str(error)) from None
+
+
+def a_header(value: Any) -> str:
+    """The name of a header."""
+    if not _HEADER.fullmatch(a_text(value)):
+        raise MistakeError("must be the name of a header: letters, digits and -")
+    return str(value)
+
+
+def a_template(value: Any) -> str:
+    """The value of the key's header."""
+    if a_text(value).count("{key}") != 1:
+        raise MistakeError("must hold {key} once, as in «Bearer {key}»")
+    return str(value)
+
+
+API: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "url": a_url,
+    "slash": one_of(SLASHES),
+    "auth_header": a_header,
+    "auth_template": a_template,
+    "page": a_name,
+    "limit": a_name,
+    "total": a_name,
+    "total_pages": a_name,
+}

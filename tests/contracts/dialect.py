@@ -1,0 +1,118 @@
+"""The other Barrack's own OpenAPI document: the catalogue's, told in its names, without a mark of ours."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from barrack_mcp.contract.openapi import export
+from tests.contracts.other import ALIKE, ALIKE_VALUES, BODY_OF_DELETE, HEADER, PATHS, POSITION, ROOTS, Json
+
+STATES = ["running", "stopped", "hibernated", "ERROR", "REBOOTING"]
+_STATEFUL = ("VMInstance", "VMResponse", "SnapshotVMResponse", "FirewallVM", "FirewallInstance", "DeploymentData")
+
+
+def written(*, titles: bool = True, ids: bool = True) -> Json:
+    """Write the document; without titles and tags, or without ids, it is one of a careless vendor."""
+    ours = export()
+    by_tool = {
+        operation["operationId"]: (method, path, operation)
+        for path, item in ours["paths"].items()
+        for method, operation in item.items()
+    }
+    schemas = {name: _schema(name, schema) for name, schema in ours["components"]["schemas"].items()}
+    paths: Json = {}
+    for tool, (method, path) in PATHS.items():
+        described = _operation(tool, *by_tool[tool], theirs=path, verb=method, schemas=schemas)
+        if titles:
+            described |= {"summary": by_tool[tool][2]["summary"], "tags": by_tool[tool][2]["tags"]}
+        if ids:
+            described["operationId"] = f"v1_{tool}_op"
+        paths.setdefault(placed(path), {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Other", "version": "9"},
+        "servers": [{"url": "https://other.example/api"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": HEADER}},
+        },
+    }
+
+
+def placed(path: str) -> str:
+    for ours, theirs in ALIKE.items():
+        path = path.replace(f"{{{ours}}}", f"{{{theirs}}}")
+    return path
+
+
+def _schema(name: str, schema: Json) -> Json:
+    made: Json = _bare(schema)
+    properties = made.get("properties", {})
+    if "status" in properties and name in _STATEFUL:
+        properties["status"]["enum"] = STATES
+    for field, table in ALIKE_VALUES.items():
+        if field in properties and field != "status":
+            values = properties[field].get("enum", list(table))
+            properties[field]["enum"] = [table.get(value, value) for value in values if value is not None]
+    renamed = ALIKE | ({"size": ALIKE["size_gb"]} if name == "Image" else {})
+    made["properties"] = {renamed.get(field, field): inner for field, inner in properties.items()}
+    if "required" in made:
+        made["required"] = [ALIKE.get(field, field) for field in made["required"]]
+    return made
+
+
+def _bare(value: Any) -> Any:
+    """Leave out what only our own document says."""
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _bare(inner) for name, inner in value.items() if not name.startswith("x-")}
+    return copy.copy(value)
+
+
+def _operation(tool: str, method: str, path: str, ours: Json, *, theirs: str, verb: str, schemas: Json) -> Json:
+    described: Json = {"responses": {"200": _response(ours, schemas)}}
+    parameters = []
+    moved = {}
+    for parameter in _bare(ours.get("parameters", [])):
+        name = parameter["name"]
+        if name in ALIKE_VALUES and "enum" in parameter["schema"]:
+            parameter["schema"]["enum"] = [ALIKE_VALUES[name].get(each, each) for each in parameter["schema"]["enum"]]
+        parameter["name"] = ALIKE.get(name, name)
+        if parameter["in"] == "path" and f"{{{name}}}" not in theirs:
+            moved[parameter["name"]] = parameter["schema"]
+        else:
+            parameters.append(parameter)
+    if parameters:
+        described["parameters"] = parameters
+    if "requestBody" in ours or moved:
+        schema: Json = ours.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if moved:
+            schema = {"allOf": [schema, {"type": "object", "properties": moved, "required": list(moved)}]}
+        described["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    assert (verb == "DELETE" and "requestBody" in described) == (tool in BODY_OF_DELETE), (tool, method, path)
+    return described
+
+
+def _response(ours: Json, schemas: Json) -> Json:
+    root = ours.get("x-result")
+    name = ours["responses"]["2XX"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    known = {**schemas[name]["properties"]}
+    top = {each: known.pop(each) for each in ("success", "message", "request_id") if each in known}
+    meta = {}
+    for each, theirs in POSITION.items():
+        if ALIKE.get(each, each) in known:
+            meta[theirs] = known.pop(ALIKE.get(each, each))
+    data = {ROOTS.get(each, each) if each == root else each: inner for each, inner in known.items()}
+    top["data"] = {"type": "object", "properties": data}
+    if meta:
+        top["meta"] = {"type": "object", "properties": meta}
+    return {"description": "ok", "content": {"application/json": {"schema": {"type": "object", "properties": top}}}}
+
+
+def as_bytes(document: Json) -> bytes:
+    return json.dumps(document).encode()
