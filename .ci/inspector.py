@@ -1,73 +1,222 @@
-"""Call every tool through the MCP Inspector's command line, in both protocol eras; count effects.
+"""List and call the tools through the MCP Inspector's command lines; count effects.
 
-An implementation of MCP that shares no code with ours reads our tools and calls them. Two workers, each with a
-simulator of its own, whose time stands still.
+An implementation of MCP that shares no code with ours reads our tools and calls them, in both protocol eras. Its
+`mcpdo` holds one stdio connection for each era and calls every tool over it; its `--cli` lints the list strictly and
+calls a few tools of each risk over stdio, streamable HTTP and SSE. Each connection has a simulator of its own, whose
+time stands still.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
+from subprocess import DEVNULL
 from typing import Any
 
 import anyio
+import httpx2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from barrack_mcp.catalogue import OPERATIONS, Operation
+from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
 from barrack_mcp.simulator import create_app
 from tests import examples
-from tests.running import EVERY_RISK, KEY, listening
+from tests.running import EVERY_RISK, KEY, STATES, environment, listening
 
 ERAS = ("legacy", "modern")
-WORKERS = 2
+REMOTE = {"http": "mcp", "sse": "sse"}
+"""Transports over a socket, and their paths."""
+OF_EACH_RISK = 2
 LONGEST_S = 60
+SERVE = (sys.executable, "-m", "barrack_mcp", "serve")
 
 
-async def inspect(inspector: str, era: str, url: str, *request: str) -> Any:
-    """Run the Inspector once and answer what it printed."""
-    settings = {"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_UNATTENDED": EVERY_RISK}
-    options = [option for name, value in settings.items() for option in ("-e", f"{name}={value}")]
-    command = [inspector, "--cli", "--protocol-era", era, "--format", "json", "-q", *options, *request]
+@dataclass(frozen=True)
+class Inspector:
+    """Where its commands are, what they find in their environment, and how often they called a tool."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    calls: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, command: str, *arguments: str) -> Any:
+        """Run a command and answer what it printed."""
+        with anyio.fail_after(LONGEST_S):
+            done = await anyio.run_process(
+                [str(self.folder / command), *arguments], env=self.environment, check=False, stdin=DEVNULL
+            )
+        if done.returncode:
+            shown = f"exit {done.returncode}: {done.stdout[:2_000]!r} {done.stderr[:2_000]!r}"
+            raise AssertionError(f"{command} {' '.join(arguments)}: {shown}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def settings(simulator: str) -> dict[str, str]:
+    """What a server is told, with a state of its own: no server may know of another's calls."""
+    return {
+        "BARRACK_API_URL": f"{simulator}/api",
+        "BARRACK_API_KEY": KEY,
+        "BARRACK_UNATTENDED": EVERY_RISK,
+        "BARRACK_STATE": f"{tempfile.mkdtemp(dir=STATES.name)}/state.db",
+    }
+
+
+def options(simulator: str) -> list[str]:
+    """The settings as the Inspector takes them for a server that it starts."""
+    return [part for name, value in settings(simulator).items() for part in ("-e", f"{name}={value}")]
+
+
+@asynccontextmanager
+async def served(transport: str, simulator: str) -> AsyncIterator[list[str]]:
+    """Run a server on a free port; gives what makes the Inspector speak with it."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*SERVE, "--transport", transport, "--port", str(port)]
+    async with await anyio.open_process(
+        command, env=environment(**settings(simulator)), stdout=DEVNULL, stderr=DEVNULL
+    ) as process:
+        try:
+            await until_healthy(f"http://127.0.0.1:{port}/health")
+            yield ["--server-url", f"http://127.0.0.1:{port}/{REMOTE[transport]}", "--transport", transport]
+        finally:
+            process.terminate()
+
+
+async def until_healthy(url: str) -> None:
+    """Wait until a server answers."""
     with anyio.fail_after(LONGEST_S):
-        done = await anyio.run_process([*command, sys.executable, "-m", "barrack_mcp", "serve"], check=False)
-    if done.returncode:
-        raise AssertionError(f"{' '.join(request)}: exit {done.returncode}: {done.stdout!r} {done.stderr!r}")
-    return json.loads(done.stdout)
+        async with httpx2.AsyncClient() as http:
+            while True:
+                try:
+                    (await http.get(url)).raise_for_status()
+                except httpx2.ConnectError:
+                    await anyio.sleep(0.05)
+                else:
+                    return
 
 
-async def worker(inspector: str, take: Callable[[], tuple[Operation, str] | None]) -> None:
-    """Take calls until there are none; each write must have one effect, each read none."""
+async def lint(inspector: Inspector, era: str, server: Sequence[str]) -> None:
+    """List the tools; the list is the catalogue's.
+
+    An error ends the Inspector with 6. Warnings don't: the one kind of them that is let pass says that a value of an
+    answer may be null beside its type, which the API's answers may.
+    """
+    printed = await inspector.run(
+        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q"),
+        *("--strict", "--method", "tools/list", *server),
+    )
+    if [tool["name"] for tool in printed["result"]["tools"]] != [operation.tool for operation in OPERATIONS]:
+        raise AssertionError(f"{era}: the list is not the catalogue's")
+    for tool in printed.get("schemaFindings", []):
+        for finding in tool["findings"]:
+            if not may_be_null(finding):
+                raise AssertionError(f"{era}: {tool['toolName']}: {finding}")
+
+
+def may_be_null(finding: dict[str, str]) -> bool:
+    """Whether a warning says no more than that a value of an answer may be null."""
+    return finding["rule"] == "type-union" and finding["schema"] == "outputSchema" and '"null"' in finding["issue"]
+
+
+async def by_cli(inspector: Inspector, era: str, server: Sequence[str], operation: Operation, arguments: str) -> Any:
+    """Call a tool through a connection for this call alone."""
+    printed = await inspector.run(
+        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q"),
+        *("--method", "tools/call", "--tool-name", operation.tool, "--tool-args-json", arguments, *server),
+    )
+    return printed["result"]
+
+
+async def by_mcpdo(inspector: Inspector, era: str, operation: Operation, arguments: str) -> Any:
+    """Call a tool through the connection that is held."""
+    held = ("--format", "json", "--connection", era)
+    return await inspector.run("mcpdo", *held, "tools/call", operation.tool, "--tool-args-json", arguments)
+
+
+def prepared(operation: Operation, barrack: Any) -> str:
+    """Put the simulator back to its beginning, and make good arguments for it."""
+    barrack.reset()
+    return json.dumps(examples.good(operation, json.loads(json.dumps(barrack.state()))))
+
+
+def had_its_effect(operation: Operation, result: Any, barrack: Any, way: str) -> None:
+    """See that the call succeeded, and that a write had one effect and a read none."""
+    effects = [effect["operation"] for effect in barrack.journal]
+    if result.get("isError") or effects != ([] if operation.reads else [operation.tool]):
+        raise AssertionError(f"{operation.tool}, {way}: effects {effects}, {json.dumps(result)[:500]}")
+
+
+async def every_tool(inspector: Inspector) -> None:
+    """Call every tool over one stdio connection, in one era after the other."""
+    for era in ERAS:
+        app = create_app(now=lambda: 0.0)
+        async with listening(app) as url:
+            connect = ("connect", "--era", era, "--elicit", "off", "--connection", era, *options(url), "--", *SERVE)
+            await inspector.run("mcpdo", "--format", "json", *connect)
+            for operation in OPERATIONS:
+                arguments = prepared(operation, app.state.barrack)
+                result = await by_mcpdo(inspector, era, operation, arguments)
+                had_its_effect(operation, result, app.state.barrack, f"stdio, {era}, held")
+                inspector.calls["mcpdo over stdio"] += 1
+            await inspector.run("mcpdo", "--format", "json", "disconnect", era)
+
+
+async def a_few_tools(inspector: Inspector, era: str) -> None:
+    """Lint the list and call a few tools of each risk over every transport."""
     app = create_app(now=lambda: 0.0)
-    barrack = app.state.barrack
     async with listening(app) as url:
-        while (job := take()) is not None:
-            operation, era = job
-            barrack.reset()
-            arguments = json.dumps(examples.good(operation, json.loads(json.dumps(barrack.state()))))
-            request = ("--method", "tools/call", "--tool-name", operation.tool, "--tool-args-json", arguments)
-            await inspect(inspector, era, url, *request)
-            effects = [effect["operation"] for effect in barrack.journal]
-            if effects != ([] if operation.reads else [operation.tool]):
-                raise AssertionError(f"{operation.tool}, {era}: effects {effects}")
+
+        async def through(transport: str, server: Sequence[str]) -> None:
+            await lint(inspector, era, server)
+            for risk in Risk:
+                for operation in [each for each in OPERATIONS if each.risk is risk][:OF_EACH_RISK]:
+                    arguments = prepared(operation, app.state.barrack)
+                    result = await by_cli(inspector, era, server, operation, arguments)
+                    had_its_effect(operation, result, app.state.barrack, f"{transport}, {era}")
+                    inspector.calls[f"--cli over {transport}"] += 1
+
+        await through("stdio", [*options(url), *SERVE])
+        for transport in REMOTE:
+            async with served(transport, url) as server:
+                await through(transport, server)
 
 
-async def main(inspector: str) -> None:
-    """Check the list strictly, then call all tools in both eras."""
-    async with listening(create_app(now=lambda: 0.0)) as url:
-        for era in ERAS:
-            listed = await inspect(inspector, era, url, "--strict", "--method", "tools/list")
-            tools = (listed.get("result") or listed)["tools"]
-            if [tool["name"] for tool in tools] != [operation.tool for operation in OPERATIONS]:
-                raise AssertionError(f"{era}: the list is not the catalogue's")
-    jobs = [(operation, era) for era in ERAS for operation in OPERATIONS]
-    left = iter(jobs)
-    async with anyio.create_task_group() as tasks:
-        for _ in range(WORKERS):
-            tasks.start_soon(worker, inspector, lambda: next(left, None))
-    sys.stdout.write(f"{len(jobs)} calls through the Inspector, one effect for each write, none for each read\n")
+async def main(folder: Path) -> None:
+    """List strictly and call, over every transport and in both eras."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as home:
+        told = {
+            "HOME": home,
+            "MCP_STORAGE_DIR": home,
+            "MCP_INSPECTOR_SECRET_STORE": "memory",
+            "MCP_INSPECTOR_DAEMON_DIR": f"{home}/daemon",
+            "MCP_INSPECTOR_DAEMON_TOKEN": secrets.token_urlsafe(32),
+        }
+        inspector = Inspector(folder, dict(os.environ) | told)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(every_tool, inspector)
+                for era in ERAS:
+                    tasks.start_soon(a_few_tools, inspector, era)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.run_process([folder / "mcpdo", "daemon", "stop"], env=inspector.environment, check=False)
+    counted = ", ".join(f"{count} calls by {way}" for way, count in sorted(inspector.calls.items()))
+    sys.stdout.write(
+        f"{counted}: one effect for each write, none for each read; no finding in any list "
+        f"({time.monotonic() - started:.0f} s)\n"
+    )
 
 
-anyio.run(main, sys.argv[1])
+anyio.run(main, Path(sys.argv[1]))
