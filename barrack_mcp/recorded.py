@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from barrack_mcp import audit
+from barrack_mcp.audit.tail import as_text
+from barrack_mcp.audit.tail import tail as rows_of
 from barrack_mcp.config import Settings
 
 _WRONG: Final = 1
@@ -39,10 +41,10 @@ def tail(settings: Settings, count: int) -> int:
     if (path := _path(settings)) is None:
         return _USAGE
     try:
-        rows = audit.tail(path, count)
+        rows = rows_of(path, count)
     except audit.AuditError as error:
         return _complain(str(error))
-    sys.stdout.write(audit.as_text(rows, width=Console().width))
+    sys.stdout.write(as_text(rows, width=Console().width))
     return 0
 
 

@@ -6,7 +6,6 @@ the servers and move the file and its `.head` away together; the old pair can st
 
 from barrack_mcp.audit.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, approved_by
 from barrack_mcp.audit.record import AuditError, digest
-from barrack_mcp.audit.tail import Row, as_text, tail
 from barrack_mcp.audit.verify import Break, Report, Unfinished, unfinished, verify
 
 __all__ = [
@@ -17,12 +16,9 @@ __all__ = [
     "AuditError",
     "Break",
     "Report",
-    "Row",
     "Unfinished",
     "approved_by",
-    "as_text",
     "digest",
-    "tail",
     "unfinished",
     "verify",
 ]

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
 from barrack_mcp.guard.keys import KeyFileError, secret_in
+from barrack_mcp.guard.page import PageError, PageServer, new_secret
 from barrack_mcp.store import SqliteStore, Store, StoreError
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
@@ -94,8 +95,6 @@ async def open_page(
     Yields:
         What to tell of each new request.
     """
-    from barrack_mcp.guard.page import PageError, PageServer, new_secret  # noqa: PLC0415 - only once somebody is asked
-
     try:
         secret = await anyio.to_thread.run_sync(secret_in, folder / PAGE_SECRET)
     except KeyFileError:

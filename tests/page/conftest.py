@@ -14,7 +14,8 @@ import pytest
 
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.guard.approvals import Approval, Approvals
-from barrack_mcp.guard.page import create_page, login_link
+from barrack_mcp.guard.page import login_link
+from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.outcome import Cost, Plan, Safer
 from barrack_mcp.store import SqliteStore
 

@@ -10,7 +10,8 @@ import pytest
 from starlette.types import Message, Scope
 
 from barrack_mcp.guard.approvals import Status
-from barrack_mcp.guard.page import create_page, new_secret
+from barrack_mcp.guard.page import new_secret
+from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.guard.page.shield import MAX_BODY
 
 from .conftest import HOST, ORIGIN, SECRET, Desk, marks_of, text_of

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.guard.page.entry import login_link, new_secret
 from barrack_mcp.guard.page.server import PageError, PageServer
 
-__all__ = ["PageError", "PageServer", "create_page", "login_link", "new_secret"]
+__all__ = ["PageError", "PageServer", "login_link", "new_secret"]

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
-import uvicorn
 from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.guard.page.entry import login_link
 
 _HOST: Final = "127.0.0.1"
 _NAMES: Final = (_HOST, "localhost", "[::1]")
-_MAX_CONNECTIONS: Final = 64
-_GRACE_S: Final = 1
 
 
 class PageError(Exception):
@@ -99,48 +94,13 @@ class PageServer:
             self._url = f"http://{_HOST}:{port}"
 
     async def _serve(self, bound: socket.socket, port: int, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        hosts = [f"{name}:{port}" for name in _NAMES]
-        page = create_page(self._approvals, secret=self._secret, allowed_hosts=hosts, now=self._now)
-        config = uvicorn.Config(
-            page,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
-            timeout_graceful_shutdown=_GRACE_S,
+        from barrack_mcp.guard.page.listen import serve_page  # noqa: PLC0415 - a web server, and mostly not needed
+
+        await serve_page(
+            self._approvals,
+            bound,
+            secret=self._secret,
+            hosts=[f"{name}:{port}" for name in _NAMES],
+            started=task_status.started,
+            now=self._now,
         )
-        server = _Server(config, task_status.started)
-        async with anyio.create_task_group() as tasks:
-            # shielded, so that uvicorn ends by its own wish and lets answers under way finish
-            with anyio.CancelScope(shield=True):
-                tasks.start_soon(_stop_with, server, page.state.live.close)
-                await server.serve(sockets=[bound])
-            tasks.cancel_scope.cancel()
-
-
-async def _stop_with(server: uvicorn.Server, end_streams: Callable[[], None]) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        end_streams()
-        server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the process and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._listening = listening
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._listening()
