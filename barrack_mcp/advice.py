@@ -75,9 +75,12 @@ def _after_rejection(operation: Operation, error: ApiError) -> str:
     if error.status == _METHOD_NOT_ALLOWED:
         return _guess(operation, error)
     if error.status == _NOT_FOUND:
-        return " ".join(part for part in (_which(operation), _guess(operation, error)) if part)
+        # an API that names what it did not find has found the path
+        guess = "" if "NOT_FOUND" in (error.code or "").upper() else _guess(operation, error)
+        return " ".join(part for part in (_which(operation), guess) if part)
     if error.status == _CONFLICT and operation.look is not None:
-        return f"{operation.look.tool} shows the present state."
+        state = f"{operation.look.tool} shows the present state."
+        return f"{operation.on_conflict} {state}" if operation.on_conflict else state
     return ""
 
 

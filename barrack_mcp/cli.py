@@ -225,15 +225,17 @@ def simulate(
 
 @app.command()
 def install(
-    client: Annotated[str, typer.Argument(help="claude-desktop, claude-code, vscode, cursor, codex or gemini.")],
+    client: Annotated[
+        str, typer.Argument(metavar="claude-desktop|claude-code|vscode|cursor|codex|gemini", help="Whose file.")
+    ],
     print_only: Annotated[
         bool, typer.Option("--print", help="Show what belongs into its file; write nothing.")
     ] = False,
     simulator: Annotated[bool, typer.Option("--simulator", help="Let the server run on the simulator.")] = False,
     key_file: Annotated[Path | None, typer.Option(help="The file that holds the key, readable by you only.")] = None,
     launcher: Annotated[
-        Launch, typer.Option(help="auto: uvx where there is one, else this installation.")
-    ] = Launch.AUTO,
+        Launch, typer.Option(help="here: this installation. uvx: the published package. auto: uvx where there is one.")
+    ] = Launch.HERE,
 ) -> None:
     """Put the server into a client's own file; what is in it stays, and the old file is kept beside it."""
     from barrack_mcp import install as installing

@@ -26,6 +26,8 @@ async def open_contract(settings: Settings) -> Contract:
         SettingsError: One sentence for each mistake in the overrides, or what is wrong with the document.
     """
     if settings.simulator:
+        if settings.contract is not None or settings.openapi is not None:
+            _log.warning("The simulator speaks as we ship it: BARRACK_CONTRACT and BARRACK_OPENAPI are not read.")
         return Contract()
     overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
     if settings.openapi is not None:

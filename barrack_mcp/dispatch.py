@@ -8,24 +8,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from barrack_mcp import advice, money
+import anyio
+
+from barrack_mcp import advice
 from barrack_mcp.api.client import Client
-from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.brief import abridged, is_brief, table
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
 from barrack_mcp.guard.plans import Reader
 from barrack_mcp.keyfile import KeyFolder
+from barrack_mcp.naming import NotFoundError, near, resolved
 from barrack_mcp.outcome import ERRORS, Approval, Outcome, Plan, Verdict
 from barrack_mcp.present import compact, is_list, presented, shown, take_private_key, typed
+from barrack_mcp.rating import bought, buys, no_such_model, priced, rate
 from barrack_mcp.store import StoreError
 from barrack_mcp.validate import BadArgumentsError, validated
 from barrack_mcp.writing import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
 
 PRICES_KEPT_S: Final = 60.0
+PRICES_AWAITED_S: Final = 2.0
+"""Time to find out what things cost, beside what was asked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,9 +86,12 @@ class Dispatcher:
         if operation is None:
             raise UnknownToolError(tool)
         try:
-            values = validated(operation, arguments)
+            named = await resolved(operation, arguments, read=reader(self.client))
+            values = validated(operation, named)
         except BadArgumentsError as error:
             return _outcome("refused", f"{error} Nothing was sent.", failure="arguments")
+        except NotFoundError as error:
+            return _outcome("refused", str(error), failure="arguments")
         if operation.reads:
             return await self._read(operation, values)
         return await self._change(operation, values, caller)
@@ -108,13 +119,17 @@ class Dispatcher:
     async def _read(self, operation: Operation, values: JsonObject) -> Answer:
         read_at = self.writer.ledger.now()
         try:
-            data = shown(operation, typed(operation, await self.client.send(operation, values)), values)
+            data = typed(operation, await self.client.send(operation, operation.on_the_wire(values)))
         except ApiError as error:
             message = await self._explained(operation, values, error)
             return _outcome("failed", message, failure=error.failure)
         await self.writer.looked(operation, values, read_at=read_at)
-        await self._add_rates(operation, data)
-        return Answer(data, _told(operation, data))
+        if unpriced := no_such_model(operation, values, data):
+            return _outcome("failed", unpriced, failure=Failure.REJECTED)
+        if priced(operation, data):
+            rate(operation, data, await self._pricing(), self.currency)
+        data = shown(operation, abridged(operation, data, values), values)
+        return Answer(data, _told(operation, data, brief=is_brief(operation, values)))
 
     async def _write(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> Answer:
         keyfile: Path | None = None
@@ -128,7 +143,7 @@ class Dispatcher:
             keyfile.unlink(missing_ok=True)
         match sent:
             case Done():
-                return self._done(operation, values, sent, keyfile)
+                return self._done(operation, values, sent, keyfile, cost=await self._cost(operation, values))
             case NotDone(error):
                 return _outcome("failed", await self._explained(operation, values, error), failure=error.failure)
             case Unknown(sentence, where, error):
@@ -137,7 +152,19 @@ class Dispatcher:
             case Unsent():
                 return _unsent(sent)
 
-    def _done(self, operation: Operation, values: JsonObject, sent: Done, keyfile: Path | None) -> Answer:
+    async def _cost(self, operation: Operation, values: JsonObject) -> tuple[str, JsonObject]:
+        """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
+        return bought(values, await self._pricing(), self.currency) if buys(operation) else ("", {})
+
+    def _done(
+        self,
+        operation: Operation,
+        values: JsonObject,
+        sent: Done,
+        keyfile: Path | None,
+        *,
+        cost: tuple[str, JsonObject],
+    ) -> Answer:
         kept = ""
         if keyfile is not None:
             if key := take_private_key(operation, sent.data):
@@ -153,44 +180,26 @@ class Dispatcher:
             asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
             return _outcome("failed", message, result=data, failure="partly")
-        billing = {"note": operation.billing} if operation.billing else None
-        message = " ".join(part for part in (f"{said}.", kept, operation.billing) if part)
+        price, fields = cost
+        billing = {"note": operation.billing, **fields} if operation.billing else None
+        message = " ".join(part for part in (f"{said}.", kept, price, operation.billing, operation.after) if part)
         return _outcome("done", message, result=data, billing=billing)
 
     async def _explained(self, operation: Operation, values: JsonObject, error: ApiError) -> str:
         """The API's own words, and what to do now."""
         parts = [error.sentence]
         if (more := advice.follow_up(operation, error)) is not None:
-            reader = BY_TOOL[more.tool]
+            explaining = BY_TOOL[more.tool]
             arguments = {name: values[name] for name in more.arguments}
             try:
-                body = await self.client.send(reader, arguments)
-                parts.append(more.sentence(shown(reader, typed(reader, body), arguments)))
+                body = await self.client.send(explaining, arguments)
+                parts.append(more.sentence(shown(explaining, typed(explaining, body), arguments)))
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
+        if error.status == HTTPStatus.NOT_FOUND:
+            parts.append(await near(operation, values, reader(self.client)))
         parts.append(advice.next_step(operation, error))
         return " ".join(part for part in parts if part)
-
-    async def _add_rates(self, operation: Operation, data: JsonObject) -> None:
-        """Say of each instance what it costs as it stands."""
-        rows: list[JsonObject] = []
-        if operation.tool == "list_instances":
-            rows = data.get("instances") or []
-        elif operation.tool == "get_instance" and isinstance(data.get("instance"), dict):
-            rows = [data["instance"]]
-        if not rows:
-            return
-        pricing = await self._pricing()
-        for row in rows:
-            price = money.gpu_price(
-                pricing, tier=row.get("tier"), model=row.get("gpu_model") or row.get("gpu_type"), currency=self.currency
-            )
-            rate = money.hourly_rate(
-                status=row.get("status"), gpu_count=row.get("gpu_count"), price=price, currency=self.currency
-            )
-            row["billed_at"] = money.billed(row.get("status"))
-            row["hourly_rate"] = rate
-        data["billing"] = f"Rates are in {self.currency} per hour. {operation.billing or ''}".strip()
 
     async def _pricing(self) -> JsonObject:
         """The price list, read at most once a minute; empty if it can't be read."""
@@ -198,13 +207,16 @@ class Dispatcher:
         if self._prices is not None and now - self._prices[0] < PRICES_KEPT_S:
             return self._prices[1]
         operation = BY_TOOL["get_pricing"]
-        try:
-            data = presented(operation, await self.client.send(operation, {}), {})
-        except ApiError as error:
-            _log.info("prices could not be read: %s", error.failure)
-            return {}
-        prices: JsonObject = data.get("pricing_data") or {}
-        self._prices = (now, prices)
+        prices: JsonObject = {}
+        # they are an addition: nobody waits long for them
+        with anyio.move_on_after(PRICES_AWAITED_S):
+            try:
+                data = presented(operation, await self.client.send(operation, {}), {})
+            except ApiError as error:
+                _log.info("prices could not be read: %s", error.failure)
+            else:
+                prices = data.get("pricing_data") or {}
+                self._prices = (now, prices)
         return prices
 
 
@@ -271,14 +283,16 @@ def _outcome(verdict: Verdict, message: str, *, failure: str = "", **more: Any) 
     return Answer(structured, text, is_error=is_error, failure=failure or (verdict if is_error else ""))
 
 
-def _told(operation: Operation, data: JsonObject) -> str:
+def _told(operation: Operation, data: JsonObject, *, brief: bool) -> str:
     """Say a read's answer in text: first what matters about it, then the data, a row a line."""
     lines = [*data.get("notes", []), *([data["billing"]] if isinstance(data.get("billing"), str) else [])]
     rows = data.get(operation.result or "") if is_list(operation) else None
     if not isinstance(rows, list):
         return "\n".join([*lines, compact({name: value for name, value in data.items() if name not in _SAID})])
     rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
-    return "\n".join([*lines, *(compact(row) for row in rows), *([compact(rest)] if rest else [])])
+    in_brief = brief and rows and all(isinstance(row, dict) for row in rows)
+    told = table(operation, rows) if in_brief else [compact(row) for row in rows] or ["None."]
+    return "\n".join([*lines, *told, *([compact(rest)] if rest else [])])
 
 
 _SAID: Final = ("notes", "billing")

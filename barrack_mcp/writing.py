@@ -110,11 +110,17 @@ class Writer:
     _ending: bool = field(default=False, init=False)
 
     async def held(self, operation: Operation, values: JsonObject) -> Unsent | None:
-        """Say whether the same call was sent before and its outcome is still open; asked before a person is.
+        """Say why a call can't be sent whatever a person says: no record of it, or the same call is still open.
 
         Raises:
             StoreError: The state can't be read, so it must not be sent.
         """
+        if self.audit is not None:
+            try:
+                await self.audit.check()
+            except AuditError as error:
+                _log.error("%s", error)
+                return Unsent(_UNRECORDED)
         if not belongs(operation):
             return None
         held = await self.ledger.held(self._digest(operation, values))

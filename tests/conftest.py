@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -23,6 +24,8 @@ SPILLING = (
 """Tests that put a key into a log themselves, to see that the product's own log has none of it."""
 GIVEN = ("key", "api-key")
 """Names of the files in which a test gives the product its key."""
+SPILLED: list[str] = []
+"""What the processes of a run found in the states that they kept."""
 MOST = 1_000_000
 """Bytes of a file that are looked at; what is larger is a test's own."""
 
@@ -48,11 +51,22 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if a process of the product left a key in its state, its record or its log."""
-    if found := list(_files(Path(STATES.name))):
+    found = list(_files(Path(STATES.name)))
+    if hasattr(session.config, "workeroutput"):
+        # one of several processes: the one that started it tells
+        session.config.workeroutput["spilled"] = found
+        return
+    if found := [*found, *SPILLED]:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(f"a key stands in {', '.join(found)}; see the promise S1", red=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of the run has found at its end."""
+    SPILLED.extend(getattr(node, "workeroutput", {}).get("spilled", []))
 
 
 def _said(report: pytest.TestReport) -> Iterator[str]:

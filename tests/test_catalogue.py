@@ -42,6 +42,11 @@ MODULES = [
     importlib.import_module(f"{catalogue.__name__}.{module.name}")
     for module in pkgutil.iter_modules(catalogue.__path__)
 ]
+OURS = {
+    tool: {"detail": {"type": "string", "enum": ["concise", "full"]}}
+    for tool in ("list_instances", "list_volumes", "list_snapshots", "list_firewalls")
+}
+"""Arguments that the contract leaves to us; the API never sees them."""
 INPUTS = {operation.tool: arguments_schema(operation.arguments) for operation in OPERATIONS}
 ANSWERS = {operation.tool: answer_schema(operation.response) for operation in OPERATIONS}
 
@@ -202,6 +207,8 @@ def test_an_operation_is_what_the_contract_says(operation: Operation) -> None:
 @each_operation
 def test_the_arguments_are_exactly_those_of_the_contract_and_in_its_order(operation: Operation) -> None:
     expected = parsed(CONTRACT[operation.tool]["arguments"])
+    if operation.tool in OURS:
+        expected["properties"] |= OURS[operation.tool]
     assert without_descriptions(INPUTS[operation.tool]) == expected
     assert list(INPUTS[operation.tool]["properties"]) == list(expected["properties"])
 
@@ -447,7 +454,7 @@ def size(operations: list[Operation]) -> int:
 
 
 def test_all_tools_cost_a_model_little_to_know() -> None:
-    assert size(list(OPERATIONS)) <= 27_500
+    assert size(list(OPERATIONS)) <= 28_100
     assert size([operation for operation in OPERATIONS if operation.core]) <= 10_500
 
 

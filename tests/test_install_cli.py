@@ -52,7 +52,7 @@ def test_uvx_is_named_by_its_path_where_it_is_on_the_path(home: Path) -> None:
     uvx = home / "bin" / ("uvx.exe" if sys.platform == "win32" else "uvx")
     uvx.parent.mkdir(parents=True)
     uvx.touch(mode=0o755)
-    done = typed(home, "install", "cursor", "--print", path=str(uvx.parent))
+    done = typed(home, "install", "cursor", "--print", "--launcher", "auto", path=str(uvx.parent))
     assert json.loads(done.stdout)["mcpServers"]["barrack"]["command"] == str(uvx)
     refused = typed(home, "install", "cursor", "--launcher", "uvx")
     assert refused.exit_code == 2

@@ -1,23 +1,74 @@
-"""README and the generated files say what the product does."""
+"""README and the generated files say what the product does, and each command in README does what README says."""
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import re
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
 import tomllib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import anyio
+import httpx2
 import pytest
+import typer.main
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from barrack_mcp import manifests
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
-from barrack_mcp.config import NAMES
+from barrack_mcp.cli import app
+from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.contract.loading import load
 from barrack_mcp.contract.wire import Contract
+from barrack_mcp.install.clients import CLIENTS, place
+from barrack_mcp.simulator.app import create_app
+from tests.promises import PROMISES
+from tests.running import KEY, environment, listening
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+LINES = README.replace("\\\n", "")
+"""With commands in one line each."""
+PRODUCT = [sys.executable, "-m", "barrack_mcp"]
+LONGEST_S = 60
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```", LINES, re.DOTALL | re.MULTILINE)
+BLOCKS = [block for language, block in FENCES if language in ("", "sh")]
+NOT_RUN = {
+    "demo": "makes a virtual environment out of downloads; .ci/run does it, word for word",
+    "tests": "would run this very test; .ci/run does it, word for word",
+}
+"""The blocks that no test runs, by the name they bear in README, and why."""
+COMMANDS = {
+    name: re.search(rf"<!-- command: {name} -->\n```\n(.*?)```\n<!-- end -->", README, re.DOTALL) for name in NOT_RUN
+}
+RUN = [block for block in BLOCKS if block not in [found[1] for found in COMMANDS.values() if found]]
+ASKS = (5, "needs a person's yes")
+SAYS = {
+    "call deploy_instance": ASKS,
+    "call create_snapshot": ASKS,
+    "call delete_instance": (5, "the operator protects this"),
+    "call hibernate_instance": (0, "Instance is hibernating"),
+    "call create_custom_image": (0, "Image is being created"),
+    "call create_firewall": (0, "Firewall is being created"),
+    "call get_snapshot_image": (0, '"has_image":false'),
+    "contract diff": (0, "nothing differs"),
+    "audit verify": (0, "are as they were written"),
+    "doctor": (0, "The API answers and accepts the key"),
+}
+"""What commands answer, by their beginning: exit code, and words; every other ends with 0."""
+TABLE = re.search(r"<!-- errors -->\n.*?\n.*?\n(.*?)<!-- end errors -->", README, re.DOTALL)
+ERRORS = re.findall(r"^\| `([^`]+)` \|", TABLE[1] if TABLE else "", re.MULTILINE)
+CLIENT_ROWS = re.findall(r"^\| [^|]+ \| `barrack-mcp (install [^`]+)` \|", README, re.MULTILINE)
 
 
 @pytest.mark.promise("P4")
@@ -46,22 +97,9 @@ def test_every_tool_and_every_setting_is_told() -> None:
     assert all(f"`{name}`" in README for name in NAMES)
 
 
-@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", README, re.DOTALL))
-def test_each_json_example_is_json_and_starts_the_product(block: str) -> None:
-    (server,) = next(iter(value for name, value in json.loads(block).items() if name != "inputs")).values()
-    assert (server["command"], server["args"]) == ("barrack-mcp", ["serve"])
-    assert set(server["env"]) <= set(NAMES)
-
-
-@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
-def test_each_toml_example_is_toml_and_starts_the_product(block: str) -> None:
-    table = tomllib.loads(block)
-    if "mcp_servers" not in table:
-        assert Contract(load(block.encode(), "README.md")).for_(BY_TOOL["list_instances"]).path == "/v2/machines"
-        return
-    server = table["mcp_servers"]["barrack"]
-    assert (server["command"], server["args"]) == ("barrack-mcp", ["serve"])
-    assert set(server["env"]) <= set(NAMES)
+def test_every_setting_that_is_told_exists() -> None:
+    told = set(re.findall(r"BARRACK_[A-Z_]*[A-Z]", README))
+    assert told <= {*NAMES, "BARRACK_CONFIG"}
 
 
 def test_the_two_commands_stand_there_word_for_word() -> None:
@@ -69,3 +107,329 @@ def test_the_two_commands_stand_there_word_for_word() -> None:
     tests = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
     assert f"<!-- command: demo -->\n```\n{demo}\n```\n<!-- end -->" in README
     assert f"<!-- command: tests -->\n```\n{tests}\n```\n<!-- end -->" in README
+
+
+def test_every_block_is_of_a_kind_that_a_test_reads() -> None:
+    assert {language for language, _ in FENCES} <= {"", "sh", "json", "toml"}
+    assert len(BLOCKS) - len(RUN) == len(NOT_RUN)
+
+
+@pytest.mark.parametrize("block", [block for language, block in FENCES if language == "json"])
+def test_each_json_example_is_json_and_starts_the_product(block: str) -> None:
+    (server,) = next(iter(json.loads(block).values())).values()
+    assert (server["command"], server["args"]) == ("barrack-mcp", ["serve"])
+    assert set(server["env"]) <= set(NAMES)
+
+
+def test_the_toml_examples_are_taken_by_the_product(tmp_path: Path) -> None:
+    override, settings = (block for language, block in FENCES if language == "toml")
+    assert Contract(load(override.encode(), "README.md")).for_(BY_TOOL["list_instances"]).path == "/v2/machines"
+    (tmp_path / "barrack.toml").write_text(settings, encoding="utf-8")
+    read = read_settings({"BARRACK_CONFIG": str(tmp_path / "barrack.toml")})
+    assert read.protect == ("prod-*",)
+    assert read.toolsets == ("core", "snapshots")
+    assert {*tomllib.loads(settings)} <= read.model_fields_set
+
+
+def test_every_link_leads_somewhere() -> None:
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(([^)]+)\)|\b(?:src|srcset)=\"([^\"]+)\"", README)
+    assert links
+    for target in (one or other for one, other in links):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("https://"):
+            assert (CHECKOUT / target).exists(), target
+
+
+def test_every_command_in_a_sentence_exists_with_its_options() -> None:
+    commands = [" ".join(found.split()) for found in re.findall(r"`barrack-mcp ([^`#]+)`", README)]
+    assert len(commands) > 15
+    for words in map(str.split, commands):
+        at: Any = typer.main.get_command(app)
+        while hasattr(at, "commands") and words and not words[0].startswith("-"):
+            assert words[0] in at.commands, words
+            at = at.commands[words.pop(0)]
+        options = {name for parameter in at.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words
+
+
+@asynccontextmanager
+async def newcomer(home: Path) -> AsyncIterator[dict[str, str]]:
+    """A person's shell with nothing in it, and a fake Barrack."""
+    home.mkdir(exist_ok=True)
+    moved = dict.fromkeys(("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "APPDATA", "LOCALAPPDATA"), "")
+    async with listening(create_app(scenario="small", seed=1, speed=60.0)) as address:
+        yield environment(
+            **moved,
+            HOME=str(home),
+            USERPROFILE=str(home),
+            COLUMNS="200",
+            BARRACK_API_URL=f"{address}/api",
+            BARRACK_API_KEY=KEY,
+        )
+
+
+async def typed(words: list[str], env: Mapping[str, str], stdin: str = "") -> tuple[int, str]:
+    with anyio.fail_after(LONGEST_S):
+        done = await anyio.run_process(words, input=stdin.encode(), env=env, check=False, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("block", RUN, ids=[block.split("#")[0].strip().splitlines()[0][:60] for block in RUN])
+async def test_every_command_does_what_readme_says(block: str, tmp_path: Path) -> None:
+    async with newcomer(tmp_path / "home") as env:
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[0] == "export":
+                given = dict(word.split("=", 1) for word in words[1:])
+                assert read_settings(given)
+                env |= {name: value for name, value in given.items() if not name.startswith("BARRACK_API_")}
+            elif words[0] != "barrack-mcp":
+                await _in_a_shell(line, tmp_path / "home", env)
+            elif words[1] == "serve":
+                await _serves(words[1:], env)
+            elif words[1] in ("approve", "deny"):
+                await _decides(words[1], env)
+            else:
+                await _says(words[1:], env, tmp_path)
+
+
+async def _says(words: list[str], env: Mapping[str, str], folder: Path) -> None:
+    if "OPENAPI" in words:
+        (folder / "theirs.json").write_bytes((CHECKOUT / "manifests" / "openapi.json").read_bytes())
+        words = [str(folder / "theirs.json") if word == "OPENAPI" else word for word in words]
+    if words[0] == "audit":
+        await typed([*PRODUCT, "call", "create_startup_script", "name=s", "script=true"], env)
+    code, said = await typed([*PRODUCT, *words], env)
+    wanted, some = next((says for start, says in SAYS.items() if " ".join(words).startswith(start)), (0, ""))
+    assert some in said, said
+    assert code == wanted, said
+
+
+async def _in_a_shell(line: str, home: Path, env: Mapping[str, str]) -> None:
+    """The one line that isn't ours makes a file for the key, of its owner's alone."""
+    if sys.platform == "win32":
+        pytest.skip("a line for a POSIX shell")
+    assert await typed(["sh", "-c", line], env, stdin="the key\n") == (0, "")
+    kept = home / ".config" / "barrack-mcp" / "api-key"
+    assert (kept.read_text(encoding="utf-8"), kept.stat().st_mode & 0o777) == ("the key\n", 0o600)
+
+
+async def _serves(words: list[str], env: Mapping[str, str]) -> None:
+    port = words[words.index("--port") + 1] if "--port" in words else "8765"
+    words = [word for word in words if word not in ("--port", port)]
+    async with listening(create_app(scenario="small", seed=1, speed=60.0)) as free:
+        mine = free.rpartition(":")[2]
+    command = [*PRODUCT, *words, "--port", mine]
+    async with (
+        await anyio.open_process(command, env=env, stderr=subprocess.DEVNULL) as process,
+        httpx2.AsyncClient() as web,
+    ):
+        try:
+            with anyio.fail_after(LONGEST_S):
+                await _healthy(web, f"http://127.0.0.1:{mine}/health")
+            path = "sse" if "sse" in words else "mcp"
+            assert f"http://127.0.0.1:{port}/{path}" in README
+            if path == "mcp":
+                async with Client(f"http://127.0.0.1:{mine}/mcp") as client:
+                    tools = {tool.name for tool in (await client.list_tools()).tools}
+                assert ("delete_instance" in tools) is ("--read-only" not in words)
+        finally:
+            process.terminate()
+            with anyio.fail_after(LONGEST_S):
+                assert await process.wait() in (0, -signal.SIGTERM, 1)
+
+
+async def _healthy(web: httpx2.AsyncClient, url: str) -> None:
+    while True:
+        try:
+            assert (await web.get(url)).json()["status"] == "ok"
+        except httpx2.ConnectError:
+            await anyio.lowlevel.checkpoint()
+        else:
+            return
+
+
+async def _decides(command: str, env: Mapping[str, str]) -> None:
+    """Ask for something, and answer at a terminal as the person does."""
+    if sys.platform == "win32":
+        pytest.skip("no pseudo-terminal to type at")
+    call = [*PRODUCT, "call", "stop_instance", "instance_id=BRK-103339D"]
+    code, said = await typed(call, env)
+    found = re.search(r"request (ap-\w+)", said)
+    assert (code, found is not None) == (5, True), said
+    assert found is not None
+    said = await anyio.to_thread.run_sync(_at_a_terminal, [*PRODUCT, command, found[1]], dict(env))
+    assert ("Approved, once." if command == "approve" else "Denied") in said
+    code, said = await typed(call, env)
+    assert (code, "Instance is stopping" in said) == ((0, True) if command == "approve" else (5, False)), said
+
+
+def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
+    import pty  # noqa: PLC0415 - Windows has none
+
+    ours, theirs = pty.openpty()
+    os.write(ours, b"yes\n")
+    subprocess.run(words, stdin=theirs, stdout=theirs, stderr=theirs, env=env, timeout=LONGEST_S, check=True)
+    said = os.read(ours, 65_536).decode()
+    os.close(theirs)
+    os.close(ours)
+    return said
+
+
+@pytest.mark.anyio
+async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^barrack-mcp (call deploy_instance .*)$", LINES, re.MULTILINE)
+    (limits,) = re.findall(r"^export (BARRACK_MAX.*)$", README, re.MULTILINE)
+    async with newcomer(tmp_path / "home") as env:
+        env |= dict(word.split("=", 1) for word in limits.split())
+        for count, words in (("1", "it then lasts"), ("4", "all that runs would cost more per hour")):
+            more = line.replace("gpu_count=1", f"gpu_count={count}")
+            code, said = await typed([*PRODUCT, *shlex.split(more)], env)
+            assert (code, words in said) == (5, True), said
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("line", CLIENT_ROWS, ids=CLIENTS)
+async def test_a_newcomer_types_the_line_and_the_client_has_a_server_that_answers(line: str, tmp_path: Path) -> None:
+    words = shlex.split(line)
+    client = CLIENTS[words[1]]
+    home = tmp_path / "home"
+    async with newcomer(home) as env:
+        code, said = await typed([*PRODUCT, *words], env)
+        path = place(client, home=home, platform=sys.platform, environ={})
+        assert (code, said.startswith(f"Wrote {path}.")) == (0, True), said
+        written = path.read_text(encoding="utf-8")
+        entry = (tomllib.loads if path.suffix == ".toml" else json.loads)(written)[client.servers]["barrack"]
+        await _starts(entry, entry["command"], entry["args"], env, home)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+async def test_each_file_among_the_manifests_is_one_that_a_server_starts_from(client: Any, tmp_path: Path) -> None:
+    path = CHECKOUT / "manifests" / client.name / (client.project_file or client.file)
+    written = path.read_text(encoding="utf-8")
+    entry = (tomllib.loads if path.suffix == ".toml" else json.loads)(written)[client.servers]["barrack"]
+    assert [entry["command"], *entry["args"]] == ["uvx", "barrack-mcp", "serve"]
+    async with newcomer(tmp_path / "home") as env:
+        if "BARRACK_API_KEY_FILE" in entry.get("env", {}):
+            entry["env"]["BARRACK_API_KEY_FILE"] = str(tmp_path / "home" / "api-key")
+        await _starts(entry, PRODUCT[0], [*PRODUCT[1:], "serve"], env, tmp_path / "home")
+
+
+async def _starts(entry: Mapping[str, Any], command: str, args: list[str], env: Mapping[str, str], home: Path) -> None:
+    """Start a server as a client does: with its file's environment, filled in from where the client was started."""
+    own = {name: value for name, value in env.items() if name != "BARRACK_API_KEY"}
+    for name, value in entry.get("env", {}).items():
+        own[name] = KEY if "$" in value else value
+        if name == "BARRACK_API_KEY_FILE":
+            kept = Path(value)
+            assert home in kept.parents
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(KEY, encoding="utf-8")
+            kept.chmod(0o600)
+    own |= {name: env[name] for name in entry.get("env_vars", ())}
+    parameters = StdioServerParameters(command=command, args=args, env=own)
+    with open(os.devnull, "w", encoding="utf-8") as log, anyio.fail_after(LONGEST_S):  # noqa: ASYNC230, PTH123 - the null device
+        async with Client(stdio_client(parameters, errlog=log)) as client:
+            listed = await client.call_tool("list_instances", {})
+            assert listed.structured_content is not None
+            assert len(listed.structured_content["instances"]) == 5
+
+
+def test_the_table_of_clients_has_them_all() -> None:
+    assert [shlex.split(line)[1] for line in CLIENT_ROWS] == list(CLIENTS)
+
+
+def _texts() -> list[str]:
+    """Every text in the product's source as it is put together, a hole where something is filled in."""
+    found = []
+    for path in (CHECKOUT / "barrack_mcp").rglob("*.py"):
+        every = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        docs = {node.value for node in every if isinstance(node, ast.Expr)}
+        for node in every:
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                found.append("".join(str(part) for part in parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docs:
+                found.append(node.value)
+    return found
+
+
+def test_every_error_in_the_table_is_one_that_the_product_can_say() -> None:
+    texts = _texts()
+    assert len(ERRORS) >= 25
+    assert [error for error in ERRORS if not any(error in text for text in texts)] == []
+
+
+NOBODY = {"BARRACK_API_KEY": KEY, "BARRACK_API_URL": "http://127.0.0.1:9/api"}
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "error"),
+    [
+        ("call list_instances", {}, "No API key is set"),
+        ("serve", {}, "No API key is set"),
+        ("call list_instances", {"BARRACK_API_KEY": "${env:X}"}, "holds a reference that the client did not fill in"),
+        ("call list_instances", NOBODY, "The API could not be reached"),
+        ("call list_instances", {"BARRACK_PROTEKT": "x"}, "is not a setting of this version"),
+        ("call list_instance", {}, "No such tool;"),
+        ("call stop_instance", {"BARRACK_READ_ONLY": "1"}, "The settings don't offer this tool"),
+        ("call delete_instance instance_id=BRK-103339D --simulator", {}, "Not done yet: it needs a person's yes"),
+        (
+            "call delete_instance instance_id=BRK-103339D --simulator",
+            {"BARRACK_APPROVAL": "refuse"},
+            "and the operator has not allowed this without one",
+        ),
+        ("approve ap-1", {}, "This wants a person at a terminal"),
+        ("serve --transport http --host 0.0.0.0", {}, "--host must be this machine"),
+        (
+            'call create_ssh_key name=k --args \'{"public_key": "-----BEGIN OPENSSH PRIVATE KEY-----"}\' --simulator',
+            {},
+            "must not hold a private key",
+        ),
+    ],
+)
+def test_a_newcomers_mistake_is_told_as_the_table_has_it(line: str, settings: dict[str, str], error: str) -> None:
+    assert any(error in each for each in ERRORS)
+    done = subprocess.run(
+        [*PRODUCT, *shlex.split(line)],
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )
+    assert error in done.stdout + done.stderr
+
+
+@pytest.mark.anyio
+async def test_a_wrong_key_is_told_as_the_table_has_it(tmp_path: Path) -> None:
+    async with newcomer(tmp_path / "home") as env:
+        code, said = await typed([*PRODUCT, "call", "list_instances"], {**env, "BARRACK_API_KEY": "wrong"})
+    assert (code, "Check that the API key is right" in said) == (3, True)
+
+
+def test_every_promise_that_security_names_is_one() -> None:
+    security = README[README.index("\n## Security\n") : README.index("\n## What asks, and how\n")]
+    named = set(re.findall(r"\b[GNRSP]\d+\b", security))
+    assert named
+    assert named <= {promise.id for promise in PROMISES}
+
+
+def test_the_pictures_of_a_session_show_what_a_session_says(tmp_path: Path) -> None:
+    script = CHECKOUT / ".ci" / "session.py"
+    if not script.exists():
+        pytest.skip("a source distribution has no .ci")
+    subprocess.run([sys.executable, script, tmp_path], env=environment(), timeout=2 * LONGEST_S, check=True)
+    for scheme in ("light", "dark"):
+        kept = (CHECKOUT / "docs" / f"session-{scheme}.svg").read_text(encoding="utf-8")
+        made = (tmp_path / f"session-{scheme}.svg").read_text(encoding="utf-8")
+        written = re.findall(r"<text[^>]*>(.*?)</text>", kept)
+        assert written == re.findall(r"<text[^>]*>(.*?)</text>", made)
+        assert len(written) > 30
+        assert kept.count("http") == 1, "the name of the format alone: a picture fetches nothing"

@@ -109,7 +109,7 @@ def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
             confirmed, came = _text(fields, "confirmed"), outcomes.get(_text(fields, "id"), "")
         case "decision":
             confirmed = "not confirmed"
-            came = f"{_text(fields, 'decision')}: {_text(fields, 'message')}"
+            came = f"{_text(fields, 'decision')}: {_first_sentence(_text(fields, 'message'))}"
         case "approval":
             what = f"{_text(fields, 'approval')} for {_text(fields, 'tool')}"
             came = f"{_text(fields, 'answer')} by {_text(fields, 'by')}"
@@ -130,7 +130,13 @@ def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
 
 def _came(fields: JsonObject) -> str:
     status = fields.get("status")
-    return f"{_text(fields, 'outcome')}{f' ({status})' if status else ''}: {_text(fields, 'message')}"
+    return f"{_text(fields, 'outcome')}{f' ({status})' if status else ''}: {_first_sentence(_text(fields, 'message'))}"
+
+
+def _first_sentence(message: str) -> str:
+    """Cut what explains, which the record itself keeps."""
+    sentence, stop, _ = message.partition(". ")
+    return f"{sentence}." if stop else sentence
 
 
 def _text(fields: JsonObject, name: str) -> str:

@@ -54,13 +54,13 @@ class DeploymentRequest(Request):
     volume_id: Id | None = optional("Bootable volume; for volume.")
     image_id: Id | None = optional("For custom_image.")
     os_volume: Annotated[OsVolume | None, OBJECT] = optional("New system volume; billed apart.")
-    ssh_key_ids: Ids = required("From list_ssh_keys.")
+    ssh_key_ids: Ids = required("Ids or names.")
     public_ip: bool | None = optional("Give it a public IP.")
     security_rules: Annotated[list[Annotated[SecurityRule, OBJECT]] | None, ARRAY] = optional(
         "Traffic let through; takes up to 10 minutes."
     )
     cloud_init: CloudInit | None = optional("At most 16384 bytes.", secret=True)
-    startup_script_id: Id | None = optional("Startup script id.")
+    startup_script_id: Id | None = optional("Id or name.")
     jupyter_password: Password | None = optional("Starts Jupyter on port 8888.", secret=True)
 
     @model_validator(mode="after")
@@ -102,5 +102,7 @@ OPERATIONS = (
         look=Look("list_instances", ("region", "tier")),
         billing="The instance costs the GPU price times gpu_count from when it is ACTIVE; stopping it does not end "
         "that, only hibernating or deleting it does.",
+        after="Next: get_instance until it is ACTIVE, which takes minutes. To log in, it needs a public_ip and a rule "
+        "that lets in port 22; a rule takes up to 10 minutes.",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional
-from barrack_mcp.catalogue.values import Anything, Limit, PositiveInt, Text, Whole
+from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, PositiveInt, Text, Whole
 
 
 class Paging(Request):
@@ -11,6 +11,12 @@ class Paging(Request):
 
     page: PositiveInt | None = optional("Page, from 1.", DOCUMENTED)
     limit: Limit | None = optional("Per page (20).", DOCUMENTED)
+
+
+class Detail(Request):
+    """How much of each row to show. This argument is ours: the API never sees it."""
+
+    detail: DetailEnum | None = optional("Of rows (concise).")
 
 
 class Answer(Response):

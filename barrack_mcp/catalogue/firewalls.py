@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
-from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
+from barrack_mcp.catalogue.models import MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule
 from barrack_mcp.catalogue.values import (
@@ -30,7 +30,7 @@ SEEN: Final = Look("get_firewall", ("firewall_id",))
 class FirewallPath(Request):
     """Which firewall."""
 
-    firewall_id: Id = required("Firewall id.")
+    firewall_id: Id = required("Id or name.")
 
 
 class FirewallRulePath(FirewallPath):
@@ -48,7 +48,7 @@ class ListFirewallsQuery(Request):
 class FirewallInstancesQuery(Request):
     """For which firewall, and where."""
 
-    firewall_id: Id | None = optional("For this firewall.")
+    firewall_id: Id | None = optional("Id or name.")
     region: RegionEnum | None = optional("Region.")
 
 
@@ -99,14 +99,14 @@ class FirewallAttachment(Response):
 class FirewallResponse(Response):
     """A firewall as the API shows it."""
 
-    id: Text = answered("Firewall id.", "firewall_id")
-    name: Text = answered("Name.", "firewall_name")
+    id: Text = answered("Firewall id.", "firewall_id", concise=MANY)
+    name: Text = answered("Name.", "firewall_name", concise=MANY)
     description: Lines = answered("What it is for.")
-    status: StatusEnum = answered("CREATING, SUCCESS or ERROR.")
-    region: Text = answered("Region.")
+    status: StatusEnum = answered("CREATING, SUCCESS or ERROR.", concise=MANY)
+    region: Text = answered("Region.", concise=MANY)
     environment: Annotated[FirewallEnvironment | None, bare("name")] = answered("Where it works.")
     rules: list[FirewallRule] | None = answered("Its rules.", "security_rules")
-    attachments: list[Annotated[FirewallAttachment, bare("instance_id")]] | None = answered("Who has it.")
+    attachments: list[Annotated[FirewallAttachment, bare("instance_id")]] | None = answered("Who has it.", concise=MANY)
     created_at: Text = answered("When it was created, ISO 8601.")
 
 

@@ -28,7 +28,7 @@ GROUP = "Images"
 class ImagePath(Request):
     """Which custom image."""
 
-    image_id: Id = required("Custom image id.")
+    image_id: Id = required("Id or name.")
 
 
 class ListOSImagesQuery(Request):
@@ -53,7 +53,7 @@ class CreateImageFromSnapshotRequest(Request):
 class GetBatchSnapshotImageRelationshipsRequest(Request):
     """Which snapshots to look at."""
 
-    snapshot_ids: Ids = required("Snapshot ids.")
+    snapshot_ids: Ids = required("Ids or names.")
 
 
 class OSImage(Response):

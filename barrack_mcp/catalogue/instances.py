@@ -23,7 +23,7 @@ SEEN: Final = Look("get_instance", ("instance_id",))
 class InstancePath(Request):
     """Which instance."""
 
-    instance_id: Id = required("Instance id.")
+    instance_id: Id = required("Id or name.")
 
 
 class InstanceRulePath(InstancePath):
@@ -43,7 +43,7 @@ class ListInstancesQuery(Request):
 class InstanceBillingQuery(Request):
     """Whose bill to show."""
 
-    instance_id: Id | None = optional("Instance id.")
+    instance_id: Id | None = optional("Id or name.")
 
 
 class SnapshotInstancesQuery(Request):
@@ -268,6 +268,8 @@ OPERATIONS = (
         core=True,
         look=SEEN,
         billing="A hibernated instance costs a small hourly rate instead of the full one; its volumes cost as before.",
+        on_conflict="Only an ACTIVE instance can be hibernated. If it is SHUTOFF: start_instance, get_instance until "
+        "it is ACTIVE, then hibernate_instance.",
     ),
     Operation(
         tool="restore_instance",
@@ -287,6 +289,7 @@ OPERATIONS = (
         core=True,
         look=SEEN,
         billing="The full rate resumes as soon as the instance is ACTIVE.",
+        after="Next: get_instance until it is ACTIVE; its public IP may be another one.",
     ),
     Operation(
         tool="delete_instance",

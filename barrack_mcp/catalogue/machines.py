@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from barrack_mcp.catalogue.billing import Billing
-from barrack_mcp.catalogue.models import Response, answered
+from barrack_mcp.catalogue.models import FEW, MANY, Response, answered
 from barrack_mcp.catalogue.rules import VMSecurityRule
 from barrack_mcp.catalogue.values import (
     DeploymentDataStatusEnum,
@@ -67,17 +67,17 @@ class VMDetailVolumeAttachment(VMVolumeAttachment):
 class Machine(Response):
     """What lists and details have in common."""
 
-    instance_id: Text = answered("Instance id.", "id", "vm_id")
-    vm_name: Text = answered("Name.", "name", "instance_name")
-    status: Text = answered("ACTIVE and SHUTOFF cost the full rate, HIBERNATED a small one.", "vm_status")
-    gpu_type: Text = answered("GPU model.", "gpu_model")
-    gpu_count: Whole = answered("Number of GPUs.")
-    region: Text = answered("Region.")
-    tier: Text = answered("legacy or advanced, in either case.")
+    instance_id: Text = answered("Instance id.", "id", "vm_id", concise=MANY)
+    vm_name: Text = answered("Name.", "name", "instance_name", concise=MANY)
+    status: Text = answered("ACTIVE and SHUTOFF cost the full rate, HIBERNATED a small one.", "vm_status", concise=MANY)
+    gpu_type: Text = answered("GPU model.", "gpu_model", concise=MANY)
+    gpu_count: Whole = answered("Number of GPUs.", concise=MANY)
+    region: Text = answered("Region.", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
     ip_status: IpStatusEnum = answered("State of the public IP.")
-    public_ip: Text = answered("Public IP, if it has one.", "ip", "floating_ip")
+    public_ip: Text = answered("Public IP, if it has one.", "ip", "floating_ip", concise=FEW)
     private_ip: Text = answered("Private IP.", "fixed_ip")
-    created_at: Text = answered("When it was created, ISO 8601.")
+    created_at: Text = answered("When it was created, ISO 8601.", concise=FEW)
     flavor: Annotated[VMFlavor | None, bare("name")] = answered("Size of the machine.")
     image: Annotated[VMImage | None, bare("name")] = answered("Image it was made from.")
     security_rules: list[VMSecurityRule] | None = answered("Its own rules; firewalls add theirs.")

@@ -22,6 +22,10 @@ class Provenance(StrEnum):
 DOCUMENTED: Final = Provenance.DOCUMENTED
 INFERRED: Final = Provenance.INFERRED
 
+MANY: Final = 100
+FEW: Final = 50
+"""Rows of a page up to which a concise row keeps a field: what everybody asks for, and what there is room for."""
+
 
 class Request(BaseModel):
     """What a caller may say: nothing unknown, nothing coerced; `null` for an optional argument means absent."""
@@ -60,7 +64,7 @@ def optional(description: str, mark: Provenance = INFERRED, *, secret: bool = Fa
     return Field(default=None, description=description, repr=not secret, json_schema_extra=_marks(mark, secret=secret))
 
 
-def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: bool = False) -> Any:
+def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: bool = False, concise: int = 0) -> Any:
     """Declare a field of an answer; it may be missing or null.
 
     Args:
@@ -68,14 +72,19 @@ def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: 
         also: Other names under which the API may send it; the product shows it under the field's own.
         mark: Whether the vendor documents the field or we inferred it.
         secret: Never shown, logged or recorded.
+        concise: Up to how many rows a concise list shows it: `MANY`, `FEW` or never.
     """
     return Field(
         default=None,
         description=description,
         validation_alias=AliasChoices(*also) if also else None,
         repr=not secret,
-        json_schema_extra=_marks(mark, secret=secret),
+        json_schema_extra=_marks(mark, secret=secret) | ({CONCISE: concise} if concise else {}),
     )
+
+
+CONCISE: Final = "x-concise"
+"""The mark of a field that concise rows show."""
 
 
 def _marks(mark: Provenance, *, secret: bool) -> JsonObject:

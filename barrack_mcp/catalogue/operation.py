@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
-from pydantic import create_model
+from pydantic import BaseModel, create_model
 
-from barrack_mcp.catalogue.envelope import Paging
-from barrack_mcp.catalogue.models import DOCUMENTED, INFERRED, NoArguments, Provenance, Request, Response
+from barrack_mcp.catalogue.envelope import Detail, Paging
+from barrack_mcp.catalogue.models import (
+    CONCISE,
+    DOCUMENTED,
+    INFERRED,
+    JsonObject,
+    NoArguments,
+    Provenance,
+    Request,
+    Response,
+)
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -118,13 +128,42 @@ class Operation:
     """Every write has one."""
     billing: str | None = None
     """What happens to the bill, in a sentence; shown with every result."""
+    after: str | None = None
+    """What to do next once it is done, in a sentence."""
+    on_conflict: str | None = None
+    """What to do when the thing is in a state that doesn't allow it (409), in a sentence."""
 
     @cached_property
     def arguments(self) -> type[Request]:
-        """The tool's arguments: those of the path, then those of the request, then the page."""
+        """The tool's arguments: those of the path, then those of the request, then the page, then our own."""
         # pydantic takes fields from the last base first
-        bases = tuple(base for base in (Paging if self.paged else None, self.request, self.place) if base)
+        bases = tuple(base for base in (self.own, Paging if self.paged else None, self.request, self.place) if base)
         return create_model(f"{self.tool}_arguments", __base__=bases)
+
+    @cached_property
+    def own(self) -> type[Request] | None:
+        """Those of the tool's arguments that the API never sees."""
+        return Detail if self.paged and self.concise else None
+
+    def on_the_wire(self, arguments: Mapping[str, Any]) -> JsonObject:
+        """The arguments without our own."""
+        return {
+            name: value for name, value in arguments.items() if self.own is None or name not in self.own.model_fields
+        }
+
+    @cached_property
+    def concise(self) -> Mapping[str, int]:
+        """The fields of a row that a concise list keeps, each with up to how many rows; empty if all rows are whole."""
+        if self.result is None:
+            return {}
+        for row in _models(self.response.model_fields[self.result].annotation):
+            marks = {name: info.json_schema_extra for name, info in row.model_fields.items()}
+            return {
+                name: int(str(extra[CONCISE]))
+                for name, extra in marks.items()
+                if isinstance(extra, dict) and CONCISE in extra
+            }
+        return {}
 
     @cached_property
     def placeholders(self) -> tuple[str, ...]:
@@ -145,3 +184,12 @@ class Operation:
     def in_query(self) -> bool:
         """Whether the arguments that are not in the path go into the query."""
         return self.method in ("GET", "DELETE")
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is made of, the outermost first."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    for parameter in get_args(annotation):
+        yield from _models(parameter)

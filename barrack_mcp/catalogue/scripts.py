@@ -17,7 +17,7 @@ GROUP = "Scripts"
 class ScriptPath(Request):
     """Which startup script."""
 
-    script_id: Id = required("Startup script id.")
+    script_id: Id = required("Id or name.")
 
 
 class CreateScriptRequest(Request):
@@ -43,7 +43,7 @@ class UpdateScriptRequest(Request):
 class BulkDeleteRequest(Request):
     """Which startup scripts to delete."""
 
-    script_ids: Ids = required("Startup script ids.")
+    script_ids: Ids = required("Ids or names.")
 
 
 class Script(Response):

@@ -7,7 +7,7 @@ from typing import Final
 from barrack_mcp.catalogue.billing import SnapshotBillingResponse
 from barrack_mcp.catalogue.envelope import Paged, Receipt
 from barrack_mcp.catalogue.instances import InstancePath
-from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
+from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Number, RegionEnum, StatusEnum, Text
 
@@ -19,7 +19,7 @@ WHILE_IT_EXISTS: Final = "A snapshot costs per hour for as long as it exists."
 class SnapshotPath(Request):
     """Which snapshot."""
 
-    snapshot_id: Id = required("Snapshot id.")
+    snapshot_id: Id = required("Id or name.")
 
 
 class ListSnapshotsQuery(Request):
@@ -31,7 +31,7 @@ class ListSnapshotsQuery(Request):
 class SnapshotBillingQuery(Request):
     """Whose bill to show."""
 
-    snapshot_id: Id | None = optional("Snapshot id.")
+    snapshot_id: Id | None = optional("Id or name.")
 
 
 class CreateSnapshotRequest(Request):
@@ -50,16 +50,16 @@ class RestoreSnapshotRequest(Request):
 class Snapshot(Response):
     """A snapshot as the API shows it."""
 
-    snapshot_id: Text = answered("Snapshot id.", "id")
-    snapshot_name: Text = answered("Name.", "name")
+    snapshot_id: Text = answered("Snapshot id.", "id", concise=MANY)
+    snapshot_name: Text = answered("Name.", "name", concise=MANY)
     description: Lines = answered("What it is for.")
-    status: StatusEnum = answered("creating, then SUCCESS or available.")
-    size_gb: Number = answered("Size in GB.", "size")
-    region: Text = answered("Region.")
-    tier: Text = answered("legacy or advanced, in either case.")
-    instance_id: Text = answered("The instance it was taken of.", "vm_id")
-    has_image: Flag = answered("Whether a custom image was made from it.")
-    created_at: Text = answered("When it was taken, ISO 8601.")
+    status: StatusEnum = answered("creating, then SUCCESS or available.", concise=MANY)
+    size_gb: Number = answered("Size in GB.", "size", concise=MANY)
+    region: Text = answered("Region.", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
+    instance_id: Text = answered("The instance it was taken of.", "vm_id", concise=MANY)
+    has_image: Flag = answered("Whether a custom image was made from it.", concise=MANY)
+    created_at: Text = answered("When it was taken, ISO 8601.", concise=FEW)
 
 
 class SnapshotListItem(Snapshot):
@@ -149,6 +149,7 @@ OPERATIONS = (
         result="data",
         look=Look("list_snapshots"),
         billing=WHILE_IT_EXISTS,
+        after="Next: get_snapshot until it is complete; create_custom_image can use it then.",
     ),
     Operation(
         tool="get_snapshot",
@@ -184,6 +185,7 @@ OPERATIONS = (
         result="data",
         look=Look("list_instances"),
         billing="A new instance costs the full rate from when it is ACTIVE; the snapshot goes on costing, too.",
+        after="Next: get_instance until the new instance is ACTIVE.",
     ),
     Operation(
         tool="delete_snapshot",

@@ -13,7 +13,7 @@ GROUP = "SSH Keys"
 class KeyPath(Request):
     """Which SSH key."""
 
-    key_id: Id = required("SSH key id.")
+    key_id: Id = required("Id or name.")
 
 
 class ListSSHKeysQuery(Request):

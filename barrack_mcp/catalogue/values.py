@@ -229,6 +229,8 @@ DirectionEnum: TypeAlias = Literal["ingress", "egress"]
 """Inferred in its case."""
 EthertypeEnum: TypeAlias = Literal["IPv4", "IPv6"]
 """Inferred in its case."""
+DetailEnum: TypeAlias = Literal["concise", "full"]
+"""Ours."""
 GpuCountEnum: TypeAlias = Annotated[int, Field(ge=1, le=8), AfterValidator(_gpu_count), BeforeValidator(_whole)]
 """1, 2, 4 or 8; a range in the schema, since some clients refuse enumerations of integers."""
 GpuModelEnum: TypeAlias = Word

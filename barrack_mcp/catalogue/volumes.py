@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 from barrack_mcp.catalogue.billing import VolumeHourlyBillingResponse
 from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
 from barrack_mcp.catalogue.instances import SEEN, InstancePath
-from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
+from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.pricing import VolumeRate
 from barrack_mcp.catalogue.values import (
@@ -40,7 +40,7 @@ WHILE_IT_EXISTS: Final = "A volume costs per GB and hour for as long as it exist
 class VolumePath(Request):
     """Which volume."""
 
-    volume_id: Id = required("Volume id.")
+    volume_id: Id = required("Id or name.")
 
 
 class ListVolumesQuery(Request):
@@ -60,7 +60,7 @@ class ListVolumeTypesQuery(Request):
 class VolumeBillingQuery(Request):
     """Whose bill to show."""
 
-    volume_id: Id | None = optional("Volume id.")
+    volume_id: Id | None = optional("Id or name.")
 
 
 class CreateVolumeRequest(Request):
@@ -84,7 +84,7 @@ class CreateVolumeRequest(Request):
 class AttachVolumesRequest(Request):
     """Which volumes to attach."""
 
-    volume_ids: Ids = required("Free volumes.")
+    volume_ids: Ids = required("Free ones; ids or names.")
 
 
 class DetachVolumesRequest(Request):
@@ -109,17 +109,17 @@ class ResizeVolumeRequest(Request):
 class VolumeResponse(Response):
     """A volume as the API shows it."""
 
-    volume_id: Text = answered("Volume id.", "id")
-    volume_name: Text = answered("Name.", "name")
-    size_gb: Number = answered("Size in GB.", "size")
-    volume_type: Text = answered("SSD, HDD or NVMe.", "type")
-    tier: Text = answered("legacy or advanced, in either case.")
-    region: Text = answered("Region.")
-    status: StatusEnum = answered("creating, available, in-use, attached or error.")
+    volume_id: Text = answered("Volume id.", "id", concise=MANY)
+    volume_name: Text = answered("Name.", "name", concise=MANY)
+    size_gb: Number = answered("Size in GB.", "size", concise=MANY)
+    volume_type: Text = answered("SSD, HDD or NVMe.", "type", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
+    region: Text = answered("Region.", concise=MANY)
+    status: StatusEnum = answered("creating, available, in-use, attached or error.", concise=MANY)
     bootable: Flag = answered("Whether instances can boot from it.")
-    attachment: Anything = answered("Where it is attached, if at all.", "attachments")
-    instance_id: Text = answered("The instance that it is attached to, if any.", "vm_id")
-    created_at: Text = answered("When it was created, ISO 8601.")
+    attachment: Anything = answered("Where it is attached, if at all.", "attachments", concise=FEW)
+    instance_id: Text = answered("The instance that it is attached to, if any.", "vm_id", concise=MANY)
+    created_at: Text = answered("When it was created, ISO 8601.", concise=FEW)
 
 
 class GetVolumesWithNextNameResponse(Paged):

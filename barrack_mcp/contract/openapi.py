@@ -135,6 +135,14 @@ def _parameters(operation: Operation) -> Iterator[JsonObject]:
         yield from _placed(Paging, "query")
 
 
+_API_WORDS: Final = {
+    "Id or name.": "Id.",
+    "Ids or names.": "Ids.",
+    "Free ones; ids or names.": "Ids of free ones.",
+}
+"""A name in the place of an id is our own service: the API takes ids alone."""
+
+
 def _placed(model: type[BaseModel], place: str) -> Iterator[JsonObject]:
     properties = arguments_schema(model)["properties"]
     for name, info in model.model_fields.items():
@@ -143,7 +151,7 @@ def _placed(model: type[BaseModel], place: str) -> Iterator[JsonObject]:
             "name": name,
             "in": place,
             "required": info.is_required(),
-            "description": info.description,
+            "description": _API_WORDS.get(info.description or "", info.description),
             "schema": schema,
             **_marks(info),
         }
@@ -161,6 +169,8 @@ def _component(model: type[BaseModel], schemas: dict[str, JsonObject], *, answer
             for field, info in model.model_fields.items()
         }
         for field, described_field in properties.items():
+            if (words := described_field.get("description")) in _API_WORDS:
+                described_field["description"] = _API_WORDS[words]
             if (name, field) in _NUMBERS_TOO:
                 described_field["type"] = ["string", "integer", "null"]
         schemas[name] |= {"type": "object", "description": (model.__doc__ or "").strip(), "properties": properties}

@@ -20,6 +20,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, Ri
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server import open_server
 from barrack_mcp.simulator import create_app
+from barrack_mcp.simulator.faults import parse
 from tests import examples
 from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
@@ -220,6 +221,8 @@ async def test_a_path_that_was_seen_working_is_not_called_a_guess_any_more(tmp_p
         async with open_server(read_settings(said)) as product, Client(product.server) as client:
             good = examples.good(BY_TOOL["get_volume"], json.loads(json.dumps(app.state.barrack.state())))
             told = []
+            nothing = {"method": "GET", "path": "/volumes/BRK-999999X/", "action": "status", "status": 404, "times": 2}
+            app.state.barrack.faults.replace(parse([nothing]))
             for arguments in ({"volume_id": examples.UNKNOWN_ID}, good, {"volume_id": examples.UNKNOWN_ID}):
                 result = await client.call_tool("get_volume", arguments)
                 told.append((result.structured_content or {}).get("message", ""))
@@ -246,7 +249,9 @@ async def test_what_the_api_requires_beyond_what_we_know_is_an_argument_of_the_t
         assert (refused.structured_content or {})["outcome"] == "refused"
         assert not there.barrack.requests
         assert not (await there.client.call_tool("list_volumes", {name: "red"})).is_error
-        assert there.barrack.requests[-1]["query"]["projectCode"] == "red"
+        assert [each["query"]["projectCode"] for each in there.barrack.requests if "projectCode" in each["query"]] == [
+            "red"
+        ]
 
 
 @pytest.mark.parametrize(
