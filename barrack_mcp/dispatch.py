@@ -19,6 +19,7 @@ from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.brief import abridged, is_brief, table
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.drift import Drifts
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
 from barrack_mcp.guard.plans import Reader
@@ -65,6 +66,7 @@ class Dispatcher:
         currency: Currency of the rates shown.
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
+        drifts: Says in the log what is answered otherwise than known.
     """
 
     client: Client
@@ -74,6 +76,7 @@ class Dispatcher:
     currency: str = "USD"
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
+    drifts: Drifts = field(default_factory=Drifts)
     _prices: tuple[float, JsonObject] | None = field(default=None, init=False)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
@@ -123,6 +126,7 @@ class Dispatcher:
         except ApiError as error:
             message = await self._explained(operation, values, error)
             return _outcome("failed", message, failure=error.failure)
+        self.drifts.note(operation, data)
         await self.writer.looked(operation, values, read_at=read_at)
         if unpriced := no_such_model(operation, values, data):
             return _outcome("failed", unpriced, failure=Failure.REJECTED)
@@ -165,6 +169,7 @@ class Dispatcher:
         *,
         cost: tuple[str, JsonObject],
     ) -> Answer:
+        self.drifts.note(operation, sent.data)
         kept = ""
         if keyfile is not None:
             if key := take_private_key(operation, sent.data):

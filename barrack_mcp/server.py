@@ -43,6 +43,7 @@ from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.config import Settings
 from barrack_mcp.dialect import open_contract, place
 from barrack_mcp.dispatch import Answer, Dispatcher, UnknownToolError, reader
+from barrack_mcp.drift import Drifts
 from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
@@ -260,6 +261,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 currency=settings.currency,
                 key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
                 reveal_private_keys=remote and settings.reveal_private_keys,
+                drifts=Drifts(0) if app else Drifts(),
             ),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),

@@ -66,6 +66,7 @@ CORRIDOR = {
         "config",
         "dialect",
         "dispatch",
+        "drift",
         "guard",
         "keyfile",
         "ledger",
@@ -80,6 +81,7 @@ CORRIDOR = {
         "api",
         "brief",
         "catalogue",
+        "drift",
         "guard",
         "keyfile",
         "naming",
@@ -90,6 +92,7 @@ CORRIDOR = {
         "validate",
         "writing",
     },
+    "drift": {"catalogue", "contract"},
     "writing": {
         "api",
         "audit",
