@@ -20,6 +20,7 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.brief import abridged, is_brief, table
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.drift import Drifts
+from barrack_mcp.filters import unmatched
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
 from barrack_mcp.guard.plans import Reader
@@ -27,7 +28,7 @@ from barrack_mcp.keyfile import KeyFolder
 from barrack_mcp.naming import NotFoundError, near, resolved
 from barrack_mcp.outcome import ERRORS, Approval, Outcome, Plan, Verdict
 from barrack_mcp.present import compact, is_list, presented, shown, take_private_key, typed
-from barrack_mcp.rating import bought, buys, no_such_model, priced, rate
+from barrack_mcp.rating import bought, buys, no_such_model, priced, quote, rate
 from barrack_mcp.store import StoreError
 from barrack_mcp.validate import BadArgumentsError, validated
 from barrack_mcp.writing import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
@@ -122,7 +123,7 @@ class Dispatcher:
     async def _read(self, operation: Operation, values: JsonObject) -> Answer:
         read_at = self.writer.ledger.now()
         try:
-            data = typed(operation, await self.client.send(operation, operation.on_the_wire(values)))
+            data = await self._typed(operation, values)
         except ApiError as error:
             message = await self._explained(operation, values, error)
             return _outcome("failed", message, failure=error.failure)
@@ -130,10 +131,18 @@ class Dispatcher:
         await self.writer.looked(operation, values, read_at=read_at)
         if unpriced := no_such_model(operation, values, data):
             return _outcome("failed", unpriced, failure=Failure.REJECTED)
+        if quoted := quote(operation, values, data, self.currency):
+            data["billing"] = quoted
         if priced(operation, data):
             rate(operation, data, await self._pricing(), self.currency)
+        unmet = await unmatched(operation, values, data, read=partial(self._typed, operation))
         data = shown(operation, abridged(operation, data, values), values)
+        if unmet:
+            data["notes"] = [*data.get("notes", []), unmet]
         return Answer(data, _told(operation, data, brief=is_brief(operation, values)))
+
+    async def _typed(self, operation: Operation, values: JsonObject) -> JsonObject:
+        return typed(operation, await self.client.send(operation, operation.on_the_wire(values)))
 
     async def _write(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> Answer:
         keyfile: Path | None = None

@@ -178,7 +178,9 @@ async def near(operation: Operation, values: Mapping[str, Any], read: Reader, *,
         if len(told) == _MOST_SENTENCES:
             break
         listing = await library.listing(each.shelf)
-        if each.value not in (thing.id for thing in listing.found) and (alike := _alike(each.value, listing.found)):
+        if each.value in (thing.id for thing in listing.found):
+            continue
+        if alike := (_mistyped if ID_SHAPE.fullmatch(each.value) else _alike)(each.value, listing.found):
             told.append(f"{each.place}: did you mean {_either(alike)}?")
     return " ".join(told)
 
@@ -264,6 +266,24 @@ def _alike(value: str, found: list[Thing]) -> list[Thing]:
     close = difflib.get_close_matches(value.casefold(), known, n=_MOST)
     return list({thing.id: thing for text in close for thing in known[text]}.values())[:_MOST]
 
+
+def _mistyped(value: str, found: list[Thing]) -> list[Thing]:
+    """The things whose id is an id but for two characters at most; another last letter is another kind of thing."""
+    close: list[tuple[float, Thing]] = []
+    for thing in found:
+        one = (thing.id or "")[:_LONGEST_COMPARED]
+        if _KIND_LETTERS.findall(one) != _KIND_LETTERS.findall(value):
+            continue
+        match = difflib.SequenceMatcher(None, one, value)
+        edits = sum(max(b - a, d - c) for tag, a, b, c, d in match.get_opcodes() if tag != "equal")
+        if edits <= _MOST_EDITS and match.ratio() >= _ID_LIKENESS:
+            close.append((-match.ratio(), thing))
+    return [thing for _, thing in sorted(close, key=lambda each: each[0])[:_MOST]]
+
+
+_KIND_LETTERS: Final = re.compile(r"^[A-Z]+-|(?<=[0-9])[A-Z]+$")
+_MOST_EDITS: Final = 2
+_ID_LIKENESS: Final = 0.85
 
 _LONGEST_COMPARED: Final = 100
 """Characters of a name: comparing takes time by their product."""

@@ -99,6 +99,37 @@ def bought(values: Mapping[str, Any], pricing: JsonObject, currency: str) -> tup
     return f"It costs {money.rate_shown(hourly, currency)} once ACTIVE.", {"hourly_rate": rate_, "currency": currency}
 
 
+def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, currency: str) -> str:
+    """Say what the configuration asked about costs per hour, by tier; nothing if none was, or if it can't be told.
+
+    Args:
+        operation: What was read; all but `quote_price` quote nothing.
+        values: Its arguments.
+        data: Its answer, the part of the price list that the API chose to send.
+        currency: Currency to quote in where the call names none.
+    """
+    found: Any = data.get("pricing_data") or {}
+    if operation.tool != "quote_price" or not isinstance(found, dict):
+        return ""
+    shown = str(values.get("currency") or currency)
+    model, kind = values.get("gpu_model"), values.get("volume_type")
+    count, size_gb = values.get("gpu_count") or 1, values.get("volume_size_gb")
+    told = []
+    for tier in [values["tier"]] if values.get("tier") else ("legacy", "advanced"):
+        if model is not None:
+            price = money.gpu_price(found, tier=tier, model=model, currency=shown)
+            hourly = money.instance_hourly(money.Billed.FULL, gpu_count=count, price=price, currency=shown)
+            told += (
+                [f"{count} \N{MULTIPLICATION SIGN} {quoted(model)}, {tier}: {money.rate_shown(hourly, shown)}."]
+                if hourly
+                else []
+            )
+        if kind is not None and size_gb is not None:
+            hourly = money.volume_hourly(found, tier=tier, volume_type=kind, size_gb=size_gb, currency=shown)
+            told += [f"{kind} of {size_gb:,} GB, {tier}: {money.rate_shown(hourly, shown)}."] if hourly else []
+    return " ".join(told)
+
+
 def no_such_model(operation: Operation, values: Mapping[str, Any], data: JsonObject) -> str:
     """Say which GPU models there are when a quote came back as a price list without the wanted one; else nothing."""
     wanted = values.get("gpu_model")

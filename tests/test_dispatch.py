@@ -267,3 +267,13 @@ async def test_a_bulk_call_that_half_worked_has_failed_and_tells_both_halves() -
     assert answer.structured["result"]["deleted_ids"] == ["SCR-1"]
     assert answer.structured["result"]["failed"]
     assert "script_ids" in answer.text
+
+
+async def test_a_filter_that_matches_nothing_says_what_there_is() -> None:
+
+    rows = json({"instances": [{"instance_id": "BRK-1D", "region": "CANADA-1", "status": "ACTIVE"}], "total": 1})
+    answers = Answers(instances=in_turn(json({"instances": [], "total": 0}), rows), pricing=json({}))
+    answer = await call(answers, "list_instances", {"status": "RUNNING"})
+    assert answer.structured["notes"] == ["No row has this status; there are: ACTIVE."]
+    assert answer.text.startswith("No row has this status")
+    assert sent(answers).count(("GET", "/instances/")) == 2

@@ -455,3 +455,18 @@ async def test_the_question_shows_the_fetched_name_and_id() -> None:
         assert machine == ["delete_instance"]
         (question,) = person.questions
         assert "«train-1» (BRK-" in question
+
+
+async def test_for_an_id_only_an_id_of_the_same_kind_but_for_two_characters_is_suggested() -> None:
+    rows = [
+        {"volume_id": "BRK-103428V", "volume_name": "evening-data"},
+        {"volume_id": "BRK-999999V", "volume_name": "BRK-103428S"},
+    ]
+
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:  # noqa: ARG001 - a Reader's own names
+        await anyio.lowlevel.checkpoint()
+        return {"volumes": rows, "total": 2}
+
+    for given, hint in (("BRK-103482V", True), ("BRK-103429V", True), ("BRK-103428S", False), ("BRK-103999V", False)):
+        told = await near(BY_TOOL["delete_volume"], {"volume_id": given}, read)
+        assert told == ("volume_id: did you mean «evening-data» (BRK-103428V)?" if hint else "")

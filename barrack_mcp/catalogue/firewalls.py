@@ -192,7 +192,7 @@ OPERATIONS = (
         toolset=Toolset.FIREWALLS,
         risk=Risk.READ,
         retry=Retry.SAFE,
-        description="Firewalls with rules and instances. Those of one instance: list_instance_firewalls.",
+        description="Firewalls and who has them; rules: get_firewall. Those of one instance: list_instance_firewalls.",
         method="GET",
         path="/firewalls/",
         confidence=Confidence(method=97, path=65),

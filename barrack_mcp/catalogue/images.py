@@ -198,6 +198,7 @@ CUSTOM_IMAGES = (
         response=ImageCreateResponse,
         result="image",
         look=Look("get_snapshot_image", ("snapshot_id",)),
+        after="Next: get_custom_image until it is available; deploy_instance can boot it then.",
     ),
     Operation(
         tool="delete_custom_image",

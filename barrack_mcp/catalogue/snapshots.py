@@ -149,7 +149,7 @@ OPERATIONS = (
         result="data",
         look=Look("list_snapshots"),
         billing=WHILE_IT_EXISTS,
-        after="Next: get_snapshot until it is complete; create_custom_image can use it then.",
+        after="Next: get_snapshot until it is SUCCESS or available; create_custom_image can use it then.",
     ),
     Operation(
         tool="get_snapshot",

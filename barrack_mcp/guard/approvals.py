@@ -154,20 +154,29 @@ class Approvals:
             # whoever asks anew has no need to hear of the old answer
             await self._store.swap_approval(kept, replace(current, told_at=self._now()))
 
-    async def redeem(self, binding: str) -> Redemption:
-        """Use a yes up: one caller alone ever gets `approved` for it. A no or a lapse is told once, then forgotten."""
+    async def redeem(self, binding: str, *, fingerprint: str | None = None) -> Redemption:
+        """Use a yes up: one caller alone ever gets `approved` for it. A no or a lapse is told once, then forgotten.
+
+        Args:
+            binding: As for `request`.
+            fingerprint: The target as it is now. A request that shows another and still waits ends here: a person must
+                not be asked about what is no longer so.
+        """
         while (kept := await self._store.live_approval(binding)) is not None:
             current = self._as_of_now(kept)
             verdict = Verdict(current.status)
-            if current.status is Status.PENDING:
-                return Redemption(verdict, current)
             now = self._now()
-            if current.status is Status.APPROVED:
+            if current.status is Status.PENDING:
+                if fingerprint in (None, current.fingerprint):
+                    return Redemption(verdict, current)
+                verdict = Verdict.NONE
+                after = replace(current, status=Status.EXPIRED, expires_at=now, told_at=now)
+            elif current.status is Status.APPROVED:
                 after = replace(current, status=Status.USED, used_at=now)
             else:
                 after = replace(current, told_at=now)
             if await self._store.swap_approval(kept, after):
-                return Redemption(verdict, after)
+                return Redemption(verdict, after if verdict is not Verdict.NONE else None)
         return Redemption(Verdict.NONE)
 
     async def approve(self, approval_id: str, *, by: str, typed: str | None = None) -> Approval:

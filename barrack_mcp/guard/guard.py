@@ -289,7 +289,7 @@ class Guard:
 
     async def _redeemed(self, call: _Call, planned: Planned) -> Ruling | None:
         """Use up the answer given out of band; None if nobody was asked yet."""
-        redemption = await self._approvals.redeem(call.binding)
+        redemption = await self._approvals.redeem(call.binding, fingerprint=planned.fingerprint)
         approval = redemption.approval
         if approval is None:
             return None

@@ -13,6 +13,7 @@ from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation, Risk
 from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.guard.approvals import NotPending
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.simulator import create_app
 from barrack_mcp.store import SqliteStore
@@ -395,3 +396,23 @@ async def test_what_makes_no_sense_is_refused_before_anybody_is_asked(unattended
         outcome = await made.call("resize_volume", **(made.good("resize_volume") | {"size_gb": 100}))
         assert (outcome["outcome"], "can only grow" in outcome["message"]) == ("refused", True), outcome
         assert (person.questions, made.effects) == ([], [])
+
+
+async def test_a_request_that_shows_what_is_no_longer_so_ends_and_the_call_asks_anew() -> None:
+    async with house() as made:
+        arguments = made.good("delete_volume")
+        first = await made.call("delete_volume", **arguments)
+        assert (await made.call("delete_volume", **arguments))["approval"] == first["approval"]
+        world = made.barrack.world("sim-key")
+        world.volumes[arguments["volume_id"]].name = "renamed-1"
+        second = await made.call("delete_volume", **arguments)
+        assert second["outcome"] == "approval_required"
+        assert second["approval"]["id"] != first["approval"]["id"]
+        assert "renamed-1" in second["plan"]["summary"]
+        (waiting,) = await made.approvals.pending()
+        assert waiting.id == second["approval"]["id"]
+        with pytest.raises(NotPending, match="has expired"):
+            await made.approvals.approve(first["approval"]["id"], by="ann", typed="renamed-1")
+        await made.approvals.approve(waiting.id, by="ann", typed="renamed-1")
+        assert (await made.call("delete_volume", **arguments))["outcome"] == "done"
+        assert made.effects == ["delete_volume"]
