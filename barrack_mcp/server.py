@@ -220,7 +220,8 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
         async def on_request(approval: Approval) -> None:
             await show(approval)
             if settings.webhook_url is not None:
-                await webhook.post(settings.webhook_url, request_told(approval))
+                # a chat that is slow keeps nobody waiting
+                tasks.start_soon(webhook.post, settings.webhook_url, request_told(approval))
 
         read = reader(client)
         guard = Guard(

@@ -124,8 +124,11 @@ async def open_page(
 
 
 def _leave(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_FILE), "w", encoding="utf-8") as file:
+    """Write a file of the owner's alone, whatever lies there under its name."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_FILE), "w", encoding="utf-8") as file:
         file.write(text)
+    draft.replace(path)
 
 
 def _browse(folder: Path, link: str) -> None:

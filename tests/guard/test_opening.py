@@ -20,6 +20,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.types import ErrorData
+from pydantic import SecretStr
 
 from barrack_mcp.config import Settings
 from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status, WrongName
@@ -41,6 +42,9 @@ import json, pathlib, sys
 with open(sys.argv[1], "a") as record:
     record.write(json.dumps(sys.argv[2:]) + "\\n")
 """
+
+WEBHOOK_S = 5.0
+"""What a chat that never answers is given."""
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, and a browser by command, are POSIX's")
 
@@ -399,3 +403,36 @@ async def test_the_house_shows_its_request_in_the_browser_and_a_taken_port_hinde
                 assert asked["outcome"] == "approval_required"
     assert len(browsed()) == int(kept)
     assert ("could not be shown" in caplog.text) is not kept
+
+
+@posix
+async def test_what_lies_in_the_address_s_place_neither_opens_it_to_others_nor_leads_it_away(tmp_path: Path) -> None:
+    elsewhere, address = tmp_path / "elsewhere", tmp_path / PAGE_ADDRESS
+    elsewhere.write_text("mine", encoding="utf-8")
+    elsewhere.chmod(0o644)
+    address.symlink_to(elsewhere)
+    with anyio.fail_after(30):
+        async with (
+            open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
+            open_page(state, tmp_path, port=0, browser=False) as show,
+        ):
+            await show(await ask(state))
+            assert not address.is_symlink()
+            assert mode(address) == 0o600
+    assert elsewhere.read_text(encoding="utf-8") == "mine"
+    assert {path.name for path in tmp_path.iterdir()} >= {"elsewhere", PAGE_SECRET}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(f"{PAGE_ADDRESS}.")]
+
+
+async def test_a_chat_that_never_answers_keeps_no_call_waiting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as chat, anyio.fail_after(30):
+        settings = Settings(
+            simulator=True,
+            state=tmp_path / "state.db",
+            webhook_url=SecretStr(f"http://127.0.0.1:{chat.getsockname()[1]}/hook"),
+        )
+        async with open_server(settings) as made, Client(made.server) as client:
+            begun = anyio.current_time()
+            told = await client.call_tool("reboot_instance", {"instance_id": "train-1"})
+            assert (told.structured_content or {})["outcome"] == "approval_required"
+            assert anyio.current_time() - begun < WEBHOOK_S
