@@ -214,8 +214,8 @@ async def main(folder: Path) -> None:
                 await anyio.run_process([folder / "mcpdo", "daemon", "stop"], env=inspector.environment, check=False)
     counted = ", ".join(f"{count} calls by {way}" for way, count in sorted(inspector.calls.items()))
     sys.stdout.write(
-        f"{counted}: one effect for each write, none for each read; no finding in any list "
-        f"({time.monotonic() - started:.0f} s)\n"
+        f"{counted}: one effect for each write, none for each read; no error in any list, and no warning but that "
+        f"answers may hold null ({time.monotonic() - started:.0f} s)\n"
     )
 
 
