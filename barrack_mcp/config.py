@@ -7,7 +7,6 @@ is worse than none.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 import stat
 import sys
@@ -16,7 +15,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 from pydantic import (
@@ -30,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from barrack_mcp.address import checked_url
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
 
 PREFIX: Final = "BARRACK_"
@@ -76,31 +75,6 @@ def _known(kind: str, known: tuple[str, ...] | frozenset[str]) -> AfterValidator
     return AfterValidator(check)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _api_url(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        host = None
-    if not host:
-        raise ValueError("must be a URL such as https://barrack.ai/api")
-    if url.username is not None or url.password is not None or url.query or url.fragment:
-        raise ValueError("must not hold a user name, a password, a query or a fragment")
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
-    return value.rstrip("/")
-
-
 def _template(value: str) -> str:
     if value.count("{key}") != 1 or not value.isprintable():
         raise ValueError("must hold {key} once, as in «Bearer {key}»")
@@ -108,7 +82,7 @@ def _template(value: str) -> str:
 
 
 def _webhook(value: SecretStr) -> SecretStr:
-    _api_url(value.get_secret_value().partition("?")[0])
+    checked_url(value.get_secret_value().partition("?")[0])
     return value
 
 
@@ -139,7 +113,7 @@ class Settings(BaseModel):
 
     api_key: SecretStr | None = Field(None, description="The API key. Never an argument, never in the TOML file.")
     api_key_file: Path | None = Field(None, description="A file that holds the key, readable by its owner only.")
-    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+    api_url: Annotated[str, AfterValidator(checked_url)] = Field(
         "https://barrack.ai/api", description="Where the API is: https, or this machine."
     )
     auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = Field(

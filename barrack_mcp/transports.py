@@ -15,7 +15,8 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp import __version__, looking
-from barrack_mcp.config import Settings, SettingsError, is_loopback
+from barrack_mcp.address import is_loopback
+from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.server import open_server
 from barrack_mcp.stdio.connection import serve_stdio
 

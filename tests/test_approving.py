@@ -141,6 +141,6 @@ async def test_a_deletion_from_a_terminal_wants_the_name(monkeypatch: pytest.Mon
     with os.fdopen(follower, "r", encoding="utf-8") as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
         os.write(leader, b"render-1\n")
-        answer = await call.asking(None, params)  # type: ignore[arg-type]
+        answer = await call.asking(None, params)  # type: ignore[arg-type]  # it looks at the question alone
     os.close(leader)
     assert (answer.action, answer.content) == ("accept", {"name": "render-1"})

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from barrack_mcp.address import is_loopback
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.config import NAMES, Settings, SettingsError, is_loopback, read_settings
+from barrack_mcp.config import NAMES, Settings, SettingsError, read_settings
 
 CANARY = "canary-key-77aa"
 

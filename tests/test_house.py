@@ -34,6 +34,7 @@ CORRIDOR = {
     "call": {"server", "config", "api", "catalogue"},
     "manifests": {"catalogue", "config", "contract", "install", "listing"},
     "install": set(),
+    "address": set(),
     "filters": {"api", "catalogue", "quote"},
     "naming": {"api", "catalogue", "guard", "validate"},
     "guides": set(),
@@ -52,12 +53,12 @@ CORRIDOR = {
         "simulator",
         "store",
     },
-    "contract": {"catalogue"},
+    "contract": {"address", "catalogue"},
     "vendor": {"api", "contract"},
     "dialect": {"config", "contract", "vendor"},
     "contracting": {"config", "contract", "dialect", "vendor"},
     "listing": {"server", "config", "catalogue"},
-    "transports": {"listener", "server", "stdio", "config", "looking"},
+    "transports": {"address", "config", "listener", "looking", "server", "stdio"},
     "listener": set(),
     "stdio": set(),
     "server": {
@@ -114,8 +115,8 @@ CORRIDOR = {
     "rating": {"catalogue", "money", "quote"},
     "mask": {"catalogue"},
     "store": {"catalogue"},
-    "api": {"catalogue", "contract", "quote", "redact"},
-    "config": {"catalogue"},
+    "api": {"address", "catalogue", "contract", "quote", "redact"},
+    "config": {"address", "catalogue"},
     "present": {"catalogue", "ink"},
     "validate": {"catalogue"},
     "outcome": {"catalogue"},
@@ -134,7 +135,7 @@ CORRIDOR = {
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "handler", "base"}
 NO_IO = {"httpx2", "httpx", "socket", "subprocess", "os", "pathlib", "time", "random", "mcp", "mcp_types", "anyio"}
-PURE = ("catalogue/", "money.py", "guard/decide.py", "guard/question.py")
+PURE = ("catalogue/", "money.py", "guard/decide.py", "guard/question.py", "address.py")
 
 
 def room(module: Path) -> str:

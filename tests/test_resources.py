@@ -308,7 +308,7 @@ async def test_ids_that_are_none_are_refused_before_anything_is_sent(era: str) -
     async with simulated(era) as (client, barrack, _):
         for template in TEMPLATES:
             for thing_id in HOSTILE_IDS:
-                error = await refused(client, re.sub(r"\{\w+\}", lambda _, each=thing_id: each, template))  # type: ignore[misc]
+                error = await refused(client, re.sub(r"\{\w+\}", lambda _, each=thing_id: each, template))  # type: ignore[misc]  # bound in the loop
                 assert error.code == MISSING[era]
                 assert len(error.message) < 300
                 assert len(thing_id) < 3 or thing_id not in error.message
@@ -610,7 +610,7 @@ async def test_typing_does_not_count_as_having_looked_after_a_purchase_without_a
     async with simulated() as (client, _, walked):
         ledger, account = walked.writer.ledger, walked.writer.account
         entry = await ledger.begin("digest", "deploy_instance", {}, ("list_instances", {}), account)
-        await ledger.close(entry, "unknown")  # type: ignore[arg-type]
+        await ledger.close(entry, "unknown")  # type: ignore[arg-type]  # nothing held it back
         await completed(client, TEMPLATES[0], "BRK")
         await page(client, "barrack://account")
         assert (await ledger.open_entries())[0].standing == "unknown"

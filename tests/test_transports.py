@@ -65,7 +65,7 @@ class socket_port:  # noqa: N801 - reads as the function it stands for
     """A port that is free now."""
 
     def __enter__(self) -> int:
-        import socket  # noqa: PLC0415
+        import socket  # noqa: PLC0415 - here alone
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -208,7 +208,7 @@ def test_the_tool_table_names_every_tool_and_json_is_what_a_client_sees() -> Non
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:
-    import socket  # noqa: PLC0415
+    import socket  # noqa: PLC0415 - here alone
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random as chance
 import time
@@ -22,6 +21,7 @@ from barrack_mcp.api import answer
 from barrack_mcp.api.auth import KeyAuth
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
+from barrack_mcp.api.quiet import quiet
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
 from barrack_mcp.catalogue import JsonObject, Operation, Retry
 from barrack_mcp.contract.wire import Contract, Sent, Wire, WireError
@@ -32,7 +32,6 @@ _LEAST_SHARE: Final = 0.1
 make an effect uncertain that need not be."""
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _NO_SUCH_PATH: Final = (404, 405)
-_TALKATIVE: Final = ("httpx2", "httpcore2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +288,7 @@ async def open_client(
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
     """
-    for name in _TALKATIVE:
-        # at their finer levels they write addresses and headers into the log
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quiet()
     transport = (
         httpx2.ASGITransport(app=app)
         if app is not None

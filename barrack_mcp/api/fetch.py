@@ -8,7 +8,8 @@ import anyio
 import httpx2
 
 from barrack_mcp import __version__
-from barrack_mcp.contract.checks import checked_url
+from barrack_mcp.address import checked_url
+from barrack_mcp.api.quiet import quiet
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 SECONDS: Final = 30.0
@@ -41,6 +42,7 @@ async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES) ->
         checked_url(url.partition("?")[0])
     except ValueError as error:
         raise FetchError(f"The document's address {error}.") from None
+    quiet()
     headers = {"Accept": "application/json, application/yaml, */*;q=0.5", "Accept-Encoding": "identity"}
     headers["User-Agent"] = f"barrack-mcp/{__version__}"
     try:

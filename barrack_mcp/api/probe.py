@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.auth import KeyAuth
+from barrack_mcp.api.quiet import quiet
 from barrack_mcp.catalogue import JsonObject
 
 AT_ONCE: Final = 8
@@ -234,6 +235,7 @@ async def open_probe(url: str, key: SecretStr | None, *, app: ASGIApp | None = N
     transport: httpx2.AsyncBaseTransport = (
         httpx2.ASGITransport(app=app) if app is not None else httpx2.AsyncHTTPTransport(limits=limits, trust_env=True)
     )
+    quiet()
     headers: dict[str, Any] = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",

@@ -9,10 +9,11 @@ import anyio
 import httpx2
 from pydantic import SecretStr
 
+from barrack_mcp.api.quiet import quiet
+
 _SECONDS: Final = 5.0
 _MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """What chats read as links and mentions."""
-_TALKATIVE: Final = ("httpx2", "httpcore2")
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +29,7 @@ async def post(
         seconds: Time for all of it.
         transport: Another way out than the network.
     """
-    for name in _TALKATIVE:
-        # at their finer levels they write the address into the log
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quiet()
     safe = text.translate(_MARKUP)
     body = {"text": safe, "content": safe, "allowed_mentions": {"parse": []}}
     try:

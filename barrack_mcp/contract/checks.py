@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import string
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlsplit
 
+from barrack_mcp.address import checked_url
 from barrack_mcp.catalogue import Request
 from barrack_mcp.contract.overrides import SLASHES, WHOLE_BODY
 from barrack_mcp.contract.shape import JsonValue
@@ -41,33 +40,6 @@ def placeholders(path: str) -> tuple[str, ...]:
 def fit_for_an_argument(name: str) -> bool:
     """Whether a tool's argument can bear this name."""
     return bool(_ARGUMENT.fullmatch(name)) and not hasattr(Request, name) and not name.startswith("model_")
-
-
-def checked_url(value: str) -> str:
-    """Check a base URL: https, or this machine; nothing in it but host, port and path.
-
-    Raises:
-        ValueError: What is wrong, without the value.
-    """
-    try:
-        url = urlsplit(value)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        host = None
-    if not host:
-        raise ValueError("must be a URL such as https://barrack.ai/api")
-    if url.username is not None or url.password is not None or url.query or url.fragment:
-        raise ValueError("must not hold a user name, a password, a query or a fragment")
-    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(host)):
-        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
-    return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def a_text(value: Any) -> str:

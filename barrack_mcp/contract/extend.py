@@ -61,7 +61,7 @@ def _type(schema: JsonObject) -> Any:
         return Literal[tuple(choices)]
     if kind == "array":
         items = schema.get("items")
-        return Annotated[list[_type(items if isinstance(items, dict) else {})], ARRAY]  # type: ignore[misc]
+        return Annotated[list[_type(items if isinstance(items, dict) else {})], ARRAY]  # type: ignore[misc]  # a type made at run time
     if kind == "object":
         return Annotated[dict[str, Any], OBJECT]
     plain: Any = _PLAIN[kind]

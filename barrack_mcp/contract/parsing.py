@@ -78,7 +78,7 @@ def _json(text: str, name: str) -> Parsed | None:
         table = dict(items)
         if len(table) < len(items):
             seen: set[str] = set()
-            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # None: noted
             notes[_twice(twice)] = None
         return table
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.contract.checks import checked_url
+from barrack_mcp.address import checked_url
 from barrack_mcp.contract.loading import OverridesError, load
 from barrack_mcp.contract.located import MAX_BYTES, TomlError, read
 from barrack_mcp.contract.overrides import Overrides

@@ -127,7 +127,7 @@ async def test_an_api_with_trouble_of_its_own_is_not_called_unreachable(tmp_path
 async def test_a_bad_certificate_is_told_by_what_is_wrong_with_it_and_nothing_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, object], trusted: str, said: str
 ) -> None:
-    issuer, tls = certificate(tmp_path, **made)  # type: ignore[arg-type]
+    issuer, tls = certificate(tmp_path, **made)  # type: ignore[arg-type]  # by name, from a table
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(issuer))
     async with serving(lambda _: told({}), tls=tls) as (url, heard):

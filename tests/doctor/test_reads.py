@@ -76,7 +76,7 @@ async def test_with_overrides_by_hand_every_read_of_the_other_barrack_works(tmp_
 
 
 async def test_with_its_paths_alone_the_other_barrack_is_learned_and_the_lines_to_paste_mend_it(tmp_path: Path) -> None:
-    paths = {tool: OperationOverride(method=method, path=path) for tool, (method, path) in PATHS.items()}  # type: ignore[arg-type]
+    paths = {tool: OperationOverride(method=method, path=path) for tool, (method, path) in PATHS.items()}  # type: ignore[arg-type]  # a table of texts
     contract = Contract(Overrides(api=ApiOverride(slash="never"), operations={t: paths[t] for t in READS}))
     app = create_app()
     async with listening(Other(app, ENTRIES, ALIKE, ALIKE_VALUES)) as url:  # type: ignore[arg-type]  # likewise

@@ -116,7 +116,7 @@ async def test_once_the_end_has_begun_no_write_is_sent_and_reads_go_on(tmp_path:
         answer = await made.call("start_instance", {"instance_id": "BRK-1D"}, NOBODY)
         assert isinstance(answer, Answer)
         assert (answer.structured["outcome"], "is stopping" in answer.text) == ("refused", True)
-        assert not (await made.call("list_regions", {}, NOBODY)).is_error  # type: ignore[union-attr]
+        assert not (await made.call("list_regions", {}, NOBODY)).is_error  # type: ignore[union-attr]  # reads never ask
     assert {request.method for request in gate.requests} == {"GET"}
 
 

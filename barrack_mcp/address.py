@@ -1,0 +1,36 @@
+"""Where something may be sent: over https, or to this machine; one rule for every address that an operator gives."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_url(value: str) -> str:
+    """Check a base URL: https, or this machine; nothing in it but host, port and path.
+
+    Raises:
+        ValueError: What is wrong, without the value.
+    """
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("must be a URL such as https://barrack.ai/api")
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, a query or a fragment")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
+    return value.rstrip("/")
