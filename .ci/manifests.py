@@ -18,7 +18,7 @@ import jsonschema
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from barrack_mcp import listing
+from barrack_mcp.cli import tools as listing
 from barrack_mcp.simulator import create_app
 from tests import running, test_manifests
 

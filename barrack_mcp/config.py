@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from barrack_mcp.address import checked_url
+from barrack_mcp.api.http import checked_url
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
 
 PREFIX: Final = "BARRACK_"

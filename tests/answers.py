@@ -9,8 +9,7 @@ import anyio.lowlevel
 import httpx2
 from pydantic import SecretStr
 
-from barrack_mcp.api.auth import KeyAuth
-from barrack_mcp.api.client import Client
+from barrack_mcp.api.client import Client, KeyAuth
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.dispatch import Dispatcher
 from tests.guarding import guard, writer

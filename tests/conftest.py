@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from barrack_mcp.redact import Redaction
+from barrack_mcp.api.redact import Redaction
 from tests.answers import CANARY
 from tests.running import KEY, STATES
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from barrack_mcp.account.reading import reader
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import Risk
-from barrack_mcp.dispatch import reader
+from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.guard import Guard, Policy
-from barrack_mcp.ledger import Ledger
-from barrack_mcp.store import SqliteStore, Store
-from barrack_mcp.writing import Writer
+from barrack_mcp.state.store import SqliteStore, Store
 
 ACCOUNT = "https://barrack.example/api key-1"
 SECRET = b"a secret of thirty-two bytes, at least"

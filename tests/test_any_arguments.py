@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import PRIVATE_KEY
-from barrack_mcp.dispatch import Answer
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.keyfile import KeyFolder
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.answers import Answers, dispatcher

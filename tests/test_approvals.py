@@ -24,7 +24,7 @@ from barrack_mcp.guard.approvals import (
     Verdict,
     WrongName,
 )
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ START = 1_000_000.0
 CONTENDER = """
 import sys, anyio
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 async def main():
     said = []
     async def one():

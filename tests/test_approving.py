@@ -14,8 +14,8 @@ import httpx2
 import pytest
 from mcp.types import ElicitRequestFormParams
 
-from barrack_mcp import call
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.cli import call
 from barrack_mcp.simulator import create_app
 from tests.running import KEY, environment, listening, product
 

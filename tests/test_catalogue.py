@@ -39,8 +39,8 @@ CONTRACT: dict[str, JsonObject] = {op["tool"]: op for op in json.loads((COPY / "
 SCHEMAS: dict[str, JsonObject] = json.loads((COPY / "schemas.json").read_text("utf-8"))
 
 MODULES = [
-    importlib.import_module(f"{catalogue.__name__}.{module.name}")
-    for module in pkgutil.iter_modules(catalogue.__path__)
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(catalogue.__path__, f"{catalogue.__name__}.")
 ]
 OURS = {
     tool: {"detail": {"type": "string", "enum": ["concise", "full"]}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.address import is_loopback
+from barrack_mcp.api.http import is_loopback
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
 from barrack_mcp.config import NAMES, Settings, SettingsError, read_settings
 

@@ -9,13 +9,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from barrack_mcp.brief import table
+from barrack_mcp.account.reading import reader
+from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, answer_schema
 from barrack_mcp.catalogue.models import FEW, MANY
-from barrack_mcp.dispatch import Answer, reader
+from barrack_mcp.cli.tools import BYTES_PER_TOKEN
+from barrack_mcp.dispatch.answers.brief import table
+from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.ink import size
-from barrack_mcp.listing import BYTES_PER_TOKEN
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.answers import Answers, dispatcher, in_turn, json

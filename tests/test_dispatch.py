@@ -10,10 +10,11 @@ import httpx2
 import pytest
 
 from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
-from barrack_mcp.dispatch import Answer, UnknownToolError
+from barrack_mcp.dispatch import UnknownToolError
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.decide import exposes_widely
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.keyfile import KeyFolder
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.answers import Answers, dispatcher, in_turn, json

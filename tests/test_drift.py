@@ -8,10 +8,11 @@ import pytest
 from mcp import Client
 
 from barrack_mcp.config import read_settings
-from barrack_mcp.dispatch import Answer, Dispatcher
-from barrack_mcp.drift import MOST
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.answers.drift import MOST
+from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.server import open_server
+from barrack_mcp.server.house import open_server
 from tests.answers import Answers, dispatcher
 from tests.answers import json as answered
 
@@ -23,7 +24,7 @@ async def call(made: Dispatcher, tool: str, arguments: dict[str, Any] | None = N
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "barrack_mcp.drift"]
+    return [record.getMessage() for record in caplog.records if record.name == "barrack_mcp.dispatch.answers.drift"]
 
 
 async def test_new_fields_and_other_types_are_said_once_and_no_value_with_them(

@@ -21,9 +21,9 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 
-from barrack_mcp import audit
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
+from barrack_mcp.state import audit
 from tests.running import EVERY_RISK, KEY, environment, listening
 from tests.stdio.speaking import modern, process
 from tests.test_transports import socket_port

@@ -18,7 +18,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.server import create_server
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.guarding import guard, writer

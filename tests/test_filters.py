@@ -8,11 +8,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from barrack_mcp.advice import next_step
+from barrack_mcp.api.body import typed
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.filters import unmatched
-from barrack_mcp.present import typed
+from barrack_mcp.dispatch.answers.advice import next_step
+from barrack_mcp.dispatch.answers.filters import unmatched
 from tests.test_naming import desk
 
 pytestmark = pytest.mark.anyio

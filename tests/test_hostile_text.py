@@ -14,20 +14,21 @@ from mcp import Client
 from mcp.types import ElicitResult, TextContent
 from pydantic import SecretStr
 
+from barrack_mcp.api.body import MAX_BYTES, presented, typed
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import error_from
+from barrack_mcp.api.text import compact, escape
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.marks import inner, marks_of
+from barrack_mcp.catalogue.outcome import Outcome
 from barrack_mcp.catalogue.schema import answer_schema
 from barrack_mcp.catalogue.values import Keep
-from barrack_mcp.dispatch import Answer
+from barrack_mcp.dispatch.answers.bounds import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.answers.shown import shown, take_private_key
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.ink import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
-from barrack_mcp.keyfile import KeyFolder
-from barrack_mcp.outcome import Outcome
-from barrack_mcp.present import MAX_BYTES, compact, presented, shown, take_private_key, typed
-from barrack_mcp.quote import quoted
-from barrack_mcp.server import create_server, output_schema
+from barrack_mcp.server.tools import create_server, output_schema
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.answers import dispatcher
@@ -155,8 +156,8 @@ def test_letters_of_all_languages_stay_and_what_is_escaped_once_is_not_escaped_t
     for name in ("tränings-дом-機械-प्रयोग", "été 😀", "back\\slash", "\\u202e"):
         assert show("get_volume", {"volume": {"volume_name": name}}) == {"volume": {"volume_name": name}}
     for text in HOSTILE.values():
-        once = str(quoted(text))
-        assert str(quoted(once)) == once
+        once = str(escape(text))
+        assert str(escape(once)) == once
 
 
 def test_two_names_that_look_alike_once_they_are_escaped_both_stay() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.install import (
+from barrack_mcp.cli.install import (
     Installed,
     InstallError,
     Launcher,
@@ -20,7 +20,7 @@ from barrack_mcp.install import (
     command,
     install,
 )
-from barrack_mcp.install.clients import CLIENTS, KEY, KEY_FILE, Format, place
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, place
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
 JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]

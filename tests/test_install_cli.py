@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from barrack_mcp import listing
-from barrack_mcp.cli import app
-from barrack_mcp.install.clients import CLIENTS, place
+from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.app import app
+from barrack_mcp.cli.install.clients import CLIENTS, place
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.install.jsonc import BrokenError, ShapeError, append, put, read
+from barrack_mcp.cli.install.jsonc import BrokenError, ShapeError, append, put, read
 
 COMMENTED = """\
 // mine

@@ -13,9 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
-from barrack_mcp.ledger import UNDER_WAY_S, Entry, Held, Ledger, Why, belongs, digest_of, is_gone, process
-from barrack_mcp.store import SqliteStore, Standing, StoreError
-from barrack_mcp.store.sqlite_entries import ENTRIES_KEPT_S
+from barrack_mcp.dispatch.writes.ledger import (
+    UNDER_WAY_S,
+    Entry,
+    Held,
+    Ledger,
+    Why,
+    belongs,
+    digest_of,
+    is_gone,
+    process,
+)
+from barrack_mcp.state.store import SqliteStore, Standing, StoreError
+from barrack_mcp.state.store.sqlite_entries import ENTRIES_KEPT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +37,7 @@ DIGEST = digest_of("create_volume", ARGUMENTS, ACCOUNT)
 CONTENDER = """
 import sys, anyio
 from barrack_mcp.ledger import Entry, Ledger
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 async def main():
     won = []
     async def one():

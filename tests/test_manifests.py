@@ -21,12 +21,13 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from barrack_mcp import listing, manifests
 from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.cli import manifests
+from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.install import install
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
+from barrack_mcp.cli.manifests import registry
 from barrack_mcp.config import NAMES, Settings
-from barrack_mcp.install import install
-from barrack_mcp.install.clients import CLIENTS, KEY, KEY_FILE
-from barrack_mcp.manifests import registry
 from barrack_mcp.simulator import create_app
 from tests import running
 from tests.running import environment, listening

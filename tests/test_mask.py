@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.mask import SECRET, masked, secrets_in
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.dispatch import Answer
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.mask import SECRET, masked, secrets_in
 from barrack_mcp.simulator import create_app
-from barrack_mcp.validate import BadArgumentsError, validated
 from tests import examples
 from tests.answers import Answers, dispatcher
 

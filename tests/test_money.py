@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp import money
-from barrack_mcp.money import Billed
+from barrack_mcp.account import money
+from barrack_mcp.account.money import Billed
 
 PRICES: dict[str, Any] = {
     "gpus": {"pricing": {"legacy": {"L40": {"prices": {"USD": 1.19, "EUR": "1.25", "INR": -1}}}}},

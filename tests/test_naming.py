@@ -13,15 +13,17 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from barrack_mcp.account.reading import reader
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
-from barrack_mcp.dispatch import Answer, Dispatcher, reader
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.arguments import BadArgumentsError
+from barrack_mcp.dispatch.names import ID_SHAPE, MAX_PAGES, SHELVES, NotFoundError, near, resolved
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.naming import ID_SHAPE, MAX_PAGES, SHELVES, NotFoundError, near, resolved
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
-from barrack_mcp.validate import BadArgumentsError
 from tests import examples
 from tests.answers import Answers, dispatcher, json
 from tests.guard.house import Person, house, says_yes

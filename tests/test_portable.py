@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from barrack_mcp import listing
+from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.manifests.portable import RULES, Rule, as_markdown, broken, nodes
 from barrack_mcp.config import Settings
-from barrack_mcp.manifests.portable import RULES, Rule, as_markdown, broken, nodes
 
 LISTED: Final[list[dict[str, Any]]] = json.loads(listing.as_json(Settings()))
 SURFACES: Final = {

@@ -17,7 +17,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import OPERATIONS, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.server import create_server, tool_of
+from barrack_mcp.server.tools import create_server, tool_of
 from barrack_mcp.simulator import create_app
 from tests import answers, examples
 from tests.guarding import guard, writer

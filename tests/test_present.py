@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from barrack_mcp.api.body import MAX_BYTES, is_list, presented
+from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import answer_schema
-from barrack_mcp.present import MAX_BYTES, compact, is_list, presented
 
 
 def show(tool: str, body: Any, **arguments: Any) -> JsonObject:

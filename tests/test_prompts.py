@@ -11,9 +11,9 @@ from mcp.types import TextContent
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.config import Settings
-from barrack_mcp.prompts import PROMPTS, Prompt, mentioned
-from barrack_mcp.resources.completion import SOURCES, WORDS
-from barrack_mcp.server import create_server
+from barrack_mcp.server.prompts import PROMPTS, Prompt, mentioned
+from barrack_mcp.server.resources.completion import SOURCES, WORDS
+from barrack_mcp.server.tools import create_server
 from tests.answers import Answers, dispatcher
 
 pytestmark = pytest.mark.anyio

@@ -24,13 +24,13 @@ import typer.main
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from barrack_mcp import manifests
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
-from barrack_mcp.cli import app
+from barrack_mcp.cli import manifests
+from barrack_mcp.cli.app import app
+from barrack_mcp.cli.install.clients import CLIENTS, place
 from barrack_mcp.config import NAMES, read_settings
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.install.clients import CLIENTS, place
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
 from tests.running import KEY, environment, listening

@@ -29,9 +29,9 @@ from starlette.routing import Route
 
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.redact import HIDDEN, HidingFormatter, Redaction, protect
 from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.config import read_settings
-from barrack_mcp.redact import HIDDEN, HidingFormatter, Redaction, protect
 from tests.answers import Answers, dispatcher
 from tests.answers import json as answered
 from tests.running import listening

@@ -23,12 +23,12 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.guides import GUIDES
-from barrack_mcp.resources import handlers
-from barrack_mcp.resources.completion import SOURCES
-from barrack_mcp.resources.reading import Reads
-from barrack_mcp.resources.things import THINGS
-from barrack_mcp.server import create_server
+from barrack_mcp.server.guides import GUIDES
+from barrack_mcp.server.resources import handlers
+from barrack_mcp.server.resources.completion import SOURCES
+from barrack_mcp.server.resources.reading import Reads
+from barrack_mcp.server.resources.things import THINGS
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from tests.answers import CANARY, Answers, Clock, dispatcher, in_turn
 from tests.answers import json as answer

@@ -24,16 +24,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from barrack_mcp.audit import Audit
+from barrack_mcp.api.redact import HidingFormatter, Redaction
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.models import Request, Response
 from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.keyfile import KeyFolder
-from barrack_mcp.ledger import Ledger
-from barrack_mcp.redact import HidingFormatter, Redaction
-from barrack_mcp.server import create_server
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import Approval, Entry, SqliteStore
+from barrack_mcp.state.audit import Audit
+from barrack_mcp.state.store import Approval, Entry, SqliteStore
 from tests import examples
 from tests.answers import CANARY, Answers, client
 from tests.answers import json as answered

@@ -261,7 +261,7 @@ NOISY: Final = """
 import os, subprocess, sys, threading, anyio
 from mcp.server.lowlevel import Server
 from mcp.types import CallToolResult
-from barrack_mcp.stdio.connection import serve_stdio
+from barrack_mcp.transports.stdio.connection import serve_stdio
 
 print("before", end="")
 

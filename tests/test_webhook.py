@@ -18,10 +18,10 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from barrack_mcp.api import webhook
+from barrack_mcp.api.fetch import post_webhook
 from barrack_mcp.config import Settings
-from barrack_mcp.server import open_server, request_told
-from barrack_mcp.store import Approval, Status
+from barrack_mcp.server.house import open_server, request_told
+from barrack_mcp.state.store import Approval, Status
 from tests.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,7 @@ def closed_port() -> int:
 async def test_the_text_is_posted_once_as_each_chat_reads_it_and_with_no_key() -> None:
     with anyio.fail_after(20):
         async with listening(answers("204 No Content")) as chat:
-            assert await webhook.post(chat.url, "Delete «a<!here>&b» @everyone é")
+            assert await post_webhook(chat.url, "Delete «a<!here>&b» @everyone é")
     ((first, headers, body),) = chat.heard
     assert first == f"POST /hooks/{TOKEN} HTTP/1.1"
     assert headers["content-type"] == "application/json"
@@ -165,7 +165,7 @@ async def test_what_goes_wrong_at_the_other_side_is_told_in_the_log_without_the_
     waits = handler in (stalls, stalls_after_the_status, drips)
     with anyio.fail_after(20):
         async with listening(handler) as chat:
-            assert not await webhook.post(chat.url, "A request.", seconds=SECONDS if waits else 20)
+            assert not await post_webhook(chat.url, "A request.", seconds=SECONDS if waits else 20)
     assert len(chat.heard) == 1
     assert f"The webhook {told}" in caplog.text
     assert TOKEN not in caplog.text
@@ -175,7 +175,7 @@ async def test_what_goes_wrong_at_the_other_side_is_told_in_the_log_without_the_
 async def test_an_endless_answer_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
     with anyio.fail_after(20):
         async with listening(never_ends) as chat:
-            assert await webhook.post(chat.url, "A request.", seconds=15)
+            assert await post_webhook(chat.url, "A request.", seconds=15)
     assert TOKEN not in caplog.text
 
 
@@ -185,7 +185,7 @@ async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCapture
         async with listening(answers("200 OK\r\nContent-Length: 0")) as elsewhere:
             away = answers(f"{status}\r\nLocation: {elsewhere.url.get_secret_value()}\r\nContent-Length: 0")
             async with listening(away) as chat:
-                assert not await webhook.post(chat.url, "A request.")
+                assert not await post_webhook(chat.url, "A request.")
     assert (len(chat.heard), elsewhere.heard) == (1, [])
     assert f"The webhook answered {status[:3]}" in caplog.text
     assert TOKEN not in caplog.text
@@ -198,7 +198,7 @@ async def test_an_address_where_nobody_is_or_that_is_none_is_told_without_it(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with anyio.fail_after(20):
-        assert not await webhook.post(SecretStr(url.format(port=closed_port(), token=TOKEN)), "A request.")
+        assert not await post_webhook(SecretStr(url.format(port=closed_port(), token=TOKEN)), "A request.")
     assert "The webhook could not be reached (" in caplog.text
     assert TOKEN not in caplog.text
 
@@ -210,8 +210,8 @@ async def test_text_that_can_not_be_sent_and_a_transport_that_breaks_are_no_exce
         raise RuntimeError(f"broken at {request.url}")
 
     url = SecretStr(f"http://127.0.0.1/{TOKEN}")
-    assert not await webhook.post(url, "half a pair: \ud800")
-    assert not await webhook.post(url, "A request.", transport=httpx2.MockTransport(breaks))
+    assert not await post_webhook(url, "half a pair: \ud800")
+    assert not await post_webhook(url, "A request.", transport=httpx2.MockTransport(breaks))
     assert "(UnicodeEncodeError)" in caplog.text
     assert "(RuntimeError)" in caplog.text
     assert TOKEN not in caplog.text
@@ -221,7 +221,7 @@ async def test_one_that_is_cancelled_ends_at_once() -> None:
     with anyio.fail_after(20):
         async with listening(stalls) as chat:
             with anyio.move_on_after(SECONDS) as scope:
-                await webhook.post(chat.url, "A request.", seconds=60)
+                await post_webhook(chat.url, "A request.", seconds=60)
             assert scope.cancelled_caught
 
 

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from barrack_mcp.guard.approvals import Approval, Approvals, Status
 from barrack_mcp.guard.page import PageServer
 from barrack_mcp.guard.plans import Planned
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests.plans.asking import room
 
 CHROMIUM: Final = "/usr/bin/chromium"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random as chance
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -18,14 +18,13 @@ from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
-from barrack_mcp.api.auth import KeyAuth
 from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.http import quiet
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
-from barrack_mcp.api.quiet import quiet
+from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
+from barrack_mcp.api.wire.form import Contract, Sent, Wire, WireError
 from barrack_mcp.catalogue import JsonObject, Operation, Retry
-from barrack_mcp.contract.wire import Contract, Sent, Wire, WireError
-from barrack_mcp.redact import Redaction
 
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
@@ -313,3 +312,23 @@ async def open_client(
             random=random,
             redact=Redaction(key).hidden_in,
         )
+
+
+class KeyAuth(httpx2.Auth):
+    """Attach the key to a request as it leaves.
+
+    Args:
+        key: The API key.
+        header: Name of the header; the vendor documents that a key authenticates, not the header's name.
+        template: Value of the header, with `{key}` where the key goes.
+    """
+
+    def __init__(self, key: SecretStr, *, header: str, template: str) -> None:
+        self._key = key
+        self._header = header
+        self._template = template
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Set the header and send."""
+        request.headers[self._header] = self._template.replace("{key}", self._key.get_secret_value())
+        yield request

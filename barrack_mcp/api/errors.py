@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from barrack_mcp.api.text import escape
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.quote import quoted
 
 _MAX_WORDS: Final = 1_000
 _MAX_NAME: Final = 100
@@ -150,7 +150,7 @@ def _text(value: object) -> str | None:
 
 def _shown(text: str, limit: int = _MAX_WORDS) -> str:
     """Words of the API as they may stand in a sentence of ours: in one line, in full view."""
-    return str(quoted(text, limit=limit))
+    return str(escape(text, limit=limit))
 
 
 def _flat(words: Any, depth: int = 4) -> str:

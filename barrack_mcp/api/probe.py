@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
-from barrack_mcp.api.auth import KeyAuth
-from barrack_mcp.api.quiet import quiet
+from barrack_mcp.api.client import KeyAuth
+from barrack_mcp.api.http import quiet
 from barrack_mcp.catalogue import JsonObject
 
 AT_ONCE: Final = 8

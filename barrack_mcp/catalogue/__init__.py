@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.catalogue import (
+from barrack_mcp.catalogue.models import DOCUMENTED, INFERRED, JsonObject, Provenance, Request, Response
+from barrack_mcp.catalogue.operation import Alternate, Confidence, Look, Method, Operation, Retry, Risk, Toolset
+from barrack_mcp.catalogue.operations import (
     balance,
     deploy,
     firewalls,
@@ -20,17 +22,6 @@ from barrack_mcp.catalogue import (
     snapshots,
     ssh_keys,
     volumes,
-)
-from barrack_mcp.catalogue.models import DOCUMENTED, INFERRED, JsonObject, Provenance, Request, Response
-from barrack_mcp.catalogue.operation import (
-    Alternate,
-    Confidence,
-    Look,
-    Method,
-    Operation,
-    Retry,
-    Risk,
-    Toolset,
 )
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from barrack_mcp.store import OPEN_ENDED, Approval, Status, Store
+from barrack_mcp.state.store import OPEN_ENDED, Approval, Status, Store
 
 __all__ = [
     "MAX_WRONG_NAMES",

@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
+from barrack_mcp.catalogue.mask import masked
+from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard import approvals as out_of_band
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.ask import Asked, Asker, Reply, Verdict
@@ -32,8 +34,6 @@ from barrack_mcp.guard.decide import (
 )
 from barrack_mcp.guard.plans import PLANNERS, Planned, Reader, plan
 from barrack_mcp.guard.question import question
-from barrack_mcp.mask import masked
-from barrack_mcp.outcome import Plan
 
 _log = logging.getLogger(__name__)
 

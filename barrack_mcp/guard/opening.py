@@ -16,9 +16,9 @@ from typing import Final
 import anyio.to_thread
 
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
-from barrack_mcp.guard.keys import KeyFileError, secret_in
 from barrack_mcp.guard.page import PageError, PageServer, new_secret
-from barrack_mcp.store import SqliteStore, Store, StoreError
+from barrack_mcp.state.secret import KeyFileError, secret_in
+from barrack_mcp.state.store import SqliteStore, Store, StoreError
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"

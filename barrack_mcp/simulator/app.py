@@ -15,11 +15,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from barrack_mcp.simulator import billing, catalog, deploy, firewalls, instances, keys, scripts, snapshots, volumes
 from barrack_mcp.simulator.barrack import Barrack
 from barrack_mcp.simulator.calls import Call, Json, JsonValue, RefusedError, Route, detail
 from barrack_mcp.simulator.control import control_routes
 from barrack_mcp.simulator.faults import Answer, play
+from barrack_mcp.simulator.routes import (
+    billing,
+    catalog,
+    deploy,
+    firewalls,
+    instances,
+    keys,
+    scripts,
+    snapshots,
+    volumes,
+)
 
 ROUTES = tuple(
     route

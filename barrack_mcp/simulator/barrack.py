@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from barrack_mcp.simulator import firewalls, instances, keys, scripts, snapshots, volumes
 from barrack_mcp.simulator.calls import Call, Json, JsonValue
 from barrack_mcp.simulator.clock import Clock, iso
 from barrack_mcp.simulator.faults import Faults
+from barrack_mcp.simulator.routes import firewalls, instances, keys, scripts, snapshots, volumes
 from barrack_mcp.simulator.scenarios import SCENARIOS, accounts
 from barrack_mcp.simulator.world import World
 

@@ -6,10 +6,11 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from barrack_mcp.simulator.calls import Json, JsonValue, misfit
+from barrack_mcp.simulator.calls import Json, JsonValue, misfit, rule
 
 IMAGE_NAME = re.compile(r"[A-Za-z0-9 ._-]{3,30}")
 KEY_TYPES = (
@@ -244,3 +245,16 @@ def security_rule(body: Json) -> Json:
     if errors:
         raise misfit(errors)
     return values
+
+
+class Named(Protocol):
+    """Anything with a name that is unique among its kind."""
+
+    name: str
+
+
+def need_free_name(kind: str, name: str, things: Iterable[Named]) -> None:
+    """Refuse a name that another thing of the kind bears."""
+    if any(thing.name == name for thing in things):
+        code = f"{kind.upper().replace(' ', '_')}_NAME_EXISTS"
+        raise rule(409, code, f"{kind} name already exists")

@@ -7,14 +7,14 @@ import hashlib
 from collections.abc import Callable
 
 from barrack_mcp.simulator.calls import Call, Json
-from barrack_mcp.simulator.deploy import Plan, build, deploy_instance
-from barrack_mcp.simulator.firewalls import add_firewall_rule, attach_firewall, create_firewall
-from barrack_mcp.simulator.instances import delete_instance, hibernate_instance
-from barrack_mcp.simulator.keys import create_ssh_key
 from barrack_mcp.simulator.market import GPUS, REGIONS
-from barrack_mcp.simulator.scripts import create_startup_script
-from barrack_mcp.simulator.snapshots import create_custom_image, create_snapshot, delete_snapshot
-from barrack_mcp.simulator.volumes import add_volume, attach_volumes, create_volume, delete_volume
+from barrack_mcp.simulator.routes.deploy import Plan, build, deploy_instance
+from barrack_mcp.simulator.routes.firewalls import add_firewall_rule, attach_firewall, create_firewall
+from barrack_mcp.simulator.routes.instances import delete_instance, hibernate_instance
+from barrack_mcp.simulator.routes.keys import create_ssh_key
+from barrack_mcp.simulator.routes.scripts import create_startup_script
+from barrack_mcp.simulator.routes.snapshots import create_custom_image, create_snapshot, delete_snapshot
+from barrack_mcp.simulator.routes.volumes import add_volume, attach_volumes, create_volume, delete_volume
 from barrack_mcp.simulator.world import Account, World
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

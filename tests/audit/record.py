@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from barrack_mcp.audit import ELICITED, Audit, approved_by, digest
+from barrack_mcp.state.audit import ELICITED, Audit, approved_by, digest
 
 NOON = 1_750_000_000.5
 MEANT: dict[str, Any] = {

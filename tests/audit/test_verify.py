@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from barrack_mcp.audit import Audit, AuditError, Report, digest, unfinished, verify
-from barrack_mcp.audit.record import GENESIS, START, sealed
+from barrack_mcp.state.audit import Audit, AuditError, Report, digest, unfinished, verify
+from barrack_mcp.state.audit.record import GENESIS, START, sealed
 from tests.audit.record import MEANT, head, lines, small
 
 pytestmark = pytest.mark.anyio

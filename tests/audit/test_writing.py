@@ -16,8 +16,8 @@ from typing import Any
 import anyio
 import pytest
 
-from barrack_mcp.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, AuditError, approved_by, unfinished, verify
-from barrack_mcp.audit.file import _why
+from barrack_mcp.state.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, AuditError, approved_by, unfinished, verify
+from barrack_mcp.state.audit.file import _why
 from tests.audit.record import MEANT, NOON, head, lines, small
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 CHILD = """
 import sys, anyio
 from pathlib import Path
-from barrack_mcp.audit import Audit, AuditError
+from barrack_mcp.state.audit import Audit, AuditError
 MEANT = dict(caller="c", tool="delete_instance", risk="destroy", arguments={"text": "x" * 500}, plan=None,
              confirmed="elicited", api="barrack.ai")
 audit = Audit(sys.argv[1])

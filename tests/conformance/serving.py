@@ -33,7 +33,7 @@ from mcp.types import (
 from starlette.applications import Starlette
 
 from barrack_mcp.config import read_settings
-from barrack_mcp.server import open_server
+from barrack_mcp.server.house import open_server
 from barrack_mcp.transports import http_app
 from tests.conformance import pages
 from tests.conformance.questions import QUESTIONS

@@ -6,7 +6,7 @@ import copy
 import json
 from typing import Any
 
-from barrack_mcp.contract.openapi import export
+from barrack_mcp.api.openapi.export import export
 from tests.contracts.other import ALIKE, ALIKE_VALUES, BODY_OF_DELETE, HEADER, PATHS, POSITION, ROOTS, Json
 
 STATES = ["running", "stopped", "hibernated", "ERROR", "REBOOTING"]

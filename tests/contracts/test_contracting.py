@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from barrack_mcp import contracting
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
+from barrack_mcp.cli import contract as contracting
 from barrack_mcp.config import SettingsError, read_settings
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.dialect import SEEN_FILE, keep_seen, open_contract, place
+from barrack_mcp.server.contract import SEEN_FILE, keep_seen, open_contract, place
 from tests.contracts import dialect
 from tests.contracts.other import Other
 from tests.contracts.test_end_to_end import ENTRIES, address_of

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from barrack_mcp.api.body import presented
+from barrack_mcp.api.openapi.adopt import adopt, adopted, contract_of
+from barrack_mcp.api.openapi.comparison import Comparison, compare
+from barrack_mcp.api.openapi.differences import Difference, Kind
+from barrack_mcp.api.openapi.document import Document, read
+from barrack_mcp.api.openapi.export import export
+from barrack_mcp.api.wire.form import Contract, Sent
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.contract.adopt import adopt, adopted, contract_of
-from barrack_mcp.contract.comparison import Comparison, compare
-from barrack_mcp.contract.diff import as_json, as_table, summary
-from barrack_mcp.contract.differences import Difference, Kind
-from barrack_mcp.contract.document import Document, read
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.openapi import export
-from barrack_mcp.contract.overrides import Overrides
-from barrack_mcp.contract.wire import Contract, Sent
-from barrack_mcp.present import presented
-from barrack_mcp.validate import BadArgumentsError, validated
+from barrack_mcp.cli.contract_diff import as_json, as_table, summary
+from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from tests.contracts import dialect
 from tests.contracts.other import PATHS
 

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.contract.comparison import compare
-from barrack_mcp.contract.document import Auth, DocumentError, TheirOperation, read
-from barrack_mcp.contract.openapi import export
-from barrack_mcp.contract.parsing import MAX_BYTES, parse
+from barrack_mcp.api.openapi.comparison import compare
+from barrack_mcp.api.openapi.document import Auth, DocumentError, TheirOperation, read
+from barrack_mcp.api.openapi.export import export
+from barrack_mcp.api.openapi.parsing import MAX_BYTES, parse
 
 SMALL: dict[str, Any] = {
     "openapi": "3.0.3",

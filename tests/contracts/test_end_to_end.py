@@ -15,10 +15,10 @@ import pytest
 from mcp import Client
 from mcp.types import ElicitResult
 
-from barrack_mcp import contracting
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, Risk
+from barrack_mcp.cli import contract as contracting
 from barrack_mcp.config import SettingsError, read_settings
-from barrack_mcp.server import open_server
+from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests import examples

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.contract.names import actions, alike, paired, words
+from barrack_mcp.api.openapi.names import actions, alike, paired, words
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from barrack_mcp.api.openapi.adopt import adopt, adopted
+from barrack_mcp.api.openapi.comparison import compare
+from barrack_mcp.api.openapi.differences import Kind
+from barrack_mcp.api.openapi.document import ours, read
+from barrack_mcp.api.openapi.export import as_text, export
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
-from barrack_mcp.contract.adopt import adopt, adopted
-from barrack_mcp.contract.comparison import compare
-from barrack_mcp.contract.differences import Kind
-from barrack_mcp.contract.document import ours, read
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.openapi import as_text, export
-from barrack_mcp.contract.overrides import Overrides
-from barrack_mcp.contract.wire import Contract
 from barrack_mcp.simulator import create_app
 from tests import examples
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.address import checked_url
-from barrack_mcp.contract.loading import OverridesError, load
-from barrack_mcp.contract.located import MAX_BYTES, TomlError, read
-from barrack_mcp.contract.overrides import Overrides
+from barrack_mcp.api.http import checked_url
+from barrack_mcp.api.wire.loading import OverridesError, load
+from barrack_mcp.api.wire.located import MAX_BYTES, TomlError, read
+from barrack_mcp.api.wire.overrides import Overrides
 
 MISTAKES = [
     ('[operations.list_instance]\npath = "/x/"\n', 1, "operations.list_instance", "did you mean list_instances?"),

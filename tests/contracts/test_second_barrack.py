@@ -9,15 +9,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from barrack_mcp.api.body import presented
+from barrack_mcp.api.openapi.adopt import adopt, adopted, written
+from barrack_mcp.api.openapi.document import read
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import Overrides
+from barrack_mcp.api.wire.shape import model_of
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.models import Response
-from barrack_mcp.contract.adopt import adopt, adopted, written
-from barrack_mcp.contract.document import read
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.overrides import Overrides
-from barrack_mcp.contract.shape import model_of
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.present import presented
 from barrack_mcp.simulator import create_app
 from tests import examples
 from tests.contracts import dialect

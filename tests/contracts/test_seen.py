@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from barrack_mcp.api.wire.form import Contract, Mark
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.seen import noted, remembered
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.seen import noted, remembered
-from barrack_mcp.contract.wire import Contract, Mark
 
 URL = "https://barrack.example/api"
 INSTANCE = BY_TOOL["get_instance"]

@@ -9,13 +9,13 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from barrack_mcp.api.body import presented
+from barrack_mcp.api.wire.form import Contract, Mark, Sent, WireError
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.overrides import Overrides, merged
-from barrack_mcp.contract.show import as_rows, as_table
-from barrack_mcp.contract.wire import Contract, Mark, Sent, WireError
-from barrack_mcp.present import presented
+from barrack_mcp.cli.contract_show import as_rows, as_table
 
 SHIPPED = Contract()
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)

@@ -7,9 +7,9 @@ from typing import Any
 
 import anyio
 
+from barrack_mcp.cli.doctor import Check, Read, Report, examine
+from barrack_mcp.cli.doctor.show import as_markdown, as_text
 from barrack_mcp.config import Settings, read_settings
-from barrack_mcp.doctor import Check, Read, Report, examine
-from barrack_mcp.doctor.show import as_markdown, as_text
 
 CANARY = "canary-3f9c21d7aa"
 MOST_S = 15

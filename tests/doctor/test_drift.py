@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.contract.overrides import OperationOverride, Overrides
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.doctor.drift import fit, rows
+from barrack_mcp.cli.doctor.drift import fit, rows
 
 READS = [operation for operation in OPERATIONS if operation.reads]
 VOLUMES = BY_TOOL["list_volumes"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.doctor.elsewhere import MOST, How, places, pointed_at
+from barrack_mcp.cli.doctor.elsewhere import MOST, How, places, pointed_at
 
 READS = [operation for operation in OPERATIONS if operation.reads and operation.method == "GET"]
 BASE = "https://barrack.example/api"

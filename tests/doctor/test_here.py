@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from barrack_mcp.audit import Audit
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
+from barrack_mcp.cli.doctor import Check, Verdict, local
 from barrack_mcp.config import Settings
-from barrack_mcp.contract.overrides import OperationOverride, Overrides
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.doctor import Check, Verdict, local
-from barrack_mcp.ledger import Ledger, digest_of
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.dispatch.writes.ledger import Ledger, digest_of
+from barrack_mcp.state.audit import Audit
+from barrack_mcp.state.store import SqliteStore
 from tests.audit.record import MEANT, small
 from tests.doctor.asking import CANARY, check, examined, settings
 

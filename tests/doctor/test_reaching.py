@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from barrack_mcp.api.probe import open_probe
-from barrack_mcp.doctor import Verdict, reach
+from barrack_mcp.cli.doctor import Verdict, reach
 from barrack_mcp.simulator import create_app
 from tests.doctor.asking import CANARY, check, examined, settings
 from tests.doctor.servers import Answer, certificate, http, page, serving, told

@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides
 from barrack_mcp.catalogue import OPERATIONS
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.overrides import ApiOverride, OperationOverride, Overrides
-from barrack_mcp.contract.wire import Contract
-from barrack_mcp.doctor import Verdict, examine
+from barrack_mcp.cli.doctor import Verdict, examine
 from barrack_mcp.simulator import create_app, faults
 from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.doctor.asking import CANARY, MOST_S, check, examined, read, settings
@@ -88,7 +88,7 @@ async def test_with_its_paths_alone_the_other_barrack_is_learned_and_the_lines_t
         assert 'result = "data.disks"' in read(report, "list_volumes").lines
         pasted = load(report.lines.encode(), "pasted.toml")
         assert pasted.operations["list_volumes"].fields["volumes.volume_id"] == "disk_id"
-        from barrack_mcp.contract.overrides import merged  # noqa: PLC0415 - used once
+        from barrack_mcp.api.wire.overrides import merged  # noqa: PLC0415 - used once
 
         mended = Contract(merged(contract.overrides, pasted))
         again = await examined(settings(tmp_path, url, api_key=KEY), contract=mended)

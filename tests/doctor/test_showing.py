@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from barrack_mcp.contract.loading import load
-from barrack_mcp.contract.overrides import ApiOverride, OperationOverride, Overrides
-from barrack_mcp.doctor import Check, Drift, Read, Report, Verdict
-from barrack_mcp.doctor.command import doctor
-from barrack_mcp.doctor.report import KEY_CODE, SETTINGS_CODE, UNREACHABLE_CODE
-from barrack_mcp.doctor.show import as_json, as_markdown, as_page
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides
+from barrack_mcp.cli.doctor import Check, Drift, Read, Report, Verdict
+from barrack_mcp.cli.doctor.command import doctor
+from barrack_mcp.cli.doctor.report import KEY_CODE, SETTINGS_CODE, UNREACHABLE_CODE
+from barrack_mcp.cli.doctor.show import as_json, as_markdown, as_page
 from barrack_mcp.simulator import create_app
 from tests.doctor.asking import CANARY, examined, settings
 from tests.running import KEY, listening

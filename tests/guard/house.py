@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.ledger import Ledger
-from barrack_mcp.server import create_server
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests import examples
 from tests.guarding import guard, writer
 from tests.running import KEY

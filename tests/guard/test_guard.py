@@ -16,7 +16,7 @@ from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.guard.approvals import NotPending
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests.guard.house import ASKING, ERAS, Clock, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio

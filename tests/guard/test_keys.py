@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from barrack_mcp.guard.keys import KeyFileError, secret_in
+from barrack_mcp.state.secret import KeyFileError, secret_in
 
 GOOD = "0123456789abcdef0123456789abcdef"
 CONTENDER = """
 import sys
 from pathlib import Path
-from barrack_mcp.guard.keys import secret_in
+from barrack_mcp.state.secret import secret_in
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 sys.stdout.write(secret_in(Path(sys.argv[1])))
 """

@@ -27,9 +27,9 @@ from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status,
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, State, open_page, open_state
 from barrack_mcp.guard.page import login_link
-from barrack_mcp.server import open_server
+from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests.guard.house import Clock, Person, house, says_yes
 from tests.running import KEY
 

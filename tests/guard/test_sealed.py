@@ -14,7 +14,7 @@ from mcp import MCPError
 from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
 
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests.guard.house import Clock, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio

@@ -23,7 +23,7 @@ from barrack_mcp.guard.approvals import Approvals, NotPending, WrongName
 from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.guard import Caller, Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 from tests import examples
 from tests.guard.house import ASKING, ERAS, Clock, Person, house, says_yes
 from tests.guarding import guard

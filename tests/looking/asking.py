@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from barrack_mcp.api.client import Client, open_client
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
-from barrack_mcp.looking import Looked, View, look, note
+from barrack_mcp.dispatch.writes.look import Looked, View, look, note
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.plans.asking import Room

@@ -5,9 +5,9 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from barrack_mcp.api.body import presented
 from barrack_mcp.catalogue import BY_TOOL, Operation
-from barrack_mcp.looking import SIGNS
-from barrack_mcp.present import presented
+from barrack_mcp.dispatch.writes.look import SIGNS
 from tests.looking.asking import FAULTS, WRITES, lost, on_a_socket
 
 pytestmark = pytest.mark.anyio

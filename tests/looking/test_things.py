@@ -8,8 +8,8 @@ import pytest
 
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.looking import LOOKS_AT, look, note
-from barrack_mcp.looking.view import MAX_PAGES, PAGE
+from barrack_mcp.dispatch.writes.look import LOOKS_AT, look, note
+from barrack_mcp.dispatch.writes.view import MAX_PAGES, PAGE
 from tests.looking.scripted import DOWN, GONE, ID, SENT_AT, Script, judged, vm
 
 pytestmark = pytest.mark.anyio

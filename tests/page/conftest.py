@@ -13,11 +13,11 @@ import httpx2
 import pytest
 
 from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.guard.page.app import create_page
-from barrack_mcp.outcome import Cost, Plan, Safer
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 
 HOST = "127.0.0.1:4000"
 ORIGIN = f"http://{HOST}"

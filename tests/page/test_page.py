@@ -11,7 +11,7 @@ import pytest
 
 from barrack_mcp.guard.approvals import Approvals, Status, Verdict
 from barrack_mcp.guard.page.entry import Entry
-from barrack_mcp.store import SqliteStore, StoreError
+from barrack_mcp.state.store import SqliteStore, StoreError
 
 from .conftest import HOST, PLAN, Desk, marks_of, text_of
 

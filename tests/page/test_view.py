@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from barrack_mcp.api.text import Escaped, escape
 from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue.outcome import Cost, Plan
 from barrack_mcp.guard.page.view import RISKS, WORDS, Card, card, duration, money
-from barrack_mcp.outcome import Cost, Plan
-from barrack_mcp.quote import Quoted, quoted
-from barrack_mcp.store import Approval, Status
+from barrack_mcp.state.store import Approval, Status
 
 from .conftest import PLAN
 
@@ -64,11 +64,11 @@ def button(**changed: Any) -> str:
     ids=ascii,
 )
 def test_what_can_not_be_seen_is_made_visible(text: str, seen: str) -> None:
-    assert quoted(text) == Quoted(seen, len(text), cut=False)
+    assert escape(text) == Escaped(seen, len(text), cut=False)
 
 
 def test_what_shall_stay_stays() -> None:
-    assert str(quoted("a\nb\tc", keep="\n")) == "a\nb\\tc"
+    assert str(escape("a\nb\tc", keep="\n")) == "a\nb\\tc"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_shall_stay_stays() -> None:
     ids=ascii,
 )
 def test_what_is_too_long_is_cut_between_characters_as_shown(text: str, seen: str) -> None:
-    made = quoted(text, limit=5)
+    made = escape(text, limit=5)
     assert str(made) == seen
     assert made.length == len(text)
 
@@ -85,7 +85,7 @@ def test_what_is_too_long_is_cut_between_characters_as_shown(text: str, seen: st
 @settings(max_examples=300)
 @given(st.text(st.characters(), max_size=300))
 def test_no_text_stays_invisible_or_grows_past_the_limit(text: str) -> None:
-    made = quoted(text, limit=100)
+    made = escape(text, limit=100)
     assert len(made.text) <= 100
     assert made.text.isprintable()
     assert not {char for char in made.text if unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}}

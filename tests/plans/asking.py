@@ -12,11 +12,11 @@ from typing import Any
 import anyio
 from pydantic import SecretStr
 
+from barrack_mcp.api.body import presented
 from barrack_mcp.api.client import Client, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.guard.plans import Planned, plan
-from barrack_mcp.present import presented
 from barrack_mcp.simulator import create_app
 from tests import examples
 

@@ -10,8 +10,8 @@ import pytest
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
+from barrack_mcp.dispatch.arguments import validated
 from barrack_mcp.guard.plans import PLANNERS
-from barrack_mcp.validate import validated
 from tests.plans.asking import room, words
 
 pytestmark = pytest.mark.anyio

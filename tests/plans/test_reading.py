@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
+from barrack_mcp.account.reading import Desk, Listing
 from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.text import INLINE_LONGEST, inline, is_plain
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.plans.quote import LONGEST, is_plain, quoted
-from barrack_mcp.guard.plans.reading import Desk, Listing
 
 pytestmark = pytest.mark.anyio
 
@@ -124,10 +124,10 @@ async def test_reads_that_follow_have_what_is_left_of_the_time_after_the_target(
     ],
 )
 def test_a_quoted_text_hides_nothing_and_cannot_pass_for_ours(text: object, shown: str) -> None:
-    assert quoted(text) == shown
+    assert inline(text) == shown
     assert is_plain(str(text)) == (str(text) == shown)
 
 
 def test_a_quoted_text_is_cut() -> None:
-    assert quoted("x" * 10_000) == "x" * (LONGEST - 1) + "…"
-    assert len(quoted("\n" * 10_000)) <= LONGEST
+    assert inline("x" * 10_000) == "x" * (INLINE_LONGEST - 1) + "…"
+    assert len(inline("\n" * 10_000)) <= INLINE_LONGEST

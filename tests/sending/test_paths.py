@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
-from barrack_mcp.validate import BadArgumentsError, validated
 from tests import examples
 from tests.answers import Answers, client, json
 

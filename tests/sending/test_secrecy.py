@@ -12,8 +12,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from barrack_mcp.api.auth import KeyAuth
-from barrack_mcp.api.client import open_client
+from barrack_mcp.api.client import KeyAuth, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app, faults

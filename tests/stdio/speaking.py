@@ -15,7 +15,7 @@ import anyio.abc
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 
-from barrack_mcp.stdio.connection import Connection, Drain
+from barrack_mcp.transports.stdio.connection import Connection, Drain
 
 WITHIN: Final = 30.0
 """Seconds that anything here may take on a machine that has much else to do."""

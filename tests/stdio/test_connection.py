@@ -25,7 +25,7 @@ from mcp.types import (
     TextContent,
 )
 
-from barrack_mcp.stdio import connection, frames
+from barrack_mcp.transports.stdio import connection, frames
 from tests.stdio.speaking import INITIALIZE, Here, here, line, modern, request
 
 pytestmark = pytest.mark.anyio

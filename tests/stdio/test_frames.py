@@ -22,8 +22,8 @@ from mcp.types import (
     JSONRPCResponse,
 )
 
-from barrack_mcp.stdio import frames
-from barrack_mcp.stdio.frames import Refusal, Splitter, read, too_long, written
+from barrack_mcp.transports.stdio import frames
+from barrack_mcp.transports.stdio.frames import Refusal, Splitter, read, too_long, written
 
 CANARY = "canary-7f3a"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from barrack_mcp.store import Approval, SqliteStore, Status, StoreError
-from barrack_mcp.store.database import Database
-from barrack_mcp.store.sqlite import KEPT_S, SLACK_S
+from barrack_mcp.state.store import Approval, SqliteStore, Status, StoreError
+from barrack_mcp.state.store.database import Database
+from barrack_mcp.state.store.sqlite import KEPT_S, SLACK_S
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ PENDING = Approval(
 
 CONTENDER = """
 import sys, anyio
-from barrack_mcp.store import SqliteStore
+from barrack_mcp.state.store import SqliteStore
 async def main():
     won = []
     async def one():
@@ -353,7 +353,7 @@ def test_a_file_that_another_process_holds_is_told_as_busy(path: Path, monkeypat
     path.parent.mkdir(exist_ok=True)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr("barrack_mcp.store.database.BUSY_S", 0.02)
+    monkeypatch.setattr("barrack_mcp.state.store.database.BUSY_S", 0.02)
     with pytest.raises(StoreError, match="held by another process; try again"), Database(path, []).reading():
         pass
     holder.execute("ROLLBACK")

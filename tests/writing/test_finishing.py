@@ -12,13 +12,14 @@ import anyio
 import httpx2
 import pytest
 
-from barrack_mcp import audit
-from barrack_mcp.audit import Audit
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation, Risk
-from barrack_mcp.dispatch import Answer, Dispatcher
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.keyfile import KeyFolder
 from barrack_mcp.simulator import create_app
+from barrack_mcp.state import audit
+from barrack_mcp.state.audit import Audit
 from tests import examples
 from tests.answers import Answers, client, dispatcher
 from tests.answers import json as answered
@@ -198,7 +199,7 @@ async def test_each_write_leaves_who_what_how_and_what_came_of_it(
 
 @pytest.mark.promise("P3")
 async def test_what_waits_what_is_refused_and_who_said_yes_is_written_down(tmp_path: Path) -> None:
-    from barrack_mcp.writing import witness  # noqa: PLC0415 - told to the approvals below alone
+    from barrack_mcp.dispatch.writes.writer import witness  # noqa: PLC0415 - told to the approvals below alone
 
     path = tmp_path / "audit.jsonl"
     record = Audit(path)

@@ -24,7 +24,7 @@ from barrack_mcp.guard.page.entry import SESSION_S, Entry
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
 from barrack_mcp.guard.page.view import card
-from barrack_mcp.store import StoreError
+from barrack_mcp.state.store import StoreError
 
 BY: Final = "on the page"
 """How an answer given here is recorded."""

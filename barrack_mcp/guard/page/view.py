@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from barrack_mcp.api.text import Escaped, escape
 from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.outcome import Cost, Plan, Safer
-from barrack_mcp.quote import Quoted, quoted
 
 RISKS: Final = {
     Risk.READ: "Reads",
@@ -60,8 +60,8 @@ _CENT: Final = 0.01
 class Fact:
     """A name and its value."""
 
-    name: Quoted
-    value: Quoted
+    name: Escaped
+    value: Escaped
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Amount:
 class Lines:
     """A list of sentences, as far as it is shown."""
 
-    shown: list[Quoted]
+    shown: list[Escaped]
     left_out: int
 
 
@@ -85,8 +85,8 @@ class Lines:
 class Gentler:
     """A gentler way."""
 
-    call: Quoted
-    why: Quoted
+    call: Escaped
+    why: Escaped
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class Details:
 
     risk: str
     risk_word: str
-    summary: Quoted
-    kind: Quoted
-    name: Quoted
-    id: Quoted | None
-    status: Quoted | None
+    summary: Escaped
+    kind: Escaped
+    name: Escaped
+    id: Escaped | None
+    status: Escaped | None
     facts: list[Fact]
     amounts: list[Amount]
     lost: Lines
@@ -126,10 +126,10 @@ class Card:
     status: str
     word: str
     meaning: str
-    caller: Quoted
-    tool: Quoted
-    arguments: Quoted
-    must_type: Quoted | None
+    caller: Escaped
+    tool: Escaped
+    arguments: Escaped
+    must_type: Escaped | None
     details: Details | None
     """None where the plan can't be read: then it can't be approved here either."""
     time_left: str
@@ -138,7 +138,7 @@ class Card:
     expires: float
     asked: Moment
     settled: Moment
-    settled_by: Quoted | None
+    settled_by: Escaped | None
 
     @property
     def pending(self) -> bool:
@@ -146,7 +146,7 @@ class Card:
         return self.status == Status.PENDING
 
     @property
-    def title(self) -> Quoted:
+    def title(self) -> Escaped:
         """What it is about, in a sentence."""
         return self.details.summary if self.details else self.tool
 
@@ -167,10 +167,10 @@ def card(approval: Approval, *, now: float) -> Card:
         status=approval.status.value,
         word=WORDS[approval.status],
         meaning=MEANINGS[approval.status],
-        caller=quoted(approval.caller, limit=_NAME),
-        tool=quoted(approval.tool, limit=_NAME),
-        arguments=quoted(json.dumps(approval.arguments, indent=2, ensure_ascii=False), limit=_ARGUMENTS, keep="\n"),
-        must_type=None if approval.must_type is None else quoted(approval.must_type),
+        caller=escape(approval.caller, limit=_NAME),
+        tool=escape(approval.tool, limit=_NAME),
+        arguments=escape(json.dumps(approval.arguments, indent=2, ensure_ascii=False), limit=_ARGUMENTS, keep="\n"),
+        must_type=None if approval.must_type is None else escape(approval.must_type),
         details=_details(approval),
         time_left=duration(left),
         seconds_left=left,
@@ -178,7 +178,7 @@ def card(approval: Approval, *, now: float) -> Card:
         expires=approval.expires_at,
         asked=_moment(approval.created_at),
         settled=_moment(settled),
-        settled_by=None if approval.decided_by is None else quoted(approval.decided_by, limit=_NAME),
+        settled_by=None if approval.decided_by is None else escape(approval.decided_by, limit=_NAME),
     )
 
 
@@ -194,7 +194,7 @@ def money(amount: float, currency: str, *, cents: bool = True) -> str:
     places = 0 if not cents else 4 if 0 < abs(amount) < _CENT else 2
     figure = f"{abs(amount):,.{places}f}"
     symbol = _SYMBOLS.get(currency)
-    return f"{sign}{symbol}{figure}" if symbol else f"{sign}{figure} {quoted(currency, limit=_BUTTON)}"
+    return f"{sign}{symbol}{figure}" if symbol else f"{sign}{figure} {escape(currency, limit=_BUTTON)}"
 
 
 def _details(approval: Approval) -> Details | None:
@@ -207,13 +207,13 @@ def _details(approval: Approval) -> Details | None:
     return Details(
         risk=plan.risk.value,
         risk_word=RISKS[plan.risk],
-        summary=quoted(plan.summary, limit=_SENTENCE),
-        kind=quoted(_plain(target.get("type") or "target").replace("_", " "), limit=_NAME),
-        name=quoted(name, limit=_NAME),
+        summary=escape(plan.summary, limit=_SENTENCE),
+        kind=escape(_plain(target.get("type") or "target").replace("_", " "), limit=_NAME),
+        name=escape(name, limit=_NAME),
         id=_optional(target.get("id") if target.get("name") else None),
         status=_optional(target.get("status")),
         facts=[
-            Fact(quoted(_label(key), limit=_BUTTON), quoted(_plain(value)))
+            Fact(escape(_label(key), limit=_BUTTON), escape(_plain(value)))
             for key, value in target.items()
             if key not in _LONE and value is not None
         ][:_LINES],
@@ -228,16 +228,16 @@ def _details(approval: Approval) -> Details | None:
 
 def _action(approval: Approval, plan: Plan, name: str) -> str:
     """Name what the approving button does, to what."""
-    shown = quoted(name, limit=_BUTTON)
+    shown = escape(name, limit=_BUTTON)
     if str(shown) != name:
         # a name that can't be read at a glance stands above; what is typed names the target as well
-        shown = quoted(approval.must_type or _plain(plan.target.get("id") or ""), limit=_BUTTON)
+        shown = escape(approval.must_type or _plain(plan.target.get("id") or ""), limit=_BUTTON)
     if plan.risk is Risk.DESTROY:
         return f"Delete {str(shown).removeprefix('delete ')} for good"
     verb, _, rest = approval.tool.partition("_")
-    call = str(quoted(approval.tool.replace("_", " "), limit=_BUTTON))
+    call = str(escape(approval.tool.replace("_", " "), limit=_BUTTON))
     if rest == plan.target.get("type"):
-        call = str(quoted(verb, limit=_BUTTON))
+        call = str(escape(verb, limit=_BUTTON))
         return f"Approve: {call} {shown}".rstrip()
     return f"Approve: {call} ({shown})" if shown.text else f"Approve: {call}"
 
@@ -271,15 +271,15 @@ def _monthly(hourly: float, currency: str) -> str:
 
 def _gentler(safer: Safer) -> Gentler:
     arguments = ", ".join(f"{name}={_plain(value)}" for name, value in safer.arguments.items())
-    return Gentler(quoted(f"{safer.tool}({arguments})"), quoted(safer.why, limit=_SENTENCE))
+    return Gentler(escape(f"{safer.tool}({arguments})"), escape(safer.why, limit=_SENTENCE))
 
 
 def _lines(sentences: list[str]) -> Lines:
-    return Lines([quoted(sentence, limit=_SENTENCE) for sentence in sentences[:_LINES]], len(sentences[_LINES:]))
+    return Lines([escape(sentence, limit=_SENTENCE) for sentence in sentences[:_LINES]], len(sentences[_LINES:]))
 
 
-def _optional(value: Any) -> Quoted | None:
-    return None if value is None else quoted(_plain(value), limit=_NAME)
+def _optional(value: Any) -> Escaped | None:
+    return None if value is None else escape(_plain(value), limit=_NAME)
 
 
 def _plain(value: Any) -> str:

@@ -6,20 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from barrack_mcp.account.reading import SECONDS, Desk, Reader
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.guard.plans import (
-    deploy,
-    firewalls,
-    images,
-    instances,
-    keys,
-    scripts,
-    snapshots,
-    spending,
-    volumes,
-)
+from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned
-from barrack_mcp.guard.plans.reading import SECONDS, Desk, Reader
 
 __all__ = ["PLANNERS", "Planned", "Reader", "plan"]
 

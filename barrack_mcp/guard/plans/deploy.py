@@ -5,30 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from barrack_mcp import money
+from barrack_mcp.account import money
+from barrack_mcp.account.reading import Listing
+from barrack_mcp.account.standing import Account
+from barrack_mcp.account.things import Thing, labels, listed, objects, sentence, text, things, usable_id
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.guard.plans.account import Account
+from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
+from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from barrack_mcp.guard.plans.firewalls import rule_in_words
 from barrack_mcp.guard.plans.instances import gpus, hourly
-from barrack_mcp.guard.plans.reading import Listing
 from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
-from barrack_mcp.guard.plans.things import (
-    IMAGE,
-    INSTANCE,
-    KEY,
-    SCRIPT,
-    VOLUME,
-    Thing,
-    labels,
-    listed,
-    objects,
-    sentence,
-    text,
-    things,
-    usable_id,
-)
-from barrack_mcp.outcome import Safer
 
 _NAMED: Final = (
     ("volume_id", VOLUME, "get_volume"),

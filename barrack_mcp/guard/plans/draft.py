@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from barrack_mcp import money
+from barrack_mcp.account import money
+from barrack_mcp.account.reading import Desk
+from barrack_mcp.account.things import Thing, marks
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.guard.plans.reading import Desk
-from barrack_mcp.guard.plans.things import Thing, marks
-from barrack_mcp.outcome import Cost, Plan, Safer
+from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
-from barrack_mcp.guard.plans.quote import quoted
-from barrack_mcp.guard.plans.reading import Single
-from barrack_mcp.guard.plans.things import (
-    FIREWALL,
-    INSTANCE,
+from barrack_mcp.account.reading import Single
+from barrack_mcp.account.things import (
     TIMES,
     Thing,
     age,
@@ -27,7 +22,11 @@ from barrack_mcp.guard.plans.things import (
     text,
     usable_id,
 )
-from barrack_mcp.outcome import Safer
+from barrack_mcp.api.text import inline
+from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
+from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
 
 DELAY: Final = "Rules may take up to 10 minutes to work."
 
@@ -113,7 +112,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_firewall", {"firewall_id": firewall_id})
         details = {
-            at: sheet.one("get_instance", {"instance_id": at}, f"instance {quoted(at)}")
+            at: sheet.one("get_instance", {"instance_id": at}, f"instance {inline(at)}")
             for at in wanted[:_MOST_LOOKED_AT]
         }
     firewall = Thing(FIREWALL, found.known, asked=firewall_id)
@@ -169,7 +168,7 @@ def _attach_warnings(gain: list[Thing], lose: list[Thing], stay: list[Thing]) ->
 
 def _unknown(details: Mapping[str, Single]) -> str | None:
     missing = next((at for at, detail in details.items() if detail.missing), None)
-    return None if missing is None else f"Barrack knows no instance {quoted(missing)}. Nothing was sent."
+    return None if missing is None else f"Barrack knows no instance {inline(missing)}. Nothing was sent."
 
 
 def _reach(firewall: Thing) -> str:
@@ -254,12 +253,12 @@ def _removal(draft: Draft, rules: object, rule_id: str) -> None:
     rule = next((row for row in objects(rules) if text(row, "id") == rule_id), None)
     if rule is None:
         if isinstance(rules, list):
-            draft.refusal = f"There is no rule {quoted(rule_id)} here. Nothing was sent; look at its rules first."
-        draft.summary = f"Remove rule {quoted(rule_id)} {draft.summary}"
-        draft.warnings.append(f"What rule {quoted(rule_id)} lets through is not told by Barrack.")
+            draft.refusal = f"There is no rule {inline(rule_id)} here. Nothing was sent; look at its rules first."
+        draft.summary = f"Remove rule {inline(rule_id)} {draft.summary}"
+        draft.warnings.append(f"What rule {inline(rule_id)} lets through is not told by Barrack.")
         return
     words = rule_in_words(rule)
-    draft.summary = f"Remove rule {quoted(rule_id)} ({words}) {draft.summary}"
+    draft.summary = f"Remove rule {inline(rule_id)} ({words}) {draft.summary}"
     draft.lost.append(f"traffic that only this rule lets through: {words}")
     draft.warnings.append(DELAY)
     if _covers_ssh(rule):

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
+from barrack_mcp.account.things import COMPLETE, Thing, age, joined, labels, said, size, text, things, usable_id
+from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
+from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
 from barrack_mcp.guard.plans.snapshots import ask_images, boots_image, images_of
-from barrack_mcp.guard.plans.things import (
-    COMPLETE,
-    IMAGE,
-    INSTANCE,
-    SNAPSHOT,
-    Thing,
-    age,
-    joined,
-    labels,
-    said,
-    size,
-    text,
-    things,
-    usable_id,
-)
-from barrack_mcp.outcome import Safer
 
 
 async def create_custom_image(inquiry: Inquiry) -> Draft:

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from barrack_mcp import money
-from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
-from barrack_mcp.guard.plans.reading import Listing, Sheet, Single
-from barrack_mcp.guard.plans.things import (
-    FIREWALL,
-    IMAGE,
-    INSTANCE,
-    SNAPSHOT,
+from barrack_mcp.account import money
+from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.things import (
     TIMES,
-    VOLUME,
     Thing,
     age,
     joined,
@@ -31,7 +24,10 @@ from barrack_mcp.guard.plans.things import (
     usable_id,
     usable_name,
 )
-from barrack_mcp.outcome import Safer
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, SNAPSHOT, VOLUME
+from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
 
 MAY_BE_LOST: Final = "its ephemeral disk, if it has one, may be lost"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from barrack_mcp.account.things import Thing, age, counted, labels, said, text
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.kinds import KEY
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
-from barrack_mcp.guard.plans.things import KEY, Thing, age, counted, labels, said, text
 from barrack_mcp.guard.plans.users import users
 
 _FIELDS: Final = ("ssh_keys", "ssh_key_ids", "ssh_key", "key_name")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from barrack_mcp.account.things import Thing, age, counted, joined, labels, text
+from barrack_mcp.api.text import inline
+from barrack_mcp.catalogue.kinds import SCRIPT
+from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
-from barrack_mcp.guard.plans.quote import quoted
-from barrack_mcp.guard.plans.things import SCRIPT, Thing, age, counted, joined, labels, text
 from barrack_mcp.guard.plans.users import users
-from barrack_mcp.outcome import Safer
 
 MOST_AT_ONCE: Final = 100
 """More than a person can judge in one question."""
@@ -60,7 +61,7 @@ async def bulk_delete_startup_scripts(inquiry: Inquiry) -> Draft:
     )
     if missing:
         draft.refusal = (
-            f"Barrack knows no startup script {joined([quoted(each) for each in missing], most=5)}. "
+            f"Barrack knows no startup script {joined([inline(each) for each in missing], most=5)}. "
             "Nothing was sent; leave it out."
         )
     return draft

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from barrack_mcp import money
+from barrack_mcp.account import money
+from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.things import Thing, age, joined, labels, said, size, spent, text, things, usable_name
+from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
+from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
 from barrack_mcp.guard.plans.instances import ask_prices
-from barrack_mcp.guard.plans.reading import Listing, Sheet, Single
-from barrack_mcp.guard.plans.things import (
-    IMAGE,
-    INSTANCE,
-    SNAPSHOT,
-    Thing,
-    age,
-    joined,
-    labels,
-    said,
-    size,
-    spent,
-    text,
-    things,
-    usable_name,
-)
-from barrack_mcp.outcome import Safer
 
 _LONGEST_IMAGE_NAME = 30
 

@@ -5,27 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from barrack_mcp import money
-from barrack_mcp.guard.plans.account import Account, Price, monthly
+from barrack_mcp.account import money
+from barrack_mcp.account.standing import Account, Price, monthly
+from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
+from barrack_mcp.api.text import inline
+from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
+from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
 from barrack_mcp.guard.plans.instances import gpus, hourly
-from barrack_mcp.guard.plans.quote import quoted
-from barrack_mcp.guard.plans.things import (
-    COMPLETE,
-    INSTANCE,
-    SNAPSHOT,
-    VOLUME,
-    Thing,
-    labels,
-    objects,
-    said,
-    size,
-    text,
-    things,
-    usable_id,
-)
 from barrack_mcp.guard.plans.volumes import volume_facts
-from barrack_mcp.outcome import Safer
 
 FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
 UNKNOWN_REGION: Final = "The region asked for is not in Barrack's list of regions, as far as it was read."
@@ -209,7 +197,7 @@ def _advanced_only(volume: Thing, done: str) -> list[str]:
     tier = (text(volume.row, "tier") or "advanced").lower()
     if tier == "advanced":
         return []
-    return [f"Probably only volumes of the advanced tier can be {done}; this is {quoted(tier)}."]
+    return [f"Probably only volumes of the advanced tier can be {done}; this is {inline(tier)}."]
 
 
 async def create_snapshot(inquiry: Inquiry) -> Draft:
@@ -237,7 +225,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     if instance.status not in ("", "ACTIVE"):
         draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
     if (tier := (text(row, "tier") or "legacy").lower()) != "legacy":
-        draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {quoted(tier)}.")
+        draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {inline(tier)}.")
     return bought(
         inquiry,
         account,

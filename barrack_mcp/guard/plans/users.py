@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from barrack_mcp.account.reading import Listing
+from barrack_mcp.account.things import Thing, joined, labels, text, usable_id
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.guard.plans.draft import Inquiry
-from barrack_mcp.guard.plans.reading import Listing
-from barrack_mcp.guard.plans.things import INSTANCE, Thing, joined, labels, text, usable_id
 
 MOST_LOOKED_AT: Final = 20
 """Instances whose details are read."""

@@ -1,0 +1,143 @@
+"""What the account spends per hour and how long its credit lasts, before and after a purchase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+from barrack_mcp.account import money
+from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.things import text
+from barrack_mcp.api.text import inline
+from barrack_mcp.catalogue import JsonObject
+
+Price: TypeAlias = Callable[[str], Decimal | None]
+"""What something costs per hour, by currency; None if that is not known."""
+
+_HOURS_A_DAY: Final = 24
+_SHORT_HOURS: Final = 72
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an account stands with a purchase. Hourly costs are in the settings' currency, the balance in its own.
+
+    Attributes:
+        hourly_now: What all costs per hour; None unless everything was read and priced.
+        hourly_after: The same after the call.
+        balance: Credit left; None if unknown.
+        runway_hours: How long it lasts after the call; None if unknown.
+        sentences: All of that for people.
+    """
+
+    hourly_now: Decimal | None
+    hourly_after: Decimal | None
+    balance: Decimal | None
+    runway_hours: Decimal | None
+    sentences: list[str]
+
+
+@dataclass(frozen=True)
+class Account:
+    """The reads that tell how an account stands."""
+
+    prices: Single
+    credit: Single
+    instances: Listing
+    volumes: Listing
+    snapshots: Listing
+
+    @classmethod
+    def ask(cls, sheet: Sheet) -> Account:
+        """Order them."""
+        return cls(
+            prices=sheet.one("get_pricing", {}, "the prices"),
+            credit=sheet.one("get_credit_balance", {}, "the balance"),
+            instances=sheet.rows("list_instances", {}, "the instances that run"),
+            volumes=sheet.rows("list_volumes", {}, "the volumes"),
+            snapshots=sheet.rows("list_snapshots", {}, "the snapshots"),
+        )
+
+    @property
+    def pricing(self) -> JsonObject:
+        """The price list; empty if it could not be read."""
+        return self.prices.known
+
+    def burn(self, currency: str) -> money.Burn:
+        """What all that could be read costs per hour."""
+        return money.burn(
+            self.pricing,
+            instances=self.instances.rows,
+            volumes=self.volumes.rows,
+            snapshots=self.snapshots.rows,
+            currency=currency,
+        )
+
+    @property
+    def read_in_full(self) -> bool:
+        """Whether nothing that costs was left out."""
+        return all(listing.complete for listing in (self.instances, self.volumes, self.snapshots))
+
+    def standing(self, price: Price, currency: str) -> Standing:
+        """Say how the account stands with something more.
+
+        Args:
+            price: What the call adds per hour.
+            currency: Currency of prices.
+        """
+        now, after = self._hourly(price, currency)
+        balance, own = self._balance(currency)
+        sentences = []
+        at_least = "" if after is not None else "at least "
+        added = price(currency) or Decimal(0)
+        total = self.burn(currency).hourly + added
+        sentences.append(f"All that runs would then cost {at_least}{money.rate_shown(total, currency)}.")
+        if balance is None:
+            return Standing(now, after, None, None, [*sentences, "How long the credit lasts is not known."])
+        if own != currency:
+            sentences.append(f"The balance is in {own}, not in {currency}; how long it lasts is reckoned in {own}.")
+        _, own_after = self._hourly(price, own)
+        own_total = self.burn(own).hourly + (price(own) or Decimal(0))
+        runway = None if own_after is None else money.runway_hours(balance, own_after)
+        sentences.append(_lasting(balance, own, money.runway_hours(balance, own_total), known=runway is not None))
+        return Standing(now, after, balance, runway, sentences)
+
+    def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
+        """What all costs before and after; None where something is not known."""
+        burn, added = self.burn(currency), price(currency)
+        if not self.read_in_full or burn.unpriced:
+            return None, None
+        return burn.hourly, None if added is None else burn.hourly + added
+
+    def _balance(self, currency: str) -> tuple[Decimal | None, str]:
+        """The credit and its currency: the one wanted, else the one that holds any."""
+        told = self.credit.known
+        by_currency = told.get("by_currency")
+        if isinstance(by_currency, dict):
+            amounts = {name: found for name, value in by_currency.items() if (found := money.amount(value)) is not None}
+            others = [name for name, found in amounts.items() if found > 0]
+            own = currency if amounts.get(currency) or not others else others[0]
+            return amounts.get(own), inline(own)
+        return money.amount(told.get("amount")), inline(text(told, "currency") or currency).upper()
+
+
+def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool) -> str:
+    left = f"The balance is {money.shown(balance, currency)}"
+    if not hours.is_finite():
+        return f"{left}."
+    lasts = f"{left}; it then lasts {'' if known else 'at most '}{_duration(hours)}."
+    return lasts if hours > _SHORT_HOURS else f"{lasts} When it runs out, running instances are hibernated."
+
+
+def _duration(hours: Decimal) -> str:
+    if hours >= 2 * _HOURS_A_DAY:
+        return f"{hours:,.0f} hours (about {hours / _HOURS_A_DAY:,.0f} days)"
+    return f"{hours:,.1f} hours"
+
+
+def monthly(hourly: Decimal, currency: str) -> str:
+    """A rate for people, with what that is a month: `1.38 USD an hour (1,007.40 USD a month)`."""
+    month = money.shown(hourly * money.MONTH_HOURS, currency)
+    return f"{money.rate_shown(hourly, currency)} ({month} a month)"

@@ -1,0 +1,199 @@
+"""From the API's JSON to an answer that fits its schema and a model's window, with nothing silently lost."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import AliasChoices, ValidationError
+from pydantic.fields import FieldInfo
+
+from barrack_mcp.api.text import compact, size
+from barrack_mcp.catalogue import JsonObject, Operation
+
+MAX_ROWS: Final = 20
+MAX_BYTES: Final = 80_000
+"""About 20,000 tokens."""
+
+
+_GENERIC: Final = ("data", "results", "items", "result")
+_POSITION: Final = ("total", "page", "limit", "total_pages")
+_OURS: Final = ("notes", "unexpected", "billing")
+"""What we add to an answer."""
+_EXCERPT: Final = 200
+_MAX_UNEXPECTED: Final = 50
+_GONE: Final = object()
+
+
+def presented(operation: Operation, body: Any, arguments: Mapping[str, Any]) -> JsonObject:
+    """Bring a successful answer into the form that its tool promises, for our own eyes: its texts are as they came.
+
+    The root bears its own name under whichever name it came; fields bear theirs; a field whose type is not the
+    expected one is null and stands, as it came, under `unexpected`; `notes` say what was left out and how to get it.
+    """
+    data = typed(operation, body)
+    if (page := page_of(operation, data, arguments)) is not None:
+        data[operation.result or ""] = rows = fitting(page.rows, MAX_BYTES)
+        add_notes(data, page.position(operation, rows))
+    return data
+
+
+def typed(operation: Operation, body: Any) -> JsonObject:
+    """The same in full, without notes."""
+    data, unexpected = _checked(operation, _rooted(operation, body))
+    for name in _OURS:
+        if name in data and name not in operation.response.model_fields:
+            # what the API calls by a name of ours would pass for our words
+            unexpected[name] = _excerpt(data.pop(name))
+    if unexpected:
+        data["unexpected"] = dict(list(unexpected.items())[:_MAX_UNEXPECTED])
+    return data
+
+
+def is_list(operation: Operation) -> bool:
+    """Whether the answer's root is a list of rows."""
+    if operation.result is None:
+        return False
+    annotation = operation.response.model_fields[operation.result].annotation
+    return any(get_origin(option) is list for option in (annotation, *get_args(annotation)))
+
+
+def _names(name: str, field: FieldInfo) -> tuple[str, ...]:
+    alias = field.validation_alias
+    also = (
+        tuple(choice for choice in alias.choices if isinstance(choice, str)) if isinstance(alias, AliasChoices) else ()
+    )
+    return (name, *also)
+
+
+def _rooted(operation: Operation, body: Any) -> JsonObject:
+    """Find the root under `data`, `results`, `items` or as the bare body, and lift a nested envelope."""
+    root = operation.result
+    if not isinstance(body, dict):
+        return {root or "data": body}
+    data = {name: value for name, value in body.items() if name != "success"}
+    fields = operation.response.model_fields
+    names = _names(root, fields[root]) if root else ()
+    if not any(name in data for name in names):
+        for generic in _GENERIC:
+            if generic in fields or generic not in data:
+                continue
+            inner = data[generic]
+            if isinstance(inner, dict) and (root is None or any(name in inner for name in names)):
+                data = {**inner, **{name: value for name, value in data.items() if name != generic}}
+            elif root and isinstance(inner, list if is_list(operation) else dict):
+                data[root] = data.pop(generic)
+            break
+    if isinstance(position := data.get("pagination"), dict):
+        data = {name: position[name] for name in _POSITION if name in position} | data
+    return data
+
+
+def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """Check the answer against its model; what doesn't fit is set aside, never dropped unsaid."""
+    unexpected: JsonObject = {}
+    data = copy.deepcopy(data)
+    while True:
+        try:
+            model = operation.response.model_validate(data)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                if not _set_aside(data, detail["loc"], unexpected):
+                    return {}, {"answer": compact(_without_gone(data))[:_EXCERPT]}
+            data = _without_gone(data)
+        else:
+            dumped: JsonObject = model.model_dump(mode="json", exclude_unset=True)
+            return dumped, unexpected
+
+
+def _set_aside(data: JsonObject, path: tuple[int | str, ...], unexpected: JsonObject) -> bool:
+    """Take a value that doesn't fit out of its place, keep it under its path, and say whether there was one."""
+    holder: Any = data
+    places: list[int | str] = []
+    inner: Any = data
+    for step in path:
+        if not _has(inner, step):
+            break
+        holder, inner = inner, inner[step]
+        places.append(step)
+    if not places or (inner is None and not isinstance(holder, list)):
+        return False
+    if inner is not _GONE:
+        unexpected[".".join(map(str, places))] = _excerpt(inner)
+        holder[places[-1]] = _GONE if isinstance(holder, list) else None
+    return True
+
+
+def _excerpt(value: Any) -> str:
+    return (value if isinstance(value, str) else compact(value))[:_EXCERPT]
+
+
+def _without_gone(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_gone(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_gone(item) for item in value if item is not _GONE]
+    return value
+
+
+def _has(holder: Any, step: int | str) -> bool:
+    if isinstance(holder, dict):
+        return step in holder
+    return isinstance(holder, list) and isinstance(step, int) and 0 <= step < len(holder)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of a list that were asked for, and where they stand."""
+
+    rows: list[Any]
+    total: int
+    number: int
+    first: int
+
+    def position(self, operation: Operation, shown: list[Any]) -> str | None:
+        """Say how many rows there are and how to get the rest; None if that is all."""
+        if self.first == 1 and len(shown) >= self.total:
+            return None
+        if not shown:
+            span = f"No rows on page {self.number}; there are {self.total}."
+        else:
+            span = f"Rows {self.first}-{self.first + len(shown) - 1} of {self.total}."
+        if not operation.paged:
+            return f"{span} Narrow the list with {', '.join(operation.arguments.model_fields)}."
+        if len(shown) < len(self.rows):
+            return f"{span} The rows are large; ask for fewer with limit={len(shown)}, then page by page."
+        more = shown and self.first + len(shown) <= self.total
+        return f"{span} page={self.number + 1} gives the next ones." if more else span
+
+
+def page_of(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> Page | None:
+    """Choose the rows that were asked for; None if the answer is no list."""
+    if not is_list(operation) or not isinstance(rows := data.get(operation.result or ""), list):
+        return None
+    number = arguments.get("page") or 1
+    total = data["total"] if isinstance(data.get("total"), int) else len(rows)
+    length = MAX_ROWS if operation.arguments.model_fields else len(rows)
+    if operation.paged:
+        length = arguments.get("limit") or MAX_ROWS
+        if len(rows) > length:
+            # the API did not page: do it here
+            rows = rows[(number - 1) * length : number * length]
+    return Page(rows[:length], total, number, (number - 1) * length + 1 if operation.paged else 1)
+
+
+def fitting(rows: list[Any], room: int) -> list[Any]:
+    """Answer as many rows as fit into so many bytes, and at least one."""
+    for index, row in enumerate(rows):
+        room -= size(row) + 1
+        if room < 0:
+            return rows[: max(index, 1)]
+    return rows
+
+
+def add_notes(data: JsonObject, *sentences: str | None) -> None:
+    """Say something beside an answer."""
+    if said := [sentence for sentence in sentences if sentence]:
+        data["notes"] = [*data.get("notes", []), *said]

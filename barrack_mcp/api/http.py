@@ -1,0 +1,46 @@
+"""What all that open a connection share: which addresses may be used, and a library that keeps them out of the log."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import Final
+from urllib.parse import urlsplit
+
+_TALKATIVE: Final = ("httpx2", "httpcore2")
+
+
+def quiet() -> None:
+    """Let the library say warnings alone, whatever level the log has; called by all that open a connection."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_url(value: str) -> str:
+    """Check a base URL: https, or this machine; nothing in it but host, port and path.
+
+    Raises:
+        ValueError: What is wrong, without the value.
+    """
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError("must be a URL such as https://barrack.ai/api")
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, a query or a fragment")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
+    return value.rstrip("/")

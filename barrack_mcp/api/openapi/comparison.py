@@ -1,0 +1,199 @@
+"""A document against our catalogue: what is the same, what differs, and what overrides would mend it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from barrack_mcp.api.openapi.answers import compare_answer
+from barrack_mcp.api.openapi.differences import Difference, Kind
+from barrack_mcp.api.openapi.document import Document, TheirOperation
+from barrack_mcp.api.openapi.document import ours as our_document
+from barrack_mcp.api.openapi.export import SERVER
+from barrack_mcp.api.openapi.matching import Match, matched
+from barrack_mcp.api.openapi.requests import Findings, compare_request, printable
+from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, OperationOverride, Overrides, Slash
+from barrack_mcp.catalogue import BY_TOOL, INFERRED
+
+_BELOW: Final = urlsplit(SERVER).path
+_HALF: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        document: The document.
+        matches: Ours and theirs that are the same, by the order of our catalogue.
+        overrides: What mends the differences of the matches that are sure.
+        unsure: What would mend those of the others; for a person to look at.
+        differences: All of them, in the order of our catalogue, those that hold everywhere first.
+    """
+
+    document: Document
+    matches: tuple[Match, ...]
+    overrides: Overrides
+    unsure: Overrides
+    differences: tuple[Difference, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def compare(document: Document) -> Comparison:
+    """Compare a document with our catalogue."""
+    ours = our_document()
+    theirs = _below_base(document)
+    matches = tuple(matched(ours.operations, theirs))
+    slash = _slash(theirs)
+    findings = [_compared(match, slash) for match in matches]
+    paging = _paging(findings)
+    status: dict[str, dict[str, str]] = {}
+    for match, found in zip(matches, findings, strict=True):
+        _settle_paging(found, paging)
+        if match.sure:
+            for kind, table in found.states.items():
+                status.setdefault(kind, {}).update(table)
+    auth = document.auth
+    changed = auth if auth is not None and auth != ours.auth else None
+    api = ApiOverride(
+        slash=slash,
+        auth_header=changed.header if changed else None,
+        auth_template=changed.template if changed else None,
+        **paging,
+    )
+    differences = [
+        *_everywhere(document, api),
+        *_missing(ours.operations, matches),
+        *(difference for match, found in zip(matches, findings, strict=True) for difference in _told(match, found)),
+        *_extra(theirs, matches),
+    ]
+    return Comparison(
+        document=document,
+        matches=matches,
+        overrides=Overrides(api=api, operations=_collected(matches, findings, sure=True), status=status),
+        unsure=Overrides(operations=_collected(matches, findings, sure=False)),
+        differences=tuple(differences),
+    )
+
+
+def _below_base(document: Document) -> tuple[TheirOperation, ...]:
+    """Their operations with paths below our base URL, which ends in /api."""
+    prefix = document.prefix
+    whole = [prefix + operation.path for operation in document.operations]
+    server = urlsplit(document.url).path.rstrip("/") if document.url else ""
+    below = server != _BELOW and all(path.startswith(f"{_BELOW}/") for path in whole)
+    cut = len(_BELOW) if below else 0
+    return tuple(
+        replace(operation, path=path[cut:]) for operation, path in zip(document.operations, whole, strict=True)
+    )
+
+
+def _slash(theirs: Sequence[TheirOperation]) -> Slash | None:
+    """Whether all of their paths end without a slash, unlike ours."""
+    return "never" if all(not operation.path.endswith("/") for operation in theirs) else None
+
+
+def _compared(match: Match, slash: Slash | None) -> Findings:
+    found = Findings(match.operation.tool)
+    compare_request(match, found, path=match.theirs.path)
+    compare_answer(match, found)
+    written = found.said.pop("slash", None)
+    if written is not None and slash is None:
+        found.said["path"] = written
+        found.add(Kind.PATH, match.operation.path, match.theirs.path, "sent as the API has it", mended=True)
+    return found
+
+
+def _paging(findings: Sequence[Findings]) -> dict[str, str]:
+    """The names of paging that most operations share."""
+    shared = {}
+    for name in PAGING:
+        side = "request" if name in ("page", "limit") else "answer"
+        counted = Counter(theirs for found in findings if (theirs := found.paging.get(f"{side}.{name}")) is not None)
+        paged = sum(BY_TOOL[found.tool].paged for found in findings)
+        if counted and counted.most_common(1)[0][1] > paged * _HALF:
+            shared[name] = counted.most_common(1)[0][0]
+    return shared
+
+
+def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
+    """Say of one operation what holds in it alone."""
+    for key, theirs in found.paging.items():
+        name = key.partition(".")[2]
+        if shared.get(name) != theirs:
+            plain = name if name not in ("page", "limit") else key
+            found.fields[plain] = theirs
+            found.add(Kind.PAGING, name, theirs, "renamed", mended=True)
+    if BY_TOOL[found.tool].paged:
+        for name, theirs in shared.items():
+            # where this operation keeps our name, say so: the shared one would hide it
+            if name in ("page", "limit") and f"request.{name}" not in found.paging:
+                found.fields[f"request.{name}"] = name
+                found.add(Kind.PAGING, theirs, name, "renamed", mended=True)
+
+
+def _collected(matches: Sequence[Match], findings: Sequence[Findings], *, sure: bool) -> dict[str, OperationOverride]:
+    collected = {}
+    for match, found in zip(matches, findings, strict=True):
+        override = OperationOverride(
+            **found.said,
+            requires=tuple(found.requires),
+            constants=found.constants,
+            fields=found.fields,
+            values=found.values,
+            arguments=found.arguments,
+        )
+        # an empty entry says that the document has what was a guess
+        vouched = sure and match.operation.provenance is INFERRED and not match.theirs.inferred
+        if match.sure is sure and (vouched or override != OperationOverride()):
+            collected[found.tool] = override
+    return collected
+
+
+def _everywhere(document: Document, api: ApiOverride) -> Iterator[Difference]:
+    if document.url is not None and document.url != SERVER:
+        yield Difference(
+            Kind.SERVER, None, SERVER, printable(document.url), "if it is the one you mean, set the API's URL to it"
+        )
+    if api.auth_header is not None:
+        ours = our_document().auth
+        shown = f"{ours.header}: {ours.template}" if ours is not None else ""
+        theirs = printable(f"{api.auth_header}: {api.auth_template}")
+        yield Difference(Kind.AUTH, None, shown, theirs, "sent as the API has it", mended=True)
+    if api.slash is not None:
+        yield Difference(Kind.PATH, None, "paths end in /", "paths don't", "sent without", mended=True)
+    for name in PAGING:
+        if (theirs := getattr(api, name)) is not None:
+            yield Difference(Kind.PAGING, None, name, printable(theirs), "renamed everywhere", mended=True)
+
+
+def _missing(ours: Sequence[TheirOperation], matches: Sequence[Match]) -> Iterator[Difference]:
+    there = {match.ours.operation_id for match in matches}
+    for operation in ours:
+        if operation.operation_id not in there:
+            todo = "nothing in the document is like it: look there, and give its method and path by hand"
+            yield Difference(Kind.MISSING, operation.operation_id, operation.name, "", todo)
+
+
+def _extra(theirs: Sequence[TheirOperation], matches: Sequence[Match]) -> Iterator[Difference]:
+    used = {(match.theirs.method, match.theirs.path) for match in matches}
+    for operation in theirs:
+        if (operation.method, operation.path) not in used:
+            shown = printable(f"{operation.name} ({operation.summary or operation.operation_id or 'no title'})")
+            yield Difference(Kind.EXTRA, None, "", shown, "no tool of ours calls it", matters=False)
+
+
+def _told(match: Match, found: Findings) -> list[Difference]:
+    if match.sure:
+        return found.differences
+    percent = round(match.confidence * 100)
+    todo = f"only {percent} % alike ({match.how}): look, and uncomment what adopt wrote for it if it is the same"
+    first = Difference(Kind.UNSURE, found.tool, match.ours.name, printable(match.theirs.name), todo)
+    return [first, *(replace(difference, mended=False) for difference in found.differences)]

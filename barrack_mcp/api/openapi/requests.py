@@ -1,0 +1,341 @@
+"""What differs in what an operation takes: its method, its path, and every argument."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from barrack_mcp.api.openapi.differences import Difference, Kind
+from barrack_mcp.api.openapi.document import TheirOperation
+from barrack_mcp.api.openapi.document import ours as our_document
+from barrack_mcp.api.openapi.matching import Match
+from barrack_mcp.api.openapi.names import alike, paired, plain, words
+from barrack_mcp.api.openapi.schemas import Shape
+from barrack_mcp.api.wire.checks import fit_for_an_argument
+from barrack_mcp.api.wire.overrides import Extra, Place
+from barrack_mcp.api.wire.shape import JsonValue, answer_places
+
+LEAST: Final = 0.6
+"""Names that are less alike than this are not taken for one."""
+
+_PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
+_BARE_IDS: Final = frozenset({"id", "pk", "uuid", "slug", "identifier", "key"})
+_TOO_GENERAL: Final = frozenset({"id", "name", "type", "size", "value", "label", "price", "message"})
+_KNOWN: Final = 0.9
+_NUMBERS: Final = frozenset({"integer", "number"})
+_USABLE: Final = re.compile(r"[^\s.\"'\\{}]{1,100}")
+
+
+@dataclass
+class Findings:
+    """What one operation's override will say, and the differences that led to it."""
+
+    tool: str
+    said: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    constants: dict[str, JsonValue] = field(default_factory=dict)
+    arguments: dict[str, Extra] = field(default_factory=dict)
+    requires: list[str] = field(default_factory=list)
+    paging: dict[str, str] = field(default_factory=dict)
+    states: dict[str, dict[str, str]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+    def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:
+        """Note a difference."""
+        self.differences.append(
+            Difference(kind, self.tool, ours, printable(theirs), todo, mended=mended, matters=matters)
+        )
+
+
+def printable(text: str) -> str:
+    """Text of a document, safe to show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:300])
+
+
+def usable(name: str) -> bool:
+    """Whether a name of theirs can stand in overrides, where dots mean objects inside objects."""
+    return bool(_USABLE.fullmatch(name)) and name.isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Something an operation takes."""
+
+    name: str
+    place: str
+    required: bool
+    shape: Shape
+
+
+def compare_request(match: Match, found: Findings, *, path: str) -> None:
+    """Compare method, path and arguments.
+
+    Args:
+        match: The two operations.
+        found: Takes what is found.
+        path: Their path below the base URL.
+    """
+    ours, theirs = match.ours, match.theirs
+    if ours.method != theirs.method:
+        found.said["method"] = theirs.method
+        found.add(Kind.METHOD, ours.method, theirs.method, "sent as the API has it", mended=True)
+    mine = {argument.name: argument for argument in _arguments(ours)}
+    others = {argument.name: argument for argument in _arguments(theirs) if argument.place != "path"}
+    placed = _compare_path(match, found, mine, path)
+    left = {name: argument for name, argument in mine.items() if name not in placed}
+    if theirs.form:
+        found.add(Kind.FORM, "JSON", "a form", "we send JSON alone: ask the vendor whether JSON is taken", matters=True)
+    if not others and theirs.body is None and ours.body is not None:
+        found.add(Kind.ARGUMENT, "body", "", "the document says nothing of a body; sent as shipped", matters=False)
+        return
+    _compare_arguments(match, found, left, others)
+
+
+def _arguments(operation: TheirOperation) -> Iterator[Argument]:
+    for parameter in operation.parameters:
+        if parameter.place in ("path", "query"):
+            yield Argument(parameter.name, parameter.place, parameter.required, parameter.shape)
+    if operation.body is not None:
+        body, before = operation.body.row, ""
+        if len(body.fields) == 1:
+            # everything inside one object, as Rails has it
+            ((name, inner),) = body.fields.items()
+            if len(inner.fields) > 1 and inner.items is None and usable(name):
+                body, before = inner, f"{name}."
+        for name, shape in body.fields.items():
+            yield Argument(before + name, "body", name in body.required, shape)
+
+
+def _compare_path(match: Match, found: Findings, mine: dict[str, Argument], path: str) -> set[str]:
+    """Find our arguments in their path; answers which of ours stand in it."""
+    named = _PLACEHOLDER.findall(path)
+    spoken = [_spoken(path, name) for name in named]
+    own = list(match.operation.placeholders)
+    renamed: dict[str, str] = {}
+    for row, column in paired([[alike(ours, theirs) for theirs in spoken] for ours in own], LEAST):
+        renamed[named[column]] = own[row]
+    rest_own = [name for name in own if name not in renamed.values()]
+    rest_named = [name for name in named if name not in renamed]
+    if len(rest_own) == len(rest_named) and len(own) == len(named):
+        renamed |= dict(zip(rest_named, rest_own, strict=True))
+        rest_named = []
+    optional = [name for name in mine if name not in own]
+    for name in rest_named:
+        spoken_of = _spoken(path, name)
+        scores = {ours: alike(ours, spoken_of) for ours in optional if ours not in renamed.values()}
+        near = max(scores, key=scores.__getitem__, default=None)
+        if near is not None and scores[near] >= LEAST:
+            renamed[name] = near
+            found.add(Kind.REQUIRED, near, f"{{{name}}}", "needed, since it stands in the path", mended=True)
+        else:
+            extra = _argument_name(name, set(mine) | set(renamed.values()))
+            renamed[name] = extra
+            shape = next((each.shape for each in match.theirs.parameters if each.name == name), Shape())
+            found.arguments[extra] = Extra(extra, extra, "path", shape.as_schema())
+            found.add(
+                Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too", mended=True
+            )
+    written = _PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
+    if written.rstrip("/") != match.operation.path.rstrip("/"):
+        found.said["path"] = written
+        found.add(Kind.PATH, match.operation.path, path, "sent as the API has it", mended=True)
+    elif written != match.operation.path:
+        found.said["slash"] = written
+    return set(renamed.values())
+
+
+def _spoken(path: str, placeholder: str) -> str:
+    """A placeholder by its full name: `{id}` after `/servers/` is the server's id."""
+    if plain(placeholder) not in _BARE_IDS:
+        return placeholder
+    before = path.partition(f"{{{placeholder}}}")[0].rstrip("/").rpartition("/")[2]
+    return f"{before}_id" if before and "{" not in before else placeholder
+
+
+def _argument_name(name: str, taken: set[str]) -> str:
+    """A tool's argument for a name of theirs."""
+    made = re.sub(r"[^a-z0-9]+", "_", "_".join(words(name)) or "value").strip("_")[:50]
+    spelled = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:50] if name.islower() else made
+    made = spelled if re.fullmatch(r"[a-z][a-z0-9_]*", spelled) else f"api_{made}".strip("_")
+    while made in taken or not fit_for_an_argument(made):
+        made = f"api_{made}"
+    return made
+
+
+def _compare_arguments(match: Match, found: Findings, left: dict[str, Argument], others: dict[str, Argument]) -> None:
+    pairs = same_names(
+        {name: argument.shape for name, argument in left.items()},
+        {name: argument.shape for name, argument in others.items()},
+    )
+    _compare_places(match, found, {others[theirs].place for theirs in pairs.values()})
+    for ours, theirs in pairs.items():
+        _compare_argument(match, found, left[ours], others[theirs])
+    for name, argument in left.items():
+        if name == "page" and match.operation.paged and name not in pairs:
+            todo = "the API has no page by number: only its first page can be read"
+            found.add(Kind.PAGING, name, "", todo, matters=bool(others))
+        elif name not in pairs and others:
+            found.add(
+                Kind.ARGUMENT,
+                name,
+                "",
+                "not among the API's arguments: find its name there and put it under fields"
+                if argument.required
+                else "not among the API's arguments: leave it out",
+                matters=argument.required,
+            )
+    used = set(pairs.values())
+    for name, argument in others.items():
+        if name not in used:
+            _add_new(found, argument, set(match.operation.arguments.model_fields))
+    for parameter in match.theirs.parameters:
+        if parameter.place in ("header", "cookie") and parameter.required and parameter.name.lower() != "authorization":
+            found.add(Kind.PLACE, "", f"{parameter.place} {parameter.name}", "we can't send it: ask for another form")
+
+
+def _compare_places(match: Match, found: Findings, places: set[str]) -> None:
+    """Say where arguments go if the method doesn't say it right."""
+    usual = "query" if match.theirs.method in ("GET", "DELETE") else "body"
+    if len(places) > 1:
+        found.add(Kind.PLACE, usual, "query and body", f"all arguments go into the {usual}")
+    elif places and places != {usual}:
+        (found.said["send"],) = places
+        found.add(Kind.PLACE, usual, str(found.said["send"]), "sent as the API has it", mended=True)
+
+
+def _add_new(found: Findings, argument: Argument, taken: set[str]) -> None:
+    if not argument.required:
+        found.add(Kind.NEW_ARGUMENT, "", argument.name, "optional; not offered", matters=False)
+        return
+    if not all(usable(part) for part in argument.name.split(".")):
+        found.add(Kind.NEW_ARGUMENT, "", argument.name, "required, but overrides can't write this name")
+    elif len(argument.shape.enum) == 1:
+        found.constants[argument.name] = argument.shape.enum[0]
+        found.add(Kind.NEW_ARGUMENT, "", argument.name, "has one value alone: sent with every call", mended=True)
+    else:
+        name = _argument_name(argument.name.rpartition(".")[2], taken | set(found.arguments))
+        place: Place = "query" if argument.place == "query" else "body"
+        found.arguments[name] = Extra(name, argument.name, place, argument.shape.as_schema())
+        found.add(
+            Kind.NEW_ARGUMENT, name, argument.name, "required: asked of the caller; a constant serves too", mended=True
+        )
+
+
+def _compare_argument(match: Match, found: Findings, ours: Argument, theirs: Argument) -> None:
+    if match.operation.paged and ours.name in ("page", "limit"):
+        if ours.name != theirs.name:
+            found.paging[f"request.{ours.name}"] = theirs.name
+        return
+    _compare_value(match, found, ours.name, ours.shape, theirs=theirs.name, other=theirs.shape)
+    if theirs.required and not ours.required:
+        found.requires.append(ours.name)
+        found.add(Kind.REQUIRED, f"{ours.name} optional", f"{theirs.name} required", "asked of the caller", mended=True)
+    elif ours.required and not theirs.required:
+        found.add(Kind.REQUIRED, f"{ours.name} required", f"{theirs.name} optional", "still asked for", matters=False)
+
+
+def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, theirs: str, other: Shape) -> None:
+    """Compare one argument, and what is inside it."""
+    key = f"request.{ours}" if ours in answer_places(match.operation) else ours
+    if ours.rpartition(".")[2] != theirs:
+        mended = all(usable(part) for part in theirs.split("."))
+        if mended:
+            found.fields[key] = theirs
+        found.add(
+            Kind.ARGUMENT, ours, theirs, "sent under the API's name" if mended else "can't be written", mended=mended
+        )
+    compare_kinds(found, ours, mine, other)
+    if mine.enum and other.enum:
+        table, lost = same_values(mine.enum, other.enum)
+        if table:
+            found.values[key] = table
+            shown = ", ".join(f"{value} = {table[value]}" for value in table)
+            found.add(Kind.VALUES, ours, shown, "sent as the API has them", mended=True)
+        new = [str(value) for value in other.enum if value not in mine.enum and value not in table.values()]
+        if new:
+            found.add(Kind.VALUES, ours, ", ".join(new), "taken by the API, too; not offered", matters=False)
+        for value in lost:
+            found.add(
+                Kind.VALUES, f"{ours}: {value}", "", "not among the API's values: find it there and put it under values"
+            )
+    inside, outside = mine.row.fields, other.row.fields
+    if inside and outside:
+        for name, counterpart in (pairs := same_names(inside, outside)).items():
+            _compare_value(match, found, f"{ours}.{name}", inside[name], theirs=counterpart, other=outside[counterpart])
+        for name in other.row.required - set(pairs.values()):
+            found.add(
+                Kind.NEW_ARGUMENT, "", f"{theirs}.{name}", "required inside another; overrides can't add it there"
+            )
+
+
+def compare_kinds(found: Findings, name: str, mine: Shape, other: Shape, *, answer: bool = False) -> None:
+    """Compare the types of a value of ours and of theirs, where both say any."""
+    if not mine.kinds or not other.kinds or mine.kinds & other.kinds:
+        return
+    if mine.kinds & _NUMBERS and other.kinds & _NUMBERS:
+        return
+    todo = "read as far as it goes, else shown under «unexpected»" if answer else "sent as ours: try it"
+    found.add(
+        Kind.TYPE,
+        f"{name}: {' or '.join(sorted(mine.kinds))}",
+        " or ".join(sorted(other.kinds)),
+        todo,
+        matters=not answer,
+    )
+
+
+def same_names(mine: Mapping[str, Shape], others: Mapping[str, Shape]) -> dict[str, str]:
+    """Find which field of theirs is which of ours: first by the very name, then by likeness."""
+    pairs = {name: name for name in mine if name in others}
+    for name, shape in mine.items():
+        also = next((other for other in shape.also if other in others and other not in pairs.values()), None)
+        if name not in pairs and also is not None:
+            pairs[name] = also
+    left = [name for name in mine if name not in pairs]
+    right = [name for name in others if name not in pairs.values()]
+    scores = [[_likeness(name, mine[name], other, others[other]) for other in right] for name in left]
+    pairs |= {left[row]: right[column] for row, column in paired(scores, LEAST)}
+    return {name: pairs[name] for name in mine if name in pairs}
+
+
+def _likeness(ours: str, mine: Shape, theirs: str, other: Shape) -> float:
+    last = theirs.rpartition(".")[2]
+    score = max(alike(name, last) for name in (ours, *mine.also))
+    if last in _also_known().get(ours, ()):
+        score = max(score, _KNOWN)
+    if mine.enum and other.enum:
+        table, lost = same_values(mine.enum, other.enum)
+        score += 0.3 if not lost else -0.2 if len(lost) == len(mine.enum) else 0.1
+        del table
+    both = mine.kinds and other.kinds
+    if both and ({"array", "object"} & mine.kinds) != ({"array", "object"} & other.kinds):
+        score -= 0.3
+    return min(score, 1.0)
+
+
+@cache
+def _also_known() -> Mapping[str, frozenset[str]]:
+    """By which other names our client reads a field of this name, anywhere: what the API may call an argument, too."""
+    known: dict[str, set[str]] = {}
+    for operation in our_document().operations:
+        pending = [operation.answer.row] if operation.answer is not None else []
+        while pending:
+            for name, shape in pending.pop().fields.items():
+                known.setdefault(name, set()).update(set(shape.also) - _TOO_GENERAL)
+                pending.append(shape.row)
+    return MappingProxyType({name: frozenset(also) for name, also in known.items()})
+
+
+def same_values(mine: tuple[JsonValue, ...], others: tuple[JsonValue, ...]) -> tuple[dict[str, JsonValue], list[str]]:
+    """Find which value of theirs is which of ours: those that differ in spelling, and those of ours that are lost."""
+    table: dict[str, JsonValue] = {}
+    left = [str(value) for value in mine if value not in others]
+    right = [value for value in others if value not in mine]
+    for row, column in paired([[alike(value, str(other)) for other in right] for value in left], LEAST):
+        table[left[row]] = right[column]
+    return table, [value for value in left if value not in table]

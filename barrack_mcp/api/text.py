@@ -1,0 +1,109 @@
+"""Text from elsewhere, made safe to look at: nothing invisible, nothing that reorders, nothing endless."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
+"""Unicode's categories of what has no shape of its own or moves what has: controls, bidi marks, tags, odd spaces."""
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that look like nothing."""
+_SELECTORS: Final = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0), range(0x180B, 0x1810))
+_MARKS: Final = frozenset({"Mn", "Me"})
+_MAX_MARKS: Final = 2
+"""More marks than this on one letter only serve to paint over the lines beside it."""
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BMP: Final = 0xFFFF
+
+INLINE_LONGEST: Final = 60
+"""Characters of a text inside a sentence of ours, the mark of a cut included."""
+
+_OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
+"""What our own sentences escape and quote with."""
+
+_STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
+"""A space that nobody sees: at an end, or beside another."""
+
+
+@dataclass(frozen=True)
+class Escaped:
+    """Text that is safe to show, as far as it fits."""
+
+    text: str
+    length: int
+    """Characters of the whole."""
+    cut: bool
+    """Whether some of it is left out."""
+
+    def __str__(self) -> str:
+        return f"{self.text}…" if self.cut else self.text
+
+
+def escape(text: str, *, limit: int = 200, keep: str = "") -> Escaped:
+    r"""Show text so that what is invisible is seen, such as a bidi override as `\u202e`.
+
+    What is escaped once stays as it is when it is quoted again.
+
+    Args:
+        text: Any text.
+        limit: Characters to show at most, counted as shown.
+        keep: Characters to leave as they are, such as a newline.
+    """
+    if len(text) <= limit and text.isascii() and _without(text, keep).isprintable():
+        return Escaped(text, len(text), cut=False)
+    shown: list[str] = []
+    size = marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
+        piece = char if char in keep or not (_hides(char) or marks > _MAX_MARKS) else _escaped(char)
+        size += len(piece)
+        if size > limit:
+            return Escaped("".join(shown), len(text), cut=True)
+        shown.append(piece)
+    return Escaped("".join(shown), len(text), cut=False)
+
+
+def inline(text: object) -> str:
+    """Make a name from elsewhere fit to stand in « » in our sentences: in full view, short, not our words."""
+    source = str(text)[: INLINE_LONGEST * 2]
+    return str(escape(_STRAY_SPACE.sub(r"\\x20", source.translate(_OURS)), limit=INLINE_LONGEST - 1))
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text stands in a question exactly as it is, so that a person can type it."""
+    return inline(text) == text
+
+
+def _without(text: str, keep: str) -> str:
+    for char in keep:
+        text = text.replace(char, "")
+    return text
+
+
+def _hides(char: str) -> bool:
+    if char == " ":
+        return False
+    return (
+        unicodedata.category(char) in _UNSEEN
+        or char in _BLANK
+        or any(ord(char) in selectors for selectors in _SELECTORS)
+    )
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return _SHORT.get(char) or (f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}")
+
+
+def compact(value: Any) -> str:
+    """Write JSON in as few characters as it takes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def size(value: Any) -> int:
+    """Bytes of a value as JSON."""
+    return len(compact(value).encode(errors="replace"))

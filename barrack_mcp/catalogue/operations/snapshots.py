@@ -1,0 +1,225 @@
+"""Snapshots: copies of an instance's disk, legacy tier only, billed while they exist."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from barrack_mcp.catalogue.billing import SnapshotBillingResponse
+from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
+from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operations.instances import InstancePath
+from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Number, RegionEnum, StatusEnum, Text
+
+GROUP = "Snapshots"
+
+WHILE_IT_EXISTS: Final = "A snapshot costs per hour for as long as it exists."
+
+
+class SnapshotPath(Request):
+    """Which snapshot."""
+
+    snapshot_id: Id = required("Id or name.")
+
+
+class ListSnapshotsQuery(Request):
+    """Which snapshots to list."""
+
+    region: RegionEnum | None = optional("Region.")
+
+
+class SnapshotBillingQuery(Request):
+    """Whose bill to show."""
+
+    snapshot_id: Id | None = optional("Id or name.")
+
+
+class CreateSnapshotRequest(Request):
+    """A new snapshot."""
+
+    name: Name = required("1-50 letters, digits, space, - _ .")
+    description: str | None = optional("What it is for.")
+
+
+class RestoreSnapshotRequest(Request):
+    """A new instance from a snapshot."""
+
+    name: Name | None = optional("Of the new instance.")
+
+
+class Snapshot(Response):
+    """A snapshot as the API shows it."""
+
+    snapshot_id: Text = answered("Snapshot id.", "id", concise=MANY)
+    snapshot_name: Text = answered("Name.", "name", concise=MANY)
+    description: Lines = answered("What it is for.")
+    status: StatusEnum = answered("creating, then SUCCESS or available.", concise=MANY)
+    size_gb: Number = answered("Size in GB.", "size", concise=MANY)
+    region: Text = answered("Region.", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
+    instance_id: Text = answered("The instance it was taken of.", "vm_id", concise=MANY)
+    has_image: Flag = answered("Whether a custom image was made from it.", concise=MANY)
+    created_at: Text = answered("When it was taken, ISO 8601.", concise=FEW)
+
+
+class SnapshotListItem(Snapshot):
+    """A snapshot in the list."""
+
+
+class SnapshotDetail(Snapshot):
+    """A snapshot in detail."""
+
+
+class CreateSnapshotData(Snapshot):
+    """The snapshot that is being taken."""
+
+
+class RestoreSnapshotData(Response):
+    """The instance that is being made."""
+
+    instance_id: Text = answered("Id of the new instance.", "id", "vm_id")
+    name: Text = answered("Its name.", "vm_name", "instance_name")
+    status: StatusEnum = answered("Its state.")
+    snapshot_id: Text = answered("The snapshot it comes from.")
+
+
+class ListSnapshotsResponse(Paged):
+    """A page of snapshots."""
+
+    snapshots: list[SnapshotListItem] | None = answered("The snapshots of this page.")
+
+
+class CreateSnapshotResponse(Receipt):
+    """The snapshot that is being taken."""
+
+    data: CreateSnapshotData | None = answered("The new snapshot.", "snapshot")
+
+
+class GetSnapshotDetailsResponse(Receipt):
+    """One snapshot."""
+
+    snapshot: SnapshotDetail | None = answered("The snapshot.")
+
+
+class RestoreSnapshotResponse(Receipt):
+    """The instance that is being made."""
+
+    data: RestoreSnapshotData | None = answered("The new instance.", "instance", "vm")
+
+
+class DeleteSnapshotResponse(Receipt):
+    """The snapshot is gone."""
+
+
+OPERATIONS = (
+    Operation(
+        tool="list_snapshots",
+        title="List snapshots",
+        group=GROUP,
+        toolset=Toolset.SNAPSHOTS,
+        risk=Risk.READ,
+        retry=Retry.SAFE,
+        description="Snapshots with state, size in GB, origin. Each costs while it exists. Their images: "
+        "list_snapshot_images.",
+        method="GET",
+        path="/snapshots/",
+        confidence=Confidence(method=97, path=70),
+        request=ListSnapshotsQuery,
+        paged=True,
+        response=ListSnapshotsResponse,
+        result="snapshots",
+        idempotent=True,
+        billing=WHILE_IT_EXISTS,
+    ),
+    Operation(
+        tool="create_snapshot",
+        title="Create snapshot",
+        group=GROUP,
+        toolset=Toolset.SNAPSHOTS,
+        risk=Risk.SPEND,
+        retry=Retry.UNSENT,
+        description="Snapshot an ACTIVE legacy instance, which may pause meanwhile; costs per hour until deleted.",
+        method="POST",
+        path="/instances/{instance_id}/snapshots/",
+        confidence=Confidence(method=97, path=35),
+        alternates=elsewhere("POST", "/instances/{instance_id}/snapshot/", "/snapshots/"),
+        place=InstancePath,
+        request=CreateSnapshotRequest,
+        response=CreateSnapshotResponse,
+        result="data",
+        look=Look("list_snapshots"),
+        billing=WHILE_IT_EXISTS,
+        after="Next: get_snapshot until it is SUCCESS or available; create_custom_image can use it then.",
+    ),
+    Operation(
+        tool="get_snapshot",
+        title="Get snapshot details",
+        group=GROUP,
+        toolset=Toolset.SNAPSHOTS,
+        risk=Risk.READ,
+        retry=Retry.SAFE,
+        description="One snapshot: state, size in GB, region, and the instance it is of.",
+        method="GET",
+        path="/snapshots/{snapshot_id}/",
+        confidence=Confidence(method=97, path=65),
+        place=SnapshotPath,
+        response=GetSnapshotDetailsResponse,
+        result="snapshot",
+        idempotent=True,
+    ),
+    Operation(
+        tool="restore_snapshot",
+        title="Restore snapshot",
+        group=GROUP,
+        toolset=Toolset.SNAPSHOTS,
+        risk=Risk.SPEND,
+        retry=Retry.UNSENT,
+        description="Make and bill a new instance from a snapshot: same region, new IPs. To wake a hibernated one: "
+        "restore_instance.",
+        method="POST",
+        path="/snapshots/{snapshot_id}/restore/",
+        confidence=Confidence(method=95, path=65),
+        place=SnapshotPath,
+        request=RestoreSnapshotRequest,
+        response=RestoreSnapshotResponse,
+        result="data",
+        look=Look("list_instances"),
+        billing="A new instance costs the full rate from when it is ACTIVE; the snapshot goes on costing, too.",
+        after="Next: get_instance until the new instance is ACTIVE.",
+    ),
+    Operation(
+        tool="delete_snapshot",
+        title="Delete snapshot",
+        group=GROUP,
+        toolset=Toolset.SNAPSHOTS,
+        risk=Risk.DESTROY,
+        retry=Retry.UNSENT,
+        description="Delete a snapshot for good, ending its bill. Images made from it should stay.",
+        method="DELETE",
+        path="/snapshots/{snapshot_id}/",
+        confidence=Confidence(method=95, path=60),
+        place=SnapshotPath,
+        response=DeleteSnapshotResponse,
+        idempotent=True,
+        look=Look("get_snapshot", ("snapshot_id",)),
+        billing="Deleting ends the snapshot's bill.",
+    ),
+    Operation(
+        tool="get_snapshot_billing",
+        title="Get snapshot billing",
+        group=GROUP,
+        toolset=Toolset.ACCOUNT,
+        risk=Risk.READ,
+        retry=Retry.SAFE,
+        description="What snapshots have cost so far, row by row, with sums over all.",
+        method="GET",
+        path="/snapshots/billing/",
+        confidence=Confidence(method=97, path=50),
+        request=SnapshotBillingQuery,
+        paged=True,
+        response=SnapshotBillingResponse,
+        result="records",
+        idempotent=True,
+        billing=WHILE_IT_EXISTS,
+    ),
+)

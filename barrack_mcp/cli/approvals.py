@@ -1,0 +1,130 @@
+"""A person's side of the guard, at a terminal: what waits, and a yes or a no to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from barrack_mcp.config import Settings
+from barrack_mcp.dispatch.writes.writer import witness
+from barrack_mcp.guard.approvals import Approval, ApprovalError
+from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
+from barrack_mcp.guard.page import login_link
+from barrack_mcp.state.audit import Audit
+from barrack_mcp.state.secret import KeyFileError, secret_in
+
+_NOT_DONE: Final = 1
+_USAGE: Final = 2
+_KNOCK_S: Final = 0.5
+
+
+def at_terminal() -> bool:
+    """Whether a person sits in front of this, as far as that can be told."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+async def show(settings: Settings) -> int:
+    """List what waits and what was decided; at a terminal also the way to the page."""
+    console = Console(highlight=False)
+    async with open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state:
+        pending, recent = await state.approvals.pending(), await state.approvals.recent(10)
+    console.print(_table("Waiting for an answer", pending) if pending else Text("Nothing waits for an answer."))
+    if recent:
+        console.print(_table("Answered", recent))
+    if pending:
+        console.print(Text("Answer with: barrack-mcp approve ID, or barrack-mcp deny ID"))
+    if at_terminal() and (page := _page(settings.state_folder)) is not None:
+        console.print(Text(f"The page, for the next two minutes and once: {page}"), soft_wrap=True)
+    return 0
+
+
+async def answer(settings: Settings, approval_id: str, *, yes: bool) -> int:
+    """Show one request and take the answer of the person at the terminal.
+
+    Returns:
+        0 when it was decided as wanted, 1 when not, 2 where there is no terminal.
+    """
+    console = Console(highlight=False)
+    if not at_terminal():
+        Console(stderr=True).print("barrack-mcp: This wants a person at a terminal; nothing was decided.")
+        return _USAGE
+    by = f"local:{os.getuid()} at a terminal" if hasattr(os, "getuid") else "the local user at a terminal"
+    record = witness(Audit(settings.audit_file)) if settings.audit_file is not None else None
+    async with open_state(
+        settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl, witness=record
+    ) as state:
+        try:
+            approval = await state.approvals.find(approval_id)
+            console.print(_details(approval))
+            if not yes:
+                await state.approvals.deny(approval_id, by=by)
+                console.print(Text("Denied: the call will be refused.", style="bold"))
+                return 0
+            if approval.must_type is None:
+                console.print(Text("Approve? Type yes: "), end="")
+                if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                    console.print(Text("Nothing was approved; the request still waits."))
+                    return _NOT_DONE
+                typed = None
+            else:
+                console.print(Text(f"Type {approval.must_type} to approve: "), end="")
+                typed = sys.stdin.readline().rstrip("\r\n")
+            await state.approvals.approve(approval_id, by=by, typed=typed)
+        except ApprovalError as error:
+            Console(stderr=True).print(Text(f"barrack-mcp: {error}"))
+            return _NOT_DONE
+    console.print(Text("Approved, once. The same call, made again, will now run.", style="bold green"))
+    return 0
+
+
+def _table(title: str, approvals: list[Approval]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("id", "what", "asked by", "status"):
+        table.add_column(column, overflow="fold")
+    for each in approvals:
+        table.add_row(each.id, Text(str(each.plan.get("summary", each.tool))), Text(each.caller), Text(_status(each)))
+    return table
+
+
+def _status(approval: Approval) -> str:
+    if approval.decided_by is not None:
+        return f"{approval.status}, by {approval.decided_by}"
+    if approval.status == "pending":
+        return f"waits, {max(0, approval.expires_at - time.time()):.0f} s left"
+    return str(approval.status)
+
+
+def _details(approval: Approval) -> Group:
+    plan = approval.plan
+    until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
+    lines = [Text(str(plan.get("summary", approval.tool)), style="bold")]
+    for heading, name, style in (
+        ("Lost", "lost", "red"),
+        ("Kept", "kept", "green"),
+        ("Mind", "warnings", "yellow"),
+    ):
+        lines += [Text(f"  {heading}: {each}", style=style) for each in plan.get(name, [])]
+    lines += [Text(f"  Gentler: {each['tool']}. {each['why']}") for each in plan.get("safer", [])]
+    lines.append(Text(f"  Asked by {approval.caller} with {approval.tool}; until {until}.", style="dim"))
+    return Group(*lines)
+
+
+def _page(folder: Path) -> str | None:
+    """Make a link to the page of a running server; None if none runs."""
+    try:
+        address = (folder / PAGE_ADDRESS).read_text(encoding="utf-8").strip()
+        place = urlsplit(address)
+        with socket.create_connection((place.hostname or "", place.port or 0), timeout=_KNOCK_S):
+            return login_link(address, secret=secret_in(folder / PAGE_SECRET))
+    except (OSError, ValueError, KeyFileError):
+        return None

@@ -1,0 +1,167 @@
+"""Shows the end of a record to a person: when, who, what, how it was confirmed, what came of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from barrack_mcp.state.audit.file import Snapshot, reading
+from barrack_mcp.state.audit.record import MAX_LINE, AuditError, JsonObject, parsed
+
+_BLOCK: Final = 65_536
+_MAX_SHOWN: Final = 300
+_BMP: Final = 0xFFFF
+_TOOL_WIDTH: Final = 24
+_FIXED: Final = {"seq", "at", "kind", "prev", "hash"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was meant, decided or answered, with what came of it; any text in it is as it was written."""
+
+    seq: int
+    at: str
+    kind: str
+    who: str
+    what: str
+    confirmed: str
+    came: str
+    """Empty while nothing is known to have come of it."""
+
+
+def tail(path: Path | str, count: int) -> list[Row]:
+    """Read the last rows of a record, oldest first; an intent and its outcome make one row. Verifies nothing.
+
+    Raises:
+        AuditError: There is no record, or it can't be read.
+    """
+    rows: list[Row] = []
+    outcomes: dict[str, str] = {}
+    with reading(Path(path)) as snapshot:
+        if snapshot is None:
+            raise AuditError(f"There is no audit record at {path}.")
+        for line in _backwards(snapshot):
+            if len(rows) >= count:
+                break
+            fields = parsed(line)
+            if fields is not None and fields.get("kind") == "outcome":
+                outcomes[str(fields.get("intent"))] = _came(fields)
+            else:
+                rows.append(_row(fields, outcomes))
+    return rows[::-1]
+
+
+def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
+    """Lay rows out for a terminal; characters that it would obey or not show are shown as escapes.
+
+    Args:
+        rows: The rows.
+        width: Columns of the terminal.
+    """
+    if not rows:
+        return "The audit record is empty.\n"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("When (UTC)", no_wrap=True)
+    for name, least in (("Who", None), ("What", _TOOL_WIDTH), ("Confirmed", None), ("What came of it", None)):
+        table.add_column(name, overflow="fold", min_width=least)
+    for row in rows:
+        cells = (_moment(row.at), row.who, row.what, row.confirmed, row.came or "no outcome")
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False, _environ={})
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n") + "\n"
+
+
+def visible(text: str) -> str:
+    r"""Show controls, bidi marks and all else that a terminal doesn't print as escapes, such as `\u001b`."""
+    shown = "".join(char if char.isprintable() else _escaped(ord(char)) for char in text[:_MAX_SHOWN])
+    return f"{shown}…" if len(text) > _MAX_SHOWN else shown
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}"
+
+
+def _moment(at: str) -> str:
+    return at[:19].replace("T", " ")
+
+
+def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
+    """Make a row of any line: what is of a kind unknown here shows its fields as they are."""
+    if fields is None:
+        return Row(0, "", "damaged", "", "(a line that can't be read)", "", "look with `barrack-mcp audit verify`")
+    kind, seq = _text(fields, "kind"), fields.get("seq")
+    what = f"{_text(fields, 'tool')} {_json(fields.get('arguments') or {})}"
+    confirmed = came = ""
+    match kind:
+        case "intent":
+            confirmed, came = _text(fields, "confirmed"), outcomes.get(_text(fields, "id"), "")
+        case "decision":
+            confirmed = "not confirmed"
+            came = f"{_text(fields, 'decision')}: {_first_sentence(_text(fields, 'message'))}"
+        case "approval":
+            what = f"{_text(fields, 'approval')} for {_text(fields, 'tool')}"
+            came = f"{_text(fields, 'answer')} by {_text(fields, 'by')}"
+        case "torn":
+            what, came = "(an interrupted write)", f"{_text(fields, 'bytes')} bytes of a line that was never finished"
+        case _:
+            what, came = f"{kind} {_json({name: fields[name] for name in fields if name not in _FIXED})}", "noted"
+    return Row(
+        seq=seq if isinstance(seq, int) else 0,
+        at=_text(fields, "at"),
+        kind=kind,
+        who=_text(fields, "caller"),
+        what=what,
+        confirmed=confirmed,
+        came=came,
+    )
+
+
+def _came(fields: JsonObject) -> str:
+    status = fields.get("status")
+    return f"{_text(fields, 'outcome')}{f' ({status})' if status else ''}: {_first_sentence(_text(fields, 'message'))}"
+
+
+def _first_sentence(message: str) -> str:
+    """Cut what explains, which the record itself keeps."""
+    sentence, stop, _ = message.partition(". ")
+    return f"{sentence}." if stop else sentence
+
+
+def _text(fields: JsonObject, name: str) -> str:
+    value = fields.get(name)
+    return "" if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _backwards(snapshot: Snapshot) -> Iterator[bytes]:
+    """Read whole lines from the last to the first; what stands after the last newline is left out."""
+    position, held, at_end = snapshot.size, b"", True
+    while position > 0:
+        step = min(_BLOCK, position)
+        position -= step
+        snapshot.file.seek(position, os.SEEK_SET)
+        first, *whole = (snapshot.file.read(step) + held).split(b"\n")
+        if whole and at_end:
+            whole, at_end = whole[:-1], False
+        yield from reversed(whole)
+        held = first
+        if len(held) > 2 * MAX_LINE:
+            yield b""
+            return
+    if not at_end:
+        yield held

@@ -1,0 +1,129 @@
+"""One call from a shell, through the same server that an MCP client uses."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import anyio.to_thread
+from mcp import Client, MCPError
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
+
+from barrack_mcp.api.errors import Failure
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.config import Settings
+from barrack_mcp.server.house import open_server
+from barrack_mcp.server.tools import FAILURE
+
+EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "": 0,
+        "arguments": 2,
+        Failure.NO_KEY: 3,
+        Failure.UNAUTHORISED: 3,
+        Failure.UNREACHABLE: 4,
+        "refused": 5,
+        "approval_required": 5,
+        "unknown": 6,
+    }
+)
+"""Exit code by kind of failure; every other kind is 1."""
+
+_FAILED: Final = 1
+_USAGE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What the shell gets."""
+
+    structured: JsonObject
+    text: str
+    exit_code: int
+
+
+def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonObject:
+    """Read a tool's arguments from `key=value` pairs over a JSON object.
+
+    A value is text where the tool wants text; else it is JSON, and for arrays also words separated by commas.
+
+    Raises:
+        ValueError: One sentence on what is wrong.
+    """
+    operation = BY_TOOL.get(tool)
+    if operation is None:
+        near = difflib.get_close_matches(tool, BY_TOOL, n=1)
+        hint = f"did you mean {near[0]}?" if near else "`barrack-mcp tools` lists them."
+        raise ValueError(f"No such tool; {hint}")
+    given: Any = {}
+    if as_json is not None:
+        try:
+            given = json.loads(as_json)
+        except ValueError:
+            raise ValueError("--args is not JSON.") from None
+        if not isinstance(given, dict):
+            raise ValueError('--args must be a JSON object, such as {"limit": 5}.')
+    properties = arguments_schema(operation.arguments)["properties"]
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError("Each argument must have the form key=value.")
+        given[name] = _value(properties.get(name, {}).get("type", "string"), text)
+    return dict(given)
+
+
+def _value(kind: str, text: str) -> Any:
+    if kind == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [word.strip() for word in text.split(",")] if kind == "array" else text
+
+
+async def asking(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK passes it
+    """Put the guard's question to the person at the terminal; an empty line is a no."""
+    if not isinstance(params, ElicitRequestFormParams):
+        return ElicitResult(action="cancel")
+    typed_name = "name" in params.requested_schema["properties"]
+    try:
+        said = await anyio.to_thread.run_sync(answered_at_terminal, params.message, typed_name, abandon_on_cancel=True)
+    except EOFError:
+        return ElicitResult(action="cancel")
+    if not said:
+        return ElicitResult(action="decline")
+    return ElicitResult(action="accept", content={"name": said} if typed_name else {"approve": said == "yes"})
+
+
+def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT001 - passed by position to a thread
+    """Show a question on stderr and read the answer; «yes» where no name has to be typed."""
+    sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    said = line.rstrip("\r\n")
+    if typed_name:
+        return said
+    return "yes" if said.strip().lower() in ("y", "yes") else ""
+
+
+async def call(settings: Settings, tool: str, arguments: JsonObject) -> Called:
+    """Call one tool and answer what came of it; at a terminal, the guard asks there."""
+    asked = asking if sys.stdin.isatty() and sys.stderr.isatty() else None
+    async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
+        try:
+            result = await client.call_tool(tool, arguments)
+        except MCPError as error:
+            sentence = "The settings don't offer this tool (read-only, toolsets or tools)."
+            return Called({"outcome": "refused", "message": sentence}, f"{sentence} {error.message}", _USAGE)
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    failure = str((result.meta or {}).get(FAILURE, ""))
+    return Called(dict(result.structured_content or {}), text, EXIT_CODES.get(failure, _FAILED))

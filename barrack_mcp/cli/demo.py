@@ -1,0 +1,326 @@
+"""The whole story in under a minute: a real MCP client, a real server process, the simulator behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import anyio
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.types import TextContent
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from barrack_mcp import __version__
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
+from barrack_mcp.guard.page import login_link
+from barrack_mcp.state.secret import secret_in
+
+_LONGEST_S: Final = 60
+_POLL_S: Final = 0.2
+_MODEL: Final = "RTX-A6000"
+_TIER: Final = "legacy"
+_REGION: Final = "NORWAY-1"
+_ON_THE_WAY: Final = {
+    "CREATING": 10,
+    "BUILD": 50,
+    "STARTING": 50,
+    "STOPPING": 50,
+    "HIBERNATING": 50,
+    "creating": 50,
+}
+
+
+class Story:
+    """Tells each step as it happens; every answer on the screen came over the protocol.
+
+    Args:
+        client: Connected to the server.
+        console: Where to tell it.
+    """
+
+    def __init__(self, client: Client, console: Console) -> None:
+        self._client = client
+        self._console = console
+        self._step = 0
+
+    def heading(self, title: str, why: str) -> None:
+        """Begin a step."""
+        self._step += 1
+        self._console.print()
+        self._console.rule(Text(f"{self._step}  {title}", style="bold"), align="left", style="dim")
+        self._console.print(Text(why, style="dim"))
+
+    async def call(self, tool: str, **arguments: Any) -> JsonObject:
+        """Call a tool, show the call, and answer its structured content."""
+        return (await self.ask(tool, **arguments))[0]
+
+    async def ask(self, tool: str, **arguments: Any) -> tuple[JsonObject, str]:
+        """Call a tool, show the call, and answer its structured content and its text."""
+        said = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        self._console.print(Text.assemble(("→ ", "cyan"), (tool, "bold cyan"), f"({said})"))
+        return await self.quietly(tool, **arguments)
+
+    async def quietly(self, tool: str, **arguments: Any) -> tuple[JsonObject, str]:
+        """Call a tool and show nothing."""
+        result = await self._client.call_tool(tool, arguments)
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        return dict(result.structured_content or {}), text
+
+    def says(self, text: str, style: str = "green") -> None:
+        """Show what the server said."""
+        self._console.print(Text.assemble(("← ", style), (text, style)))
+
+    def show(self, what: RenderableType) -> None:
+        """Show a table or a panel."""
+        self._console.print(what)
+
+    async def until(self, wanted: str, label: str, read: Callable[[], Any]) -> JsonObject:
+        """Wait, with a progress bar, until a thing has reached a state."""
+        columns = (TextColumn("  {task.description}"), BarColumn(bar_width=36), TextColumn("{task.fields[state]}"))
+        with Progress(*columns, TimeElapsedColumn(), console=self._console) as bar:
+            task = bar.add_task(label, total=100, state="")
+            while True:
+                thing: JsonObject = await read()
+                state = str(thing.get("status"))
+                done = 100 if state == wanted else _ON_THE_WAY.get(state, 20)
+                bar.update(task, completed=done, state=state)
+                if state == wanted:
+                    return thing
+                await anyio.sleep(_POLL_S)
+
+    async def instance(self, instance_id: str) -> JsonObject:
+        """Read one instance."""
+        data, _ = await self.quietly("get_instance", instance_id=instance_id)
+        return dict(data["instance"])
+
+
+class Person:
+    """Sits at the approval page, as a person's browser does.
+
+    Args:
+        folder: Where the server keeps its state, which only its owner can read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def answers(self, approval_id: str, decision: Literal["approve", "deny"], typed: str = "") -> None:
+        """Open the request on the page and press a button."""
+        page = (self._folder / PAGE_ADDRESS).read_text(encoding="utf-8")
+        link = login_link(page, secret=secret_in(self._folder / PAGE_SECRET), approval_id=approval_id)
+        async with httpx2.AsyncClient(base_url=page, follow_redirects=True) as browser:
+            shown = (await browser.get(link)).text
+            mark = re.search(r'name="mark" value="([^"]+)"', shown)
+            if mark is None:
+                raise RuntimeError("the approval page did not open")
+            form = {"mark": mark[1], "typed": typed}
+            answer = await browser.post(f"/requests/{approval_id}/{decision}", data=form, headers={"Origin": page})
+            answer.raise_for_status()
+
+
+async def tell() -> int:
+    """Tell the story and answer the exit code.
+
+    Returns:
+        0 when everything happened as told; 1, with a sentence on stderr, when it did not.
+    """
+    console = Console(highlight=False)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log, tempfile.TemporaryDirectory() as folder:
+        try:
+            with anyio.fail_after(_LONGEST_S):
+                async with Client(_server(log, folder)) as client:
+                    console.print(_title(client))
+                    await _chapters(Story(client, console), Person(Path(folder)))
+        except (OSError, KeyError, TimeoutError, RuntimeError, ExceptionGroup) as error:
+            log.seek(0)
+            logged = log.read().strip().splitlines()
+            reason = logged[-1] if logged else _innermost(error)
+            Console(stderr=True).print(Text(f"The demo could not go on: {reason}", style="red"))
+            return 1
+    console.print()
+    console.print(_ending())
+    return 0
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+def _server(log: Any, folder: str) -> Any:
+    from mcp.client.stdio import stdio_client  # noqa: PLC0415 - only to send the server's log aside
+
+    return stdio_client(
+        StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "barrack_mcp", "serve", "--simulator"],
+            # spending and interrupting run by themselves here, so that the story goes on; destroying does not
+            env={
+                "BARRACK_UNATTENDED": "spend,interrupt",
+                "BARRACK_STATE": f"{folder}/state.db",
+                "BARRACK_BROWSER": "off",
+                **_inherited(),
+            },
+        ),
+        errlog=log,
+    )
+
+
+def _inherited() -> dict[str, str]:
+    """What the server process needs to find this same installation."""
+    return {name: os.environ[name] for name in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+
+
+async def _chapters(story: Story, person: Person) -> None:
+    region = await _stock(story)
+    instance_id = await _deployment(story, region)
+    await _image(story, instance_id)
+    await _stopping(story, instance_id)
+    await _hibernation(story, instance_id)
+    await _deletion(story, person, instance_id)
+
+
+async def _stock(story: Story) -> str:
+    story.heading("What is there, and what does it cost?", "Stock and prices are read now, never remembered.")
+    stocks = (await story.call("list_gpu_stock", tier=_TIER, region=_REGION))["stocks"]
+    prices = (await story.call("quote_price", resource_type="gpus", tier=_TIER))["pricing_data"]["gpus"]["pricing"]
+    table = Table("GPU", "region", "available", "USD per GPU and hour", header_style="bold")
+    for stock in stocks:
+        price = prices[_TIER][stock["gpu_model"]]["prices"]["USD"]
+        table.add_row(stock["gpu_model"], stock["region"], str(stock["available"]), f"{price:.2f}")
+    story.show(table)
+    return next(str(stock["region"]) for stock in stocks if stock["gpu_model"] == _MODEL)
+
+
+async def _deployment(story: Story, region: str) -> str:
+    story.heading("Deploy a machine", "One typed call; the server checks every argument before anything is sent.")
+    keys = (await story.call("list_ssh_keys"))["ssh_keys"]
+    images = (await story.call("list_os_images", region=region))["images"]
+    outcome = await story.call(
+        "deploy_instance",
+        name="demo-1",
+        tier=_TIER,
+        region=region,
+        gpu_model=_MODEL,
+        gpu_count=1,
+        boot_source="os_image",
+        os_image=images[0]["name"],
+        ssh_key_ids=[keys[0].get("key_id") or keys[0]["id"]],
+    )
+    story.says(outcome["message"])
+    instance_id = str(outcome["result"]["data"]["instance_id"])
+    await story.until("ACTIVE", "demo-1", lambda: story.instance(instance_id))
+    return instance_id
+
+
+async def _image(story: Story, instance_id: str) -> None:
+    story.heading(
+        "Keep its disk: snapshot, then image", "Barrack allows one image per snapshot; a second is stopped here."
+    )
+    outcome = await story.call("create_snapshot", instance_id=instance_id, name="demo-1-disk")
+    story.says(outcome["message"])
+    snapshot_id = str(outcome["result"]["data"]["snapshot_id"])
+
+    async def snapshot() -> JsonObject:
+        return dict((await story.quietly("get_snapshot", snapshot_id=snapshot_id))[0]["snapshot"])
+
+    await story.until("SUCCESS", "snapshot", snapshot)
+    outcome = await story.call("create_custom_image", snapshot_id=snapshot_id, name="demo-image")
+    story.says(outcome["message"])
+
+    async def image() -> JsonObject:
+        return dict((await story.quietly("get_snapshot_image", snapshot_id=snapshot_id))[0]["image"])
+
+    await story.until("available", "image", image)
+    outcome = await story.call("create_custom_image", snapshot_id=snapshot_id, name="demo-image-2")
+    story.says(outcome["message"], "yellow")
+
+
+async def _stopping(story: Story, instance_id: str) -> None:
+    story.heading("Stop it: what that does not save", "Elsewhere stopping ends the bill. Here it does not.")
+    before = await story.instance(instance_id)
+    outcome = await story.call("stop_instance", instance_id=instance_id)
+    story.says(outcome["message"], "yellow")
+    after = await story.until("SHUTOFF", "demo-1", lambda: story.instance(instance_id))
+    _rates(story, before, after)
+
+
+async def _hibernation(story: Story, instance_id: str) -> None:
+    story.heading("Hibernate it: what does save", "Only hibernating or deleting ends the full rate.")
+    await story.call("start_instance", instance_id=instance_id)
+    before = await story.until("ACTIVE", "demo-1", lambda: story.instance(instance_id))
+    outcome = await story.call("hibernate_instance", instance_id=instance_id)
+    story.says(outcome["message"])
+    after = await story.until("HIBERNATED", "demo-1", lambda: story.instance(instance_id))
+    _rates(story, before, after)
+
+
+def _rates(story: Story, before: JsonObject, after: JsonObject) -> None:
+    table = Table("state", "billed at", "USD per hour", header_style="bold")
+    for instance in (before, after):
+        table.add_row(str(instance["status"]), str(instance["billed_at"]), f"{instance['hourly_rate']:.2f}")
+    story.show(table)
+
+
+async def _deletion(story: Story, person: Person, instance_id: str) -> None:
+    story.heading(
+        "Delete it: not without a person's yes",
+        "This client can't be asked, so the question waits on a web page that the model doesn't control.",
+    )
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    story.says(outcome["message"], "yellow")
+    story.show(_plan(outcome["plan"]))
+    await person.answers(outcome["approval"]["id"], "deny")
+    story.says("A person opens the page and denies it.", "bold magenta")
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    story.says(outcome["message"], "red")
+    still = await story.instance(instance_id)
+    story.says(f"demo-1 is still there: {still['status']}.")
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    await person.answers(outcome["approval"]["id"], "approve", typed="demo-1")
+    story.says("Asked again, the person types the name, demo-1, and approves it, once.", "bold magenta")
+    outcome = await story.call("delete_instance", instance_id=instance_id)
+    story.says(outcome["message"])
+    listed = await story.quietly("list_instances")
+    if any(row["instance_id"] == instance_id and row["status"] != "DELETING" for row in listed[0]["instances"]):
+        raise RuntimeError("demo-1 should be gone")
+    story.says("demo-1 is gone.")
+
+
+def _plan(plan: JsonObject) -> Panel:
+    lines = [Text(plan["summary"], style="bold")]
+    for name, style in (("lost", "red"), ("kept", "green"), ("warnings", "yellow")):
+        lines += [Text(f"{name}: {each}", style=style) for each in plan.get(name, [])]
+    return Panel(Group(*lines), title="What the person is shown", border_style="magenta")
+
+
+def _title(client: Client) -> Panel:
+    return Panel(
+        Group(
+            Text(f"barrack-mcp {__version__}", style="bold"),
+            Text(f"A real MCP client, a real server over stdio (protocol {client.protocol_version}), a fake Barrack."),
+            Text("Simulated time runs 60 times as fast. Nothing here is real: no account, no network, no money."),
+        ),
+        border_style="cyan",
+    )
+
+
+def _ending() -> Panel:
+    lines = (
+        "Next, still without an account:  barrack-mcp call list_instances --simulator",
+        "All tools and what each may do:  barrack-mcp tools",
+        "In your client:                  barrack-mcp serve, with BARRACK_API_KEY set",
+    )
+    return Panel(Text("\n".join(lines)), title="That was the main job", border_style="green")

@@ -1,0 +1,111 @@
+"""Whether the API takes the key, and in which header: asked with GET, of the configured host alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
+from barrack_mcp.cli.doctor.report import KEY_CODE, UNREACHABLE_CODE, Check, Verdict
+
+FORMS: Final = (
+    Form("Authorization", "Bearer {key}"),
+    Form("X-API-Key", "{key}"),
+    Form("Authorization", "Api-Key {key}"),
+    Form("Authorization", "Token {key}"),
+    Form("Api-Key", "{key}"),
+    Form("Authorization", "{key}"),
+    Form("X-Auth-Token", "{key}"),
+)
+"""How APIs of this kind take a key, the usual ways first."""
+
+UNAUTHORISED: Final = (401, 403)
+
+_NAME: Final = "key accepted"
+_THROTTLED: Final = 429
+_MOST_WAYS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Paths to knock at.
+
+    Attributes:
+        documented: The one that the vendor documents, as the contract has it.
+        others: Reads without arguments that should want a key, should the documented one want none.
+    """
+
+    documented: str
+    others: tuple[str, ...] = ()
+
+
+async def accepted(
+    probe: Probe, ways: Ways, form: Form, without: Heard, *, seconds: float
+) -> tuple[Check, Form | None]:
+    """Try the key where it is wanted, as set and then in the other usual forms; answers the other one that works."""
+    path = await _closed(probe, ways, without, seconds=seconds)
+    if path is None:
+        why = "is open to everyone" if without.status < 300 else f"answers {without.status} without a key, too"  # noqa: PLR2004 - successes
+        return Check(_NAME, Verdict.UNTRIED, f"The documented path {why}; the reads tell."), None
+    heard = await probe.get(path, seconds=seconds, form=form)
+    if isinstance(heard, Trouble):
+        return silent("The API answers without a key, and not with one."), None
+    if heard.status == _THROTTLED:
+        return Check(_NAME, Verdict.FAILS, "The API wants fewer requests (429).", "Try again in a minute."), None
+    if heard.status >= 500:  # noqa: PLR2004 - server errors
+        return Check(_NAME, Verdict.UNTRIED, f"The API answers {heard.status} to the key; the reads tell."), None
+    if heard.status not in UNAUTHORISED:
+        return Check(_NAME, Verdict.OK, "The API accepts the key."), None
+    return await _other_form(probe, path, form, heard.status, seconds=seconds)
+
+
+async def _closed(probe: Probe, ways: Ways, without: Heard, *, seconds: float) -> str | None:
+    """Find a path that wants a key: the documented one, or a read that says so; None if none does."""
+    if without.status in UNAUTHORISED:
+        return ways.documented
+    for path in ways.others[:_MOST_WAYS]:
+        heard = await probe.get(path, seconds=seconds)
+        if isinstance(heard, Heard) and heard.status in UNAUTHORISED:
+            return path
+    return None
+
+
+async def _other_form(probe: Probe, path: str, form: Form, first: int, *, seconds: float) -> tuple[Check, Form | None]:
+    others = [other for other in FORMS if other != form]
+    for other in others:
+        heard = await probe.get(path, seconds=seconds, form=other)
+        if isinstance(heard, Heard) and heard.status < 500 and heard.status not in (*UNAUTHORISED, _THROTTLED):  # noqa: PLR2004 - server errors
+            told = f"«{other.header}: {other.template}», not as «{form.header}: {form.template}»"
+            mend = f"Set BARRACK_AUTH_HEADER={other.header} and BARRACK_AUTH_TEMPLATE='{other.template}'."
+            return Check(_NAME, Verdict.FAILS, f"The API takes the key as {told}.", mend, KEY_CODE), other
+    why = "the key is wrong, revoked or of another account" if first == 401 else "it is not allowed to do this"  # noqa: PLR2004 - Unauthorized
+    told = f"The API does not accept the key ({first}, in any of {len(others) + 1} usual forms): {why}."
+    return Check(_NAME, Verdict.FAILS, told, "Make a new key in your account at Barrack and set it.", KEY_CODE), None
+
+
+def by_reads(checks: tuple[Check, ...], refused: int, answered: int) -> tuple[Check, ...]:
+    """Say of the key what the reads told, where the documented path could not.
+
+    Args:
+        checks: The checks so far.
+        refused: How many reads the API refused to this key.
+        answered: How many it answered that it may refuse.
+    """
+    return tuple(_told_by_reads(check, refused, answered) for check in checks)
+
+
+def _told_by_reads(check: Check, refused: int, answered: int) -> Check:
+    if check.name != _NAME or check.verdict is not Verdict.UNTRIED or not refused + answered:
+        return check
+    if refused and not answered:
+        told = "The API refuses every read to this key: it is wrong or revoked, or rides in another header."
+        mend = "Make a new key, or set BARRACK_AUTH_HEADER and BARRACK_AUTH_TEMPLATE as the vendor says."
+        return replace(check, verdict=Verdict.FAILS, sentence=told, mend=mend, code=KEY_CODE)
+    if answered and not refused:
+        return replace(check, verdict=Verdict.OK, sentence="Every read that answers answers with this key.")
+    return replace(check, verdict=Verdict.WARNING, sentence="Some reads are refused to this key; see below.")
+
+
+def silent(told: str) -> Check:
+    """Say that no answer came while the key was tried."""
+    return Check(_NAME, Verdict.FAILS, told, "Try again later.", UNREACHABLE_CODE)

@@ -1,0 +1,166 @@
+"""What can be looked at without a network: settings, the state's folder, the audit record, the ledger, the key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.cli.doctor.report import KEY_CODE, SETTINGS_CODE, Check, Verdict
+from barrack_mcp.config import PREFIX, Settings
+from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.state.audit import AuditError, Report, verify
+from barrack_mcp.state.store import SqliteStore, StoreError
+
+_OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
+_SHOWN: Final = 5
+_LONGEST: Final = 60
+_MOST_BYTES: Final = 50_000_000
+"""More would not be verified in the time there is."""
+
+
+async def look(settings: Settings, contract: Contract, *, now: Callable[[], float]) -> list[Check]:
+    """Look at everything of this machine.
+
+    Args:
+        settings: What the operator set.
+        contract: The contract in force.
+        now: The time in seconds since 1970.
+    """
+    return [
+        _settings(settings, contract),
+        await anyio.to_thread.run_sync(_folder, settings.state_file),
+        await anyio.to_thread.run_sync(_audit, settings.audit_file),
+        await _ledger(settings.state_file, now),
+        _key(settings),
+    ]
+
+
+def _settings(settings: Settings, contract: Contract) -> Check:
+    names = sorted(f"{PREFIX}{name.upper()}" for name in settings.model_fields_set - {"browser"})
+    told = f"Set: {', '.join(names)}." if names else "All as shipped."
+    if contract.overrides:
+        told += f" Operations that the contract overrides: {len(contract.overrides.operations)}."
+    return Check("settings", Verdict.OK, told)
+
+
+def _folder(state: Path) -> Check:
+    """Look whether the state can be kept and whether others can read it; makes nothing."""
+    folder, name = state.parent, "state folder"
+    shown = _at_home(folder)
+    if not folder.exists():
+        near = next((each for each in folder.parents if each.exists()), Path("/"))
+        if near.is_dir() and os.access(near, os.W_OK | os.X_OK):
+            return Check(name, Verdict.OK, f"{shown} is not there yet; it is made when it is needed.")
+        return _no_state(f"{shown} is not there and can't be made.")
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return _no_state(f"{shown} can't be written.")
+    return _privacy(state, shown)
+
+
+def _privacy(state: Path, shown: str) -> Check:
+    name, folder = "state folder", state.parent
+    ours = [each for each in (state, *folder.glob("*.key"), *folder.glob("*.secret")) if each.is_file()]
+    posix = os.name != "nt"
+    if posix and (loose := [each.name for each in ours if stat.S_IMODE(each.stat().st_mode) & _OTHERS]):
+        files = ", ".join(loose)
+        return Check(name, Verdict.WARNING, f"Others on this machine can read {files} in {shown}.", "Run: chmod 600.")
+    if posix and stat.S_IMODE(folder.stat().st_mode) & _OTHERS_WRITE:
+        return Check(name, Verdict.WARNING, f"Others on this machine can write {shown}.", f"Run: chmod 700 {shown}.")
+    return Check(name, Verdict.OK, f"{shown} can be written; its files are not open to others.")
+
+
+def _no_state(told: str) -> Check:
+    mend = "Set BARRACK_STATE to a file in a folder that you can write."
+    return Check("state folder", Verdict.FAILS, told, mend, SETTINGS_CODE)
+
+
+def _at_home(path: Path) -> str:
+    """A path without the user's name in it."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _audit(path: Path | None) -> Check:
+    name = "audit record"
+    if path is None or not path.exists():
+        why = "It is off: this is read-only." if path is None else "There is none yet; the first write makes it."
+        return Check(name, Verdict.OK, why)
+    if path.stat().st_size > _MOST_BYTES:
+        told = f"It is larger than {_MOST_BYTES // 10**6} MB, which takes its time."
+        return Check(name, Verdict.UNTRIED, told, "Look with: barrack-mcp audit verify.")
+    try:
+        report = verify(path)
+    except AuditError as error:
+        return Check(name, Verdict.FAILS, str(error), "Look with: barrack-mcp audit verify.")
+    return _verified(report)
+
+
+def _verified(report: Report) -> Check:
+    name, open_intents = "audit record", report.unfinished
+    meant = [f"{_plain(one.tool)} at {_plain(one.at)} (process {one.process})" for one in open_intents[:_SHOWN]]
+    more = f" and {len(open_intents) - _SHOWN} more" if len(open_intents) > _SHOWN else ""
+    unfinished = f"Meant, and without an outcome: {', '.join(meant)}{more}." if meant else ""
+    if report.first_break is not None:
+        told = f"The audit record is broken at line {report.first_break.line}. {unfinished}".rstrip()
+        return Check(name, Verdict.FAILS, told, "Look with: barrack-mcp audit verify.")
+    if unfinished:
+        return Check(name, Verdict.WARNING, unfinished, "Unless that process still runs, look what took place.")
+    return Check(name, Verdict.OK, f"All {report.lines} lines are as they were written; every intent has its outcome.")
+
+
+def _plain(text: str) -> str:
+    return ascii(text[:_LONGEST])[1:-1]
+
+
+async def _ledger(state: Path, now: Callable[[], float]) -> Check:
+    name = "ledger"
+    if not await anyio.to_thread.run_sync(state.exists):
+        return Check(name, Verdict.OK, "No call is open; there is no state yet.")
+    store = SqliteStore(state, now=now)
+    try:
+        ledger = Ledger(store, now=now)
+        entries = await ledger.open_entries()
+    except StoreError as error:
+        return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=SETTINGS_CODE)
+    finally:
+        await store.aclose()
+    told = [
+        f"{_plain(each.tool)} at {datetime.fromtimestamp(each.sent_at, UTC):%Y-%m-%d %H:%M:%S} UTC "
+        f"(look with {_plain(each.look_tool)})"
+        for each in entries
+        if not ledger.under_way(each)
+    ]
+    if not told:
+        return Check(name, Verdict.OK, "No call is open.")
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return Check(
+        name,
+        Verdict.WARNING,
+        f"Nobody knows what became of: {', '.join(told[:_SHOWN])}{more}.",
+        "Look with the read named; the same call is held back until then.",
+    )
+
+
+def _key(settings: Settings) -> Check:
+    name = "key"
+    if settings.key is None:
+        mend = "Set BARRACK_API_KEY, or BARRACK_API_KEY_FILE, to a key from your account at Barrack."
+        return Check(name, Verdict.FAILS, "No API key is set.", mend, KEY_CODE)
+    if settings.simulator:
+        return Check(name, Verdict.OK, "The simulator has its own.")
+    where = "a file" if settings.api_key_file is not None else "the environment"
+    key = settings.key.get_secret_value()
+    if key != key.strip() or key[:1] in "'\"" or key.lower().startswith("bearer "):
+        told = f"It comes from {where}, and has blanks, quotes or «Bearer» around it."
+        return Check(name, Verdict.WARNING, told, "Copy it again, the key alone.")
+    return Check(name, Verdict.OK, f"It comes from {where}.")

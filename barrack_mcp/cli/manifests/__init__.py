@@ -1,0 +1,80 @@
+"""The generated files of a checkout: what each must hold, and whether it does."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from barrack_mcp.api.openapi import export as openapi
+from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.install.clients import CLIENTS, PUBLISHED, Client, Json, deeplink, document, entry, takes_reference
+from barrack_mcp.cli.install.file import rendered
+from barrack_mcp.cli.manifests import bundle, readme, registry
+from barrack_mcp.cli.manifests.package import Package
+from barrack_mcp.config import Settings
+
+KEY_FILE_HERE: Final = "/path/to/the/file/that/holds/your/key"
+"""What a person replaces, in the file of a client that can't pass the key on."""
+
+
+def stale(checkout: Path, *, write: bool) -> list[str]:
+    """Answer which generated files are not as the catalogue says, and write them if asked to.
+
+    Args:
+        checkout: The folder that holds pyproject.toml, README.md and `manifests/`.
+        write: Whether to bring them up to date.
+    """
+    package = package_of(checkout)
+    found: list[str] = []
+    for name, make in files(package).items():
+        path = checkout / name
+        now = path.read_bytes().decode("utf-8") if path.exists() else ""
+        wanted = make(now)
+        if now != wanted:
+            found.append(name)
+            if write:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(wanted.encode("utf-8"))
+    return found
+
+
+def package_of(checkout: Path) -> Package:
+    """Read what the package says of itself."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return Package(
+        name=project["name"],
+        description=project["description"],
+        license=project["license"],
+        author=project["authors"][0]["name"],
+        keywords=tuple(project["keywords"]),
+        requires_python=project["requires-python"],
+    )
+
+
+def files(package: Package) -> dict[str, Callable[[str], str]]:
+    """Answer each generated file and what makes it from its present content."""
+    return {
+        "README.md": readme.renewed,
+        "manifests/tools.json": lambda _: listing.as_json(Settings()) + "\n",
+        "manifests/openapi.json": lambda _: openapi.as_text(openapi.export()),
+        "manifests/server.json": lambda _: registry.server_json(package),
+        "manifests/mcpb/manifest.json": lambda _: bundle.manifest(package),
+        "manifests/mcpb/pyproject.toml": lambda _: bundle.project(package),
+        "manifests/mcpb/server.py": lambda _: bundle.START,
+        **{
+            f"manifests/{client.name}/{client.project_file or client.file}": _client(client)
+            for client in CLIENTS.values()
+        },
+        "manifests/cursor/deeplink.txt": lambda _: deeplink(published(CLIENTS["cursor"])) + "\n",
+    }
+
+
+def published(client: Client) -> dict[str, Json]:
+    """Answer a client's entry that starts the published package."""
+    return entry(client, PUBLISHED, simulator=False, key_file=None if takes_reference(client) else KEY_FILE_HERE)
+
+
+def _client(client: Client) -> Callable[[str], str]:
+    return lambda _: rendered(client, document(client, published(client)))

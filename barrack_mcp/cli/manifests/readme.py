@@ -1,0 +1,48 @@
+"""The generated parts of README: the tables of tools and of settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final
+
+from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.manifests import portable
+from barrack_mcp.config import NAMES, Settings
+
+_BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def renewed(now: str) -> str:
+    """Answer README with its generated parts made anew."""
+    return _BLOCK.sub(lambda block: f"{block[1]}{_PARTS[block[2]]()}\n{block[3]}", now)
+
+
+def _settings_table() -> str:
+    rows = [
+        f"| `{name}` | {_shown(Settings.model_fields[field].get_default(call_default_factory=True))} | "
+        f"{Settings.model_fields[field].description} |"
+        for name, field in NAMES.items()
+    ]
+    return "\n".join(["| name | default | meaning |", "|---|---|---|", *rows])
+
+
+def _shown(default: object) -> str:
+    match default:
+        case None | ():
+            return "-"
+        case bool():
+            return "on" if default else "off"
+        case tuple():
+            return f"`{','.join(map(str, default))}`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+_PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
+    {"tools": lambda: listing.as_markdown(OPERATIONS), "settings": _settings_table, "portable": portable.as_markdown}
+)

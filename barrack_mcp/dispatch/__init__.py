@@ -1,0 +1,236 @@
+"""The corridor that every call walks once: look up, validate, guard, send, present."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
+from barrack_mcp.account.reading import reader
+from barrack_mcp.api.body import presented, typed
+from barrack_mcp.api.client import Client
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.dispatch.answers import advice
+from barrack_mcp.dispatch.answers.brief import abridged, is_brief
+from barrack_mcp.dispatch.answers.drift import Drifts
+from barrack_mcp.dispatch.answers.filters import unmatched
+from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
+from barrack_mcp.dispatch.answers.shown import shown, take_private_key
+from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.names import NotFoundError, near, resolved
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
+from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
+from barrack_mcp.state.store import StoreError
+
+PRICES_KEPT_S: Final = 60.0
+PRICES_AWAITED_S: Final = 2.0
+"""Time to find out what things cost, beside what was asked for."""
+
+_log = logging.getLogger(__name__)
+
+
+class UnknownToolError(Exception):
+    """No tool of this name is offered."""
+
+
+@dataclass
+class Dispatcher:
+    """Walks calls through the corridor.
+
+    Attributes:
+        client: Sends to the API.
+        surface: The operations on offer, by tool name.
+        guard: Lets what changes something pass, or not.
+        writer: Sends what passed.
+        currency: Currency of the rates shown.
+        key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
+        reveal_private_keys: Whether such a key may stand in the result instead.
+        drifts: Says in the log what is answered otherwise than known.
+    """
+
+    client: Client
+    surface: Mapping[str, Operation]
+    guard: Guard
+    writer: Writer
+    currency: str = "USD"
+    key_folder: KeyFolder | None = None
+    reveal_private_keys: bool = False
+    drifts: Drifts = field(default_factory=Drifts)
+    _prices: tuple[float, JsonObject] | None = field(default=None, init=False)
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
+        """Run one tool and answer what came of it, or the question that a person has to answer first.
+
+        Raises:
+            UnknownToolError: The surface doesn't offer such a tool.
+        """
+        operation = self.surface.get(tool)
+        if operation is None:
+            raise UnknownToolError(tool)
+        try:
+            named = await resolved(operation, arguments, read=reader(self.client))
+            values = validated(operation, named)
+        except BadArgumentsError as error:
+            return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
+        except NotFoundError as error:
+            return conclude("refused", str(error), failure="arguments")
+        if operation.reads:
+            return await self._read(operation, values)
+        return await self._change(operation, values, caller)
+
+    async def _change(self, operation: Operation, values: JsonObject, caller: Caller) -> Answer | Asked:
+        try:
+            if (open_already := await self.writer.held(operation, values)) is not None:
+                return conclude_unsent(open_already)
+            ruling = await self.guard.rule(operation, values, caller)
+        except ApiError as error:
+            message = f"{await self._explained(BY_TOOL.get(error.tool, operation), values, error)} {_TARGET_UNREAD}"
+            return conclude("failed", message, failure=error.failure)
+        except StoreError as error:
+            _log.error("%s", error)
+            return conclude("refused", STATE_UNUSABLE)
+        match ruling:
+            case Passed():
+                return await self.writer.finish(partial(self._write, operation, values, caller, ruling))
+            case Asked():
+                return ruling
+            case Stopped() | Waiting():
+                await self.writer.decided(operation, values, caller.subject, ruling)
+                return conclude_held(ruling)
+
+    async def _read(self, operation: Operation, values: JsonObject) -> Answer:
+        read_at = self.writer.ledger.now()
+        try:
+            data = await self._typed(operation, values)
+        except ApiError as error:
+            message = await self._explained(operation, values, error)
+            return conclude("failed", message, failure=error.failure)
+        self.drifts.note(operation, data)
+        await self.writer.looked(operation, values, read_at=read_at)
+        if unpriced := no_such_model(operation, values, data):
+            return conclude("failed", unpriced, failure=Failure.REJECTED)
+        if quoted := quote(operation, values, data, self.currency):
+            data["billing"] = quoted
+        if priced(operation, data):
+            rate(operation, data, await self._pricing(), self.currency)
+        unmet = await unmatched(operation, values, data, read=partial(self._typed, operation))
+        data = shown(operation, abridged(operation, data, values), values)
+        if unmet:
+            data["notes"] = [*data.get("notes", []), unmet]
+        return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
+
+    async def _typed(self, operation: Operation, values: JsonObject) -> JsonObject:
+        return typed(operation, await self.client.send(operation, operation.on_the_wire(values)))
+
+    async def _write(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> Answer:
+        keyfile: Path | None = None
+        if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
+            try:
+                keyfile = _place(self.key_folder, values["name"])
+            except OSError:
+                return conclude("refused", _NO_PLACE_FOR_A_KEY)
+        sent = await self.writer.send(operation, values, caller=caller.subject, passed=passed)
+        if keyfile is not None and not isinstance(sent, Done):
+            keyfile.unlink(missing_ok=True)
+        match sent:
+            case Done():
+                return self._done(operation, values, sent, keyfile, cost=await self._cost(operation, values))
+            case NotDone(error):
+                return conclude("failed", await self._explained(operation, values, error), failure=error.failure)
+            case Unknown(sentence, where, error):
+                more = advice.next_step(operation, error) if error is not None else ""
+                return conclude("unknown", f"{sentence} {more}".rstrip(), look_with=where)
+            case Unsent():
+                return conclude_unsent(sent)
+
+    async def _cost(self, operation: Operation, values: JsonObject) -> tuple[str, JsonObject]:
+        """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
+        return bought(values, await self._pricing(), self.currency) if buys(operation) else ("", {})
+
+    def _done(
+        self,
+        operation: Operation,
+        values: JsonObject,
+        sent: Done,
+        keyfile: Path | None,
+        *,
+        cost: tuple[str, JsonObject],
+    ) -> Answer:
+        self.drifts.note(operation, sent.data)
+        kept = ""
+        if keyfile is not None:
+            if key := take_private_key(operation, sent.data):
+                keyfile.write_text(key, encoding="utf-8")
+                kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
+            else:
+                keyfile.unlink(missing_ok=True)
+        data = shown(operation, sent.data, values, reveal=self.reveal_private_keys)
+        if kept:
+            data["private_key_file"] = str(keyfile)
+        said = (sent.seen or str(data.get("message") or f"{operation.title}: accepted")).rstrip(".")
+        if sent.partly:
+            asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
+            message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
+            return conclude("failed", message, result=data, failure="partly")
+        price, fields = cost
+        billing = {"note": operation.billing, **fields} if operation.billing else None
+        message = " ".join(part for part in (f"{said}.", kept, price, operation.billing, operation.after) if part)
+        return conclude("done", message, result=data, billing=billing)
+
+    async def _explained(self, operation: Operation, values: JsonObject, error: ApiError) -> str:
+        """The API's own words, and what to do now."""
+        parts = [error.sentence]
+        if (more := advice.follow_up(operation, error)) is not None:
+            explaining = BY_TOOL[more.tool]
+            arguments = {name: values[name] for name in more.arguments}
+            try:
+                body = await self.client.send(explaining, arguments)
+                parts.append(more.sentence(shown(explaining, typed(explaining, body), arguments)))
+            except ApiError as second:
+                _log.info("%s could not be read: %s", more.tool, second.failure)
+        if error.status == HTTPStatus.NOT_FOUND:
+            parts.append(await near(operation, values, reader(self.client)))
+        parts.append(advice.next_step(operation, error))
+        return " ".join(part for part in parts if part)
+
+    async def _pricing(self) -> JsonObject:
+        """The price list, read at most once a minute; empty if it can't be read."""
+        now = time.monotonic()
+        if self._prices is not None and now - self._prices[0] < PRICES_KEPT_S:
+            return self._prices[1]
+        operation = BY_TOOL["get_pricing"]
+        prices: JsonObject = {}
+        # they are an addition: nobody waits long for them
+        with anyio.move_on_after(PRICES_AWAITED_S):
+            try:
+                data = presented(operation, await self.client.send(operation, {}), {})
+            except ApiError as error:
+                _log.info("prices could not be read: %s", error.failure)
+            else:
+                prices = data.get("pricing_data") or {}
+                self._prices = (now, prices)
+        return prices
+
+
+_TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."
+_NO_PLACE_FOR_A_KEY: Final = (
+    "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
+    "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
+)
+
+
+def _place(folder: KeyFolder | None, name: str) -> Path:
+    if folder is None:
+        raise FileNotFoundError
+    return folder.reserve(name)

@@ -1,0 +1,1 @@
+"""From what the API said to what a model reads."""

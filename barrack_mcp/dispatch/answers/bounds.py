@@ -1,0 +1,151 @@
+"""How an answer of the API is written for a model: each text visible and capped, the whole of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from barrack_mcp.api.text import Escaped, escape, size
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.marks import SECRET, Marks, inner
+from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
+
+LONGEST: Final = 4_000
+"""Characters of a text, but for a script's."""
+LONGEST_SCRIPT: Final = 80_000
+NOT_SHOWN: Final = "[a private key, not shown]"
+
+_LONGEST_NAME: Final = 200
+_LINES: Final = "\n\t"
+_PLACES: Final = 5
+"""Places that a note names one by one."""
+_PLACE: Final = 100
+_SYNTAX: Final = 4
+"""Characters that a field takes beside its name and value."""
+_SMALLEST: Final = 64
+"""A field whose share of the room is less is left out as a whole."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass
+class Ink:
+    """Writes one answer, and remembers what it could not write as it came."""
+
+    reveal: bool = False
+    """Whether a private key is written like any other text."""
+    _escaped: list[str] = field(default_factory=list)
+    _cut: list[str] = field(default_factory=list)
+    _left_out: list[str] = field(default_factory=list)
+    _hidden: list[str] = field(default_factory=list)
+
+    def fields(self, value: Mapping[str, Any], marks: Marks, path: Path = ()) -> JsonObject:
+        """Write an object, its names included."""
+        written: JsonObject = {}
+        for name, each in value.items():
+            shown = self._name(name, path)
+            while shown in written:
+                shown += "~"
+            written[shown] = self._value(each, inner(marks, name), (*path, shown))
+        return written
+
+    def rows(self, value: list[Any], marks: Marks, path: Path = ()) -> list[Any]:
+        """Write the rows of a list, each with the same marks."""
+        return [self._value(each, marks, (*path, at)) for at, each in enumerate(value)]
+
+    def _value(self, value: Any, marks: Marks, path: Path) -> Any:
+        match value:
+            case str():
+                return self._text(value, marks, path)
+            case dict():
+                return self.fields(value, marks, path)
+            case list():
+                return self.rows(value, marks, path)
+            case _:
+                return value
+
+    def _name(self, name: str, path: Path) -> str:
+        shown = escape(name, limit=_LONGEST_NAME)
+        self._remember(name, shown, (*path, str(shown)))
+        return str(shown)
+
+    def _text(self, text: str, marks: Marks, path: Path) -> str | None:
+        private = marks == SECRET or (marks is not Keep.WHOLE and PRIVATE_KEY.search(text))
+        if private and not self.reveal:
+            self._hidden.append(_place(path))
+            return NOT_SHOWN
+        whole = marks is Keep.WHOLE or private
+        shown = escape(text, limit=LONGEST_SCRIPT if whole else LONGEST, keep=_LINES if whole or marks else "")
+        if whole and shown.cut:
+            self._left_out.append(f"{_place(path)} ({shown.length:,} characters)")
+            return None
+        self._remember(text, shown, path)
+        return str(shown)
+
+    def _remember(self, text: str, shown: Escaped, path: Path) -> None:
+        if shown.cut:
+            self._cut.append(_place(path))
+        if not text.startswith(shown.text):
+            self._escaped.append(_place(path))
+
+    def within(self, value: Any, room: int, path: Path = ()) -> Any:
+        """Answer as much of a value as fits into so many bytes; each text in it is whole or null."""
+        if size(value) <= room:
+            return value
+        match value:
+            case dict():
+                return self._largest_last(value, room, path)
+            case list():
+                return self._first(value, room, path)
+            case _:
+                self._left_out.append(f"{_place(path)} ({len(str(value)):,} characters)")
+                return None
+
+    def _largest_last(self, value: JsonObject, room: int, path: Path) -> JsonObject:
+        """Give each field its share, the small ones first, so that what they don't need goes to the large."""
+        left = room
+        kept: JsonObject = {}
+        by_size = sorted(value, key=lambda name: size(value[name]))
+        for done, name in enumerate(by_size):
+            share = left // (len(by_size) - done) - size(name) - _SYNTAX
+            if share < min(_SMALLEST, size(value[name])):
+                self._left_out.append(f"{len(by_size) - done} fields of {_place(path)}")
+                break
+            kept[name] = self.within(value[name], share, (*path, name))
+            left -= size(kept[name]) + size(name) + _SYNTAX
+        return {name: kept[name] for name in value if name in kept}
+
+    def _first(self, value: list[Any], room: int, path: Path) -> list[Any]:
+        left = room - _SYNTAX
+        kept: list[Any] = []
+        for row in value:
+            left -= size(row) + 1
+            if left < 0:
+                break
+            kept.append(row)
+        if not kept and value and isinstance(value[0], dict | list):
+            kept = [self.within(value[0], room - _SYNTAX, (*path, 0))]
+        if len(kept) < len(value):
+            self._left_out.append(f"{len(value) - len(kept)} of {len(value)} rows of {_place(path)}")
+        return kept
+
+    def notes(self) -> list[str]:
+        """Say what is not as it came, and where."""
+        told = (
+            (self._escaped, "Characters that can't be seen are written as escapes, such as \\u202e, in {}."),
+            (self._cut, f"Cut, since a text has {LONGEST:,} characters at most and a name {_LONGEST_NAME}: {{}}."),
+            (self._left_out, "Left out, since the answer would be too large: {}."),
+            (self._hidden, "A private key, which is not shown: {}."),
+        )
+        return [sentence.format(_listed(places)) for places, sentence in told if places]
+
+
+def _place(path: Path) -> str:
+    return str(escape(".".join(map(str, path)), limit=_PLACE)) or "the answer"
+
+
+def _listed(places: list[str]) -> str:
+    each = list(dict.fromkeys(places))
+    more = len(each) - _PLACES
+    return ", ".join([*each[:_PLACES], *([f"and {more:,} more"] if more > 0 else [])])

@@ -1,0 +1,112 @@
+"""Why a list came back empty: a filter's value that no row has, and the values that there are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias, get_args
+
+import anyio
+from pydantic import AliasChoices, BaseModel
+
+from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.text import escape
+from barrack_mcp.catalogue import JsonObject, Operation
+
+Rows: TypeAlias = Callable[[JsonObject], Awaitable[JsonObject]]
+"""Sends the same read with other arguments and answers its answer in full, as `typed` gives it."""
+
+SECONDS: Final = 3.0
+"""Time for the second look."""
+
+_PAGE: Final = 100
+_MOST: Final = 8
+"""Values that a sentence names."""
+_LONGEST: Final = 60
+_NO_FILTERS: Final = frozenset({"page", "limit", "detail"})
+
+
+async def unmatched(
+    operation: Operation, values: Mapping[str, Any], data: JsonObject, *, read: Rows, seconds: float = SECONDS
+) -> str:
+    """Say which filters of a read that found nothing fit no row, and what would; empty if there is nothing to say.
+
+    Only if the list is empty and was filtered, it is read once more, without the filters.
+
+    Args:
+        operation: What was read.
+        values: The arguments of the call.
+        data: Its typed answer.
+        read: Reads again.
+        seconds: Time for that.
+    """
+    filters = {name: value for name, value in values.items() if value is not None and _filters(operation, name)}
+    if not filters or data.get(operation.result or "") != [] or data.get("total") or (values.get("page") or 1) > 1:
+        return ""
+    others = {name: value for name, value in values.items() if name not in filters}
+    if operation.paged:
+        others |= {"page": 1, "limit": _PAGE}
+    seen: JsonObject = {}
+    with anyio.move_on_after(seconds):
+        try:
+            seen = await read(others)
+        except ApiError:
+            return ""
+    found = seen.get(operation.result or "")
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    total = seen.get("total")
+    whole = len(rows) >= total if isinstance(total, int) else not operation.paged or len(rows) < _PAGE
+    which = "No row" if whole else f"None of the first {len(rows):,} rows"
+    told = []
+    for name, value in filters.items():
+        known = list(dict.fromkeys(_known(rows, _fields(operation, name))))
+        if known and str(value) not in known:
+            told.append(f"{which} has this {name}; there are: {_listed(str(value), known)}.")
+    return " ".join(told)
+
+
+def _filters(operation: Operation, name: str) -> bool:
+    field = operation.arguments.model_fields.get(name)
+    own = name not in _NO_FILTERS and not name.endswith(("_id", "_ids"))
+    return own and field is not None and not field.is_required()
+
+
+def _fields(operation: Operation, argument: str) -> list[str]:
+    """The fields of a row that an argument may be about: those that bear its name, or its plural, or declare it."""
+    fields = dict.fromkeys((argument, f"{argument}s"))
+    for row in _models(operation.response.model_fields[operation.result or ""].annotation):
+        for name, info in row.model_fields.items():
+            also = info.validation_alias
+            if isinstance(also, AliasChoices) and argument in also.choices:
+                fields[name] = None
+    return list(fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _known(rows: Iterable[JsonObject], fields: list[str]) -> Iterator[str]:
+    for row in rows:
+        for name in fields:
+            value = row.get(name)
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, str | int) and each != "":
+                    yield str(each)
+
+
+def _listed(value: str, known: list[str]) -> str:
+    """The values that hold the asked one; where none does, all, the most alike first; case aside."""
+    asked = value[:_LONGEST].casefold()
+
+    def rank(text: str) -> tuple[float, str]:
+        return -difflib.SequenceMatcher(None, text[:_LONGEST].casefold(), asked).ratio(), text
+
+    holding = [text for text in known if asked in text[:_LONGEST].casefold()]
+    named = sorted(holding or known, key=rank)[:_MOST]
+    shown = ", ".join(str(escape(text, limit=_LONGEST)) for text in named)
+    more = len(known) - len(named)
+    return f"{shown} and {more:,} more" if more else shown

@@ -1,0 +1,80 @@
+"""What a call came to, as the outcome that it answers and in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from barrack_mcp.api.body import is_list
+from barrack_mcp.api.text import compact
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.outcome import ERRORS, Approval, Outcome, Plan, Verdict
+from barrack_mcp.dispatch.answers.brief import table
+from barrack_mcp.dispatch.writes.writer import Unsent
+from barrack_mcp.guard.guard import Stopped, Waiting
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call came to, before it is put into a protocol's words."""
+
+    structured: JsonObject
+    text: str
+    is_error: bool = False
+    failure: str = ""
+    """For exit codes: `arguments`, `refused`, `approval_required`, `unknown` or a kind of `ApiError`; or nothing."""
+
+
+def _plan_told(plan: Plan, message: str) -> str:
+    """Say a plan in lines, leaving out what the message says already."""
+    lines = [
+        "" if plan.summary in message else plan.summary,
+        *(f"Lost: {each}." for each in plan.lost),
+        *(f"Kept: {each}." for each in plan.kept),
+        *plan.warnings,
+        *(f"Gentler: {each.tool} {compact(each.arguments)}: {each.why}" for each in plan.safer),
+    ]
+    return "".join(f"\n{line}" for line in lines if line)
+
+
+def conclude_unsent(unsent: Unsent) -> Answer:
+    """Say that a write was held back on our side."""
+    return conclude("refused", unsent.sentence, look_with=unsent.look_with)
+
+
+def conclude_held(ruling: Stopped | Waiting) -> Answer:
+    """Say that the guard refused a call, or that it waits for a person."""
+    if isinstance(ruling, Stopped):
+        return conclude("refused", ruling.sentence, plan=ruling.plan)
+    expires = datetime.fromtimestamp(ruling.approval.expires_at, tz=UTC).isoformat(timespec="seconds")
+    approval = Approval(id=ruling.approval.id, expires_at=expires)
+    waiting = conclude("approval_required", ruling.sentence, plan=ruling.plan, approval=approval)
+    return replace(waiting, failure="approval_required")
+
+
+def conclude(verdict: Verdict, message: str, *, failure: str = "", **more: Any) -> Answer:
+    """Say what a call came to: its outcome, and the same facts in plain sentences."""
+    structured = Outcome(outcome=verdict, message=message, **more).model_dump(mode="json", exclude_none=True)
+    text = message
+    if (plan := more.get("plan")) is not None:
+        text += _plan_told(plan, message)
+    if "result" in structured:
+        text += f"\n{compact(structured['result'])}"
+    is_error = verdict in ERRORS
+    return Answer(structured, text, is_error=is_error, failure=failure or (verdict if is_error else ""))
+
+
+def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
+    """Say a read's answer in text: first what matters about it, then the data, a row a line."""
+    lines = [*data.get("notes", []), *([data["billing"]] if isinstance(data.get("billing"), str) else [])]
+    rows = data.get(operation.result or "") if is_list(operation) else None
+    if not isinstance(rows, list):
+        return "\n".join([*lines, compact({name: value for name, value in data.items() if name not in _SAID})])
+    rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
+    in_brief = brief and rows and all(isinstance(row, dict) for row in rows)
+    told = table(operation, rows) if in_brief else [compact(row) for row in rows] or ["None."]
+    return "\n".join([*lines, *told, *([compact(rest)] if rest else [])])
+
+
+_SAID: Final = ("notes", "billing")

@@ -1,0 +1,65 @@
+"""A typed answer made fit for a model: nothing invisible in it, nothing endless, no private key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from barrack_mcp.api.body import MAX_BYTES, add_notes, fitting, page_of
+from barrack_mcp.api.text import size
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
+from barrack_mcp.catalogue.values import PRIVATE_KEY
+from barrack_mcp.dispatch.answers.bounds import Ink
+
+_LOOKED_AT: Final = 8 * MAX_BYTES
+"""Bytes of an answer that are looked at letter by letter; hardly any of the rest would fit."""
+
+
+def shown(operation: Operation, data: JsonObject, arguments: Mapping[str, Any], *, reveal: bool = False) -> JsonObject:
+    """Make a typed answer fit for a model: nothing invisible in it, nothing endless, no private key.
+
+    Texts are escaped visibly and capped, keys included; descriptions keep their lines; a script is whole or null. The
+    answer has at most 80 kB. `notes` say of all that whether it happened, and where.
+
+    Args:
+        operation: What was called.
+        data: Its answer as `typed` gives it.
+        arguments: The arguments of the call.
+        reveal: Whether a private key may be seen.
+    """
+    root = operation.result or ""
+    ink = Ink(reveal=reveal)
+    page = page_of(operation, data, arguments)
+    if page is None:
+        data = ink.within(data, _LOOKED_AT)
+        data = ink.within(ink.fields(data, marks_of(operation.response)), MAX_BYTES)
+    else:
+        marks = inner(marks_of(operation.response), root)
+        rest = {name: value for name, value in data.items() if name != root}
+        rest = ink.within(rest, _LOOKED_AT)
+        rest = ink.within(ink.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
+        room = MAX_BYTES - size(rest)
+        rows = ink.within(fitting(page.rows, _LOOKED_AT), _LOOKED_AT, (root,))
+        rows = ink.within(fitting(ink.rows(rows, marks, (root,)), room), room, (root,))
+        data = rest | {root: rows}
+        add_notes(data, page.position(operation, rows))
+    add_notes(data, *ink.notes())
+    return data
+
+
+def take_private_key(operation: Operation, data: JsonObject) -> str | None:
+    """Take the private key out of a typed answer, wherever the API put it; None if there is none."""
+    declared = [name for name, mark in marks_of(operation.response).items() if mark == SECRET]
+    found = next((str(key) for name in declared if (key := data.pop(name, None))), None)
+    return found or _take_key(data)
+
+
+def _take_key(holder: Any) -> str | None:
+    for at, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        if isinstance(value, str) and PRIVATE_KEY.search(value):
+            holder[at] = None
+            return value
+        if isinstance(value, dict | list) and (found := _take_key(value)):
+            return found
+    return None

@@ -1,0 +1,381 @@
+"""What happens to a write that may be sent: written down, sent once, looked up where no answer came, and finished.
+
+The order is what makes it honest. The ledger's entry and the record's intent are on the disk before the first byte
+leaves; what came of it closes both. From there on the write belongs to the process, not to the call: a client that
+cancels or goes away ends its own waiting, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from pydantic import SecretStr
+
+from barrack_mcp.api.body import typed
+from barrack_mcp.api.client import Attempt, Client
+from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.redact import Redaction
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.mask import masked, secrets_in
+from barrack_mcp.catalogue.outcome import LookWith, Plan
+from barrack_mcp.dispatch.writes import look as looking
+from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
+from barrack_mcp.dispatch.writes.look import Reader
+from barrack_mcp.guard.approvals import Approval, Status, Witness
+from barrack_mcp.guard.guard import Passed, Stopped, Waiting
+from barrack_mcp.state import audit
+from barrack_mcp.state.audit import Audit, AuditError
+from barrack_mcp.state.store import StoreError
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The API did it, or did a part of what was asked for in bulk."""
+
+    data: JsonObject
+    """Its answer, or what was seen in the place of one."""
+    seen: str = ""
+    """How it is known where the answer was lost."""
+
+    @property
+    def partly(self) -> bool:
+        """Whether some of it was not done."""
+        return bool(self.data.get("failed"))
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """The API said no, or it never got there."""
+
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody knows whether it took effect."""
+
+    sentence: str
+    look_with: LookWith
+    error: ApiError | None = None
+    """Why no answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """It was held back on our side."""
+
+    sentence: str
+    look_with: LookWith | None = None
+
+
+Sent: TypeAlias = Done | NotDone | Unknown | Unsent
+
+
+@dataclass
+class Writer:
+    """Sends writes.
+
+    Attributes:
+        client: Sends to the API.
+        read: Sends one read and presents its answer.
+        ledger: Knows what was sent and never answered.
+        audit: The record; None where none is kept.
+        account: What tells one account from another: the API's URL and a digest of the key.
+        api: The API's host, for the record.
+        tasks: Runs writes apart from the calls that want them; without it, under a shield.
+        now: The time in seconds since 1970.
+        sleep: Waits for so many seconds between looks.
+    """
+
+    client: Client
+    read: Reader
+    ledger: Ledger
+    audit: Audit | None = None
+    account: str = ""
+    api: str = ""
+    tasks: TaskGroup | None = None
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[object]] = anyio.sleep
+    _under_way: int = field(default=0, init=False)
+    _none: anyio.Event = field(default_factory=anyio.Event, init=False)
+    _ending: bool = field(default=False, init=False)
+
+    async def held(self, operation: Operation, values: JsonObject) -> Unsent | None:
+        """Say why a call can't be sent whatever a person says: no record of it, or the same call is still open.
+
+        Raises:
+            StoreError: The state can't be read, so it must not be sent.
+        """
+        if self.audit is not None:
+            try:
+                await self.audit.check()
+            except AuditError as error:
+                _log.error("%s", error)
+                return Unsent(_UNRECORDED)
+        if not belongs(operation):
+            return None
+        held = await self.ledger.held(self._digest(operation, values))
+        return None if held is None else _held_back(held)
+
+    async def looked(self, operation: Operation, values: JsonObject, *, read_at: float) -> None:
+        """Take note that a read was made, which may settle what was open."""
+        try:
+            await self.ledger.looked(self.account, operation.tool, values, read_at=read_at)
+        except StoreError as error:
+            _log.error("%s", error)
+
+    async def decided(self, operation: Operation, values: JsonObject, caller: str, ruling: Stopped | Waiting) -> None:
+        """Write down that a call was not sent: it was refused, or waits for a person."""
+        if self.audit is None:
+            return
+        try:
+            await self.audit.decision(
+                caller=caller,
+                tool=operation.tool,
+                risk=operation.risk,
+                arguments=masked(operation, values),
+                decision="approval_required" if isinstance(ruling, Waiting) else "refused",
+                message=ruling.sentence,
+                plan=digest(ruling.plan),
+                approval=ruling.approval.id if isinstance(ruling, Waiting) else None,
+            )
+        except AuditError as error:
+            _log.error("%s", error)
+
+    async def finish(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Run what must not be left half done to its end, even if whoever waits for it is cancelled."""
+        kept: list[_T] = []
+        broken: list[Exception] = []
+        over = anyio.Event()
+        abandoned = False
+
+        async def run() -> None:
+            with anyio.CancelScope(shield=True):
+                try:
+                    kept.append(await work())
+                except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+                    broken.append(error)
+                    if abandoned:
+                        _log.exception("internal error in a write that nobody waits for any more")
+                finally:
+                    self._end()
+                    over.set()
+
+        self._under_way += 1
+        if self.tasks is None:
+            await run()
+        else:
+            self.tasks.start_soon(run)
+            try:
+                await over.wait()
+            except BaseException:
+                abandoned = True
+                raise
+        if broken:
+            raise broken[0]
+        return kept[0]
+
+    async def drain(self) -> None:
+        """Send no more writes, and return when none is under way."""
+        self._ending = True
+        while self._under_way:
+            await self._none.wait()
+
+    async def send(self, operation: Operation, values: JsonObject, *, caller: str, passed: Passed) -> Sent:
+        """Send a write, once, and say what came of it.
+
+        Args:
+            operation: What to do.
+            values: Its validated arguments.
+            caller: Who asked for it.
+            passed: How it was allowed, and the plan that was shown.
+        """
+        if self._ending:
+            return Unsent(_ENDING)
+        before = await looking.note(operation, values, read=self.read)
+        entry = await self._begun(operation, values)
+        if isinstance(entry, Unsent):
+            return entry
+        try:
+            intent = await self._intent(operation, values, caller, passed)
+        except AuditError as error:
+            _log.error("%s", error)
+            await self._close(entry, "failed")
+            return Unsent(_UNRECORDED)
+        sent: Sent = Unknown(_BROKE_OFF, looking.look_with(operation, values))
+        attempts: list[Attempt] = []
+        sent_at = self.now()
+        try:
+            sent = await self._sent(operation, values, before, attempts.append)
+        finally:
+            await self._close(entry, _standing(sent))
+            await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
+        return sent
+
+    async def _sent(
+        self,
+        operation: Operation,
+        values: JsonObject,
+        before: looking.View | None,
+        on_attempt: Callable[[Attempt], None],
+    ) -> Sent:
+        sent_at = self.now()
+        try:
+            body = await self.client.send(operation, values, on_attempt=on_attempt)
+        except ApiError as error:
+            if not error.uncertain:
+                return NotDone(error)
+            looked = await looking.look(
+                operation, values, before=before, sent_at=sent_at, read=self.read, now=self.now, sleep=self.sleep
+            )
+            if looked.result is None:
+                return Unknown(f"{error.sentence} {looked.sentence}", looked.look_with, error)
+            return Done(typed(operation, looked.result), f"{error.sentence} {looked.sentence}")
+        return Done(typed(operation, body))
+
+    async def _begun(self, operation: Operation, values: JsonObject) -> Entry | Unsent | None:
+        if not belongs(operation):
+            return None
+        where = looking.look_with(operation, values)
+        try:
+            begun = await self.ledger.begin(
+                self._digest(operation, values),
+                operation.tool,
+                masked(operation, values),
+                (where.tool, where.arguments),
+                self.account,
+            )
+        except StoreError as error:
+            _log.error("%s", error)
+            return Unsent(STATE_UNUSABLE)
+        return _held_back(begun) if isinstance(begun, Held) else begun
+
+    async def _close(self, entry: Entry | None, outcome: Literal["done", "failed", "unknown"]) -> None:
+        if entry is None:
+            return
+        try:
+            await self.ledger.close(entry, outcome)
+        except StoreError as error:
+            _log.error("%s", error)
+
+    async def _intent(self, operation: Operation, values: JsonObject, caller: str, passed: Passed) -> str:
+        if self.audit is None:
+            return ""
+        return await self.audit.intent(
+            caller=caller,
+            tool=operation.tool,
+            risk=operation.risk,
+            arguments=masked(operation, values),
+            plan=digest(passed.plan),
+            confirmed=passed.how,
+            api=self.api,
+        )
+
+    async def _outcome(
+        self,
+        intent: str,
+        operation: Operation,
+        values: JsonObject,
+        sent: Sent,
+        *,
+        attempts: list[Attempt],
+        seconds: float,
+    ) -> None:
+        if self.audit is None:
+            return
+        verdict, message, request_id = _recorded(operation, sent)
+        try:
+            await self.audit.outcome(
+                intent,
+                outcome=verdict,
+                # the API may repeat what it was sent
+                message=Redaction(*map(SecretStr, secrets_in(operation, values))).hidden(message),
+                request_id=request_id,
+                status=attempts[-1].status if attempts else None,
+                attempts=len(attempts),
+                seconds=seconds,
+            )
+        except AuditError as error:
+            _log.error("%s", error)
+
+    def _digest(self, operation: Operation, values: JsonObject) -> str:
+        return digest_of(operation.tool, values, self.account)
+
+    def _end(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._none.set()
+            self._none = anyio.Event()
+
+
+def witness(record: Audit) -> Witness:
+    """Make what writes a person's answers down; if it can't, the log says so, and the call itself will not be sent."""
+
+    async def note(approval: Approval) -> None:
+        try:
+            await record.approval(
+                approval.id,
+                caller=approval.caller,
+                tool=approval.tool,
+                answer="approved" if approval.status is Status.APPROVED else "denied",
+                by=str(approval.decided_by),
+            )
+        except AuditError as error:
+            _log.error("%s", error)
+
+    return note
+
+
+def digest(plan: Plan | None) -> str | None:
+    """Name a plan by its content; None if there was none."""
+    return None if plan is None else audit.digest(plan.model_dump(mode="json"))
+
+
+def _held_back(held: Held) -> Unsent:
+    return Unsent(held.sentence, LookWith(tool=held.entry.look_tool, arguments=dict(held.entry.look_arguments)))
+
+
+def _standing(sent: Sent) -> Literal["done", "failed", "unknown"]:
+    match sent:
+        case Done():
+            return "done"
+        case Unknown():
+            return "unknown"
+        case _:
+            return "failed"
+
+
+def _recorded(operation: Operation, sent: Sent) -> tuple[Literal["done", "refused", "failed", "unknown"], str, Any]:
+    """Say for the record what came of it, in a sentence, and the API's name for the request."""
+    match sent:
+        case Done(data, seen):
+            said = seen or str(data.get("message") or f"{operation.title}: accepted.")
+            return ("failed" if sent.partly else "done"), said, data.get("request_id")
+        case NotDone(error):
+            return "failed", error.sentence, error.request_id
+        case Unknown(sentence):
+            return "unknown", sentence, None
+        case Unsent(sentence):
+            return "refused", sentence, None
+
+
+STATE_UNUSABLE: Final = (
+    "Not done: the server can't keep its state at the moment, so it can't see to it that this happens once. Nothing "
+    "was sent to Barrack; tell the user that the server's log says why."
+)
+_UNRECORDED: Final = (
+    "Not done: the record of what is done can't be written at the moment, and nothing is changed without it. Nothing "
+    "was sent to Barrack; tell the user that the server's log says why. Reading goes on."
+)
+_ENDING: Final = "Not done: the server is stopping. Nothing was sent to Barrack; call again once it is back."
+_BROKE_OFF: Final = "It was sent, and an error of our own came before its answer."

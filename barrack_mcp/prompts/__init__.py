@@ -1,9 +1,0 @@
-"""Prompts: tasks that people pick from a menu, told to a model in the words of these tools."""
-
-from __future__ import annotations
-
-from barrack_mcp.prompts.menu import listed, rendered
-from barrack_mcp.prompts.prompt import Argument, Prompt, mentioned
-from barrack_mcp.prompts.tasks import BY_NAME, PROMPTS
-
-__all__ = ["BY_NAME", "PROMPTS", "Argument", "Prompt", "listed", "mentioned", "rendered"]

@@ -1,0 +1,85 @@
+"""How the API in use is spelled: overrides from a file, over the vendor's document, over what we ship."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import OverridesError, load
+from barrack_mcp.api.wire.overrides import Overrides, merged
+from barrack_mcp.api.wire.seen import noted, remembered
+from barrack_mcp.config import Settings, SettingsError
+
+SEEN_FILE: Final = "seen.json"
+"""In the state folder: what has been seen to work."""
+
+_log = logging.getLogger(__name__)
+
+
+async def open_contract(settings: Settings) -> Contract:
+    """Build the contract in force; the simulator speaks as we ship it.
+
+    Raises:
+        SettingsError: One sentence for each mistake in the overrides, or what is wrong with the document.
+    """
+    if settings.simulator:
+        if settings.contract is not None or settings.openapi is not None:
+            _log.warning("The simulator speaks as we ship it: BARRACK_CONTRACT and BARRACK_OPENAPI are not read.")
+        return Contract()
+    overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
+    if settings.openapi is not None:
+        from barrack_mcp.api.openapi.source import VendorError, overrides_from  # noqa: PLC0415 - mostly not needed, and not small
+
+        try:
+            overrides = merged(await overrides_from(settings.openapi), overrides)
+        except VendorError as error:
+            raise SettingsError(f"BARRACK_OPENAPI: {error}") from None
+    contract = Contract(overrides)
+    contract.trust(remembered(_bytes(settings.state_folder / SEEN_FILE), place(settings, contract)[0], contract))
+    return contract
+
+
+def place(settings: Settings, contract: Contract) -> tuple[str, str, str]:
+    """The base URL, and name and value of the key's header: a setting wins over the contract."""
+    api, said = contract.overrides.api, settings.model_fields_set
+    return (
+        settings.api_url if "api_url" in said else api.url or settings.api_url,
+        settings.auth_header if "auth_header" in said else api.auth_header or settings.auth_header,
+        settings.auth_template if "auth_template" in said else api.auth_template or settings.auth_template,
+    )
+
+
+def keep_seen(settings: Settings, contract: Contract) -> None:
+    """Keep what has been seen to work for the next start; a folder that can't be written is no failure."""
+    path = settings.state_folder / SEEN_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_bytes(noted(_bytes(path), place(settings, contract)[0], contract))
+        fresh.replace(path)
+    except OSError as error:
+        _log.warning("What works could not be kept in %s (%s).", path, error.strerror)
+
+
+def overrides_in(path: Path) -> Overrides:
+    """Read the operator's overrides.
+
+    Raises:
+        SettingsError: With a line for each mistake.
+    """
+    try:
+        return load(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SettingsError(f"BARRACK_CONTRACT: {path} can't be read ({error.strerror}).") from None
+    except OverridesError as error:
+        raise SettingsError("\n".join(f"BARRACK_CONTRACT: {mistake}" for mistake in error.mistakes)) from None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,178 @@
+"""The house, wired from the settings: client, guard, writer, dispatcher, server."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp.server.lowlevel import Server
+from mcp.server.request_state import RequestStateSecurity
+from pydantic import SecretStr
+
+from barrack_mcp.account.reading import reader
+from barrack_mcp.api.client import open_client
+from barrack_mcp.api.fetch import post_webhook
+from barrack_mcp.catalogue import OPERATIONS, Risk
+from barrack_mcp.config import Settings
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.answers.drift import Drifts
+from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.dispatch.writes.writer import Writer, witness
+from barrack_mcp.guard.decide import Mode
+from barrack_mcp.guard.guard import Guard, Policy
+from barrack_mcp.guard.opening import open_page, open_state
+from barrack_mcp.server.contract import open_contract, place
+from barrack_mcp.server.tools import create_server
+from barrack_mcp.state.audit import Audit, AuditError
+from barrack_mcp.state.store import Approval
+
+_SEAL_OUTLASTS_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class House:
+    """A server, ready to be put behind a transport.
+
+    Attributes:
+        server: Speaks the protocol.
+        drain: Lets no more writes begin, and returns when none is under way.
+    """
+
+    server: Server[Any]
+    drain: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def open_server(settings: Settings, *, remote: bool = False) -> AsyncIterator[House]:
+    """Wire the house from the settings: client, dispatcher, server; at the end, what was sent is waited for.
+
+    Args:
+        settings: What the operator set.
+        remote: Whether callers sit elsewhere, so that a file written here is out of their reach.
+    """
+    app = None
+    if settings.simulator:
+        from barrack_mcp.simulator import create_app  # noqa: PLC0415 - not needed on a real account, and not small
+
+        app = create_app()
+    contract = await open_contract(settings)
+    url, auth_header, auth_template = place(settings, contract)
+    url = "http://127.0.0.1/api" if app else url
+    account = f"{url} {_digest(settings.key)}"
+    record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
+    if record is not None:
+        await _checked(record)
+    async with (
+        open_client(
+            url=url,
+            key=settings.key,
+            auth_header="Authorization" if app else auth_header,
+            auth_template="Bearer {key}" if app else auth_template,
+            seconds=settings.timeout,
+            contract=contract,
+            app=app,
+        ) as client,
+        open_state(
+            settings.state_file,
+            keys=settings.sealing_keys,
+            ttl=settings.approval_ttl,
+            witness=witness(record) if record is not None else None,
+        ) as state,
+        open_page(state, settings.state_folder, port=settings.page_port, browser=settings.browser) as show,
+        _writes() as tasks,
+    ):
+
+        async def on_request(approval: Approval) -> None:
+            await show(approval)
+            if settings.webhook_url is not None:
+                # a chat that is slow keeps nobody waiting
+                tasks.start_soon(post_webhook, settings.webhook_url, request_told(approval))
+
+        read = reader(client)
+        guard = Guard(
+            policy=Policy(
+                mode=Mode(settings.approval),
+                unattended=frozenset(Risk(risk) for risk in settings.unattended),
+                protect=settings.protect,
+                max_hourly_cost=settings.max_hourly_cost,
+                min_runway_hours=settings.min_runway_hours,
+                currency=settings.currency,
+                question_seconds=settings.elicit_timeout,
+            ),
+            approvals=state.approvals,
+            read=read,
+            secret=state.keys[0].encode(),
+            account=account,
+            on_request=on_request,
+        )
+        writer = Writer(
+            client=client,
+            read=read,
+            ledger=Ledger(state.store),
+            audit=record,
+            account=account,
+            api="simulator" if app else str(urlsplit(url).netloc),
+            tasks=tasks,
+        )
+        server = create_server(
+            Dispatcher(
+                client=client,
+                surface={
+                    operation.tool: contract.operation(operation)
+                    for operation in OPERATIONS
+                    if settings.offers(operation)
+                },
+                guard=guard,
+                writer=writer,
+                currency=settings.currency,
+                key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
+                reveal_private_keys=remote and settings.reveal_private_keys,
+                drifts=Drifts(0) if app else Drifts(),
+            ),
+            # the guard keeps the time limit itself; the seal's own only has to outlast it
+            security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
+        )
+        yield House(server, writer.drain)
+
+
+@asynccontextmanager
+async def _writes() -> AsyncIterator[TaskGroup]:
+    """Run tasks, and wait for them at the end, also where that is an error; the error comes through as it is."""
+    raised: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield tasks
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised = error
+    if raised is not None:
+        raise raised
+
+
+async def _checked(record: Audit) -> None:
+    """See that the record can be written; if not, reads go on and every write is refused until it can."""
+    try:
+        await record.check()
+    except AuditError as error:
+        _log.error("%s Nothing is changed until that is mended; reading goes on.", error)
+
+
+def request_told(approval: Approval) -> str:
+    """Say in a chat that somebody is asked for."""
+    return (
+        f"{approval.plan['summary']} Asked for by {approval.caller}, request {approval.id}. Approve or deny it on the "
+        "machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
+    )
+
+
+def _digest(key: SecretStr | None) -> str:
+    return hashlib.sha256(key.get_secret_value().encode()).hexdigest() if key is not None else ""

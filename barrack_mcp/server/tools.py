@@ -1,0 +1,146 @@
+"""The catalogue as MCP tools: what is listed, and two thin handlers."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from mcp import MCPError
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+    ToolAnnotations,
+)
+
+from barrack_mcp import __version__
+from barrack_mcp.catalogue import JsonObject, Operation, Risk
+from barrack_mcp.catalogue.outcome import Outcome
+from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
+from barrack_mcp.dispatch import Dispatcher, UnknownToolError
+from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.guard import Caller
+from barrack_mcp.server import resources
+
+NAME: Final = "barrack-mcp"
+FAILURE: Final = "barrack-mcp/failure"
+"""Key in a result's `_meta` that names the kind of failure."""
+
+INSTRUCTIONS: Final = (
+    "Tools for the Barrack AI GPU cloud. Machines are billed by the minute from prepaid credits. A stopped (SHUTOFF) "
+    "instance costs the full rate; only hibernating or deleting it ends that. Read the state before changing it. "
+    "After an outcome «unknown», look with the named tool before trying again. What a tool refuses, tell the user; "
+    "don't look for another way."
+)
+
+_LIST_KEPT_MS: Final = 3_600_000
+_LOCAL_USER: Final = f"local:{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
+_CHANGING: Final = frozenset({Risk.INTERRUPT, Risk.EXPOSE, Risk.DESTROY})
+
+_log = logging.getLogger(__name__)
+
+
+@cache
+def tool_of(operation: Operation) -> Tool:
+    """Derive an operation's tool: schemas from its models, hints from its risk."""
+    return Tool(
+        name=operation.tool,
+        title=operation.title,
+        description=operation.description,
+        input_schema=arguments_schema(operation.arguments),
+        output_schema=output_schema(operation),
+        annotations=ToolAnnotations(
+            title=operation.title,
+            read_only_hint=operation.reads,
+            destructive_hint=operation.risk in _CHANGING,
+            idempotent_hint=operation.idempotent,
+            open_world_hint=True,
+        ),
+    )
+
+
+def output_schema(operation: Operation) -> JsonObject:
+    """Derive what a tool answers: a read the API's data, everything else an outcome with that data in `result`."""
+    data = answer_schema(operation.response)
+    if operation.reads:
+        return data
+    outcome = answer_schema(Outcome)
+    outcome["properties"]["result"] = data
+    return outcome
+
+
+def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | None = None) -> Server[Any]:
+    """Put a dispatcher behind the protocol; both eras, one object.
+
+    Args:
+        dispatcher: What runs the calls.
+        security: What seals questions that travel with a call; without it, keys of this process alone.
+    """
+
+    async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[tool_of(operation) for operation in dispatcher.surface.values()])
+
+    async def call_tool(
+        context: ServerRequestContext[Any], params: CallToolRequestParams
+    ) -> CallToolResult | InputRequiredResult:
+        caller = Caller(_LOCAL_USER, Asker(context, params))
+        try:
+            answer = await dispatcher.call(params.name, params.arguments or {}, caller)
+            return answer.result if isinstance(answer, Asked) else _result(answer)
+        except UnknownToolError:
+            raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those on offer.") from None
+        except Exception:  # noqa: BLE001 - logged, and answered without its text
+            return _result(_crashed(dispatcher.surface[params.name]))
+
+    def input_schema(name: str) -> Mapping[str, Any] | None:
+        operation = dispatcher.surface.get(name)
+        return tool_of(operation).input_schema if operation else None
+
+    server: Server[Any] = Server(
+        NAME,
+        version=__version__,
+        title="Barrack AI GPU cloud",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        get_tool_input_schema=input_schema,
+        **resources.handlers(dispatcher, lambda _: Caller(_LOCAL_USER)),
+        cache_hints=dict.fromkeys(("tools/list", *resources.LISTS), CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")),
+    )
+    server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
+    return server
+
+
+def _result(answer: Answer) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=answer.text)],
+        structured_content=answer.structured,
+        is_error=answer.is_error,
+        _meta={FAILURE: answer.failure} if answer.failure else None,
+    )
+
+
+def _crashed(operation: Operation) -> Answer:
+    """Answer an error of our own: an id to find it by, never an exception's text."""
+    crash = secrets.token_hex(4)
+    _log.exception("internal error %s in %s", crash, operation.tool)
+    message = f"Internal error {crash}; the server's log has more."
+    if operation.reads:
+        return Answer({"outcome": "failed", "message": message}, message, is_error=True, failure="internal")
+    message += " Whether it took effect is not known: look before doing it again."
+    return Answer({"outcome": "unknown", "message": message}, message, is_error=True, failure="unknown")

@@ -1,0 +1,1 @@
+"""What the fake Barrack answers, one module a group."""

@@ -1,0 +1,50 @@
+"""The promise that every store keeps, whatever it is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from barrack_mcp.state.store.entries import EntryStore
+from barrack_mcp.state.store.records import Approval, Status
+
+
+class Store(EntryStore, Protocol):
+    """Keeps what calls leave behind. Every method is one atomic step, across threads and processes.
+
+    Rules about approvals are not made here: a store keeps, finds and swaps; who may do what is the guard's.
+    Every method raises `StoreError`, with a sentence for the operator, when the state can't be read or written.
+    """
+
+    async def use(self, nonce: str, *, until: float) -> bool:
+        """Use a nonce up: True for its first use ever, False for each later one and from `until` on.
+
+        Args:
+            nonce: Any text.
+            until: When what carries the nonce lapses, in seconds since 1970; it is forgotten some time after.
+        """
+        ...
+
+    async def add_approval(self, approval: Approval) -> Approval:
+        """Keep a new live approval, unless its binding has one; answers the one that is kept."""
+        ...
+
+    async def find_approval(self, approval_id: str) -> Approval | None:
+        """Find an approval by its id."""
+        ...
+
+    async def live_approval(self, binding: str) -> Approval | None:
+        """Find the live approval of a binding."""
+        ...
+
+    async def swap_approval(self, before: Approval, after: Approval) -> bool:
+        """Put `after` in the place of `before`: True for the one caller that still found `before` there."""
+        ...
+
+    async def approvals(self, statuses: Collection[Status], *, limit: int) -> list[Approval]:
+        """List the approvals that stand at one of these, newest first."""
+        ...
+
+    async def changes(self) -> int:
+        """Count the approvals added and the changes of their status until now; it only grows."""
+        ...

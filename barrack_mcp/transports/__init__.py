@@ -1,0 +1,106 @@
+"""Stdio, streamable HTTP and SSE on loopback: how calls come in."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, Literal, TypeAlias
+
+from mcp.server.lowlevel import Server
+from mcp.server.sse import SseServerTransport
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from barrack_mcp import __version__
+from barrack_mcp.api.http import is_loopback
+from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.dispatch.writes import look as looking
+from barrack_mcp.server.house import open_server
+from barrack_mcp.transports.stdio.connection import serve_stdio
+
+Transport: TypeAlias = Literal["stdio", "http", "sse"]
+
+_LOCAL: Final = ("127.0.0.1", "localhost", "[::1]")
+_SECURITY: Final = TransportSecuritySettings(
+    enable_dns_rebinding_protection=True,
+    allowed_hosts=[f"{host}:*" for host in _LOCAL],
+    allowed_origins=[f"http://{host}:*" for host in _LOCAL],
+)
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, transport: Transport, *, host: str, port: int) -> None:
+    """Serve until the client goes (stdio) or a signal comes (HTTP, SSE).
+
+    Raises:
+        SettingsError: The address can be reached from elsewhere, or is taken.
+    """
+    if settings.key is None:
+        _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
+    if transport == "stdio":
+        async with open_server(settings) as house:
+            await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
+        return
+    if not is_loopback(host):
+        raise SettingsError(
+            "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could "
+            "spend your credits."
+        )
+    from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
+
+    async with open_server(settings, remote=True) as house:
+        app = http_app(house.server) if transport == "http" else sse_app(house.server)
+        _log.warning("Serving %s on http://%s:%d%s", transport, host, port, "/mcp" if transport == "http" else "/sse")
+        try:
+            await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
+        except OSError:
+            raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
+
+
+def _longest(settings: Settings) -> float:
+    """How long a write that was sent may take to end: its own time, and that of looking what became of it."""
+    return settings.timeout + looking.SECONDS
+
+
+def http_app(server: Server[Any]) -> Starlette:
+    """Serve streamable HTTP under `/mcp`, both eras, and `/health`."""
+    return server.streamable_http_app(
+        streamable_http_path="/mcp",
+        transport_security=_SECURITY,
+        custom_starlette_routes=[Route("/health", _health)],
+    )
+
+
+def sse_app(server: Server[Any]) -> Starlette:
+    """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`."""
+    sse = SseServerTransport("/messages/", security_settings=_SECURITY)
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        async with sse.connect_sse(scope, receive, send) as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    return Starlette(
+        routes=[
+            Route("/health", _health),
+            Route("/sse", endpoint=_Endpoint(stream)),
+            Mount("/messages/", app=sse.handle_post_message),
+        ]
+    )
+
+
+class _Endpoint:
+    """An ASGI application as a route's endpoint; Starlette takes plain functions for request handlers."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok", "version": __version__})
