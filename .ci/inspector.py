@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.running import EVERY_RISK, KEY, STATES, environment, listening
+from tests.support import examples
+from tests.support.running import EVERY_RISK, KEY, STATES, environment, listening
 
 ERAS = ("legacy", "modern")
 REMOTE = {"http": "mcp", "sse": "sse"}

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from barrack_mcp.api.redact import Redaction
-from tests.answers import CANARY
-from tests.running import KEY, STATES
+from tests.support.answers import CANARY
+from tests.support.running import KEY, STATES
 
 KNOWN = Redaction(SecretStr(CANARY), SecretStr(KEY))
 """The keys of all houses in the tests."""

@@ -20,9 +20,9 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.answers import Answers, dispatcher
-from tests.answers import json as answered
+from tests.support import examples
+from tests.support.answers import Answers, dispatcher
+from tests.support.answers import json as answered
 
 STATE: Any = json.loads(json.dumps(create_app(now=lambda: 0.0).state.barrack.state()))
 NOBODY = Caller("local:0")

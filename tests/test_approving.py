@@ -17,7 +17,7 @@ from mcp.types import ElicitRequestFormParams
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.cli import call
 from barrack_mcp.simulator import create_app
-from tests.running import KEY, environment, listening, product
+from tests.support.running import KEY, environment, listening, product
 
 pytestmark = pytest.mark.anyio
 

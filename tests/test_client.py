@@ -15,7 +15,7 @@ from barrack_mcp.api.answer import MAX_ANSWER_BYTES
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError, Failure, error_from, seconds_to_wait
 from barrack_mcp.catalogue import BY_TOOL
-from tests.answers import CANARY, Answers, client, json
+from tests.support.answers import CANARY, Answers, client, json
 
 pytestmark = pytest.mark.anyio
 

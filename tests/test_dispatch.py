@@ -16,8 +16,8 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.decide import exposes_widely
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.answers import Answers, dispatcher, in_turn, json
+from tests.support import examples
+from tests.support.answers import Answers, dispatcher, in_turn, json
 
 pytestmark = pytest.mark.anyio
 

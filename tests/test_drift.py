@@ -13,8 +13,8 @@ from barrack_mcp.dispatch.answers.drift import MOST
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.house import open_server
-from tests.answers import Answers, dispatcher
-from tests.answers import json as answered
+from tests.support.answers import Answers, dispatcher
+from tests.support.answers import json as answered
 
 pytestmark = pytest.mark.anyio
 

@@ -24,8 +24,8 @@ from mcp.client.sse import sse_client
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state import audit
-from tests.running import EVERY_RISK, KEY, environment, listening
 from tests.stdio.speaking import modern, process
+from tests.support.running import EVERY_RISK, KEY, environment, listening
 from tests.test_transports import socket_port
 
 pytestmark = pytest.mark.anyio

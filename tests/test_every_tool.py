@@ -20,9 +20,9 @@ from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.guarding import guard, writer
-from tests.running import EVERY_RISK, KEY, listening, product
+from tests.support import examples
+from tests.support.guarding import guard, writer
+from tests.support.running import EVERY_RISK, KEY, listening, product
 
 pytestmark = pytest.mark.anyio
 

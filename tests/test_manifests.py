@@ -29,8 +29,8 @@ from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
 from barrack_mcp.cli.manifests import registry
 from barrack_mcp.config import NAMES, Settings
 from barrack_mcp.simulator import create_app
-from tests import running
-from tests.running import environment, listening
+from tests.support import running
+from tests.support.running import environment, listening
 
 CHECKOUT = Path(__file__).parents[1]
 MANIFESTS = CHECKOUT / "manifests"

@@ -15,8 +15,8 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.answers import Answers, dispatcher
+from tests.support import examples
+from tests.support.answers import Answers, dispatcher
 
 pytestmark = pytest.mark.anyio
 

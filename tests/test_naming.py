@@ -24,11 +24,11 @@ from barrack_mcp.dispatch.names import ID_SHAPE, MAX_PAGES, SHELVES, NotFoundErr
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
-from tests import examples
-from tests.answers import Answers, dispatcher, json
 from tests.guard.house import Person, house, says_yes
-from tests.guarding import guard, writer
-from tests.running import EVERY_RISK, KEY
+from tests.support import examples
+from tests.support.answers import Answers, dispatcher, json
+from tests.support.guarding import guard, writer
+from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio
 

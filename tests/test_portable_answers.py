@@ -19,9 +19,9 @@ from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.server.tools import create_server, tool_of
 from barrack_mcp.simulator import create_app
-from tests import answers, examples
-from tests.guarding import guard, writer
-from tests.running import EVERY_RISK, KEY
+from tests.support import answers, examples
+from tests.support.guarding import guard, writer
+from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from barrack_mcp.config import Settings
 from barrack_mcp.server.prompts import PROMPTS, Prompt, mentioned
 from barrack_mcp.server.resources.completion import SOURCES, WORDS
 from barrack_mcp.server.tools import create_server
-from tests.answers import Answers, dispatcher
+from tests.support.answers import Answers, dispatcher
 
 pytestmark = pytest.mark.anyio
 

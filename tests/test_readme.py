@@ -33,7 +33,7 @@ from barrack_mcp.cli.install.clients import CLIENTS, place
 from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
-from tests.running import KEY, environment, listening
+from tests.support.running import KEY, environment, listening
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

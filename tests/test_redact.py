@@ -32,9 +32,9 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import HIDDEN, HidingFormatter, Redaction, protect
 from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.config import read_settings
-from tests.answers import Answers, dispatcher
-from tests.answers import json as answered
-from tests.running import listening
+from tests.support.answers import Answers, dispatcher
+from tests.support.answers import json as answered
+from tests.support.running import listening
 
 CANARY = "canary-key-5c1d/+=&"
 KNOWING = Redaction(SecretStr(CANARY))

@@ -30,10 +30,10 @@ from barrack_mcp.server.resources.reading import Reads
 from barrack_mcp.server.resources.things import THINGS
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
-from tests.answers import CANARY, Answers, Clock, dispatcher, in_turn
-from tests.answers import json as answer
-from tests.guarding import guard, writer
-from tests.running import KEY, listening, product
+from tests.support.answers import CANARY, Answers, Clock, dispatcher, in_turn
+from tests.support.answers import json as answer
+from tests.support.guarding import guard, writer
+from tests.support.running import KEY, listening, product
 
 pytestmark = pytest.mark.anyio
 

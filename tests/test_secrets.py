@@ -34,12 +34,12 @@ from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.store import Approval, Entry, SqliteStore
-from tests import examples
-from tests.answers import CANARY, Answers, client
-from tests.answers import json as answered
-from tests.guarding import guard, writer
-from tests.hostile import body_of
-from tests.running import EVERY_RISK, environment, listening
+from tests.support import examples
+from tests.support.answers import CANARY, Answers, client
+from tests.support.answers import json as answered
+from tests.support.guarding import guard, writer
+from tests.support.hostile import body_of
+from tests.support.running import EVERY_RISK, environment, listening
 
 pytestmark = pytest.mark.anyio
 

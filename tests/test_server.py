@@ -15,7 +15,7 @@ from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import create_server, tool_of
-from tests.answers import CANARY, Answers, dispatcher
+from tests.support.answers import CANARY, Answers, dispatcher
 
 pytestmark = pytest.mark.anyio
 

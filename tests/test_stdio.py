@@ -18,9 +18,9 @@ import anyio
 import anyio.abc
 import pytest
 
-from tests.running import KEY, environment
 from tests.stdio.mutations import answerable, broken, named
 from tests.stdio.speaking import INITIALIZE, Talk, line, modern, process, request
+from tests.support.running import KEY, environment
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 
 from barrack_mcp.catalogue import OPERATIONS
-from tests.running import environment, product
+from tests.support.running import environment, product
 
 pytestmark = pytest.mark.anyio
 

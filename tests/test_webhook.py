@@ -22,7 +22,7 @@ from barrack_mcp.api.fetch import post_webhook
 from barrack_mcp.config import Settings
 from barrack_mcp.server.house import open_server, request_told
 from barrack_mcp.state.store import Approval, Status
-from tests.running import KEY
+from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
 

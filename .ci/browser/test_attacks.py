@@ -14,7 +14,7 @@ from starlette.routing import Route
 from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.plans import Planned
 from stage import Desk, hostile
-from tests.running import listening
+from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio
 

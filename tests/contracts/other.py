@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.running import KEY
+from tests.support.running import KEY
 
 Json = dict[str, Any]
 

@@ -19,7 +19,7 @@ from barrack_mcp.server.contract import SEEN_FILE, keep_seen, open_contract, pla
 from tests.contracts import dialect
 from tests.contracts.other import Other
 from tests.contracts.test_end_to_end import ENTRIES, address_of
-from tests.running import environment
+from tests.support.running import environment
 
 pytestmark = pytest.mark.anyio
 

@@ -21,11 +21,11 @@ from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
-from tests import examples
 from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.guard.house import ASKING, Person, says_yes
-from tests.running import KEY, listening
+from tests.support import examples
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 

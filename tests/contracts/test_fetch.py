@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from barrack_mcp.api.fetch import FetchError, fetch
-from tests.running import listening
+from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio
 

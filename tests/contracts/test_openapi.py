@@ -24,7 +24,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app
-from tests import examples
+from tests.support import examples
 
 pytestmark = pytest.mark.anyio
 

@@ -19,10 +19,10 @@ from barrack_mcp.api.wire.shape import model_of
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.models import Response
 from barrack_mcp.simulator import create_app
-from tests import examples
 from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, UNLIKE, UNLIKE_VALUES, Other
-from tests.running import KEY
+from tests.support import examples
+from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
 

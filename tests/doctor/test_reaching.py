@@ -15,7 +15,7 @@ from barrack_mcp.cli.doctor import Verdict, reach
 from barrack_mcp.simulator import create_app
 from tests.doctor.asking import CANARY, check, examined, settings
 from tests.doctor.servers import Answer, certificate, http, page, serving, told
-from tests.running import KEY, listening
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from barrack_mcp.simulator import create_app, faults
 from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.doctor.asking import CANARY, MOST_S, check, examined, read, settings
 from tests.doctor.servers import Changed, serving, told
-from tests.running import KEY, listening
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 

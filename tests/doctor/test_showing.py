@@ -19,7 +19,7 @@ from barrack_mcp.cli.doctor.report import KEY_CODE, SETTINGS_CODE, UNREACHABLE_C
 from barrack_mcp.cli.doctor.show import as_json, as_markdown, as_page
 from barrack_mcp.simulator import create_app
 from tests.doctor.asking import CANARY, examined, settings
-from tests.running import KEY, listening
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 

@@ -20,9 +20,9 @@ from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests import examples
-from tests.guarding import guard, writer
-from tests.running import KEY
+from tests.support import examples
+from tests.support.guarding import guard, writer
+from tests.support.running import KEY
 
 ERAS = ("legacy", "auto")
 ASKING = [operation for operation in OPERATIONS if operation.risk not in (Risk.READ, Risk.CHANGE)]

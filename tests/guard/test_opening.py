@@ -31,7 +31,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.guard.house import Clock, Person, house, says_yes
-from tests.running import KEY
+from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
 

@@ -24,10 +24,10 @@ from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.guard import Caller, Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests import examples
 from tests.guard.house import ASKING, ERAS, Clock, Person, house, says_yes
-from tests.guarding import guard
-from tests.running import KEY
+from tests.support import examples
+from tests.support.guarding import guard
+from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from barrack_mcp.dispatch.writes.look import Looked, View, look, note
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.plans.asking import Room
-from tests.running import listening
+from tests.support.running import listening
 
 WRITES: Final = [operation for operation in OPERATIONS if not operation.reads]
 

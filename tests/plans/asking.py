@@ -18,7 +18,7 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.guard.plans import Planned, plan
 from barrack_mcp.simulator import create_app
-from tests import examples
+from tests.support import examples
 
 Bend = Callable[[JsonObject], Any]
 

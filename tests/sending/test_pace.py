@@ -14,7 +14,7 @@ import pytest
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, WAITING, Pace
 from barrack_mcp.catalogue import BY_TOOL
-from tests.answers import Answers, Clock, client, json
+from tests.support.answers import Answers, Clock, client, json
 
 pytestmark = pytest.mark.anyio
 

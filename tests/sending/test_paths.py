@@ -18,8 +18,8 @@ from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.answers import Answers, client, json
+from tests.support import examples
+from tests.support.answers import Answers, client, json
 
 STATE: Any = create_app(now=lambda: 0.0).state.barrack.state()
 PLACED = [operation for operation in OPERATIONS if operation.placeholders]

@@ -17,8 +17,8 @@ from barrack_mcp.api.client import Attempt, Client, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app, faults
-from tests import examples
-from tests.running import KEY, listening
+from tests.support import examples
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.retry import Budget, Circuit
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app
-from tests import examples
-from tests.answers import Answers, Behaviour, Clock, client, in_turn, json
+from tests.support import examples
+from tests.support.answers import Answers, Behaviour, Clock, client, in_turn, json
 
 pytestmark = pytest.mark.anyio
 

@@ -16,9 +16,9 @@ from barrack_mcp.api.client import KeyAuth, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app, faults
-from tests import examples
-from tests.answers import CANARY, Answers, Behaviour, client, json
-from tests.running import listening
+from tests.support import examples
+from tests.support.answers import CANARY, Answers, Behaviour, client, json
+from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio
 

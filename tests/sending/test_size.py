@@ -21,7 +21,7 @@ from barrack_mcp.api.answer import MAX_ANSWER_BYTES, MAX_DEPTH, MAX_PARTS
 from barrack_mcp.api.body import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL
-from tests.answers import Answers, client, json
+from tests.support.answers import Answers, client, json
 
 pytestmark = pytest.mark.anyio
 

@@ -20,12 +20,12 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import Audit
-from tests import examples
-from tests.answers import Answers, client, dispatcher
-from tests.answers import json as answered
 from tests.guard.house import Person, house, says_yes
-from tests.guarding import guard, writer
-from tests.running import EVERY_RISK
+from tests.support import examples
+from tests.support.answers import Answers, client, dispatcher
+from tests.support.answers import json as answered
+from tests.support.guarding import guard, writer
+from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
 

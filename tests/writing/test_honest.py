@@ -11,7 +11,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.dispatch.writes.ledger import belongs
 from barrack_mcp.simulator.faults import parse
 from tests.guard.house import House, house
-from tests.running import EVERY_RISK
+from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
 

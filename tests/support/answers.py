@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from barrack_mcp.api.client import Client, KeyAuth
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.dispatch import Dispatcher
-from tests.guarding import guard, writer
-from tests.running import EVERY_RISK
+from tests.support.guarding import guard, writer
+from tests.support.running import EVERY_RISK
 
 CANARY = "canary-key-5c1d"
 
