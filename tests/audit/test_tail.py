@@ -93,7 +93,10 @@ async def test_it_is_laid_out_for_a_terminal_within_its_width(path: Path) -> Non
 
 
 async def test_the_layout_is_the_same_whatever_the_environment_says(path: Path) -> None:
-    script = "import sys; from barrack_mcp.cli.audit_tail import *; sys.stdout.write(as_text(tail(sys.argv[1], 9), width=90))"
+    script = (
+        "import sys; from barrack_mcp.cli.audit_tail import as_text, tail;"
+        " sys.stdout.write(as_text(tail(sys.argv[1], 9), width=90))"
+    )
     settings = {"COLUMNS": "20", "FORCE_COLOR": "1", "PYTHONIOENCODING": "utf-8", "TERM": "dumb"}
     with anyio.fail_after(60):
         done = await anyio.run_process([sys.executable, "-c", script, str(path)], env=settings)
