@@ -36,7 +36,7 @@ DIGEST = digest_of("create_volume", ARGUMENTS, ACCOUNT)
 
 CONTENDER = """
 import sys, anyio
-from barrack_mcp.ledger import Entry, Ledger
+from barrack_mcp.dispatch.writes.ledger import Entry, Ledger
 from barrack_mcp.state.store import SqliteStore
 async def main():
     won = []

@@ -184,7 +184,7 @@ def test_protecting_twice_wraps_once_and_another_redaction_counts_too() -> None:
 PROGRAM = """
 import gc, logging, sys, threading
 from pydantic import SecretStr
-from barrack_mcp.redact import Redaction, protect
+from barrack_mcp.api.redact import Redaction, protect
 KEY = "canary-" + "key-5c1d"
 logging.basicConfig(stream=sys.stderr, level=logging.DEBUG)
 protect(Redaction(SecretStr(KEY)))
