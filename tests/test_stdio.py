@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,11 +82,9 @@ async def test_5000_broken_frames_leave_it_alive_each_good_one_answered_and_the_
             for ident in expected:
                 assert await talk.answer(ident)
             await talk.ask(balance("settled", era))
-            begun = time.monotonic()
-            answer = await talk.ask(balance("next", era))
-            seconds = time.monotonic() - begun
+            with anyio.fail_after(SOON):
+                answer = await talk.ask(balance("next", era))
         assert not answer["result"].get("isError")
-        assert seconds < 5, f"the next good call took {seconds:.2f} s"
         if LINUX:
             assert peak_kb(started) < MOST_MEMORY_KB, f"{peak_kb(started)} kB"
         assert started.stdin is not None
@@ -171,11 +168,9 @@ async def test_a_ping_is_answered_soon_while_500_calls_are_under_way(tmp_path: P
         await opened(talk, "legacy")
         for number in range(500):
             await talk.say(balance(number, "legacy"))
-        begun = time.monotonic()
-        assert "result" in await talk.ask(request("ping", "ping"))
-        seconds = time.monotonic() - begun
-        assert seconds < 5, f"{seconds:.2f} s"
+        # none of the calls is ever answered: a ping that waited for one would hang
         with anyio.fail_after(SOON):
+            assert "result" in await talk.ask(request("ping", "ping"))
             await asked.wait()
         for number in SIGNALS:
             started.send_signal(number)

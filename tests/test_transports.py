@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -265,62 +263,9 @@ def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:
 
 
 def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
-    begun = time.monotonic()
     done = run("demo", HOME=str(tmp_path / "nowhere"))
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 60
     for words in ("USD per GPU and hour", "ACTIVE", "SUCCESS", "already has the image «demo-image»", "SHUTOFF",
                   "HIBERNATED", "0.01", "it needs a person's yes", "demo-1 is still there",
                   "demo-1 is gone"):  # fmt: skip
         assert words in re.sub(r"\s*\n", " ", done.stdout), words
-
-
-EMPTY = """
-from mcp.server import MCPServer
-MCPServer("empty").run()
-"""
-MOST_ROUNDS = 12
-
-
-def _first_list(command: list[str], compiled: Path) -> float:
-    """Seconds from the start of a process, compiled before, to its first answer to `tools/list`."""
-    measured = {
-        name: value
-        for name, value in environment().items()
-        if not name.startswith("COVERAGE") and name != "PYTHONDONTWRITEBYTECODE"
-    } | {"PYTHONPYCACHEPREFIX": str(compiled)}
-    frame = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "tools/list",
-        "params": {
-            "_meta": {
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
-        },
-    }
-    begun = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=measured, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(frame) + "\n")
-        process.stdin.flush()
-        answer = json.loads(process.stdout.readline())
-        seconds = time.perf_counter() - begun
-        assert "tools" in answer["result"], answer
-    return seconds
-
-
-def test_the_first_list_comes_within_one_and_a_half_times_that_of_an_empty_server(tmp_path: Path) -> None:
-    """Each side's best of several starts: what a busy machine adds is noise, and it only ever adds."""
-    ours, empty = [*COMMAND, "serve", "--simulator"], [sys.executable, "-c", EMPTY]
-    for command in (ours, empty):
-        _first_list(command, tmp_path)
-    mine, theirs = math.inf, math.inf
-    for _ in range(MOST_ROUNDS):
-        mine = min(mine, _first_list(ours, tmp_path))
-        theirs = min(theirs, _first_list(empty, tmp_path))
-        if mine <= 1.5 * theirs:
-            break
-    assert mine <= 1.5 * theirs, f"{mine:.2f} s, {mine / theirs:.2f} times an empty server's"
