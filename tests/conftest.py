@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from barrack_mcp.api.redact import Redaction
+from tests.support import slow
 from tests.support.answers import CANARY
 from tests.support.running import KEY, STATES
 
@@ -40,12 +41,32 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Run the whole of what is named, slow or not: who names a file or a test wants to know."""
+    slow.watch()
+    named = config.args_source is config.ArgsSource.ARGS and not hasattr(config, "workerinput")
+    if named and config.option.markexpr == slow.DESELECTED:
+        config.option.markexpr = ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow.mark(items)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test after which a key stands in what was printed or logged, down to DEBUG, or in a file of its own."""
+    """Fail a test that starts a process and isn't marked `slow`, and one that leaves a key where it can be read.
+
+    That is: in what was printed or logged, down to DEBUG, or in a file of its own.
+    """
     report = yield
+    if slow.STARTED and report.passed and not item.get_closest_marker("slow"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: starts a process, so it needs `pytest.mark.slow`"
+    slow.STARTED.clear()
     if call.when != "call" or not report.passed or item.nodeid.removeprefix("tests/").startswith(SPILLING):
         return report
     if found := [*_said(report), *_kept(item)]:

@@ -103,6 +103,7 @@ def is_valid(operation: Operation, given_: JsonObject) -> bool:
     return not PRIVATE_KEY.search(text)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("R7")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
 def test_valid_arguments_are_never_rejected_and_of_invalid_ones_nothing_is_sent(

@@ -190,6 +190,7 @@ async def test_of_twenty_at_once_in_one_process_one_redeems(approvals: Approvals
     assert sorted(verdicts) == [Verdict.APPROVED] + [Verdict.NONE] * 19
 
 
+@pytest.mark.slow
 async def test_of_twenty_at_once_in_four_processes_one_redeems(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     async with SqliteStore(path) as store:
@@ -200,6 +201,7 @@ async def test_of_twenty_at_once_in_four_processes_one_redeems(tmp_path: Path) -
         assert [a.status for a in await approvals.recent()] == [Status.USED]
 
 
+@pytest.mark.slow
 async def test_twenty_who_ask_at_once_in_four_processes_share_one_request(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     said = await anyio.to_thread.run_sync(contend, path, "request")

@@ -19,7 +19,7 @@ from barrack_mcp.cli import call
 from barrack_mcp.simulator import create_app
 from tests.support.running import KEY, environment, listening, product
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 

@@ -431,6 +431,7 @@ def test_the_input_schema_is_the_one_that_pydantic_checks_by(operation: Operatio
     assert without_descriptions(INPUTS[operation.tool]) == {"properties": {}, **reference(raw, raw.get("$defs", {}))}
 
 
+@pytest.mark.slow
 def test_describing_all_tools_builds_no_validator() -> None:
     program = """
 from barrack_mcp.catalogue import OPERATIONS, answer_schema, arguments_schema

@@ -28,7 +28,7 @@ from tests.stdio.speaking import modern, process
 from tests.support.running import EVERY_RISK, KEY, environment, listening
 from tests.test_transports import socket_port
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SERVE = [sys.executable, "-m", "barrack_mcp", "serve"]
 WAIT_S = 40.0

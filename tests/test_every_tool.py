@@ -70,6 +70,7 @@ def state_of(barrack: Any) -> Any:
     return json.loads(json.dumps(barrack.state()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_all_63_operations_run_over_stdio_and_each_write_has_the_one_effect_of_the_contract(era: str) -> None:
     app = create_app(now=lambda: 0.0)
@@ -194,6 +195,7 @@ async def test_an_argument_that_is_null_is_as_good_as_left_out(operation: Operat
             assert set(barrack.journal[0]["body"] or {}) == set(good) - set(operation.placeholders)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("G11")
 @pytest.mark.parametrize("era", ERAS)
 async def test_read_only_lists_and_runs_reads_alone(era: str) -> None:

@@ -277,6 +277,7 @@ async def test_what_explains_a_refusal_is_harmless_too(tmp_path: Path) -> None:
         assert_visible(BY_TOOL[tool], structured, text)
 
 
+@pytest.mark.slow
 async def test_hostile_text_that_the_simulator_keeps_comes_back_visible_over_stdio() -> None:
     app = create_app(now=lambda: 0.0)
     script = "#!/bin/sh\n\techo \x1b[2J \u202e \U000e0041 ready\n"

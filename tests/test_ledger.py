@@ -278,6 +278,7 @@ async def test_an_entry_of_another_version_is_told(path: Path) -> None:
             await ledger.held(DIGEST)
 
 
+@pytest.mark.slow
 def test_of_twenty_equal_calls_in_four_processes_one_is_sent(path: Path) -> None:
     processes = [contender(path) for _ in range(4)]
     for started in processes:
@@ -289,6 +290,7 @@ def test_of_twenty_equal_calls_in_four_processes_one_is_sent(path: Path) -> None
         assert started.returncode == 0
 
 
+@pytest.mark.slow
 async def test_what_a_killed_process_sent_counts_as_unknown_at_once(path: Path) -> None:
     started = contender(path)
     tell(started)
@@ -326,6 +328,7 @@ def hear(started: subprocess.Popen[str]) -> str:
     return started.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_a_process_is_gone_only_if_that_is_certain() -> None:
     here = process()
     assert not is_gone(here)

@@ -146,6 +146,7 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", STARTS)
 async def test_what_a_manifest_names_starts_and_lists_the_catalogue(name: str, key_file: Path) -> None:
@@ -153,6 +154,7 @@ async def test_what_a_manifest_names_starts_and_lists_the_catalogue(name: str, k
     await every_tool_and_one_call(local(start.command), given(start, key_file))
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize(("name", "simulator"), [*((name, False) for name in CLIENTS), ("cursor", True)])
 async def test_a_newcomer_installs_does_as_told_and_has_every_tool(

@@ -177,6 +177,7 @@ async def typed(words: list[str], env: Mapping[str, str], stdin: str = "") -> tu
     return done.returncode, done.stdout.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("block", RUN, ids=[block.split("#")[0].strip().splitlines()[0][:60] for block in RUN])
 async def test_every_command_does_what_readme_says(block: str, tmp_path: Path) -> None:
@@ -280,6 +281,7 @@ def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Path) -> None:
     (line,) = re.findall(r"^barrack-mcp (call deploy_instance .*)$", LINES, re.MULTILINE)
@@ -292,6 +294,7 @@ async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Pa
             assert (code, words in said) == (5, True), said
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("line", CLIENT_ROWS, ids=CLIENTS)
 async def test_a_newcomer_types_the_line_and_the_client_has_a_server_that_answers(line: str, tmp_path: Path) -> None:
@@ -307,6 +310,7 @@ async def test_a_newcomer_types_the_line_and_the_client_has_a_server_that_answer
         await _starts(entry, entry["command"], entry["args"], env, home)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 async def test_each_file_among_the_manifests_is_one_that_a_server_starts_from(client: Any, tmp_path: Path) -> None:
@@ -368,6 +372,7 @@ def test_every_error_in_the_table_is_one_that_the_product_can_say() -> None:
 NOBODY = {"BARRACK_API_KEY": KEY, "BARRACK_API_URL": "http://127.0.0.1:9/api"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "settings", "error"),
     [
@@ -407,6 +412,7 @@ def test_a_newcomers_mistake_is_told_as_the_table_has_it(line: str, settings: di
     assert error in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_wrong_key_is_told_as_the_table_has_it(tmp_path: Path) -> None:
     async with newcomer(tmp_path / "home") as env:
@@ -421,6 +427,7 @@ def test_every_promise_that_security_names_is_one() -> None:
     assert named <= {promise.id for promise in PROMISES}
 
 
+@pytest.mark.slow
 def test_the_pictures_of_a_session_show_what_a_session_says(tmp_path: Path) -> None:
     script = CHECKOUT / ".ci" / "session.py"
     if not script.exists():

@@ -199,6 +199,7 @@ except ValueError as error: raise RuntimeError(f"uncaught {KEY}") from error
 """
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S1")
 def test_a_traceback_that_nobody_caught_shows_no_secret() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)

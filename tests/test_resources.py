@@ -637,6 +637,7 @@ async def _reads_all(client: Client) -> None:
     assert (await refused(client, "barrack://nope")).code == MISSING[str(client.protocol_version)]
 
 
+@pytest.mark.slow
 @each_era
 async def test_stdio_serves_resources_prompts_and_completion(era: str) -> None:
     with anyio.fail_after(60):

@@ -241,6 +241,7 @@ def echoing(status: int) -> Starlette:
     return Starlette(routes=[Route("/{path:path}", echo, methods=methods)])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S1")
 @pytest.mark.parametrize(("era", "status"), [("legacy", 200), ("auto", 401)])
 async def test_an_api_that_echoes_the_key_brings_it_into_no_result_no_record_and_no_log(
@@ -277,6 +278,7 @@ async def test_an_api_that_echoes_the_key_brings_it_into_no_result_no_record_and
 # What a caller entrusts to the product
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S4")
 async def test_a_callers_secrets_are_in_no_record_and_no_log_even_if_the_api_repeats_them(tmp_path: Path) -> None:
     script, password, cloud_init = "#!/bin/sh\necho hunter2-script\n", "hunter2-password", "#cloud-config hunter2-init"

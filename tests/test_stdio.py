@@ -21,7 +21,7 @@ from tests.stdio.mutations import answerable, broken, named
 from tests.stdio.speaking import INITIALIZE, Talk, line, modern, process, request
 from tests.support.running import KEY, environment
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SERVE: Final = [sys.executable, "-m", "barrack_mcp", "serve"]
 SOON: Final = 10.0

@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from barrack_mcp.catalogue import OPERATIONS
 from tests.support.running import environment, product
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ERAS = ["legacy", "auto"]
 TOOLS = [operation.tool for operation in OPERATIONS]

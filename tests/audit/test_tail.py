@@ -92,6 +92,7 @@ async def test_it_is_laid_out_for_a_terminal_within_its_width(path: Path) -> Non
         assert said in text
 
 
+@pytest.mark.slow
 async def test_the_layout_is_the_same_whatever_the_environment_says(path: Path) -> None:
     script = (
         "import sys; from barrack_mcp.cli.audit_tail import as_text, tail;"

@@ -186,6 +186,7 @@ async def test_arguments_too_large_for_a_line_give_way_to_their_digest(path: Pat
     assert verify(path).ok
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P2")
 def test_eight_processes_that_write_at_once_make_one_unbroken_chain(path: Path) -> None:
     writers = [
@@ -225,6 +226,7 @@ async def test_tasks_of_one_process_that_write_at_once_make_one_chain(path: Path
     assert (report.lines, report.unfinished) == (80, ())
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P2")
 def test_on_a_full_disk_nothing_is_half_written_and_the_record_goes_on_when_there_is_room(path: Path) -> None:
     refusal = (
@@ -243,6 +245,7 @@ def test_a_full_disk_is_named_and_other_reasons_are_the_systems() -> None:
     assert _why(OSError()).startswith("the system gives no reason; ")
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P2")
 def test_a_record_that_may_not_be_written_refuses_in_one_sentence_and_is_still_read(path: Path) -> None:
     (refusal,) = run(POWERLESS, path)
@@ -321,6 +324,7 @@ def descriptors(path: Path) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P2")
 def test_after_a_kill_the_intent_is_on_the_disk_and_stands_without_an_outcome(path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True) as process:

@@ -155,6 +155,7 @@ async def test_every_mistake_in_the_file_is_told_at_once(tmp_path: Path) -> None
     assert [line.split(": ")[1].rsplit(", ", 1)[1] for line in lines] == ["line 1", "line 3", "line 4"]
 
 
+@pytest.mark.slow
 def test_the_command_line_has_all_four(document: str, tmp_path: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         environ = environment(BARRACK_STATE=str(tmp_path / "s.db"), COLUMNS="200")

@@ -145,6 +145,7 @@ async def questions_as_shipped(folder: Path) -> dict[str, list[str]]:
     return questions
 
 
+@pytest.mark.slow
 @each_way
 async def test_by_data_alone_all_63_operations_work_and_asking_ones_ask_as_they_always_do_and_then_run_once(
     way: str, tmp_path: Path, usual: dict[str, list[str]]
@@ -163,6 +164,7 @@ async def test_by_data_alone_all_63_operations_work_and_asking_ones_ask_as_they_
                 assert len(there.person.questions) == asks, operation.tool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["adopted", "by hand"])
 async def test_a_no_means_no_in_every_dialect(way: str, tmp_path: Path) -> None:
     settings = await WAYS[way](tmp_path)
@@ -176,6 +178,7 @@ async def test_a_no_means_no_in_every_dialect(way: str, tmp_path: Path) -> None:
                 assert asked or operation.risk is Risk.EXPOSE, operation.tool
 
 
+@pytest.mark.slow
 @pytest.mark.promise("N10")
 async def test_as_shipped_every_call_fails_says_what_mends_it_and_takes_no_effect(tmp_path: Path) -> None:
     told = {}

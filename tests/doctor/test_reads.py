@@ -296,6 +296,7 @@ async def test_a_read_that_goes_wrong_at_the_socket_fails_alone(
     assert only_got(app)
 
 
+@pytest.mark.slow
 async def test_reads_that_all_stall_end_with_the_time_and_the_rest_is_not_tried(tmp_path: Path) -> None:
     app = create_app()
     barrack = app.state.barrack

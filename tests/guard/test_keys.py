@@ -74,6 +74,7 @@ def test_white_space_around_an_operators_own_secret_does_not_count(tmp_path: Pat
     assert secret_in(private(tmp_path / "seal.key", f" {GOOD}\r\n".encode())) == GOOD
 
 
+@pytest.mark.slow
 def test_processes_that_make_it_at_once_get_the_same(tmp_path: Path) -> None:
     path = tmp_path / "state" / "seal.key"
     processes = [

@@ -258,6 +258,7 @@ async def test_where_nothing_was_asked_for_the_address_of_another_server_stays(t
     assert (tmp_path / PAGE_ADDRESS).read_text() == "http://127.0.0.1:1"
 
 
+@pytest.mark.slow
 @posix
 async def test_the_browser_opens_a_file_of_the_owners_so_that_no_command_line_holds_the_way_in(
     tmp_path: Path, browsed: Callable[[], list[list[str]]]
@@ -313,6 +314,7 @@ async def test_what_lives_in_memory_leaves_no_address_and_opens_no_browser(
     assert browsed() == []
 
 
+@pytest.mark.slow
 @posix
 async def test_a_browser_that_is_not_there_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -381,6 +383,7 @@ async def test_a_secret_that_others_can_read_is_not_the_pages(tmp_path: Path) ->
                 assert (await browser.get(forged)).status_code != 303
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("kept", [True, False])
 async def test_the_house_shows_its_request_in_the_browser_and_a_taken_port_hinders_no_call(
@@ -424,6 +427,7 @@ async def test_what_lies_in_the_address_s_place_neither_opens_it_to_others_nor_l
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(f"{PAGE_ADDRESS}.")]
 
 
+@pytest.mark.slow
 async def test_a_chat_that_never_answers_keeps_no_call_waiting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as chat, anyio.fail_after(30):
         settings = Settings(

@@ -95,6 +95,7 @@ async def test_a_sealed_answer_is_good_until_its_time_limit_and_where_its_key_is
         assert made.effects == ["create_volume"]
 
 
+@pytest.mark.slow
 @pytest.mark.promise("G8")
 async def test_10_000_mutated_seals_are_none_of_them_accepted() -> None:
     chance = random.Random(8)  # noqa: S311 - the same mutations each time

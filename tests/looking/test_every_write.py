@@ -109,6 +109,7 @@ async def test_at_least_nine_in_ten_are_done_whether_we_look_at_once_or_later() 
     assert done / len(cases) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "writes"), [("reset", WRITES), ("truncate", WRITES), ("stall", WRITES[::5])])
 async def test_it_holds_on_a_real_connection_too(fault: str, writes: list[Operation]) -> None:
     with anyio.fail_after(120):

@@ -55,6 +55,7 @@ def state_of(barrack: Any) -> Any:
     return json.loads(json.dumps(barrack.state()))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("N2")
 @each_write
 async def test_a_write_refused_twice_at_the_socket_has_one_effect(operation: Operation) -> None:
@@ -80,6 +81,7 @@ async def test_a_write_refused_twice_at_the_socket_has_one_effect(operation: Ope
     assert len(barrack.requests) == len(barrack.journal) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["reset", "truncate", "garbage", "status"])
 async def test_no_write_whose_answer_is_lost_after_its_effect_is_sent_again(action: str) -> None:
     app = create_app(now=lambda: 0.0)
@@ -116,6 +118,7 @@ async def test_every_read_whose_connection_breaks_twice_is_answered() -> None:
                 assert len(barrack.requests) == 3, operation.tool
 
 
+@pytest.mark.slow
 @pytest.mark.promise("N4")
 async def test_a_read_that_stalls_twice_is_answered_within_its_time() -> None:
     app = create_app(now=lambda: 0.0)
@@ -208,6 +211,7 @@ async def serving(
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.promise("N7")
 @pytest.mark.parametrize(
     "answer", [silent, mute, dripping, dripping_head, endless, informing, hanging_up], ids=lambda each: each.__name__
@@ -229,6 +233,7 @@ async def test_an_answer_that_never_ends_ends_with_the_time_of_the_call(
     assert took < 1.5 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [LIST, STOP], ids=["read", "write"])
 async def test_time_that_runs_out_while_connecting_means_never_sent(operation: Operation) -> None:
     # a listener whose queue is full leaves connections hanging

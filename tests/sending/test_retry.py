@@ -294,6 +294,7 @@ def test_the_budget_grows_with_calls_up_to_its_reserve() -> None:
     assert budget.spend()
 
 
+@pytest.mark.slow
 async def test_a_stalled_read_gets_a_third_of_the_time_and_leaves_the_rest() -> None:
     answers: list[Behaviour] = []
 

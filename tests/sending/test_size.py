@@ -200,6 +200,7 @@ async def test_half_a_character_from_the_api_does_not_break_what_is_said_of_it()
     assert await client(Answers(lone)).send(LIST, {}) == {"name": "a\ufffd", "pair": "😀"}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("N8")
 def test_no_answer_makes_memory_grow_by_64_mb() -> None:
     run = subprocess.run(

@@ -214,6 +214,7 @@ def running() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_says_nothing_and_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     with running() as (process, port):
@@ -238,6 +239,7 @@ def test_the_fake_can_listen_in_any_thread() -> None:
     assert seen == [200]
 
 
+@pytest.mark.slow
 def test_a_stalled_caller_does_not_keep_serve_from_ending() -> None:
     with running() as (process, port), httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         client.post("/_sim/faults", json=[{"action": "stall"}])

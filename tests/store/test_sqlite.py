@@ -117,6 +117,7 @@ async def test_of_twenty_at_once_in_one_process_one_uses_the_nonce() -> None:
     assert sorted(won) == [False] * 19 + [True]
 
 
+@pytest.mark.slow
 def test_of_twenty_at_once_in_four_processes_that_make_the_file_one_uses_the_nonce(path: Path) -> None:
     processes = [
         subprocess.Popen(
