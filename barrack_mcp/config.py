@@ -126,7 +126,9 @@ class Settings(BaseModel):
         None, description="A TOML file that says where the API differs from what we ship; `contract` shows the result."
     )
     openapi: str | None = Field(
-        None, description="The API's own OpenAPI document, a file or an address; followed wherever it is sure."
+        None,
+        description="The API's own OpenAPI document, a file or an address; followed where an operation bears our id, "
+        "title and group, or path; the rest waits for `contract adopt`.",
     )
     simulator: Switch = Field(default=False, description="The embedded simulator instead of the network.")
     toolsets: Annotated[Words, _known("toolset", _SETS)] = Field(

@@ -38,6 +38,8 @@ async def open_contract(settings: Settings) -> Contract:
         except VendorError as error:
             raise SettingsError(f"BARRACK_OPENAPI: {error}") from None
     contract = Contract(overrides)
+    for tool, words in contract.refused.items():
+        _log.warning("What was said of %s is not followed: it %s.", tool, words)
     contract.trust(remembered(_bytes(settings.state_folder / SEEN_FILE), place(settings, contract)[0], contract))
     return contract
 

@@ -235,7 +235,7 @@ def test_arguments_go_where_the_api_wants_them() -> None:
         '[operations.bulk_delete_startup_scripts]\nmethod = "DELETE"\nsend = "body"\n', *["bulk_delete_startup_scripts"]
     )
     assert bulk.request({"script_ids": ["S"]}) == Sent("DELETE", "/scripts/bulk-delete/", None, {"script_ids": ["S"]})
-    searched = wire('[operations.list_volumes]\nmethod = "POST"\n', "list_volumes")
+    searched = wire('[operations.list_volumes]\nsend = "body"\n', "list_volumes")
     assert searched.request({"page": 2}).body == {"page": 2}
     moved = wire(
         '[operations.attach_volumes]\npath = "/volume/attach/"\n[operations.attach_volumes.fields]\n'

@@ -332,7 +332,7 @@ async def test_what_the_contract_makes_of_a_read_is_respected_and_never_sent_as_
     app = create_app()
     async with listening(app) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY), contract=contract)
-    assert read(report, "list_volumes").sentence == "It is a DELETE, and the doctor sends nothing but GET."
+    assert read(report, "list_volumes").verdict is Verdict.WORKS
     assert "sends none" in read(report, "list_regions").sentence
     assert read(report, "list_gpu_specs").sentence == "It needs region, and no read tells one."
     asked = {each["path"]: each["query"] for each in app.state.barrack.requests}

@@ -91,7 +91,7 @@ def _text(comparison: Comparison) -> str:
         lines += _commented(_operation(tool, comparison.overrides.operations[tool]))
     for match in comparison.matches:
         if not match.sure:
-            lines += ["", *_about(match), "# Not sure. If it is the same, uncomment:"]
+            lines += ["", *_about(match), f"# Not sure: {printable(match.doubt)}. If it is the same, uncomment:"]
             unsure = comparison.unsure.operations.get(match.operation.tool)
             lines += _commented(_operation(match.operation.tool, unsure)) if unsure else ["#   (nothing differs)"]
     missing = [each.tool for each in comparison.differences if each.kind == "missing operation"]
@@ -105,9 +105,8 @@ def _status(overrides: Overrides) -> list[str]:
 
 
 def _about(match: Match) -> list[str]:
-    percent = round(match.confidence * 100)
     title = printable(match.theirs.summary or match.theirs.operation_id or "no title")
-    return [f"# {printable(match.theirs.name)}: {title} ({percent} %, by {match.how})"]
+    return [f"# {printable(match.theirs.name)}: {title} (by {match.how})"]
 
 
 def _commented(lines: list[str]) -> list[str]:

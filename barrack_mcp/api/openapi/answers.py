@@ -10,9 +10,9 @@ from typing import Final
 from barrack_mcp.api.openapi.differences import Kind
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
-from barrack_mcp.api.openapi.names import alike, plain
 from barrack_mcp.api.openapi.requests import Findings, compare_kinds, same_names, same_values, usable
 from barrack_mcp.api.openapi.schemas import Shape
+from barrack_mcp.api.wire.names import alike, plain
 from barrack_mcp.api.wire.overrides import WHOLE_BODY
 from barrack_mcp.api.wire.shape import STATES, JsonValue, request_places, status_kinds
 

@@ -15,6 +15,7 @@ from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.export import SERVER
 from barrack_mcp.api.openapi.matching import Match, matched
 from barrack_mcp.api.openapi.requests import Findings, compare_request, printable
+from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, OperationOverride, Overrides, Slash
 from barrack_mcp.catalogue import BY_TOOL, INFERRED
 
@@ -50,9 +51,14 @@ def compare(document: Document) -> Comparison:
     """Compare a document with our catalogue."""
     ours = our_document()
     theirs = _below_base(document)
-    matches = tuple(matched(ours.operations, theirs))
     slash = _slash(theirs)
+    matches = matched(ours.operations, theirs)
     findings = [_compared(match, slash) for match in matches]
+    _, refused = bounded(Overrides(operations=_collected(matches, findings, sure=True)))
+    matches = [
+        replace(match, doubt=f"it {refused[match.operation.tool]}") if match.operation.tool in refused else match
+        for match in matches
+    ]
     paging = _paging(findings)
     status: dict[str, dict[str, str]] = {}
     for match, found in zip(matches, findings, strict=True):
@@ -76,7 +82,7 @@ def compare(document: Document) -> Comparison:
     ]
     return Comparison(
         document=document,
-        matches=matches,
+        matches=tuple(matches),
         overrides=Overrides(api=api, operations=_collected(matches, findings, sure=True), status=status),
         unsure=Overrides(operations=_collected(matches, findings, sure=False)),
         differences=tuple(differences),
@@ -193,7 +199,6 @@ def _extra(theirs: Sequence[TheirOperation], matches: Sequence[Match]) -> Iterat
 def _told(match: Match, found: Findings) -> list[Difference]:
     if match.sure:
         return found.differences
-    percent = round(match.confidence * 100)
-    todo = f"only {percent} % alike ({match.how}): look, and uncomment what adopt wrote for it if it is the same"
+    todo = f"{match.doubt}: look, and uncomment what adopt wrote for it if it is the same all the same"
     first = Difference(Kind.UNSURE, found.tool, match.ours.name, printable(match.theirs.name), todo)
     return [first, *(replace(difference, mended=False) for difference in found.differences)]

@@ -1,44 +1,43 @@
-"""Which of a document's operations is which of ours: one to one, with how sure we are and why."""
+"""Which of a document's operations is which of ours: sure only where it says so itself; the rest is for a person."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Final
 
 from barrack_mcp.api.openapi.document import TheirOperation
-from barrack_mcp.api.openapi.names import actions, alike, meaning, paired, plain
-from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
+from barrack_mcp.api.wire.bounds import OWNERS, contradiction, place
+from barrack_mcp.api.wire.names import actions, alike, meaning, paired, plain, words
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 
 POSSIBLE: Final = 0.5
-"""From here on two operations may be the same."""
-SURE: Final = 0.75
-"""From here on they are taken to be the same without a person's eye."""
+"""From here on a person is asked whether two operations are the same."""
 
-_CANDIDATES: Final = 12
-_BLOCKED: Final = 0.3
-_WORD: Final = re.compile("[a-z]+")
+_MOST_SHARED: Final = 4
 _GENERATED: Final = re.compile(r"_(?:create|list|retrieve|update|partial_update|destroy)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One of ours and one of theirs that are the same.
+    """One of ours and one of theirs that are, or may be, the same.
 
     Attributes:
         ours: As our own document has it; its operation id is the tool.
         theirs: As the document has it.
-        confidence: From 0 to 1.
+        confidence: 1 where they bear one sign; else how alike they are, from 0.
         how: What they were matched by.
+        doubt: Why a person has to look; empty if it is sure.
     """
 
     ours: TheirOperation
     theirs: TheirOperation
     confidence: float
     how: str
+    doubt: str = ""
 
     @property
     def operation(self) -> Operation:
@@ -48,115 +47,136 @@ class Match:
     @property
     def sure(self) -> bool:
         """Whether it needs no person's eye."""
-        return self.confidence >= SURE
+        return not self.doubt
 
 
 def matched(ours: Sequence[TheirOperation], theirs: Sequence[TheirOperation]) -> list[Match]:
-    """Match two sets of operations so that, over all of them, the likeness is greatest."""
-    scores = [[_likeness(mine, other) for other in theirs] for mine in ours]
-    keep: set[int] = set()
-    for row in scores:
-        best = sorted(range(len(row)), key=lambda column: -row[column][0])[:_CANDIDATES]
-        keep |= {column for column in best if row[column][0] >= POSSIBLE}
-    columns = sorted(keep)
-    if not columns:
-        return []
-    pairs = paired([[row[column][0] for column in columns] for row in scores], POSSIBLE)
-    return [
-        Match(
-            ours[row],
-            theirs[columns[column]],
-            round(scores[row][columns[column]][0], 2),
-            scores[row][columns[column]][1],
-        )
-        for row, column in pairs
-    ]
+    """Match two sets of operations, one to one: by the signs they bear, then, for a person, by likeness."""
+    by_tool = {mine.operation_id: mine for mine in ours}
+    claims: dict[str, list[Match]] = {tool: [] for tool in by_tool}
+    shared = _shared([words(other.operation_id) for other in theirs])
+    plain_ones = []
+    for other in theirs:
+        signs = _signs(other, shared)
+        if not signs:
+            plain_ones.append(other)
+            continue
+        tool = next(iter(signs.values()))
+        how = " and ".join(sign for sign, meant in signs.items() if meant == tool)
+        claims[tool].append(Match(by_tool[tool], other, 1.0, how, _doubt(BY_TOOL[tool], other, signs)))
+    found = {tool: _chosen(some) for tool, some in claims.items() if some}
+    rest = [tool for tool in by_tool if tool not in found]
+    scores = [[_likeness(by_tool[tool], other) for other in plain_ones] for tool in rest]
+    for row, column in paired(scores, POSSIBLE):
+        score = round(scores[row][column], 2)
+        doubt = f"it is only {100 * score:.0f} % alike in names and path"
+        found[rest[row]] = Match(by_tool[rest[row]], plain_ones[column], score, "likeness", doubt)
+    return [found[tool] for tool in by_tool if tool in found]
 
 
-def _likeness(ours: TheirOperation, theirs: TheirOperation) -> tuple[float, str]:
-    """How alike two operations are, and in what."""
+def _signs(theirs: TheirOperation, shared: tuple[int, int]) -> dict[str, str]:
+    """What tells that an operation of theirs is one of ours, each with the tool that it tells."""
+    name, (start, end) = words(theirs.operation_id), shared
+    ids = {name[left : len(name) - right] for left in range(start + 1) for right in range(end + 1)}
+    titles = [(theirs.summary, tag) for tag in theirs.tags] or [(theirs.summary, "")]
+    borne = {
+        "operation id": {tool for each in ids for tool in _ours()[0].get(each, ())},
+        "title and group": {tool for title, tag in titles for tool in _ours()[1].get((plain(title), plain(tag)), ())},
+        "method and path": set(OWNERS.get(place(theirs.method, theirs.path), ())),
+    }
+    found = {}
+    for how, tools in borne.items():
+        # two of ours may share a title, but not its method
+        fitting = tools if len(tools) == 1 else {tool for tool in tools if BY_TOOL[tool].method == theirs.method}
+        if len(fitting) == 1:
+            (found[how],) = fitting
+    return found
+
+
+@cache
+def _ours() -> tuple[Mapping[tuple[str, ...], frozenset[str]], Mapping[tuple[str, str], frozenset[str]]]:
+    """Our tools by the words of their names; and by title and group, or by title alone where there are no groups."""
+    named: dict[tuple[str, ...], frozenset[str]] = {}
+    titled: dict[tuple[str, str], frozenset[str]] = {}
+    for operation in OPERATIONS:
+        named[words(operation.tool)] = frozenset({operation.tool})
+        for group in (operation.group, ""):
+            sign = plain(operation.title), plain(group)
+            titled[sign] = titled.get(sign, frozenset()) | {operation.tool}
+    return named, titled
+
+
+def _shared(ids: Sequence[tuple[str, ...]]) -> tuple[int, int]:
+    """How many words all ids of a document begin and end with, as `v1_…_op`: they tell nothing."""
+    return _alike_to(ids), _alike_to([each[::-1] for each in ids])
+
+
+def _alike_to(ids: Sequence[tuple[str, ...]]) -> int:
+    # what the first and the last of a sorted list begin with, all between begin with
+    first, last = min(ids, default=()), max(ids, default=())
+    differ = (index for index, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return min(next(differ, min(len(first), len(last))), _MOST_SHARED)
+
+
+def _doubt(operation: Operation, theirs: TheirOperation, signs: Mapping[str, str]) -> str:
+    """Why a person has to look although something tells that these are the same; empty if nothing stands against it."""
+    if len(set(signs.values())) > 1:
+        return "; ".join(f"by its {how} it is {tool}" for how, tool in signs.items())
+    if _names_contradict(operation, theirs):
+        return "its name says that something else is done"
+    words_against = contradiction(operation, theirs.method, theirs.path)
+    return f"it {words_against}" if words_against else ""
+
+
+def _chosen(claims: Sequence[Match]) -> Match:
+    """The one of several that bears the most signs; one that is not alone in that is for a person."""
+
+    def rank(match: Match) -> tuple[bool, int, bool]:
+        shipped = place(match.operation.method, match.operation.path)
+        return match.sure, match.how.count(" and "), place(match.theirs.method, match.theirs.path) == shipped
+
+    best, *others = sorted(claims, key=rank, reverse=True)
+    if best.sure and others and rank(others[0]) == rank(best):
+        return replace(best, doubt=f"{others[0].theirs.name} could be it as well")
+    return best
+
+
+def _names_contradict(operation: Operation, theirs: TheirOperation) -> bool:
+    """Whether the names say that different things are done, such as start and stop."""
+    mine = actions(operation.tool) | actions(operation.title)
+    others = actions(_GENERATED.sub("", theirs.operation_id)) | actions(theirs.summary)
+    return bool(mine and others and not mine & others)
+
+
+def _likeness(ours: TheirOperation, theirs: TheirOperation) -> float:
+    """How alike two operations are in names, path and method; 0 if they can't be the same."""
     operation = BY_TOOL[ours.operation_id]
-    if not _may_be(operation, theirs.method):
-        return 0.0, ""
-    place = _path_likeness(ours.path, theirs.path)
-    same_method = ours.method == theirs.method
-    tag = any(plain(mine) == plain(other) for mine in ours.tags for other in theirs.tags)
-    title = plain(ours.summary) == plain(theirs.summary)
-    certain = (
-        (0.97, "tag and summary", tag and title),
-        (0.95, "operation id", plain(ours.operation_id) == plain(theirs.operation_id)),
-        (0.93, "summary", title),
-        (0.9, "operation id", f"_{ours.operation_id}_" in f"_{'_'.join(_WORD.findall(theirs.operation_id.lower()))}_"),
-        (0.9, "path and method", same_method and _normal(ours.path) == _normal(theirs.path)),
-    )
-    for confidence, how, holds in certain:
-        if holds:
-            return confidence + same_method * 0.02 + place * 0.01, how
-    names = _name_likeness(ours, theirs)
-    method = 1.0 if same_method else 0.6 if {ours.method, theirs.method} <= {"PUT", "PATCH"} else 0.3
-    score = 0.5 * names + 0.35 * place + 0.1 * method + 0.05 * tag
-    if _contradict(operation, theirs):
-        return min(score, _BLOCKED), ""
-    return min(score, 0.89), "likeness of names and path"
+    if contradiction(operation, theirs.method, theirs.path) or _names_contradict(operation, theirs):
+        return 0.0
+    way = _path_likeness(ours.path, theirs.path)
+    method = 1.0 if ours.method == theirs.method else 0.6 if {ours.method, theirs.method} <= {"PUT", "PATCH"} else 0.3
+    return 0.5 * _name_likeness(ours, theirs, way) + 0.35 * way + 0.1 * method
 
 
-def _may_be(operation: Operation, method: str) -> bool:
-    """Whether the kind of request fits what the operation does: a read never becomes a deletion."""
-    if operation.reads:
-        return method in ("GET", "POST")
-    if method == "DELETE":
-        return operation.method == "DELETE" or operation.risk in (Risk.DESTROY, Risk.INTERRUPT)
-    return method != "GET"
-
-
-def _name_likeness(ours: TheirOperation, theirs: TheirOperation) -> float:
-    named = _essence(theirs.operation_id, theirs.summary)
-    candidates = [alike(mine, other) for mine in (ours.operation_id, ours.summary) for other in named if other]
-    best = max(candidates, default=_path_likeness(ours.path, theirs.path))
+def _name_likeness(ours: TheirOperation, theirs: TheirOperation, otherwise: float) -> float:
+    named = [name for name in (_GENERATED.sub("", theirs.operation_id), theirs.summary) if name]
+    best = max((alike(mine, name) for mine in (ours.operation_id, ours.summary) for name in named), default=otherwise)
     # «list» and «get» are one action in a name, but only one of them ends in an id
     if ours.method != "GET":
         return best
     return best - 0.25 * (ours.path.rstrip("/").endswith("}") != theirs.path.rstrip("/").endswith("}"))
 
 
-@lru_cache(maxsize=8_192)
-def _essence(operation_id: str, summary: str) -> tuple[str, str]:
-    """What an operation is called, less the ending that a generator adds (`instances_start_create`)."""
-    short = _GENERATED.sub("", operation_id)
-    return (short if actions(short) else operation_id), summary
-
-
-def _contradict(operation: Operation, theirs: TheirOperation) -> bool:
-    """Whether the names say that different things are done, such as start and stop."""
-    mine = actions(operation.tool) | actions(operation.title)
-    last = next((part for part in reversed(theirs.path.split("/")) if part and "{" not in part), "")
-    others = frozenset().union(*(actions(name) for name in _essence(theirs.operation_id, theirs.summary))) | actions(
-        last
-    )
-    return bool(mine and others and not mine & others)
-
-
-@lru_cache(maxsize=16_384)
-def _normal(path: str) -> str:
-    return re.sub(r"\{[^}]*\}", "{}", path).rstrip("/")
-
-
 @lru_cache(maxsize=16_384)
 def _steps(path: str) -> Counter[str]:
     steps: Counter[str] = Counter()
     for part in path.strip("/").split("/"):
-        if part.startswith("{"):
-            steps["{}"] += 1
-        else:
-            steps.update(meaning(part))
+        steps.update(["{}"] if part.startswith("{") else meaning(part))
     return steps
 
 
 @lru_cache(maxsize=65_536)
 def _path_likeness(ours: str, theirs: str) -> float:
-    if _normal(ours) == _normal(theirs):
-        return 1.0
     mine, others = _steps(ours), _steps(theirs)
     total = mine.total() + others.total()
-    shared = (mine & others).total()
-    return 0.9 * 2 * shared / total if total else 0.0
+    return 0.9 * 2 * (mine & others).total() / total if total else 0.0

@@ -13,9 +13,9 @@ from barrack_mcp.api.openapi.differences import Difference, Kind
 from barrack_mcp.api.openapi.document import TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
-from barrack_mcp.api.openapi.names import alike, paired, plain, words
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.checks import fit_for_an_argument
+from barrack_mcp.api.wire.names import alike, paired, plain, words
 from barrack_mcp.api.wire.overrides import Extra, Place
 from barrack_mcp.api.wire.shape import JsonValue, answer_places
 

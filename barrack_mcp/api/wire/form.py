@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.extend import extended
 from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, Extra, OperationOverride, Overrides
@@ -131,10 +132,15 @@ class Contract:
     Args:
         overrides: What is known better.
         seen: Tools that have been seen to work against this API.
+
+    Attributes:
+        overrides: Those that keep within the bounds; no others are ever followed.
+        refused: By tool, why what was said of it is not followed.
+        seen: Tools that have been seen to work.
     """
 
     def __init__(self, overrides: Overrides | None = None, *, seen: Iterable[str] = ()) -> None:
-        self.overrides = overrides if overrides is not None else Overrides()
+        self.overrides, self.refused = bounded(overrides if overrides is not None else Overrides())
         self.seen = frozenset(seen)
         self._wires: dict[str, Wire] = {}
         self._segments = self._fixed_segments() if self.overrides else frozenset()
@@ -185,7 +191,8 @@ class Contract:
         return path.rstrip("/") if self.overrides.api.slash == "never" else path
 
     def _fixed_segments(self) -> frozenset[str]:
-        segments = (part for operation in BY_TOOL.values() for part in self._path(operation).split("/"))
+        paths = [path for operation in BY_TOOL.values() for path in (operation.path, self._path(operation))]
+        segments = (part for path in paths for part in path.split("/"))
         return frozenset(part.casefold() for part in segments if part and "{" not in part)
 
     def _made(self, operation: Operation) -> Wire:

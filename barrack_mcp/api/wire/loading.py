@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final, cast, get_args, get_origin
 
+from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import (
     API,
     MistakeError,
@@ -121,7 +122,10 @@ class _Reading:
                 status[kind] = self._states(path, kind, value)
             else:
                 self._wrong(path, _near(kind, STATES, kind="a kind of thing with states"))
-        return Overrides(api=ApiOverride(**api), operations=operations, status=status)
+        overrides = Overrides(api=ApiOverride(**api), operations=operations, status=status)
+        for tool, words in ({} if self.mistakes else bounded(overrides)[1]).items():
+            self._wrong(("operations", tool, "path" if operations[tool].path else "method"), words)
+        return overrides
 
     def _states(self, path: tuple[str, ...], kind: str, value: Any) -> dict[str, str]:
         states = {}

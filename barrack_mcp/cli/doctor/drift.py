@@ -12,8 +12,8 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.api.body import is_list, presented
-from barrack_mcp.api.openapi.names import alike, paired
 from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.names import alike, paired
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides, merged
 from barrack_mcp.api.wire.shape import JsonValue, model_of
 from barrack_mcp.catalogue import JsonObject, Operation

@@ -88,7 +88,7 @@ def meaning(name: str) -> frozenset[str]:
 @lru_cache(maxsize=65_536)
 def actions(name: str) -> frozenset[str]:
     """What a name says is done: `shut_down`, `stop` and `halt` are one action."""
-    return frozenset(_ACTION[word] for word in words(name) if word in _ACTION)
+    return frozenset(_ACTION[word] for word in (*words(name), plain(name)) if word in _ACTION)
 
 
 def plain(name: str) -> str:
@@ -119,48 +119,19 @@ def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
     return 0.95 * 2 * shared / (len(left) + len(right))
 
 
-def paired(  # noqa: C901 - the method in its usual form
-    scores: Sequence[Sequence[float]], least: float
-) -> list[tuple[int, int]]:
-    """Pair rows with columns so that the sum of the scores is greatest and none is used twice.
+def paired(scores: Sequence[Sequence[float]], least: float) -> list[tuple[int, int]]:
+    """Pair rows with columns, the most alike first; none is used twice.
 
     Args:
-        scores: One row for each thing of ours, one column for each of theirs; rows of the same length.
+        scores: One row for each thing of ours, one column for each of theirs.
         least: A pair below this is none.
 
     Returns:
         Pairs of row and column, by row.
     """
-    columns = len(scores[0]) if scores else 0
-    if not columns:
-        return []
-    # the Hungarian method, with a column for «no partner» for each row
-    rows, width = len(scores), columns + len(scores)
-    cost = [[-(score if score >= least else -1.0) for score in row] + [0.0] * rows for row in scores]
-    over, under = [0.0] * (rows + 1), [0.0] * (width + 1)
-    match = [0] * (width + 1)
-    for row in range(1, rows + 1):
-        match[0], column = row, 0
-        lowest, seen, before = [float("inf")] * (width + 1), [False] * (width + 1), [0] * (width + 1)
-        while match[column]:
-            seen[column] = True
-            at, delta, following = match[column], float("inf"), 0
-            for other in range(1, width + 1):
-                if seen[other]:
-                    continue
-                reduced = cost[at - 1][other - 1] - over[at] - under[other]
-                if reduced < lowest[other]:
-                    lowest[other], before[other] = reduced, column
-                if lowest[other] < delta:
-                    delta, following = lowest[other], other
-            for other in range(width + 1):
-                if seen[other]:
-                    over[match[other]] += delta
-                    under[other] -= delta
-                else:
-                    lowest[other] -= delta
-            column = following
-        while column:
-            match[column], column = match[before[column]], before[column]
-    pairs = [(match[column] - 1, column - 1) for column in range(1, columns + 1) if match[column]]
-    return sorted(pair for pair in pairs if scores[pair[0]][pair[1]] >= least)
+    likely = [(-score, row, column) for row, line in enumerate(scores) for column, score in enumerate(line)]
+    columns: dict[int, int] = {}
+    for score, row, column in sorted(likely):
+        if -score >= least and row not in columns and column not in columns.values():
+            columns[row] = column
+    return sorted(columns.items())

@@ -1,0 +1,127 @@
+"""What no override and no document may do: make a read change something, or give an operation another one's place.
+
+Spelling is data; what an operation does is not. So whatever says where an operation is, a file by hand or the vendor's
+own document, however sure, is held to these bounds before anything is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from barrack_mcp.api.wire.names import actions
+from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
+from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
+
+_PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
+
+
+class Place(NamedTuple):
+    """Where a request goes, less how it is spelled: no slash at its end, no names of placeholders, no escapes."""
+
+    method: str
+    path: str
+
+
+def place(method: str, path: str) -> Place:
+    """Where a request with this method and path goes."""
+    return Place(method, _PLACEHOLDER.sub("{}", unquote(path)).rstrip("/").casefold())
+
+
+def places(operation: Operation) -> tuple[Place, ...]:
+    """Where an operation goes as we ship it, and where else it may."""
+    return place(operation.method, operation.path), *(place(each.method, each.path) for each in operation.alternates)
+
+
+def _owners() -> Mapping[Place, tuple[str, ...]]:
+    owners: dict[Place, tuple[str, ...]] = {}
+    for tool, operation in BY_TOOL.items():
+        for there in places(operation):
+            owners[there] = (*owners.get(there, ()), tool)
+    return MappingProxyType(owners)
+
+
+OWNERS: Final = _owners()
+"""Whose place is whose, by the catalogue."""
+
+
+def bounded(overrides: Overrides) -> tuple[Overrides, Mapping[str, str]]:
+    """Leave out the overrides of every operation that would do another thing by them.
+
+    Returns:
+        The others, and why each of those was left out, by tool, as the end of a sentence.
+    """
+    refused: dict[str, str] = {}
+    kept = dict(overrides.operations)
+    # an operation that falls back to where we ship it may meet one that was there by leave of its absence
+    while more := _out_of_bounds(kept):
+        refused |= more
+        kept = {tool: override for tool, override in kept.items() if tool not in more}
+    return replace(overrides, operations=kept) if refused else overrides, refused
+
+
+def _out_of_bounds(overrides: Mapping[str, OperationOverride]) -> dict[str, str]:
+    at: dict[Place, list[str]] = {}
+    for tool, operation in BY_TOOL.items():
+        at.setdefault(place(*_sent(operation, overrides.get(tool))), []).append(tool)
+    found = {}
+    for tool, override in overrides.items():
+        operation = BY_TOOL[tool]
+        if override.method is None and override.path is None:
+            continue
+        method, path = _sent(operation, override)
+        there = place(method, path)
+        others = [other for other in at[there] if other != tool]
+        owners = OWNERS.get(there, (tool,))
+        # only a read may move in where another read has moved out
+        if tool not in owners and not (operation.reads and BY_TOOL[owners[0]].reads):
+            others.append(owners[0])
+        if others:
+            found[tool] = f"would go where {others[0]} goes"
+        elif words := contradiction(operation, method, path):
+            found[tool] = words
+        elif not operation.reads and (last := _open_end(operation, override)):
+            found[tool] = f"would let {{{last}}} at the path's end choose what is done"
+    return found
+
+
+def _sent(operation: Operation, override: OperationOverride | None) -> tuple[str, str]:
+    """Method and path, with the constants in it filled in."""
+    if override is None:
+        return operation.method, operation.path
+    path = override.path or operation.path
+    for name, value in override.constants.items():
+        path = path.replace(f"{{{name}}}", str(value))
+    return override.method or operation.method, path
+
+
+def contradiction(operation: Operation, method: str, path: str) -> str:
+    """Why a method or a path can't be an operation's, by what they say is done; empty if they can."""
+    allowed = _methods(operation)
+    if method not in allowed:
+        does = "reads" if operation.reads else "changes something"
+        return f"can't be asked with {method}: it {does}, which takes {' or '.join(allowed)}"
+    last = next((part for part in reversed(unquote(path).split("/")) if part and "{" not in part), "")
+    mine = actions(operation.tool) | actions(operation.title)
+    if (there := actions(last)) and not there & mine:
+        return "can't be asked at a path that ends in a word for doing something else"
+    return ""
+
+
+def _methods(operation: Operation) -> tuple[str, ...]:
+    """The methods that fit what an operation does, the one we ship first."""
+    if operation.reads:
+        return tuple({operation.method: None, "GET": None})
+    takes_away = operation.risk in (Risk.DESTROY, Risk.INTERRUPT)
+    return tuple(dict.fromkeys((operation.method, "POST", "PUT", "PATCH", *(["DELETE"] if takes_away else []))))
+
+
+def _open_end(operation: Operation, override: OperationOverride) -> str:
+    """The argument at a path's end that is none of ours and no constant; empty if there is none."""
+    names = _PLACEHOLDER.findall((override.path or "").rstrip("/").rpartition("/")[2])
+    known = {*operation.arguments.model_fields, *override.constants}
+    return next((name for name in names if name not in known), "")
