@@ -17,10 +17,11 @@ from barrack_mcp.account.reading import reader
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.kinds import BY_ARGUMENT, KINDS
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError
-from barrack_mcp.dispatch.names import ID_SHAPE, MAX_PAGES, SHELVES, NotFoundError, near, resolved
+from barrack_mcp.dispatch.names import ID_SHAPE, Names, NotFoundError
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
@@ -116,6 +117,11 @@ async def desk(scenario: str = "small") -> AsyncIterator[Desk]:
         yield Desk(made, app.state.barrack)
 
 
+def lister(argument: str) -> Operation:
+    """What lists the things that an argument names."""
+    return BY_TOOL[BY_ARGUMENT[argument.removesuffix("s")].list_tool]
+
+
 def first(value: Any) -> str:
     return str(value[0] if isinstance(value, list) else value)
 
@@ -125,10 +131,10 @@ def as_given(like: Any, value: str) -> Any:
 
 
 def test_every_argument_that_names_a_thing_but_a_rule_has_its_list() -> None:
-    assert {name.removesuffix("s") for _, name in NAMED} == set(SHELVES)
-    for shelf in SHELVES.values():
-        assert shelf.listed.reads
-        assert shelf.listed.paged
+    assert {name.removesuffix("s") for _, name in NAMED} == set(BY_ARGUMENT)
+    for kind in KINDS:
+        assert BY_TOOL[kind.list_tool].reads
+        assert BY_TOOL[kind.list_tool].paged
 
 
 @each_name
@@ -149,8 +155,7 @@ async def test_a_name_has_the_effect_of_the_id_for_one_more_read_and_an_id_for_n
         effects = [(each["operation"], each["path"], each["body"]) for each in plain.barrack.journal]
         assert [(each["operation"], each["path"], each["body"]) for each in named.barrack.journal] == effects
         assert len(effects) == (0 if operation.reads or by_id.is_error else 1)
-        shelf = SHELVES[argument.removesuffix("s")]
-        assert named.sent[0] == ("GET", shelf.listed.path)
+        assert named.sent[0] == ("GET", lister(argument).path)
         assert named.sent[1:] == plain.sent
 
 
@@ -174,7 +179,7 @@ async def test_a_name_that_two_things_have_is_refused_with_both_ids(operation: O
         assert other in answer.text
         assert answer.text.startswith(argument)
         assert list(made.barrack.journal) == []
-        assert made.sent == [("GET", SHELVES[argument.removesuffix("s")].listed.path)]
+        assert made.sent == [("GET", lister(argument).path)]
 
 
 @each_name
@@ -232,7 +237,7 @@ async def test_an_id_among_the_rows_wins_over_another_things_name() -> None:
         return {"volumes": rows, "total": 2}
 
     for given, meant in (("data", "data"), ("v2", "v2"), ("v1", "data")):
-        assert await resolved(BY_TOOL["delete_volume"], {"volume_id": given}, read=read) == {"volume_id": meant}
+        assert await Names(read).resolve(BY_TOOL["delete_volume"], {"volume_id": given}) == {"volume_id": meant}
 
 
 async def test_several_lists_are_read_once_each_and_arrays_may_be_json_text() -> None:
@@ -240,19 +245,15 @@ async def test_several_lists_are_read_once_each_and_arrays_may_be_json_text() ->
         volumes = made.things("volume_ids")
         one, other = list(volumes)[:2]
         volumes[one].name = "vol"
-        ids = await resolved(
-            BY_TOOL["attach_volumes"],
-            {"instance_id": "train-1", "volume_ids": jsonlib.dumps(["vol", other])},
-            read=reader(made.dispatcher.client),
+        ids = await Names(reader(made.dispatcher.client)).resolve(
+            BY_TOOL["attach_volumes"], {"instance_id": "train-1", "volume_ids": jsonlib.dumps(["vol", other])}
         )
         assert ids["volume_ids"] == [one, other]
         assert ID_SHAPE.fullmatch(ids["instance_id"])
         assert [path for _, path in made.sent] == ["/instances/", "/volumes/"]
         with pytest.raises(BadArgumentsError, match="volume_ids"):
-            await resolved(
-                BY_TOOL["attach_volumes"],
-                {"instance_id": "train-1", "volume_ids": ["vol", "vol"]},
-                read=reader(made.dispatcher.client),
+            await Names(reader(made.dispatcher.client)).resolve(
+                BY_TOOL["attach_volumes"], {"instance_id": "train-1", "volume_ids": ["vol", "vol"]}
             )
         assert len(made.sent) == 2
         answer = await made.call("attach_volumes", {"instance_id": "train-1", "volume_ids": ["vol", one]})
@@ -297,23 +298,39 @@ async def test_names_from_the_api_are_shown_escaped_and_short(hostile: str) -> N
         assert list(made.barrack.journal) == []
 
 
-async def test_in_a_large_account_the_look_is_bounded_and_changes_nothing_that_it_is_not_sure_of() -> None:
+async def test_in_a_large_account_a_name_is_found_wherever_it_stands_and_a_wrong_one_is_known_to_be_wrong() -> None:
     async with desk("large") as made:
-        seen = await made.call("get_instance", {"instance_id": "worker-0450"})
-        assert not seen.is_error
-        lists = [path for _, path in made.sent if path == "/instances/"]
-        assert len(lists) == MAX_PAGES
-        for name, words in (("worker-0450", "another may have it"), ("worker 1999", "none of the first 500")):
+        for name in ("worker-0001", "worker-1050", "worker-2000"):
             made.barrack.requests.clear()
-            answer = await made.call("stop_instance", {"instance_id": name})
-            assert answer.structured["outcome"] == "refused"
-            assert words in answer.text
-            assert len(made.sent) == MAX_PAGES
-        made.barrack.requests.clear()
-        missing = await made.call("get_instance", {"instance_id": "worker-1999"})
-        assert "HTTP 404" in missing.text
-        assert len(made.sent) == 2 * MAX_PAGES + 1
+            seen = await made.call("get_instance", {"instance_id": name})
+            assert seen.structured["instance"]["vm_name"] == name
+            assert [path for _, path in made.sent].count("/instances/") == 20
+        wrong = await made.call("stop_instance", {"instance_id": "worker-2001"})
+        assert "no instance has this id or name; did you mean «worker-" in wrong.text
         assert list(made.barrack.journal) == []
+
+
+async def test_where_the_time_is_up_before_a_list_is_read_to_its_end_that_is_said_and_nothing_else_offered() -> None:
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        assert tool == "list_instances"
+        first = 1 + (arguments["page"] - 1) * 100
+        if first > 500:
+            await anyio.sleep_forever()
+        await anyio.lowlevel.checkpoint()
+        rows = [{"instance_id": f"BRK-{at}D", "vm_name": f"worker {at}"} for at in range(first, first + 100)]
+        return {"instances": rows, "total": 2_000}
+
+    names = Names(read, seconds=0.05)
+    with pytest.raises(NotFoundError, match=r"in the time there is \(read 500 of 2,000\)") as missed:
+        await names.resolve(BY_TOOL["stop_instance"], {"instance_id": "worker 1999"})
+    assert "did you mean" not in str(missed.value)
+    with pytest.raises(NotFoundError, match=r"read 500 of 2,000.*another may have it"):
+        await names.resolve(BY_TOOL["stop_instance"], {"instance_id": "worker 450"})
+    found = await names.resolve(BY_TOOL["get_instance"], {"instance_id": "worker 450"})
+    assert found == {"instance_id": "BRK-450D"}
+    told = await names.suggest(BY_TOOL["get_instance"], {"instance_id": "worker-1999"})
+    assert "read 500 of 2,000" in told
+    assert "did you mean" not in told
 
 
 async def test_a_list_that_cannot_be_read_stops_a_name_but_not_what_may_be_an_id() -> None:
@@ -341,12 +358,12 @@ async def test_a_list_without_a_total_is_whole_only_if_it_is_short() -> None:
     few, many = (Answers(json({"instances": part}), instances=json({"instances": part})) for part in (rows[:3], rows))
     for answers, sure in ((few, True), (many, False)):
         read = reader(dispatcher(answers).client)
-        assert (await resolved(BY_TOOL["get_instance"], {"instance_id": "w 2"}, read=read))["instance_id"] == "BRK-2D"
+        assert (await Names(read).resolve(BY_TOOL["get_instance"], {"instance_id": "w 2"}))["instance_id"] == "BRK-2D"
         if sure:
-            assert await resolved(BY_TOOL["stop_instance"], {"instance_id": "w 2"}, read=read)
+            assert await Names(read).resolve(BY_TOOL["stop_instance"], {"instance_id": "w 2"})
             continue
         with pytest.raises(NotFoundError, match="another may have it"):
-            await resolved(BY_TOOL["stop_instance"], {"instance_id": "w 2"}, read=read)
+            await Names(read).resolve(BY_TOOL["stop_instance"], {"instance_id": "w 2"})
 
 
 async def test_an_api_that_gives_short_pages_is_read_to_its_end() -> None:
@@ -361,7 +378,7 @@ async def test_an_api_that_gives_short_pages_is_read_to_its_end() -> None:
         return {"volumes": rows if page < 4 else [], "total": 7, "limit": size}
 
     with pytest.raises(NotFoundError, match="another may have it"):
-        await resolved(BY_TOOL["delete_volume"], {"volume_id": "v 5"}, read=read)
+        await Names(read).resolve(BY_TOOL["delete_volume"], {"volume_id": "v 5"})
     assert pages == [1, 2, 3, 4]
 
 
@@ -371,9 +388,9 @@ async def test_a_look_that_takes_too_long_counts_as_unread() -> None:
         raise AssertionError
 
     with anyio.fail_after(20), pytest.raises(NotFoundError, match="too long"):
-        await resolved(BY_TOOL["delete_volume"], {"volume_id": "v 5"}, read=read, seconds=0)
+        await Names(read, seconds=0).resolve(BY_TOOL["delete_volume"], {"volume_id": "v 5"})
     with anyio.fail_after(20):
-        assert await near(BY_TOOL["delete_volume"], {"volume_id": "BRK-1V"}, read, seconds=0) == ""
+        assert await Names(read, seconds=0).suggest(BY_TOOL["delete_volume"], {"volume_id": "BRK-1V"}) == ""
 
 
 async def test_of_many_wrong_names_a_few_are_told() -> None:
@@ -384,13 +401,13 @@ async def test_of_many_wrong_names_a_few_are_told() -> None:
         assert "35 more" in answer.text
         assert len(answer.text) < 1_000
         assert len(made.sent) == 1
-        told = await near(
-            BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": ["install", *many]}, reader(made.dispatcher.client)
+        told = await Names(reader(made.dispatcher.client)).suggest(
+            BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": ["install", *many]}
         )
         assert told.startswith("script_ids.0: did you mean «install-docker»")
         unlike = [f"install-docke{at}" for at in range(9)]
-        told = await near(
-            BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": unlike}, reader(made.dispatcher.client)
+        told = await Names(reader(made.dispatcher.client)).suggest(
+            BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": unlike}
         )
         assert told.count("did you mean") == 5
 
@@ -400,7 +417,7 @@ async def test_after_a_404_an_unreadable_list_adds_nothing() -> None:
         await anyio.lowlevel.checkpoint()
         raise ApiError(Failure.BROKEN, "Boom")
 
-    assert await near(BY_TOOL["get_volume"], {"volume_id": "BRK-1V", "other": "x"}, read) == ""
+    assert await Names(read).suggest(BY_TOOL["get_volume"], {"volume_id": "BRK-1V", "other": "x"}) == ""
 
 
 async def test_without_a_key_a_name_is_answered_like_everything_else() -> None:
@@ -470,5 +487,5 @@ async def test_for_an_id_only_an_id_of_the_same_kind_but_for_two_characters_is_s
         return {"volumes": rows, "total": 2}
 
     for given, hint in (("BRK-103482V", True), ("BRK-103429V", True), ("BRK-103428S", False), ("BRK-103999V", False)):
-        told = await near(BY_TOOL["delete_volume"], {"volume_id": given}, read)
+        told = await Names(read).suggest(BY_TOOL["delete_volume"], {"volume_id": given})
         assert told == ("volume_id: did you mean «evening-data» (BRK-103428V)?" if hint else "")

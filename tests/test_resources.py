@@ -20,14 +20,15 @@ from pydantic import SecretStr
 
 from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
+from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.resources import handlers
+from barrack_mcp.server.resources.addresses import template
 from barrack_mcp.server.resources.completion import SOURCES
 from barrack_mcp.server.resources.reading import Reads
-from barrack_mcp.server.resources.things import THINGS
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from tests.support.answers import CANARY, Answers, Clock, dispatcher, in_turn
@@ -201,21 +202,23 @@ def test_each_kind_of_thing_is_read_by_its_own_tool_and_listed_by_its_own() -> N
         for operation in OPERATIONS
         if operation.reads and operation.path.endswith("_id}/") and operation.path.count("/") == 3
     }
-    assert {thing.read.tool for thing in THINGS} == gets
-    assert all(thing.listed.tool.startswith("list_") and thing.listed.paged for thing in THINGS)
+    assert {kind.get_tool for kind in KINDS} == gets
+    assert all(BY_TOOL[kind.list_tool].paged for kind in KINDS)
+    assert all(kind.arguments[0] == BY_TOOL[kind.get_tool].placeholders[0] for kind in KINDS)
+    assert [kind.get_tool for kind in KINDS] == [tool for tool in BY_TOOL if tool in gets]
 
 
 @each_era
 async def test_a_thing_reads_as_its_tool_answers(era: str) -> None:
     async with simulated(era) as (client, barrack, _):
-        for thing in THINGS:
-            listed = await client.call_tool(thing.listed.tool, {})
+        for kind in KINDS:
+            listed = await client.call_tool(kind.list_tool, {})
             assert listed.structured_content is not None
-            row = listed.structured_content[thing.listed.result or ""][0]
-            thing_id = row.get(thing.id_argument) or row["id"]
-            told = await client.call_tool(thing.read.tool, {thing.id_argument: thing_id})
+            row = listed.structured_content[BY_TOOL[kind.list_tool].result or ""][0]
+            thing_id = row.get(kind.arguments[0]) or row["id"]
+            told = await client.call_tool(kind.get_tool, {kind.arguments[0]: thing_id})
             assert told.structured_content is not None
-            read = await page(client, f"barrack://{thing.name}/{thing_id}")
+            read = await page(client, template(kind).replace(f"{{{kind.arguments[0]}}}", thing_id))
             assert less_ids(read) == less_ids(told.structured_content)
         assert {request["method"] for request in barrack.requests} == {"GET"}
 
@@ -394,7 +397,7 @@ async def test_nothing_but_reads_goes_this_way() -> None:
                 with pytest.raises(UnknownToolError):
                     await reads.answer(operation.tool, {})
                 with pytest.raises(UnknownToolError):
-                    await reads.quietly(operation, {})
+                    await reads.quietly(operation.tool, {})
         assert not barrack.requests
 
 
@@ -544,7 +547,7 @@ async def test_an_api_that_does_not_answer_leaves_nothing_to_choose_from_and_is_
 
 async def test_a_list_that_is_cut_short_says_that_there_is_more() -> None:
     rows = [{"instance_id": f"BRK-{n}D", "vm_name": "x" * 2_500} for n in range(50)]
-    api = Answers(answer({"instances": rows, "total": 50}))
+    api = Answers(answer({"instances": rows}))
     async with Client(create_server(dispatcher(api))) as client:
         found = await completed(client, TEMPLATES[0], "")
     assert 0 < len(found.values) < 50

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
-from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.desk import Sheet, Single
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import text
 from barrack_mcp.api.text import inline
 from barrack_mcp.catalogue import JsonObject

@@ -1,9 +1,10 @@
-"""The kinds of things that an account holds: their words, and where their rows keep what matters."""
+"""The kinds of things that an account holds: how they are named, read and called, and which of their fields matter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 _RULE: Final = (
@@ -17,24 +18,48 @@ _RULE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of thing: its words, and where its rows keep what matters."""
+    """A kind of thing.
+
+    Attributes:
+        type: Its one word in a plan.
+        words: The same for people.
+        page: Several of them, as in the address of a resource.
+        arguments: Those that name one such thing, its own in a path first; one that names several ends in `s`.
+        list_tool: The tool that lists them.
+        get_tool: The tool that shows one.
+        ids: The fields of a row that may hold the id, best first.
+        names: The same for the name.
+        facts: Fields that a person agrees to, each with the parts of it that count; none given, all of it does.
+    """
 
     type: str
     words: str
+    page: str
+    arguments: tuple[str, ...]
+    list_tool: str
+    get_tool: str
     ids: tuple[str, ...]
     names: tuple[str, ...]
     facts: Mapping[str, tuple[str, ...]]
-    """Fields that a person agrees to, each with the parts of it that count; none given, all of it does."""
+
+    @property
+    def plural(self) -> str:
+        """Several of them, in words."""
+        return f"{self.words}s"
 
 
 INSTANCE: Final = Kind(
-    "instance",
-    "instance",
-    ("instance_id", "id"),
-    ("vm_name", "name"),
-    {
+    type="instance",
+    words="instance",
+    page="instances",
+    arguments=("instance_id",),
+    list_tool="list_instances",
+    get_tool="get_instance",
+    ids=("instance_id", "id"),
+    names=("vm_name", "name"),
+    facts={
         "status": (),
         "gpu_type": (),
         "gpu_count": (),
@@ -47,44 +72,85 @@ INSTANCE: Final = Kind(
     },
 )
 
+KEY: Final = Kind(
+    type="ssh_key",
+    words="SSH key",
+    page="ssh-keys",
+    arguments=("key_id", "ssh_key_id"),
+    list_tool="list_ssh_keys",
+    get_tool="get_ssh_key",
+    ids=("id",),
+    names=("name",),
+    facts=dict.fromkeys(("public_key", "fingerprint"), ()),
+)
 
 VOLUME: Final = Kind(
-    "volume",
-    "volume",
-    ("volume_id", "id"),
-    ("volume_name", "name"),
-    dict.fromkeys(("status", "size_gb", "volume_type", "tier", "region", "bootable", "instance_id"), ()),
+    type="volume",
+    words="volume",
+    page="volumes",
+    arguments=("volume_id",),
+    list_tool="list_volumes",
+    get_tool="get_volume",
+    ids=("volume_id", "id"),
+    names=("volume_name", "name"),
+    facts=dict.fromkeys(("status", "size_gb", "volume_type", "tier", "region", "bootable", "instance_id"), ()),
 )
 
+SCRIPT: Final = Kind(
+    type="script",
+    words="startup script",
+    page="startup-scripts",
+    arguments=("script_id", "startup_script_id"),
+    list_tool="list_startup_scripts",
+    get_tool="get_startup_script",
+    ids=("id", "script_id"),
+    names=("name",),
+    facts={"script": ()},
+)
 
 SNAPSHOT: Final = Kind(
-    "snapshot",
-    "snapshot",
-    ("snapshot_id", "id"),
-    ("snapshot_name", "name"),
-    dict.fromkeys(("status", "size_gb", "region", "tier", "instance_id", "has_image", "image_id"), ()),
+    type="snapshot",
+    words="snapshot",
+    page="snapshots",
+    arguments=("snapshot_id",),
+    list_tool="list_snapshots",
+    get_tool="get_snapshot",
+    ids=("snapshot_id", "id"),
+    names=("snapshot_name", "name"),
+    facts=dict.fromkeys(("status", "size_gb", "region", "tier", "instance_id", "has_image", "image_id"), ()),
 )
-
 
 IMAGE: Final = Kind(
-    "image",
-    "custom image",
-    ("image_id", "id"),
-    ("name",),
-    dict.fromkeys(("status", "size", "region", "snapshot_id"), ()),
+    type="image",
+    words="custom image",
+    # OS images have no page each, so the plain word is free
+    page="images",
+    arguments=("image_id",),
+    list_tool="list_custom_images",
+    get_tool="get_custom_image",
+    ids=("image_id", "id"),
+    names=("name",),
+    facts=dict.fromkeys(("status", "size", "region", "snapshot_id"), ()),
 )
-
 
 FIREWALL: Final = Kind(
-    "firewall",
-    "firewall",
-    ("id", "firewall_id"),
-    ("name",),
-    {"status": (), "region": (), "rules": _RULE},
+    type="firewall",
+    words="firewall",
+    page="firewalls",
+    arguments=("firewall_id",),
+    list_tool="list_firewalls",
+    get_tool="get_firewall",
+    ids=("id", "firewall_id"),
+    names=("name",),
+    facts={"status": (), "region": (), "rules": _RULE},
 )
 
+KINDS: Final = (INSTANCE, KEY, VOLUME, SCRIPT, SNAPSHOT, IMAGE, FIREWALL)
+"""All of them, in the catalogue's order. Rules have no names and no tools of their own, so they are no kind."""
 
-KEY: Final = Kind("ssh_key", "SSH key", ("id",), ("name",), dict.fromkeys(("public_key", "fingerprint"), ()))
+BY_ARGUMENT: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind in KINDS for name in kind.arguments})
 
 
-SCRIPT: Final = Kind("script", "startup script", ("id", "script_id"), ("name",), {"script": ()})
+def kind_named_by(argument: str) -> Kind | None:
+    """Answer the kind of thing that an argument names, be it one or several; None if it names none."""
+    return BY_ARGUMENT.get(argument.removesuffix("s"))

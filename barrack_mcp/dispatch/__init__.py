@@ -26,7 +26,7 @@ from barrack_mcp.dispatch.answers.filters import unmatched
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.shown import shown, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
-from barrack_mcp.dispatch.names import NotFoundError, near, resolved
+from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
 from barrack_mcp.guard.ask import Asked
@@ -79,8 +79,7 @@ class Dispatcher:
         if operation is None:
             raise UnknownToolError(tool)
         try:
-            named = await resolved(operation, arguments, read=reader(self.client))
-            values = validated(operation, named)
+            values = validated(operation, await Names(reader(self.client)).resolve(operation, arguments))
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
         except NotFoundError as error:
@@ -200,7 +199,7 @@ class Dispatcher:
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
         if error.status == HTTPStatus.NOT_FOUND:
-            parts.append(await near(operation, values, reader(self.client)))
+            parts.append(await Names(reader(self.client)).suggest(operation, values))
         parts.append(advice.next_step(operation, error))
         return " ".join(part for part in parts if part)
 

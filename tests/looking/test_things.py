@@ -9,7 +9,6 @@ import pytest
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.dispatch.writes.look import LOOKS_AT, look, note
-from barrack_mcp.dispatch.writes.view import MAX_PAGES, PAGE
 from tests.looking.scripted import DOWN, GONE, ID, SENT_AT, Script, judged, vm
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +126,7 @@ async def test_where_not_all_were_read_before_it_also_has_to_be_young_by_the_api
     assert (looked.outcome == "done") is done, looked.sentence
 
 
-async def test_a_long_list_is_read_from_its_new_end_and_no_further_than_needed() -> None:
+async def test_a_long_list_is_read_at_both_ends() -> None:
     rows = [volume(str(number), volume_name=f"v-{number}") for number in range(900)]
 
     def paged(arguments: JsonObject) -> JsonObject:
@@ -142,8 +141,8 @@ async def test_a_long_list_is_read_from_its_new_end_and_no_further_than_needed()
     rows.append(volume("900", created_at="1970-01-01T00:16:41Z"))
     looked = await look(create, NEW, before=before, sent_at=SENT_AT, read=script, now=lambda: 1_002)
     assert looked.outcome == "done"
-    assert [arguments["page"] for tool, arguments in script.reads if tool == "list_volumes"] == [1, 1, 10]
-    assert script.reads[0][1] == {"region": "CANADA-1", "tier": "legacy", "page": 1, "limit": PAGE}
+    assert [arguments["page"] for tool, arguments in script.reads if tool == "list_volumes"] == [1, 1, 7, 8, 9, 10]
+    assert script.reads[0][1] == {"region": "CANADA-1", "tier": "legacy", "page": 1, "limit": 100}
 
 
 async def test_a_list_that_tells_no_total_is_whole_when_its_page_is_not_full() -> None:
@@ -242,5 +241,4 @@ async def test_no_more_than_five_pages_are_read_in_one_look() -> None:
         return None
 
     await look(create, {"name": "x"}, before=before, sent_at=0, read=script, sleep=sleep)
-    assert [arguments["page"] for _, arguments in script.reads] == [1, 20, 19, 18, 17] * len(LOOKS_AT)
-    assert MAX_PAGES == 5
+    assert [arguments["page"] for _, arguments in script.reads] == [1, 17, 18, 19, 20] * len(LOOKS_AT)

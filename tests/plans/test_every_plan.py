@@ -250,7 +250,7 @@ async def test_long_lists_are_read_page_by_page_and_said_to_be_longer() -> None:
         arguments = {"name": "n", "tier": "legacy", "region": "US-1", "volume_type": "SSD", "size_gb": 100}
         planned = await asked.plan_exactly("create_volume", arguments)
         pages = [arguments["page"] for tool, arguments in asked.reads if tool == "list_instances"]
-        assert pages == [1, 2, 3, 4, 5]
+        assert pages == [1, 17, 18, 19, 20]
         assert planned.hourly_now is None
         assert planned.runway_hours_after is None
         assert "at least" in words(planned)

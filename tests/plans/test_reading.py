@@ -7,7 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from barrack_mcp.account.reading import Desk, Listing
+from barrack_mcp.account.desk import Desk
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.text import INLINE_LONGEST, inline, is_plain
 from barrack_mcp.catalogue import JsonObject
@@ -47,15 +48,15 @@ async def listing(pages: Pages) -> tuple[Listing, list[str]]:
         (Pages(0), 0, True, 1),
         (Pages(99), 99, True, 1),
         (Pages(250), 250, True, 3),
-        (Pages(501), 500, False, 5),
+        (Pages(501), 401, False, 5),
         (Pages(70, most=20), 70, True, 4),
-        (Pages(101, most=20), 100, False, 5),
+        (Pages(101, most=20), 81, False, 5),
         (Pages(10, tells=False), 10, True, 1),
         (Pages(100, tells=False), 100, False, 1),
         (Pages(250, broken=2), 150, False, 3),
     ],
 )
-async def test_a_list_is_read_page_by_page_as_far_as_five(
+async def test_a_list_is_read_page_by_page_its_first_and_last_five_at_most(
     pages: Pages, rows: int, *, complete: bool, asked: int
 ) -> None:
     found, unread = await listing(pages)

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 import anyio
 
+from barrack_mcp.account.things import text
 from barrack_mcp.api.errors import error_from
 from barrack_mcp.api.probe import AT_ONCE, Form, Heard, Probe, Trouble
 from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.form import Contract, WireError
 from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.kinds import KINDS, kind_named_by
 from barrack_mcp.cli.doctor.drift import Fit, fit, one, rows
 from barrack_mcp.cli.doctor.elsewhere import How, Place, places, pointed_at
 from barrack_mcp.cli.doctor.report import Read, Verdict
@@ -23,17 +25,6 @@ READS: Final = tuple(operation for operation in OPERATIONS if operation.reads)
 LEAST_S: Final = 0.3
 """A read that has less time than this isn't begun."""
 MOST_S: Final = 4.0
-
-_IDS: Final = {
-    "instance_id": "list_instances",
-    "key_id": "list_ssh_keys",
-    "volume_id": "list_volumes",
-    "script_id": "list_startup_scripts",
-    "snapshot_id": "list_snapshots",
-    "image_id": "list_custom_images",
-    "firewall_id": "list_firewalls",
-}
-"""Where an id is found for each argument that needs one."""
 
 _SLASHES_FOR_ALL: Final = 2
 _UNAUTHORISED: Final = (401, 403)
@@ -130,14 +121,13 @@ class Reads:
         if wire.method != "GET":
             return f"It is a {wire.method}, and the doctor sends nothing but GET."
         for name in self._needs(operation):
-            source = _IDS.get(name)
-            if source is None:
+            if (kind := kind_named_by(name)) is None:
                 return f"It needs {name}, and no read tells one."
             if name not in self._ids:
                 return (
-                    f"No id: {source} lists none in this account."
-                    if source in self._listed
-                    else f"No id: {source} did not work."
+                    f"No id: {kind.list_tool} lists none in this account."
+                    if kind.list_tool in self._listed
+                    else f"No id: {kind.list_tool} did not work."
                 )
         return ""
 
@@ -237,12 +227,11 @@ class Reads:
         """Take the first id of a list for the reads that need one."""
         if fitting.data:
             self._listed.add(operation.tool)
-        for name, source in _IDS.items():
-            if source == operation.tool:
-                ids = (row.get(name) or row.get("id") for row in rows(operation, fitting.data))
-                found = next((each for each in ids if isinstance(each, str) and each), None)
-                if found is not None:
-                    self._ids[name] = found
+        for kind in KINDS:
+            if kind.list_tool == operation.tool:
+                ids = (text(row, *kind.ids) for row in rows(operation, fitting.data))
+                if (found := next(filter(None, ids), None)) is not None:
+                    self._ids |= dict.fromkeys(kind.arguments, found)
 
 
 def _absent(heard: Heard) -> tuple[Verdict, str] | None:

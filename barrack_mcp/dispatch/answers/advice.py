@@ -9,8 +9,8 @@ from typing import Final
 
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.text import compact
-from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
-from barrack_mcp.dispatch.names import SHELVES
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.kinds import kind_named_by
 
 _CREDITS: Final = re.compile(r"insufficient.{0,20}(credit|balance|fund)|not enough credit", re.IGNORECASE)
 _IMAGE_EXISTS: Final = re.compile(r"image already exists for this snapshot", re.IGNORECASE)
@@ -136,8 +136,8 @@ def _named(operation: Operation, words: str) -> list[str]:
 
 def _pattern(name: str) -> str:
     stem = re.sub("_ids?$", "", name)
-    shelf = SHELVES.get(name.removesuffix("s"))
-    spoken = {stem, *stem.split("_")[1:], *((shelf.kind.words, shelf.kind.type) if shelf else ())}
+    kind = kind_named_by(name)
+    spoken = {stem, *stem.split("_")[1:], *((kind.words, kind.type) if kind else ())}
     if name in _CHOSEN:
         spoken = {stem}
     either = "|".join(re.sub("[_ ]", "[_ -]?", text) for text in sorted(spoken, key=lambda text: (-len(text), text)))
@@ -149,19 +149,16 @@ def _lister(operation: Operation, name: str) -> str:
     """The tool that shows what may stand in an argument; empty if there is none."""
     if name in _CHOSEN:
         return _CHOSEN[name]
-    if (shelf := SHELVES.get(name.removesuffix("s"))) is not None:
-        return shelf.listed.tool
+    if (kind := kind_named_by(name)) is not None:
+        return kind.list_tool
     # a rule is part of what stands before it in the path
     return next((tool for each in operation.placeholders if (tool := _getter(each))), "")
 
 
 def _getter(name: str) -> str:
     """The tool that shows the one thing that an argument names; empty if there is none."""
-    shelf = SHELVES.get(name.removesuffix("s"))
-    if shelf is None:
-        return ""
-    one = re.compile(re.escape(shelf.listed.path) + r"\{\w+\}/")
-    return next((other.tool for other in BY_TOOL.values() if other.reads and one.fullmatch(other.path)), "")
+    kind = kind_named_by(name)
+    return "" if kind is None else kind.get_tool
 
 
 def _looked_at(operation: Operation, error: ApiError) -> str:

@@ -23,15 +23,16 @@ from typing import Any, Final, Literal
 
 import anyio
 
+from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import LookWith
 from barrack_mcp.dispatch.writes import changes, parts
 from barrack_mcp.dispatch.writes import made as things
 from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, Sign
-from barrack_mcp.dispatch.writes.view import Reader, View, look_with, one_read, view
+from barrack_mcp.dispatch.writes.view import View, look_with, one_read, view
 
-__all__ = ["LOOKS_AT", "SECONDS", "SIGNS", "Looked", "Reader", "View", "look", "look_with", "note"]
+__all__ = ["LOOKS_AT", "SECONDS", "SIGNS", "Looked", "View", "look", "look_with", "note"]
 
 LOOKS_AT: Final = (0.0, 1.0, 3.0)
 """When to look, in seconds from the first look: an effect may come late."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.dispatch.writes.view import Reader, View
+from barrack_mcp.dispatch.writes.view import View
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,29}")
 

@@ -17,6 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
+from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.body import typed
 from barrack_mcp.api.client import Attempt, Client
 from barrack_mcp.api.errors import ApiError
@@ -26,7 +27,6 @@ from barrack_mcp.catalogue.mask import masked, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
-from barrack_mcp.dispatch.writes.look import Reader
 from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Passed, Stopped, Waiting
 from barrack_mcp.state import audit

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from barrack_mcp.account.reading import SECONDS, Desk, Reader
+from barrack_mcp.account.desk import SECONDS, Desk
+from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from barrack_mcp.account import money
-from barrack_mcp.account.reading import Desk
+from barrack_mcp.account.desk import Desk
 from barrack_mcp.account.things import Thing, marks
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from barrack_mcp.account.reading import Single
+from barrack_mcp.account.desk import Single
 from barrack_mcp.account.things import (
     TIMES,
     Thing,

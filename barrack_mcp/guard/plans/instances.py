@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
-from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.desk import Sheet, Single
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import (
     TIMES,
     Thing,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from barrack_mcp.account import money
-from barrack_mcp.account.reading import Listing, Sheet, Single
+from barrack_mcp.account.desk import Sheet, Single
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import Thing, age, joined, labels, said, size, spent, text, things, usable_name
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.outcome import Safer

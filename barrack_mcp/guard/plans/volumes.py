@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.account import money
-from barrack_mcp.account.reading import Single
+from barrack_mcp.account.desk import Single
 from barrack_mcp.account.things import Thing, age, joined, labels, listed, said, size, spent, text, things, usable_id
 from barrack_mcp.api.text import inline
 from barrack_mcp.catalogue import JsonObject

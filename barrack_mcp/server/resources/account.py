@@ -43,7 +43,7 @@ async def _burn(reads: Reads, balance: JsonObject) -> tuple[JsonObject | None, s
     if not reads.offers(PRICES, *COSTING):
         return None, "What it costs per hour is left out: the reads that it takes are not all on offer here."
     try:
-        pricing = await reads.quietly(PRICES, {})
+        pricing = await reads.quietly(PRICES.tool, {})
         read = [await reads.rows(operation) for operation in COSTING]
     except ApiError as error:
         _log.info("what the account costs could not be read: %s", error.failure)

@@ -18,13 +18,15 @@ import anyio
 from mcp.types import CompleteRequestParams, Completion, PromptReference
 from pydantic import TypeAdapter, ValidationError
 
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.catalogue.values import GPU_COUNTS, Id, TierEnum, Word
 from barrack_mcp.server.prompts import BY_NAME as PROMPTS
 from barrack_mcp.server.resources.account import PRICES
-from barrack_mcp.server.resources.reading import Reads, Rows
-from barrack_mcp.server.resources.things import THINGS
+from barrack_mcp.server.resources.addresses import template
+from barrack_mcp.server.resources.reading import Reads
 
 MAX_VALUES: Final = 100
 """The protocol's limit."""
@@ -70,7 +72,7 @@ class Source:
     operation: Operation
     fields: tuple[str, ...]
     accepts: TypeAdapter[str]
-    rows: Callable[[Reads, Operation], Awaitable[Rows]] = Reads.rows
+    rows: Callable[[Reads, Operation], Awaitable[Listing]] = Reads.rows
     """Reads them."""
 
     def choice(self, row: JsonObject) -> Choice | None:
@@ -84,17 +86,18 @@ class Source:
         return Choice(fit, str(next(names, fit) or fit))
 
 
-async def _priced(reads: Reads, operation: Operation) -> Rows:
+async def _priced(reads: Reads, operation: Operation) -> Listing:
     """Read the GPU models of the price list, which has them all; the stock has a row for each region, and is cut."""
-    node: Any = await reads.quietly(operation, {})
+    node: Any = await reads.quietly(operation.tool, {})
     for step in ("pricing_data", "gpus", "pricing"):
         node = (node or {}).get(step)
     tiers = (tier for tier in (node or {}).values() if isinstance(tier, dict))
-    return Rows([{"gpu_model": model} for tier in tiers for model in tier], complete=True)
+    models = [{"gpu_model": model} for tier in tiers for model in tier]
+    return Listing(models, readable=True, total=len(models))
 
 
 SOURCES: Final[Mapping[str, tuple[Source, ...]]] = MappingProxyType(
-    {thing.id_argument: (Source(thing.listed, (thing.id_argument, "id"), _ID),) for thing in THINGS}
+    {kind.arguments[0]: (Source(BY_TOOL[kind.list_tool], kind.ids, _ID),) for kind in KINDS}
     | {
         "region": (Source(BY_TOOL["list_regions"], ("name", "region"), _WORD),),
         "gpu_model": (
@@ -185,4 +188,4 @@ def _completed(params: CompleteRequestParams) -> str:
     if isinstance(params.ref, PromptReference):
         prompt = PROMPTS.get(params.ref.name)
         return next((each.completes for each in prompt.arguments if each.name == name), "") if prompt else ""
-    return next((name for thing in THINGS if thing.template == params.ref.uri and thing.id_argument == name), "")
+    return next((name for kind in KINDS if template(kind) == params.ref.uri and kind.arguments[0] == name), "")

@@ -20,13 +20,14 @@ from mcp.types import (
 )
 
 from barrack_mcp.api.text import compact
-from barrack_mcp.catalogue import Operation
+from barrack_mcp.catalogue import BY_TOOL, Operation
+from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.resources.account import CREDIT, PRICES, account
+from barrack_mcp.server.resources.addresses import SCHEME, read_address, template
 from barrack_mcp.server.resources.reading import Reads
-from barrack_mcp.server.resources.things import BY_NAME, SCHEME, THINGS, Thing
 
 JSON: Final = "application/json"
 MARKDOWN: Final = "text/markdown"
@@ -108,14 +109,14 @@ def templates(dispatcher: Dispatcher) -> list[ResourceTemplate]:
     """List the kinds of things that are read by id, as far as the surface offers it."""
     return [
         ResourceTemplate(
-            uri_template=thing.template,
-            name=thing.name,
-            title=thing.read.title,
-            description=thing.read.description,
+            uri_template=template(kind),
+            name=kind.page,
+            title=BY_TOOL[kind.get_tool].title,
+            description=BY_TOOL[kind.get_tool].description,
             mime_type=JSON,
         )
-        for thing in THINGS
-        if thing.read.tool in dispatcher.surface
+        for kind in KINDS
+        if kind.get_tool in dispatcher.surface
     ]
 
 
@@ -132,24 +133,18 @@ async def read(reads: Reads, uri: str, protocol: str) -> ReadResourceResult:
     """
     if guide := _GUIDE_BY_URI.get(uri):
         return _content(uri, guide.text, MARKDOWN, kept_ms=GUIDE_KEPT_MS)
-    page, thing, thing_id = _BY_URI.get(uri), *_thing(uri)
+    page, kind, thing_id = _BY_URI.get(uri), *read_address(uri)
     if page is not None and reads.offers(page.needs):
         answer = await _guarded(page.read(reads))
-    elif thing is not None and reads.offers(thing.read):
-        answer = await _guarded(reads.answer(thing.read.tool, {thing.id_argument: thing_id}))
+    elif kind is not None and reads.offers(BY_TOOL[kind.get_tool]):
+        answer = await _guarded(reads.answer(kind.get_tool, {kind.arguments[0]: thing_id}))
     else:
         raise _missing(uri, protocol, "No such resource; resources/list and its templates name those there are.")
     if not answer.is_error:
         return _content(uri, compact(answer.structured), JSON)
-    if thing is not None and answer.failure in ("arguments", "rejected"):
+    if kind is not None and answer.failure in ("arguments", "rejected"):
         raise _missing(uri, protocol, answer.text)
     raise MCPError(INTERNAL_ERROR, answer.text)
-
-
-def _thing(uri: str) -> tuple[Thing | None, str]:
-    """Read a thing's URI; whether the id is one, its tool says."""
-    kind, _, thing_id = uri.removeprefix(SCHEME).partition("/")
-    return (BY_NAME.get(kind) if uri.startswith(SCHEME) else None), thing_id
 
 
 async def _guarded(answer: Awaitable[Answer]) -> Answer:

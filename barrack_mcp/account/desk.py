@@ -1,0 +1,139 @@
+"""What a plan reads: its target without fail, everything else side by side, within a deadline and never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from barrack_mcp.account.reading import FEW_PAGES, Listing, Reader, read_list
+from barrack_mcp.api.errors import ApiError
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
+
+SECONDS: Final = 2.0
+"""Time for all that isn't the target."""
+
+_NOT_FOUND: Final = 404
+
+
+@dataclass
+class Single:
+    """One thing that was asked for; filled when the reading is over."""
+
+    data: JsonObject | None = None
+    missing: bool = False
+    """Whether the API says that there is no such thing."""
+
+    @property
+    def known(self) -> JsonObject:
+        """The answer; empty if there is none."""
+        return self.data or {}
+
+
+class Desk:
+    """Sends the reads of one plan.
+
+    Args:
+        read: Sends one.
+        seconds: Time for all reads but the target's, counted anew from when the target is known.
+    """
+
+    def __init__(self, read: Reader, *, seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._until = anyio.current_time() + seconds
+        self.unread: list[str] = []
+        """What could not be read, as warnings."""
+
+    @asynccontextmanager
+    async def side_by_side(self) -> AsyncIterator[Sheet]:
+        """Take orders; when the block ends, all of them are settled.
+
+        Raises:
+            ApiError: A target could not be read.
+        """
+        failures: list[ApiError] = []
+        async with anyio.create_task_group() as tasks:
+            yield Sheet(self, tasks, failures)
+        if failures:
+            raise failures[0]
+
+    async def _target(self, single: Single, tool: str, arguments: JsonObject) -> None:
+        single.data = _root(tool, await self._read(tool, arguments))
+        self._until = anyio.current_time() + self._seconds
+
+    async def _one(self, single: Single, tool: str, arguments: JsonObject, what: str) -> None:
+        with anyio.CancelScope(deadline=self._until):
+            try:
+                single.data = _root(tool, await self._read(tool, arguments))
+            except ApiError as error:
+                single.missing = error.status == _NOT_FOUND
+        if single.data is None and not single.missing:
+            self.unread.append(f"Could not be read: {what}.")
+
+    async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str) -> None:
+        await read_list(self._read, tool, arguments, pages=FEW_PAGES, until=self._until, into=listing)
+        if not listing.readable:
+            self.unread.append(f"Could not be read: {what}.")
+        elif not listing.complete:
+            self.unread.append(f"Could not be read in full: {what} (there are at least {len(listing.rows)}).")
+
+
+class Sheet:
+    """Takes orders that are carried out side by side."""
+
+    def __init__(self, desk: Desk, tasks: TaskGroup, failures: list[ApiError]) -> None:
+        self._desk = desk
+        self._tasks = tasks
+        self._failures = failures
+
+    def target(self, tool: str, arguments: JsonObject, *, may_miss: bool = False) -> Single:
+        """Read what the call is about, however long the API takes; without it there is no plan.
+
+        Args:
+            tool: The read.
+            arguments: Its arguments.
+            may_miss: Whether there may be no such thing without the reading failing as a whole.
+        """
+        single = Single()
+
+        async def run() -> None:
+            try:
+                await self._desk._target(single, tool, arguments)  # noqa: SLF001 - the two are one
+            except ApiError as error:
+                if may_miss and error.status == _NOT_FOUND:
+                    single.missing = True
+                    return
+                self._failures.append(error)
+                self._tasks.cancel_scope.cancel()
+
+        self._tasks.start_soon(run)
+        return single
+
+    def one(self, tool: str, arguments: JsonObject, what: str) -> Single:
+        """Read one thing.
+
+        Args:
+            tool: The read.
+            arguments: Its arguments.
+            what: The thing in words, for the warning that it could not be read.
+        """
+        single = Single()
+        self._tasks.start_soon(self._desk._one, single, tool, arguments, what)  # noqa: SLF001 - as above
+        return single
+
+    def rows(self, tool: str, arguments: JsonObject, what: str) -> Listing:
+        """Read a list, at most five pages of it; the arguments are as for `one`."""
+        listing = Listing()
+        self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what)  # noqa: SLF001 - as above
+        return listing
+
+
+def _root(tool: str, data: JsonObject) -> JsonObject | None:
+    name = BY_TOOL[tool].result
+    found = data if name is None else data.get(name)
+    return found if isinstance(found, dict) else None
