@@ -106,7 +106,7 @@ async def test_every_error_body_is_read_in_the_apis_own_words(body: Any, words: 
 
 async def test_code_and_request_id_are_told_and_fields_are_kept_apart() -> None:
     error = await failure(json({"success": False, "message": "No", "code": "X9", "request_id": "0a1b2c3d"}, 409))
-    assert error.sentence == "No (HTTP 409, code X9, request_id 0a1b2c3d)."
+    assert error.sentence == "Barrack says «No» (HTTP 409, code X9, request_id 0a1b2c3d)."
     assert (await failure(json({"name": ["taken"], "code": 7}, 400))).fields == {"name": "taken"}
 
 

@@ -90,7 +90,7 @@ async def test_a_write_without_an_answer_is_unknown_sent_once_and_says_where_to_
 
 async def test_a_read_without_an_answer_has_failed() -> None:
     answer = await call(Answers(json({"detail": "Boom"}, 503)), "list_volumes")
-    assert answer.structured == {"outcome": "failed", "message": "Boom (HTTP 503)."}
+    assert answer.structured == {"outcome": "failed", "message": "Barrack says «Boom» (HTTP 503)."}
     assert (answer.is_error, answer.failure) == (True, "broken")
 
 
@@ -102,8 +102,8 @@ async def test_insufficient_credits_tell_the_balance() -> None:
     volume = {"name": "v", "size_gb": 100, "region": "R", "tier": "legacy", "volume_type": "SSD"}
     answer = await call(answers, "create_volume", volume)
     assert answer.structured["outcome"] == "failed"
-    assert "Insufficient credits (HTTP 402, request_id 0a1b2c3d)." in answer.text
-    assert '"amount":0.5' in answer.text
+    assert "Barrack says «Insufficient credits» (HTTP 402, request_id 0a1b2c3d)." in answer.text
+    assert "The balance is 0.50 USD;" in answer.text
     assert sent(answers) == [("GET", "/volumes/"), ("POST", "/volumes/"), ("GET", "/balance/")]
 
 
@@ -113,7 +113,7 @@ async def test_a_balance_that_cannot_be_read_does_not_hide_the_refusal() -> None
         "create_snapshot",
         {"instance_id": "BRK-1D", "name": "s"},
     )
-    assert answer.text.startswith("Insufficient credits (HTTP 402).")
+    assert answer.text.startswith("Barrack says «Insufficient credits» (HTTP 402).")
 
 
 async def test_a_second_image_of_a_snapshot_is_stopped_before_it_is_sent_and_names_the_first() -> None:
@@ -174,7 +174,7 @@ async def test_the_apis_words_come_with_what_to_do_now(status: int, body: Any, w
 
 async def test_a_documented_path_is_not_called_a_guess() -> None:
     answer = await call(Answers(json({"detail": "Not found."}, 404)), "get_pricing")
-    assert answer.text == "Not found (HTTP 404)."
+    assert answer.text == "Barrack says «Not found.» (HTTP 404)."
 
 
 async def test_throttling_tells_the_time_to_wait() -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from barrack_mcp.account import money
-from barrack_mcp.api.text import escape
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.models import FEW, MANY
 
@@ -120,7 +120,7 @@ def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, cur
             price = money.gpu_price(found, tier=tier, model=model, currency=shown)
             hourly = money.instance_hourly(money.Billed.FULL, gpu_count=count, price=price, currency=shown)
             told += (
-                [f"{count} \N{MULTIPLICATION SIGN} {escape(model)}, {tier}: {money.rate_shown(hourly, shown)}."]
+                [f"{count} \N{MULTIPLICATION SIGN} {mention(model)}, {tier}: {money.rate_shown(hourly, shown)}."]
                 if hourly
                 else []
             )
@@ -139,10 +139,9 @@ def no_such_model(operation: Operation, values: Mapping[str, Any], data: JsonObj
     if wanted is None or not models or wanted in models or found.get("price"):
         return ""
     near = difflib.get_close_matches(str(wanted), models, n=1, cutoff=0.5)
-    hint = f" Did you mean {escape(near[0])}?" if near else ""
-    shown = ", ".join(str(escape(model, limit=_LONGEST)) for model in models[:_MOST])
+    hint = f" Did you mean {mention(near[0])}?" if near else ""
+    shown = ", ".join(mention(model) for model in models[:_MOST])
     return f"gpu_model: the price list has no such model. It has: {shown}.{hint}"
 
 
-_LONGEST: Final = 60
 _MOST: Final = 50

@@ -11,7 +11,7 @@ from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet, Single
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import text
-from barrack_mcp.api.text import inline
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 
 Price: TypeAlias = Callable[[str], Decimal | None]
@@ -120,8 +120,8 @@ class Account:
             amounts = {name: found for name, value in by_currency.items() if (found := money.amount(value)) is not None}
             others = [name for name, found in amounts.items() if found > 0]
             own = currency if amounts.get(currency) or not others else others[0]
-            return amounts.get(own), inline(own)
-        return money.amount(told.get("amount")), inline(text(told, "currency") or currency).upper()
+            return amounts.get(own), mention(own)
+        return money.amount(told.get("amount")), mention(text(told, "currency") or currency).upper()
 
 
 def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from barrack_mcp.account import money
-from barrack_mcp.api.text import inline, is_plain
+from barrack_mcp.api.text import cite, inline, is_plain, mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.values import Id, Name
@@ -64,9 +64,9 @@ class Thing:
         return f"{self.kind.words} {self.label}"
 
     def with_facts(self, *facts: str | None) -> str:
-        """Its name, and in brackets its id and more facts, which are quoted already."""
-        inner = ", ".join(fact for fact in (inline(self.id) if self.id else "id unknown", *facts) if fact)
-        return f"«{inline(self.name)}» ({inner})" if self.name else f"without a name ({inner})"
+        """Its name, and in brackets its id and more facts, which are made safe already."""
+        inner = ", ".join(fact for fact in (mention(self.id) if self.id else "id unknown", *facts) if fact)
+        return f"{cite(self.name)} ({inner})" if self.name else f"without a name ({inner})"
 
     @property
     def to_type(self) -> str:
@@ -126,9 +126,9 @@ def text(row: Mapping[str, Any], *names: str) -> str | None:
 
 
 def said(row: Mapping[str, Any], *names: str) -> str | None:
-    """The same, quoted."""
+    """The same, fit for a sentence of ours."""
     found = text(row, *names)
-    return None if found is None else inline(found)
+    return None if found is None else mention(found)
 
 
 def size(row: Mapping[str, Any], *names: str) -> str | None:

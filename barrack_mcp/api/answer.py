@@ -140,6 +140,7 @@ def judged(
         error = error_from(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
         if error.failure is Failure.REDIRECTED:
             error.words = "The API redirects this path elsewhere, so our path or BARRACK_API_URL is wrong; not followed"
+            error.theirs = False
         elif wrong is not None:
             error.words = f"The answer {wrong}"
         raise error

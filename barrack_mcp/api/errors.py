@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from barrack_mcp.api.text import escape
+from barrack_mcp.api.text import cite, mention
 from barrack_mcp.catalogue import JsonObject
 
 _MAX_WORDS: Final = 1_000
@@ -55,7 +55,9 @@ class ApiError(Exception):
 
     failure: Failure
     words: str
-    """The API's own words where it said any, escaped and cut; else a sentence of ours."""
+    """What the API said, in one line and cut, for us to read; else a sentence of ours."""
+    theirs: bool = False
+    """Whether the words are the API's: such words are cited, never said."""
     status: int | None = None
     code: str | None = None
     request_id: str | None = None
@@ -73,7 +75,7 @@ class ApiError(Exception):
     """Whether it would fail the same way again, though failures of its kind may pass."""
 
     def __str__(self) -> str:
-        return self.words
+        return self.sentence
 
     @property
     def uncertain(self) -> bool:
@@ -87,11 +89,11 @@ class ApiError(Exception):
 
     @property
     def sentence(self) -> str:
-        """The API's words with status and request id."""
+        """What happened, for people: the API's words as a citation, with status and request id."""
         facts = [f"HTTP {self.status}"] if self.status is not None else []
         facts += [f"code {self.code}"] if self.code else []
         facts += [f"request_id {self.request_id}"] if self.request_id else []
-        words = _shown(self.words).rstrip(".")
+        words = f"Barrack says {cite(self.words, limit=_MAX_WORDS)}" if self.theirs else self.words.rstrip(".")
         return f"{words} ({', '.join(facts)})." if facts else f"{words}."
 
 
@@ -109,9 +111,9 @@ def error_from(
         _read(error, body)
     elif isinstance(body, list) and body:
         error.words = _flat(body)
-    if not error.words:
-        error.words = error.field_words or f"The API answered {status}"
-    error.words = _shown(error.words)
+    error.words = (error.words or error.field_words)[:_MAX_WORDS]
+    error.theirs = bool(error.words)
+    error.words = error.words or f"The API answered {status}"
     if failure in (Failure.THROTTLED, Failure.BROKEN):
         error.retry_after = seconds_to_wait(retry_after, wall=wall)
     error.lasting = status == 501  # noqa: PLR2004 - Not Implemented
@@ -138,19 +140,14 @@ def _read(error: ApiError, body: JsonObject) -> None:
     listed = body.get("errors")
     fields = listed if isinstance(listed, dict) else {k: v for k, v in body.items() if k not in _NOT_FIELDS}
     error.fields = {
-        _shown(name, _MAX_NAME): _shown(_flat(words))
+        name[:_MAX_NAME]: _flat(words)
         for name, words in list(fields.items())[:_MAX_FIELDS]
         if isinstance(words, list | dict | str) and words
     }
 
 
 def _text(value: object) -> str | None:
-    return _shown(str(value), _MAX_NAME) if isinstance(value, str | int) and not isinstance(value, bool) else None
-
-
-def _shown(text: str, limit: int = _MAX_WORDS) -> str:
-    """Words of the API as they may stand in a sentence of ours: in one line, in full view."""
-    return str(escape(text, limit=limit))
+    return mention(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _flat(words: Any, depth: int = 4) -> str:

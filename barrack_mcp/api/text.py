@@ -21,6 +21,8 @@ _BMP: Final = 0xFFFF
 
 INLINE_LONGEST: Final = 60
 """Characters of a text inside a sentence of ours, the mark of a cut included."""
+_WORD: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9_.:/+=-]{0,99}")
+"""A state, a region, a model, a size: one word, which can't be taken for a sentence."""
 
 _OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
 """What our own sentences escape and quote with."""
@@ -67,10 +69,31 @@ def escape(text: str, *, limit: int = 200, keep: str = "") -> Escaped:
     return Escaped("".join(shown), len(text), cut=False)
 
 
-def inline(text: object) -> str:
-    """Make a name from elsewhere fit to stand in « » in our sentences: in full view, short, not our words."""
-    source = str(text)[: INLINE_LONGEST * 2]
-    return str(escape(_STRAY_SPACE.sub(r"\\x20", source.translate(_OURS)), limit=INLINE_LONGEST - 1))
+def inline(text: object, *, limit: int = INLINE_LONGEST) -> str:
+    """Make a text from elsewhere fit for one line: in full view, short, and without our own quotation marks."""
+    source = str(text)[: limit * 2]
+    return str(escape(_STRAY_SPACE.sub(r"\\x20", source.translate(_OURS)), limit=limit - 1))
+
+
+def cite(text: object, *, limit: int = INLINE_LONGEST) -> str:
+    """Put a text from elsewhere into a sentence of ours, between « », where it can't pass for our words.
+
+    Nobody else writes « around a value, so that no name can end its own quotation.
+    """
+    return f"«{inline(text, limit=limit)}»"
+
+
+def mention(text: object) -> str:
+    """Put what should be one plain word into a sentence of ours, such as a state or a region; else it is cited."""
+    return str(text) if _WORD.fullmatch(str(text)) else cite(text)
+
+
+def shorten(sentence: str, limit: int) -> str:
+    """Cut a sentence of ours to so many characters; a citation that was open is closed, so that it stays one."""
+    if len(sentence) <= limit:
+        return sentence
+    kept = sentence[: limit - 2]
+    return f"{kept}…»" if kept.rfind("«") > kept.rfind("»") else f"{kept}…"
 
 
 def is_plain(text: str) -> bool:

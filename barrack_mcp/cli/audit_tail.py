@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.api.text import escape
 from barrack_mcp.state.audit.file import Snapshot, reading
 from barrack_mcp.state.audit.record import MAX_LINE, AuditError, JsonObject, parsed
 
 _BLOCK: Final = 65_536
 _MAX_SHOWN: Final = 300
-_BMP: Final = 0xFFFF
 _TOOL_WIDTH: Final = 24
 _FIXED: Final = {"seq", "at", "kind", "prev", "hash"}
 
@@ -76,21 +76,11 @@ def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
         table.add_column(name, overflow="fold", min_width=least)
     for row in rows:
         cells = (_moment(row.at), row.who, row.what, row.confirmed, row.came or "no outcome")
-        table.add_row(*(Text(visible(cell)) for cell in cells))
+        table.add_row(*(Text(str(escape(cell, limit=_MAX_SHOWN))) for cell in cells))
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False, _environ={})
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n") + "\n"
-
-
-def visible(text: str) -> str:
-    r"""Show controls, bidi marks and all else that a terminal doesn't print as escapes, such as `\u001b`."""
-    shown = "".join(char if char.isprintable() else _escaped(ord(char)) for char in text[:_MAX_SHOWN])
-    return f"{shown}…" if len(text) > _MAX_SHOWN else shown
-
-
-def _escaped(code: int) -> str:
-    return f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}"
 
 
 def _moment(at: str) -> str:

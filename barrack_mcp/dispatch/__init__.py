@@ -177,7 +177,7 @@ class Dispatcher:
         data = shown(operation, sent.data, values, reveal=self.reveal_private_keys)
         if kept:
             data["private_key_file"] = str(keyfile)
-        said = (sent.seen or str(data.get("message") or f"{operation.title}: accepted")).rstrip(".")
+        said = sent.words(operation).rstrip(".")
         if sent.partly:
             asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
@@ -195,7 +195,7 @@ class Dispatcher:
             arguments = {name: values[name] for name in more.arguments}
             try:
                 body = await self.client.send(explaining, arguments)
-                parts.append(more.sentence(shown(explaining, typed(explaining, body), arguments)))
+                parts.append(more.sentence(typed(explaining, body)))
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
         if error.status == HTTPStatus.NOT_FOUND:

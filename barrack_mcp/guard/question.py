@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from barrack_mcp.api.text import shorten
 from barrack_mcp.guard.plans import Planned
 
 LONGEST: Final = 800
 """Characters of a question in all."""
-
-_CUT: Final = "…"
+_LEAST: Final = 20
+"""A line that had less room than this would say nothing."""
 
 
 def question(planned: Planned, *, must_type: str | None) -> str:
@@ -31,8 +32,8 @@ def question(planned: Planned, *, must_type: str | None) -> str:
     room = LONGEST - len(end) - 1
     told = ""
     for line in lines:
-        if len(told) + len(line) + 1 > room:
-            told += line[: room - len(told) - 2] + _CUT + "\n"
+        left = room - len(told) - 1
+        told += f"{shorten(line, left)}\n"
+        if len(line) > left - _LEAST:
             break
-        told += f"{line}\n"
     return told + end

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from barrack_mcp.account.reading import reader
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.fetch import post_webhook
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher
@@ -169,8 +170,8 @@ async def _checked(record: Audit) -> None:
 def request_told(approval: Approval) -> str:
     """Say in a chat that somebody is asked for."""
     return (
-        f"{approval.plan['summary']} Asked for by {approval.caller}, request {approval.id}. Approve or deny it on the "
-        "machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
+        f"{approval.plan['summary']} Asked for by {mention(approval.caller)}, request {approval.id}. Approve or deny "
+        "it on the machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from barrack_mcp import __version__
+from barrack_mcp.api.text import cite
 from barrack_mcp.api.wire.shape import model_of
 from barrack_mcp.catalogue import INFERRED, OPERATIONS, JsonObject, Operation, answer_schema, arguments_schema
 from barrack_mcp.catalogue.envelope import ErrorResponse, Paging
@@ -88,7 +89,7 @@ def _scheme(header: str, template: str) -> JsonObject:
     mark = {"x-provenance": INFERRED.value}
     if header.casefold() == "authorization" and template == "Bearer {key}":
         return {"type": "http", "scheme": "bearer", "description": "The API key.", **mark}
-    return {"type": "apiKey", "in": "header", "name": header, "description": f"Sent as «{template}».", **mark}
+    return {"type": "apiKey", "in": "header", "name": header, "description": f"Sent as {cite(template)}.", **mark}
 
 
 def _error(words: str) -> JsonObject:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 
+from barrack_mcp.api.text import cite
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject
 
@@ -98,7 +99,7 @@ def _json(text: str, name: str) -> Parsed | None:
 
 
 def _twice(key: str) -> str:
-    return f"The key «{''.join(letter for letter in key[:60] if letter.isprintable())}» stands twice; the last counts."
+    return f"The key {cite(key)} stands twice; the last counts."
 
 
 def _too_deep(name: str) -> DocumentError:

@@ -14,6 +14,7 @@ from barrack_mcp.api.openapi.document import TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.openapi.schemas import Shape
+from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.checks import fit_for_an_argument
 from barrack_mcp.api.wire.names import alike, paired, plain, words
 from barrack_mcp.api.wire.overrides import Extra, Place
@@ -54,7 +55,7 @@ class Findings:
 
 def printable(text: str) -> str:
     """Text of a document, safe to show."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:300])
+    return str(escape(text, limit=300))
 
 
 def usable(name: str) -> bool:

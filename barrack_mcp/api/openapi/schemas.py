@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from barrack_mcp.api.openapi.export import ALSO
 from barrack_mcp.api.openapi.parsing import DocumentError
+from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject
 
@@ -53,8 +54,8 @@ class Shape:
         """Write it as the JSON schema of an argument."""
         kind = next((kind for kind in _KINDS if kind in self.kinds), "string")
         schema: JsonObject = {"type": kind, **self.limits}
-        if words := " ".join("".join(letter if letter.isprintable() else " " for letter in self.description).split()):
-            schema["description"] = words[:_MAX_DESCRIPTION]
+        if words := " ".join(self.description.split()):
+            schema["description"] = str(escape(words, limit=_MAX_DESCRIPTION))
         if self.enum and all(not isinstance(value, str) or value.isprintable() for value in self.enum):
             schema["enum"] = list(self.enum)
         if kind == "array" and self.items is not None:
@@ -83,12 +84,11 @@ class Schemas:
 
     def wrong(self, where: str, words: str) -> DocumentError:
         """Say what is wrong at a place of the document."""
-        shown = "".join(letter if letter.isprintable() else "?" for letter in where)[:300]
-        return DocumentError(f"{self._name}: {shown} {words}.")
+        return DocumentError(f"{self._name}: {escape(where, limit=300)} {words}.")
 
     def note(self, words: str) -> None:
         """Remember an oddity, once."""
-        shown = "".join(letter if letter.isprintable() else "?" for letter in words)[:400]
+        shown = str(escape(words, limit=400))
         if shown not in self._notes:
             self._notes.append(shown)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import AfterValidator, Field, create_model
 from pydantic.fields import FieldInfo
 
+from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.overrides import Extra
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -40,9 +41,8 @@ def extended(operation: Operation, extras: Sequence[Extra], requires: Sequence[s
 
 
 def _described(extra: Extra) -> str:
-    text = " ".join(str(extra.schema.get("description", "")).split())[:_MAX_DESCRIPTION]
-    shown = "".join(letter for letter in text if letter.isprintable())
-    return shown or "Wanted by the API; not described."
+    text = " ".join(str(extra.schema.get("description", "")).split())
+    return str(escape(text, limit=_MAX_DESCRIPTION)) or "Wanted by the API; not described."
 
 
 def _needed(info: FieldInfo) -> tuple[Any, Any]:

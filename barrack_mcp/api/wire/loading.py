@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final, cast, get_args, get_origin
 
+from barrack_mcp.api.text import cite
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import (
     API,
@@ -84,8 +85,7 @@ class _Reading:
 
     def _wrong(self, path: tuple[str, ...], words: str) -> None:
         line = self._document.line(*path)
-        key = ".".join(part if re.fullmatch(r"[\w-]{1,80}", part) else f'"{part[:80]!s}"' for part in path)
-        key = "".join(letter if letter.isprintable() else "?" for letter in key)
+        key = ".".join(part if re.fullmatch(r"[\w-]{1,80}", part) else cite(part) for part in path)
         self.mistakes.append((line, f"{self._file}, line {line}: {key} {words}."))
 
     def _take(self, path: tuple[str, ...], value: Any, check: Callable[[Any], Value]) -> Value | None:

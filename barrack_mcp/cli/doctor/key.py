@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
+from barrack_mcp.api.text import cite
 from barrack_mcp.cli.doctor.report import KEY_CODE, UNREACHABLE_CODE, Check, Verdict
 
 FORMS: Final = (
@@ -75,7 +76,7 @@ async def _other_form(probe: Probe, path: str, form: Form, first: int, *, second
     for other in others:
         heard = await probe.get(path, seconds=seconds, form=other)
         if isinstance(heard, Heard) and heard.status < 500 and heard.status not in (*UNAUTHORISED, _THROTTLED):  # noqa: PLR2004 - server errors
-            told = f"«{other.header}: {other.template}», not as «{form.header}: {form.template}»"
+            told = f"{cite(f'{other.header}: {other.template}')}, not as {cite(f'{form.header}: {form.template}')}"
             mend = f"Set BARRACK_AUTH_HEADER={other.header} and BARRACK_AUTH_TEMPLATE='{other.template}'."
             return Check(_NAME, Verdict.FAILS, f"The API takes the key as {told}.", mend, KEY_CODE), other
     why = "the key is wrong, revoked or of another account" if first == 401 else "it is not allowed to do this"  # noqa: PLR2004 - Unauthorized

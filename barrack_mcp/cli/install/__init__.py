@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from barrack_mcp.api.text import cite
 from barrack_mcp.cli.install.clients import (
     KEY,
     KEY_FILE,
@@ -147,7 +148,7 @@ def _renewal(client: Client, there: Json, made: Mapping[str, Json], *, insist: b
     """Renew what starts the server, in an entry that is there; a person's own flags, environment and the rest stay."""
     arguments = there.get("args") if isinstance(there, Mapping) else None
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or SERVE not in arguments:
-        raise ShapeError(f"its «{SERVER}» starts something else")
+        raise ShapeError(f"its {cite(SERVER)} starts something else")
     flags = list(arguments[arguments.index(SERVE) + 1 :])
     wanted = list(made["args"])
     simulator = wanted[-1] == SIMULATOR
@@ -206,7 +207,7 @@ def _key(client: Client, made: Mapping[str, Json], platform: str) -> tuple[str, 
 def _section(holds: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     found = holds.get(name, {})
     if not isinstance(found, Mapping):
-        raise ShapeError(f"its «{name}» is not an object")
+        raise ShapeError(f"its {cite(name)} is not an object")
     return found
 
 

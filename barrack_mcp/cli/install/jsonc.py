@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from barrack_mcp.api.text import cite
 from barrack_mcp.cli.install.clients import Json
 
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
@@ -177,7 +178,9 @@ def put(text: str, path: Sequence[str], value: Json, *, comments: bool) -> str:
     node = read(text, comments=comments)
     for depth, name in enumerate(path):
         if not isinstance(node.value, dict):
-            raise ShapeError(f"«{'.'.join(path[:depth])}» is not an object" if depth else "the file is not an object")
+            raise ShapeError(
+                f"{cite('.'.join(path[:depth]))} is not an object" if depth else "the file is not an object"
+            )
         below = node.child(name)
         if below is None:
             for missing in reversed(path[depth + 1 :]):
@@ -204,7 +207,7 @@ def append(text: str, path: Sequence[str], item: Json, *, comments: bool) -> str
             return put(text, path, [item], comments=comments)
         node = below
     if not isinstance(node.value, list):
-        raise ShapeError(f"«{'.'.join(path)}» is not an array")
+        raise ShapeError(f"{cite('.'.join(path))} is not an array")
     return _add(text, node, item)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from barrack_mcp.account import money
+from barrack_mcp.account.things import Thing
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.api.text import compact
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.kinds import kind_named_by
+from barrack_mcp.catalogue.kinds import IMAGE, kind_named_by
 
 _CREDITS: Final = re.compile(r"insufficient.{0,20}(credit|balance|fund)|not enough credit", re.IGNORECASE)
 _IMAGE_EXISTS: Final = re.compile(r"image already exists for this snapshot", re.IGNORECASE)
@@ -39,13 +41,15 @@ class FollowUp:
 
 
 def _balance(data: JsonObject) -> str:
-    return f"The balance is {compact(data.get('balance'))}; add credits at barrack.ai or choose something smaller."
+    balance = data.get("balance") or {}
+    held = balance.get("by_currency") or {balance.get("currency") or "": balance.get("amount")}
+    told = [money.shown(each, mention(of)) for of, value in held.items() if (each := money.amount(value)) is not None]
+    return f"The balance is {' and '.join(told) or 'not told'}; add credits at barrack.ai or choose something smaller."
 
 
 def _existing_image(data: JsonObject) -> str:
-    image = data.get("image") or {}
-    named = f"«{image.get('name', 'unnamed')}» ({image.get('image_id', 'id unknown')})"
-    return f"The image that exists is {named}; delete it first, or use it, or take a new snapshot."
+    image = Thing(IMAGE, data.get("image") or {})
+    return f"The image that exists is {image.label}; delete it first, or use it, or take a new snapshot."
 
 
 def follow_up(operation: Operation, error: ApiError) -> FollowUp | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from barrack_mcp.api.text import Escaped, escape, size
+from barrack_mcp.api.text import Escaped, escape, mention, size
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.marks import SECRET, Marks, inner
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
@@ -20,7 +20,6 @@ _LONGEST_NAME: Final = 200
 _LINES: Final = "\n\t"
 _PLACES: Final = 5
 """Places that a note names one by one."""
-_PLACE: Final = 100
 _SYNTAX: Final = 4
 """Characters that a field takes beside its name and value."""
 _SMALLEST: Final = 64
@@ -142,7 +141,7 @@ class Ink:
 
 
 def _place(path: Path) -> str:
-    return str(escape(".".join(map(str, path)), limit=_PLACE)) or "the answer"
+    return mention(".".join(map(str, path))) if path else "the answer"
 
 
 def _listed(places: list[str]) -> str:

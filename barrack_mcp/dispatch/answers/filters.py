@@ -10,7 +10,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel
 
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.api.text import escape
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 
 Rows: TypeAlias = Callable[[JsonObject], Awaitable[JsonObject]]
@@ -107,6 +107,6 @@ def _listed(value: str, known: list[str]) -> str:
 
     holding = [text for text in known if asked in text[:_LONGEST].casefold()]
     named = sorted(holding or known, key=rank)[:_MOST]
-    shown = ", ".join(str(escape(text, limit=_LONGEST)) for text in named)
+    shown = ", ".join(mention(text) for text in named)
     more = len(known) - len(named)
     return f"{shown} and {more:,} more" if more else shown

@@ -22,6 +22,7 @@ from barrack_mcp.api.body import typed
 from barrack_mcp.api.client import Attempt, Client
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import Redaction
+from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.mask import masked, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
@@ -51,6 +52,13 @@ class Done:
     def partly(self) -> bool:
         """Whether some of it was not done."""
         return bool(self.data.get("failed"))
+
+    def words(self, operation: Operation) -> str:
+        """Say what was done, in a sentence: as it was seen, else in the API's words."""
+        if self.seen:
+            return self.seen
+        said = self.data.get("message")
+        return f"Barrack says {cite(said, limit=_LONGEST_SAID)}." if said else f"{operation.title}: accepted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,9 +366,8 @@ def _standing(sent: Sent) -> Literal["done", "failed", "unknown"]:
 def _recorded(operation: Operation, sent: Sent) -> tuple[Literal["done", "refused", "failed", "unknown"], str, Any]:
     """Say for the record what came of it, in a sentence, and the API's name for the request."""
     match sent:
-        case Done(data, seen):
-            said = seen or str(data.get("message") or f"{operation.title}: accepted.")
-            return ("failed" if sent.partly else "done"), said, data.get("request_id")
+        case Done(data):
+            return ("failed" if sent.partly else "done"), sent.words(operation), data.get("request_id")
         case NotDone(error):
             return "failed", error.sentence, error.request_id
         case Unknown(sentence):
@@ -377,5 +384,6 @@ _UNRECORDED: Final = (
     "Not done: the record of what is done can't be written at the moment, and nothing is changed without it. Nothing "
     "was sent to Barrack; tell the user that the server's log says why. Reading goes on."
 )
+_LONGEST_SAID: Final = 400
 _ENDING: Final = "Not done: the server is stopping. Nothing was sent to Barrack; call again once it is back."
 _BROKE_OFF: Final = "It was sent, and an error of our own came before its answer."

@@ -22,7 +22,7 @@ from barrack_mcp.account.things import (
     text,
     usable_id,
 )
-from barrack_mcp.api.text import inline
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
@@ -112,7 +112,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_firewall", {"firewall_id": firewall_id})
         details = {
-            at: sheet.one("get_instance", {"instance_id": at}, f"instance {inline(at)}")
+            at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}")
             for at in wanted[:_MOST_LOOKED_AT]
         }
     firewall = Thing(FIREWALL, found.known, asked=firewall_id)
@@ -168,7 +168,7 @@ def _attach_warnings(gain: list[Thing], lose: list[Thing], stay: list[Thing]) ->
 
 def _unknown(details: Mapping[str, Single]) -> str | None:
     missing = next((at for at, detail in details.items() if detail.missing), None)
-    return None if missing is None else f"Barrack knows no instance {inline(missing)}. Nothing was sent."
+    return None if missing is None else f"Barrack knows no instance {mention(missing)}. Nothing was sent."
 
 
 def _reach(firewall: Thing) -> str:
@@ -253,12 +253,12 @@ def _removal(draft: Draft, rules: object, rule_id: str) -> None:
     rule = next((row for row in objects(rules) if text(row, "id") == rule_id), None)
     if rule is None:
         if isinstance(rules, list):
-            draft.refusal = f"There is no rule {inline(rule_id)} here. Nothing was sent; look at its rules first."
-        draft.summary = f"Remove rule {inline(rule_id)} {draft.summary}"
-        draft.warnings.append(f"What rule {inline(rule_id)} lets through is not told by Barrack.")
+            draft.refusal = f"There is no rule {mention(rule_id)} here. Nothing was sent; look at its rules first."
+        draft.summary = f"Remove rule {mention(rule_id)} {draft.summary}"
+        draft.warnings.append(f"What rule {mention(rule_id)} lets through is not told by Barrack.")
         return
     words = rule_in_words(rule)
-    draft.summary = f"Remove rule {inline(rule_id)} ({words}) {draft.summary}"
+    draft.summary = f"Remove rule {mention(rule_id)} ({words}) {draft.summary}"
     draft.lost.append(f"traffic that only this rule lets through: {words}")
     draft.warnings.append(DELAY)
     if _covers_ssh(rule):

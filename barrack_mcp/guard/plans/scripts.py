@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from barrack_mcp.account.things import Thing, age, counted, joined, labels, text
-from barrack_mcp.api.text import inline
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
@@ -61,7 +61,7 @@ async def bulk_delete_startup_scripts(inquiry: Inquiry) -> Draft:
     )
     if missing:
         draft.refusal = (
-            f"Barrack knows no startup script {joined([inline(each) for each in missing], most=5)}. "
+            f"Barrack knows no startup script {joined([mention(each) for each in missing], most=5)}. "
             "Nothing was sent; leave it out."
         )
     return draft

@@ -8,7 +8,7 @@ from typing import Final
 from barrack_mcp.account import money
 from barrack_mcp.account.standing import Account, Price, monthly
 from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
-from barrack_mcp.api.text import inline
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
@@ -197,7 +197,7 @@ def _advanced_only(volume: Thing, done: str) -> list[str]:
     tier = (text(volume.row, "tier") or "advanced").lower()
     if tier == "advanced":
         return []
-    return [f"Probably only volumes of the advanced tier can be {done}; this is {inline(tier)}."]
+    return [f"Probably only volumes of the advanced tier can be {done}; this is {mention(tier)}."]
 
 
 async def create_snapshot(inquiry: Inquiry) -> Draft:
@@ -225,7 +225,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     if instance.status not in ("", "ACTIVE"):
         draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
     if (tier := (text(row, "tier") or "legacy").lower()) != "legacy":
-        draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {inline(tier)}.")
+        draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {mention(tier)}.")
     return bought(
         inquiry,
         account,

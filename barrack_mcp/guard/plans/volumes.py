@@ -5,7 +5,7 @@ from __future__ import annotations
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Single
 from barrack_mcp.account.things import Thing, age, joined, labels, listed, said, size, spent, text, things, usable_id
-from barrack_mcp.api.text import inline
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
@@ -102,7 +102,7 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         details = {
-            volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {inline(volume_id)}")
+            volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {mention(volume_id)}")
             for volume_id in ids
         }
     instance = Thing(INSTANCE, found.known, asked=instance_id)
@@ -138,7 +138,7 @@ def _not_there(at: str, instance: Thing, attached: dict[str | None, Thing], deta
     if at in attached or (held and held.id == instance.id):
         return None
     if detail.missing:
-        return f"Barrack knows no volume {inline(at)}. Nothing was sent."
+        return f"Barrack knows no volume {mention(at)}. Nothing was sent."
     if held:
         return f"The {volume.in_words} is attached to another instance, {held.label}. Nothing was sent."
     if detail.data and isinstance(instance.row.get("volume_attachments"), list):

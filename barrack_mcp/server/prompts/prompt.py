@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from barrack_mcp.api.text import escape
+from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import BY_TOOL
 
 SHORT: Final = 100
@@ -101,7 +101,7 @@ def told(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) ->
     left_out = {tool for step in prompt.steps for tool in mentioned(step)} - set(surface)
     parts = [prompt.task]
     given = [
-        f"- {argument.name}: «{_as_data(values[argument.name], argument.limit)}»"
+        f"- {argument.name}: {cite(values[argument.name].strip(), limit=argument.limit)}"
         for argument in prompt.arguments
         if values.get(argument.name, "").strip()
     ]
@@ -112,8 +112,3 @@ def told(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) ->
         parts.append(READS_ONLY)
     parts.append(RULES)
     return "\n\n".join(parts)
-
-
-def _as_data(text: str, limit: int) -> str:
-    """Show a value on one line, with nothing in it that could end its quotation."""
-    return str(escape(text.strip(), limit=limit)).replace("«", "\\u00ab").replace("»", "\\u00bb")
