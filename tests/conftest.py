@@ -44,8 +44,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Run the whole of what is named, slow or not: who names a file or a test wants to know."""
     slow.watch()
+    chosen = any(word.startswith("-m") for word in config.invocation_params.args)
     named = config.args_source is config.ArgsSource.ARGS and not hasattr(config, "workerinput")
-    if named and config.option.markexpr == slow.DESELECTED:
+    if named and not chosen:
         config.option.markexpr = ""
 
 

@@ -25,6 +25,7 @@ from barrack_mcp.guard.approvals import (
     WrongName,
 )
 from barrack_mcp.state.store import SqliteStore
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -56,19 +57,9 @@ anyio.run(main)
 """
 
 
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> float:
-        return self.time
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -136,7 +127,7 @@ async def test_asking_again_while_it_waits_gives_the_same_request_and_no_more_ti
     approvals: Approvals, clock: Clock
 ) -> None:
     asked = await ask(approvals)
-    clock.time += TTL - 1
+    clock.at += TTL - 1
     assert await ask(approvals, fingerprint="seen later") == asked
     assert len(await approvals.pending()) == 1
 
@@ -149,9 +140,9 @@ async def test_another_binding_is_another_request(approvals: Approvals) -> None:
 async def test_a_yes_is_good_once(approvals: Approvals, clock: Clock) -> None:
     asked = await ask(approvals)
     assert (await approvals.redeem("b")) == Redemption(Verdict.PENDING, asked)
-    clock.time += 5
+    clock.at += 5
     await approvals.approve(asked.id, by="ada")
-    clock.time += 5
+    clock.at += 5
     redeemed = await approvals.redeem("b")
     assert redeemed.verdict is Verdict.APPROVED
     assert redeemed.approval is not None
@@ -213,7 +204,7 @@ async def test_a_no_is_told_once_and_then_a_new_request_starts(approvals: Approv
     asked = await ask(approvals)
     denied = await approvals.deny(asked.id, by="ada")
     assert (denied.status, denied.decided_by, denied.decided_at) == (Status.DENIED, "ada", START)
-    clock.time += 5 * TTL
+    clock.at += 5 * TTL
     told = await approvals.redeem("b")
     assert told.verdict is Verdict.DENIED
     assert told.approval is not None
@@ -243,7 +234,7 @@ async def test_asking_anew_instead_of_hearing_the_old_answer_starts_a_new_reques
     if untold:
         await untold(approvals, asked.id, by="ada")
     else:
-        clock.time += TTL
+        clock.at += TTL
     anew = await ask(approvals)
     assert anew.id != asked.id
     assert await approvals.redeem("b") == Redemption(Verdict.PENDING, anew)
@@ -255,7 +246,7 @@ async def test_a_yes_counts_until_the_time_limit(
 ) -> None:
     asked = await ask(approvals)
     await approvals.approve(asked.id, by="ada")
-    clock.time += after
+    clock.at += after
     assert (await approvals.redeem("b")).verdict is (Verdict.APPROVED if good else Verdict.EXPIRED)
     assert (await approvals.redeem("b")).verdict is Verdict.NONE
     assert (await approvals.find(asked.id)).status is (Status.USED if good else Status.EXPIRED)
@@ -267,9 +258,9 @@ async def test_a_person_can_answer_until_the_time_limit(
     approvals: Approvals, clock: Clock, decide: Callable[..., Awaitable[Approval]], after: float, *, good: bool
 ) -> None:
     asked = await ask(approvals)
-    clock.time += after
+    clock.at += after
     if good:
-        assert (await decide(approvals, asked.id, by="ada")).decided_at == clock.time
+        assert (await decide(approvals, asked.id, by="ada")).decided_at == clock.at
         return
     with pytest.raises(NotPending, match="has expired") as caught:
         await decide(approvals, asked.id, by="ada")
@@ -281,17 +272,17 @@ async def test_an_unanswered_request_lapses_is_told_once_and_can_be_asked_again(
     approvals: Approvals, clock: Clock
 ) -> None:
     asked = await ask(approvals)
-    clock.time += TTL
+    clock.at += TTL
     assert [(await approvals.redeem("b")).verdict for _ in range(2)] == [Verdict.EXPIRED, Verdict.NONE]
     anew = await ask(approvals)
-    assert (anew.id != asked.id, anew.expires_at) == (True, clock.time + TTL)
+    assert (anew.id != asked.id, anew.expires_at) == (True, clock.at + TTL)
 
 
 async def test_a_lapsed_request_stays_lapsed_when_the_clock_is_set_back(approvals: Approvals, clock: Clock) -> None:
     asked = await ask(approvals)
-    clock.time += TTL
+    clock.at += TTL
     await approvals.changes()
-    clock.time -= TTL
+    clock.at -= TTL
     with pytest.raises(NotPending):
         await approvals.approve(asked.id, by="ada")
 
@@ -410,7 +401,7 @@ async def test_pending_ones_are_listed_oldest_first_and_the_others_newest_first(
     assert [a.id for a in await approvals.pending()] == [ids[0], ids[2], ids[4], ids[5]]
     assert [a.id for a in await approvals.recent()] == [ids[3], ids[1]]
     assert [a.id for a in await approvals.recent(limit=1)] == [ids[3]]
-    clock.time += TTL
+    clock.at += TTL
     assert await approvals.pending() == []
     assert [a.status for a in await approvals.recent()] == [Status.EXPIRED] * 2 + [Status.DENIED] + [Status.EXPIRED] * 3
 
@@ -439,7 +430,7 @@ async def test_the_count_of_changes_grows_with_every_transition_and_only_then(
     assert await grew()
     await ask(approvals, "c")
     assert await grew()
-    clock.time += TTL
+    clock.at += TTL
     assert await grew()
     assert not await grew()
 

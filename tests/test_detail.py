@@ -18,9 +18,9 @@ from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
-from tests.guard.house import house
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher, in_turn, json
+from tests.support.house import house
 from tests.test_naming import desk
 
 pytestmark = pytest.mark.anyio

@@ -34,10 +34,10 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.guard.plans import PLANNERS
 from barrack_mcp.server.tools import create_server, output_schema
 from barrack_mcp.simulator import create_app
-from tests.guard.house import Person
 from tests.support import examples
 from tests.support.answers import dispatcher
 from tests.support.hostile import ENDLESS, FORGED, HOSTILE, ZOO, Hostile, answering, body_of, refusing, strings, unseen
+from tests.support.house import Person
 from tests.support.running import EVERY_RISK, KEY, listening, product
 
 pytestmark = pytest.mark.anyio

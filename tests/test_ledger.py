@@ -26,6 +26,7 @@ from barrack_mcp.dispatch.writes.ledger import (
 )
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError
 from barrack_mcp.state.store.sqlite_entries import ENTRIES_KEPT_S
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -54,14 +55,6 @@ async def main():
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 anyio.run(main)
 """
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1_000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 @pytest.fixture
@@ -119,7 +112,7 @@ async def test_a_call_without_an_answer_stops_the_same_call_until_the_read_that_
             held = await stopped(restarted)
             assert held.why is Why.UNKNOWN
         assert held.sentence == (
-            "The same call was sent at 1970-01-01 00:16:40 UTC, and nobody knows whether it took place. Nothing was "
+            "The same call was sent at 1970-01-12 13:46:40 UTC, and nobody knows whether it took place. Nothing was "
             "sent now, since it could happen (and cost) twice: look with list_volumes first, then call again if it did "
             "not."
         )

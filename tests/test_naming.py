@@ -25,10 +25,10 @@ from barrack_mcp.dispatch.names import ID_SHAPE, Names, NotFoundError
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
-from tests.guard.house import Person, house, says_yes
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher, json
 from tests.support.guarding import guard, writer
+from tests.support.house import Person, house, says_yes
 from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio

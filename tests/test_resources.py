@@ -31,8 +31,9 @@ from barrack_mcp.server.resources.completion import SOURCES
 from barrack_mcp.server.resources.reading import Reads
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
-from tests.support.answers import CANARY, Answers, Clock, dispatcher, in_turn
+from tests.support.answers import CANARY, Answers, dispatcher, in_turn
 from tests.support.answers import json as answer
+from tests.support.clock import Clock
 from tests.support.guarding import guard, writer
 from tests.support.running import KEY, listening, product
 
@@ -139,7 +140,7 @@ async def simulated(
 
 def timed(walked: Dispatcher, clock: Clock, subject: list[str] | None = None) -> Server[Any]:
     """A server of the handlers alone, whose clock the test moves and whose caller it names."""
-    return Server("timed", **handlers(walked, lambda _: Caller((subject or ["local:1"])[0]), now=clock.now))
+    return Server("timed", **handlers(walked, lambda _: Caller((subject or ["local:1"])[0]), now=clock))
 
 
 async def text(client: Client, uri: str) -> str:

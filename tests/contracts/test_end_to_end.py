@@ -23,8 +23,8 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
-from tests.guard.house import ASKING, Person, says_yes
 from tests.support import examples
+from tests.support.house import ASKING, Person, says_yes
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,8 @@ from barrack_mcp.guard.approvals import NotPending
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests.guard.house import ASKING, ERAS, Clock, House, Person, house, says_yes
+from tests.support.clock import Clock
+from tests.support.house import ASKING, ERAS, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
 
@@ -214,7 +215,7 @@ async def test_a_yes_is_good_until_its_time_limit_only(late: float, outcome: str
     clock = Clock()
 
     def in_time(question: str) -> ElicitResult:
-        clock.seconds += 120 + late
+        clock.at += 120 + late
         return says_yes(question)
 
     async with house(person=Person(in_time) if elicited else None, clock=clock) as made:
@@ -222,7 +223,7 @@ async def test_a_yes_is_good_until_its_time_limit_only(late: float, outcome: str
         if not elicited:
             asked = await made.call("create_volume", **arguments)
             await made.approvals.approve(asked["approval"]["id"], by="a test")
-            clock.seconds += 600 + late
+            clock.at += 600 + late
         assert (await made.call("create_volume", **arguments))["outcome"] == outcome
         assert len(made.effects) == (outcome == "done")
 

@@ -30,7 +30,8 @@ from barrack_mcp.guard.page import login_link
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests.guard.house import Clock, Person, house, says_yes
+from tests.support.clock import Clock
+from tests.support.house import Person, house, says_yes
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -207,13 +208,13 @@ async def test_a_request_stays_the_same_while_it_waits_and_its_lapse_is_told_onc
         arguments = made.good("delete_volume")
         approval = (await made.call("delete_volume", **arguments))["approval"]
         for _ in range(3):
-            made.clock.seconds += 199
+            made.clock.at += 199
             again = await made.call("delete_volume", **arguments)
             assert (again["outcome"], again["approval"]) == ("approval_required", approval)
         (kept,) = await made.approvals.pending()
         assert (kept.tool, kept.arguments, kept.must_type) == ("delete_volume", arguments, "checkpoints")
         assert kept.plan["summary"].startswith("Delete volume \u00abcheckpoints\u00bb")
-        made.clock.seconds += 3
+        made.clock.at += 3
         lapsed = await made.call("delete_volume", **arguments)
         assert (lapsed["outcome"], "Nobody approved this call in time" in lapsed["message"]) == ("refused", True)
         anew = await made.call("delete_volume", **arguments)

@@ -15,7 +15,8 @@ from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
 
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests.guard.house import Clock, House, Person, house, says_yes
+from tests.support.clock import Clock
+from tests.support.house import House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
 
@@ -84,13 +85,13 @@ async def test_a_sealed_answer_is_good_until_its_time_limit_and_where_its_key_is
     async with house(person=ASKED, clock=clock) as made:
         arguments = made.good("create_volume")
         state, reply = await asked(made, "create_volume", arguments)
-        clock.seconds += 120
+        clock.at += 120
         assert await answered(made, "create_volume", arguments, state, reply) == "refused"
         async with house(person=ASKED, clock=clock) as elsewhere:
             assert await answered(elsewhere, "create_volume", arguments, state, reply) == "-32602"
             assert elsewhere.effects == []
         state, reply = await asked(made, "create_volume", arguments)
-        clock.seconds += 119
+        clock.at += 119
         assert await answered(made, "create_volume", arguments, state, reply) == "done"
         assert made.effects == ["create_volume"]
 
@@ -200,7 +201,7 @@ class OneEffectForOneYes(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 119, 120, 599, 600]))
     def waits(self, seconds: int) -> None:
-        self.clock.seconds += seconds
+        self.clock.at += seconds
 
     @rule()
     def wants_another(self) -> None:

@@ -24,9 +24,10 @@ from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.guard import Caller, Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests.guard.house import ASKING, ERAS, Clock, Person, house, says_yes
 from tests.support import examples
+from tests.support.clock import Clock
 from tests.support.guarding import guard
+from tests.support.house import ASKING, ERAS, Person, house, says_yes
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -445,14 +446,14 @@ async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
 
         for reply in (None, NO, accept(approve=True), accept(name=name.upper())):
             assert isinstance(await told(reply), Stopped)
-        clock.seconds += 100
+        clock.at += 100
         late = await told(accept(name=name))
         assert isinstance(late, Stopped)
         assert "came too late" in late.sentence
-        clock.seconds -= 1
+        clock.at -= 1
         assert isinstance(await told(accept(name=name)), Passed)
         # what was used is remembered for longer than it is good
-        clock.seconds += 0.5
+        clock.at += 0.5
         assert isinstance(await told(accept(name=name)), Stopped)
 
 

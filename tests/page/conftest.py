@@ -18,6 +18,7 @@ from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.state.store import SqliteStore
+from tests.support.clock import Clock
 
 HOST = "127.0.0.1:4000"
 ORIGIN = f"http://{HOST}"
@@ -33,16 +34,6 @@ PLAN = Plan(
     warnings=["No snapshot of it was ever made."],
     safer=[Safer(tool="hibernate_instance", arguments={"instance_id": "i-8f42"}, why="The bill falls to $0.12/h.")],
 )
-
-
-@dataclass
-class Clock:
-    """A clock that the test moves."""
-
-    time: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @dataclass

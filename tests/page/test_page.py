@@ -38,7 +38,7 @@ async def test_a_request_shows_all_that_is_needed_to_judge_it(
     desk: Desk, browser: httpx2.AsyncClient, *, alone: bool
 ) -> None:
     asked = await desk.ask()
-    desk.now.time += 19
+    desk.now.at += 19
     answer = await browser.get(f"/requests/{asked.id}" if alone else "/")
     assert answer.status_code == 200
     shown = text_of(answer)
@@ -144,7 +144,7 @@ async def test_an_answer_past_the_time_limit_is_told_to_be_late(
 ) -> None:
     asked = await desk.ask()
     genuine = await mark(browser, asked.id)
-    desk.now.time += 600
+    desk.now.at += 600
     answer = await browser.post(f"/requests/{asked.id}/{what}", data={"mark": genuine, "typed": "train-1"})
     assert answer.status_code == 409
     assert "this request has expired" in text_of(answer)
@@ -174,7 +174,7 @@ async def test_the_list_shows_what_waits_and_what_was_answered(desk: Desk, brows
     assert len(set(marks_of(answer))) == 2
     await desk.approvals.deny(ids[3], by="ada")
     assert "One request waits for you" in text_of(await browser.get("/"))
-    desk.now.time += 600
+    desk.now.at += 600
     assert "Expired" in text_of(await browser.get("/"))
 
 

@@ -75,7 +75,7 @@ async def test_a_link_can_open_one_request_and_nothing_else(desk: Desk) -> None:
 @pytest.mark.parametrize(("after", "code"), [(119, 303), (120, 401), (121, 401)])
 async def test_a_link_works_for_two_minutes(desk: Desk, after: float, code: int) -> None:
     link = desk.link()
-    desk.now.time += after
+    desk.now.at += after
     async with desk.browser() as browser:
         assert (await browser.get(link)).status_code == code
 
@@ -128,9 +128,9 @@ async def test_a_session_ends_after_twelve_hours_and_is_this_servers_own(desk: D
         await browser.get(desk.link())
         restarted.cookies.set(COOKIE, browser.cookies[COOKIE])
         assert (await restarted.get("/")).status_code == 401
-        desk.now.time += 12 * 3600 - 1
+        desk.now.at += 12 * 3600 - 1
         assert (await browser.get("/")).status_code == 200
-        desk.now.time += 1
+        desk.now.at += 1
         assert (await browser.get("/")).status_code == 401
 
 
@@ -164,11 +164,11 @@ async def test_a_second_link_in_the_same_browser_leaves_the_forms_of_its_other_t
 ) -> None:
     asked = await desk.ask()
     genuine = await mark(browser, asked.id)
-    desk.now.time += 60
+    desk.now.at += 60
     assert (await browser.get(desk.link())).status_code == 303
     answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": genuine})
     assert (answer.status_code, (await desk.approvals.find(asked.id)).status) == (303, Status.DENIED)
-    desk.now.time += 12 * 3600 - 1
+    desk.now.at += 12 * 3600 - 1
     assert (await browser.get("/")).status_code == 200
 
 
@@ -178,7 +178,7 @@ async def test_a_link_takes_over_no_session_that_is_not_open(desk: Desk, planted
         if planted == "over":
             await browser.get(desk.link())
             planted = browser.cookies[COOKIE]
-            desk.now.time += 12 * 3600
+            desk.now.at += 12 * 3600
             browser.cookies.clear()
         answer = await browser.get(desk.link(), headers={"cookie": f"{COOKIE}={planted}"})
         assert answer.status_code == 303

@@ -117,7 +117,7 @@ async def test_an_open_page_hears_of_each_change_and_the_stream_ends_with_the_se
                 assert await next_event(lines) == "data: 0"
                 await desk.ask()
                 assert await next_event(lines) == "data: 1"
-                desk.now.time += 600
+                desk.now.at += 600
                 assert await next_event(lines) == "data: 2"
                 page._tasks.cancel_scope.cancel() if page._tasks else None  # noqa: SLF001  # as the end of the block does
                 assert await next_event(lines) == "the end"

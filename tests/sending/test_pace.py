@@ -14,7 +14,8 @@ import pytest
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, WAITING, Pace
 from barrack_mcp.catalogue import BY_TOOL
-from tests.support.answers import Answers, Clock, client, json
+from tests.support.answers import Answers, client, json
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +94,7 @@ async def outcome_or_silence(api: Any, outcomes: Counter[str]) -> None:
 
 async def test_a_turn_that_comes_too_late_by_the_clock_is_given_back() -> None:
     clock = Clock()
-    pace = Pace(per_minute=None, now=clock.now, sleep=clock.sleep)
+    pace = Pace(per_minute=None, now=clock, sleep=clock.sleep)
     for _ in range(AT_ONCE + 1):
         with pytest.raises(ApiError, match="nothing was sent") as error:
             async with pace.turn(clock.at - 1):
@@ -167,7 +168,7 @@ async def test_a_turn_that_is_cancelled_while_it_waits_is_not_counted() -> None:
         asleep.set()
         await anyio.sleep_forever()
 
-    pace = Pace(per_minute=4, now=clock.now, sleep=forever)
+    pace = Pace(per_minute=4, now=clock, sleep=forever)
     async with pace.turn(clock.at + 100):
         pass
     with anyio.fail_after(5):

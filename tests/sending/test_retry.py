@@ -16,7 +16,8 @@ from barrack_mcp.api.retry import Budget, Circuit
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app
 from tests.support import examples
-from tests.support.answers import Answers, Behaviour, Clock, client, in_turn, json
+from tests.support.answers import Answers, Behaviour, client, in_turn, json
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -264,7 +265,7 @@ async def test_an_api_that_cannot_be_reached_is_left_alone_then_tried_by_one_cal
 
 async def test_while_one_call_tries_the_others_fail_fast_and_a_cancelled_try_frees_the_way() -> None:
     clock = Clock()
-    circuit = Circuit(clock.now)
+    circuit = Circuit(clock)
     for _ in range(5):
         with pytest.raises(ApiError), circuit.watching():
             raise ApiError(Failure.UNREACHABLE, "Gone")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-import anyio.lowlevel
 import httpx2
 from pydantic import SecretStr
 
 from barrack_mcp.api.client import Client, KeyAuth
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.dispatch import Dispatcher
+from tests.support.clock import Clock
 from tests.support.guarding import guard, writer
 from tests.support.running import EVERY_RISK
 
@@ -57,22 +57,6 @@ def in_turn(*answers: Behaviour) -> Callable[[], Awaitable[httpx2.Response]]:
     return following
 
 
-class Clock:
-    """A clock that stands still but for sleeping, which takes no time."""
-
-    def __init__(self) -> None:
-        self.at = 1_000.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at += seconds
-        await anyio.lowlevel.checkpoint()
-
-
 def client(
     transport: httpx2.AsyncBaseTransport,
     *,
@@ -83,12 +67,13 @@ def client(
 ) -> Client:
     form = {"header": "Authorization", "template": "Bearer {key}"} | auth
     clock = clock or Clock()
+    usual: dict[str, Any] = {"now": clock, "sleep": clock.sleep, "random": lambda: 0.5}
     return Client(
         httpx2.AsyncClient(transport=transport),
         url="https://barrack.example/api",
         auth=KeyAuth(SecretStr(CANARY), **form),
         seconds=seconds,
-        **{"now": clock.now, "sleep": clock.sleep, "random": lambda: 0.5} | dict(timing or {}),
+        **usual | dict(timing or {}),
     )
 
 

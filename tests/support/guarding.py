@@ -14,6 +14,7 @@ from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.guard import Guard, Policy
 from barrack_mcp.state.store import SqliteStore, Store
+from tests.support.clock import at_once
 
 ACCOUNT = "https://barrack.example/api key-1"
 SECRET = b"a secret of thirty-two bytes, at least"
@@ -48,7 +49,3 @@ def writer(client: Client, *, ledger: Ledger | None = None, account: str = ACCOU
         "sleep": at_once,
     }
     return Writer(client=client, **usual | more)
-
-
-async def at_once(_: float) -> None:
-    """Don't wait."""

@@ -17,8 +17,6 @@ from barrack_mcp.catalogue import OPERATIONS
 
 STARTS: Final = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
 """What Python tells an audit hook before a process starts."""
-DESELECTED: Final = "not slow"
-"""The expression that pyproject.toml gives to a run of which nothing else is said."""
 STARTED: list[str] = []
 """Processes that the test now running has started."""
 

@@ -20,11 +20,11 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import Audit
-from tests.guard.house import Person, house, says_yes
 from tests.support import examples
 from tests.support.answers import Answers, client, dispatcher
 from tests.support.answers import json as answered
 from tests.support.guarding import guard, writer
+from tests.support.house import Person, house, says_yes
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio

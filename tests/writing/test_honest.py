@@ -10,7 +10,7 @@ import pytest
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.dispatch.writes.ledger import belongs
 from barrack_mcp.simulator.faults import parse
-from tests.guard.house import House, house
+from tests.support.house import House, house
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio

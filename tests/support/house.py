@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,32 +9,19 @@ from typing import Any
 
 from mcp import Client
 from mcp.types import ElicitResult
-from pydantic import SecretStr
 
-from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.server.tools import create_server
-from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
-from tests.support import examples
+from tests.support.clock import Clock
 from tests.support.guarding import guard, writer
-from tests.support.running import KEY
+from tests.support.simulation import Simulation, simulated
 
 ERAS = ("legacy", "auto")
 ASKING = [operation for operation in OPERATIONS if operation.risk not in (Risk.READ, Risk.CHANGE)]
-
-
-class Clock:
-    """Stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_900_000_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @dataclass
@@ -59,32 +45,23 @@ def says_yes(question: str) -> ElicitResult:
     return ElicitResult(action="accept", content={"name": last.removeprefix("Type ").removesuffix(" to approve.")})
 
 
-@dataclass
-class House:
-    """What a test looks at."""
+@dataclass(kw_only=True)
+class House(Simulation):
+    """The whole house over a simulation: what a test looks at."""
 
     client: Client
-    barrack: Any
+    dispatcher: Dispatcher
     approvals: Approvals
     clock: Clock
-    app: Any
     store: SqliteStore
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, arguments)
         return dict(result.structured_content or {})
 
-    @property
-    def effects(self) -> list[str]:
-        return [effect["operation"] for effect in self.barrack.journal]
-
-    @property
-    def state(self) -> Any:
-        return json.loads(json.dumps(self.barrack.state()))
-
     def good(self, tool: str) -> dict[str, Any]:
         """Arguments that work, and that ask."""
-        arguments = dict(examples.good(BY_TOOL[tool], self.state))
+        arguments = dict(super().good(tool))
         if BY_TOOL[tool].risk is Risk.EXPOSE:
             arguments["remote_ip_prefix"] = "0.0.0.0/0"
         return arguments
@@ -103,25 +80,25 @@ async def house(
     writing: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> AsyncIterator[House]:
-    app = app or create_app(now=lambda: 0.0)
+    """Open it on an app, a store and a clock of its own or of the test's."""
     clock = clock or Clock()
     own = store or SqliteStore(":memory:", now=clock)
-    async with open_client(
-        url="http://127.0.0.1/api",
-        key=SecretStr(KEY),
-        auth_header="Authorization",
-        auth_template="Bearer {key}",
-        seconds=seconds,
-        app=app,
-    ) as api:
-        made = guard(api, store=own, now=clock, account=account, **policy)
+    async with simulated(app=app, seconds=seconds) as barrack:
         dispatcher = Dispatcher(
-            client=api,
-            surface={operation.tool: operation for operation in OPERATIONS},
-            guard=made,
-            writer=writer(api, ledger=Ledger(own, now=clock), account=account, **dict(writing or {})),
+            client=barrack.api,
+            surface=BY_TOOL,
+            guard=guard(barrack.api, store=own, now=clock, account=account, **policy),
+            writer=writer(barrack.api, ledger=Ledger(own, now=clock), account=account, **dict(writing or {})),
         )
         async with Client(create_server(dispatcher), mode=era, elicitation_callback=person) as client:
-            yield House(client, app.state.barrack, Approvals(own, ttl=600, now=clock), clock, app, own)
+            yield House(
+                api=barrack.api,
+                app=barrack.app,
+                client=client,
+                dispatcher=dispatcher,
+                approvals=Approvals(own, ttl=600, now=clock),
+                clock=clock,
+                store=own,
+            )
     if store is None:
         await own.aclose()
