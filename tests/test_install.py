@@ -17,7 +17,7 @@ from barrack_mcp.cli.install import (
     Launcher,
     NoLauncherError,
     UnknownClientError,
-    command,
+    choose_command,
     install,
 )
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, place
@@ -451,16 +451,16 @@ def test_the_store_editions_of_claude_desktop_keep_their_own_file(home: Path) ->
 def test_what_starts_the_server_is_uvx_where_it_is_else_what_runs_now(tmp_path: Path) -> None:
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
-    assert command(Launcher.AUTO, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
-    assert command(Launcher.UVX, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
+    assert choose_command(Launcher.AUTO, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
+    assert choose_command(Launcher.UVX, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
     module = (str(python), "-m", "barrack_mcp")
-    assert command(Launcher.AUTO, uvx=None, python=python, platform="linux") == module
+    assert choose_command(Launcher.AUTO, uvx=None, python=python, platform="linux") == module
     (python.parent / "barrack-mcp").touch()
     script = (str(python.parent / "barrack-mcp"),)
-    assert command(Launcher.HERE, uvx="/u/uvx", python=python, platform="linux") == script
-    assert command(Launcher.HERE, uvx=None, python=python, platform="win32") == module
+    assert choose_command(Launcher.HERE, uvx="/u/uvx", python=python, platform="linux") == script
+    assert choose_command(Launcher.HERE, uvx=None, python=python, platform="win32") == module
     with pytest.raises(NoLauncherError, match="uvx is not on the PATH"):
-        command(Launcher.UVX, uvx=None, python=python, platform="linux")
+        choose_command(Launcher.UVX, uvx=None, python=python, platform="linux")
 
 
 def test_on_windows_nobody_is_told_to_chmod(run: Install) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from barrack_mcp.cli import tools as listing
-from barrack_mcp.cli.app import app
+from barrack_mcp.cli.app import MODULES, app
 from barrack_mcp.cli.install.clients import CLIENTS, place
 
 
@@ -86,3 +87,15 @@ def test_the_sizes_of_the_surfaces_are_shown(home: Path) -> None:
     done = typed(home, "tools", "--stats")
     assert done.exit_code == 0
     assert done.stdout.rstrip("\n") == listing.as_stats()
+
+
+def test_help_lists_every_command_with_what_it_does(home: Path) -> None:
+    said = typed(home, "--help").stdout
+    assert all(re.search(rf"│ {name} +\w", said) for name in MODULES)
+    assert typed(home, "--help").exit_code == 0
+
+
+def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:
+    done = typed(home, "audi")
+    assert done.exit_code == 2
+    assert "'audit'" in done.stderr

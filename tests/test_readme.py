@@ -30,6 +30,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli.app import app
 from barrack_mcp.cli.install.clients import CLIENTS, place
+from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
@@ -144,15 +145,21 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_every_command_in_a_sentence_exists_with_its_options() -> None:
-    commands = [" ".join(found.split()) for found in re.findall(r"`barrack-mcp ([^`#]+)`", README)]
+    commands = [" ".join(words.split()) for words in re.findall(r"`barrack-mcp ([^`#]+)`", README)]
     assert len(commands) > 15
-    for words in map(str.split, commands):
+    for found in commands:
+        words = found.split()
         at: Any = typer.main.get_command(app)
-        while hasattr(at, "commands") and words and not words[0].startswith("-"):
-            assert words[0] in at.commands, words
-            at = at.commands[words.pop(0)]
+        while hasattr(at, "get_command") and words and not words[0].startswith("-"):
+            at = at.get_command(None, words.pop(0))
+            assert at is not None, found
         options = {name for parameter in at.params for name in parameter.opts}
-        assert {word for word in words if word.startswith("-")} <= options, words
+        assert {word for word in words if word.startswith("-")} <= options, found
+
+
+def test_readme_says_what_every_exit_code_means() -> None:
+    told = ", ".join(f"{code.value} {code.meaning}" for code in ExitCode)
+    assert f"Exit codes: {told}." in " ".join(README.split())
 
 
 @asynccontextmanager

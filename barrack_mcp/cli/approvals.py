@@ -8,13 +8,15 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
+import typer
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.cli.process import ExitCode, complain, configure, run
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
@@ -23,9 +25,29 @@ from barrack_mcp.guard.page import login_link
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
 
-_NOT_DONE: Final = 1
-_USAGE: Final = 2
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]
+
 _KNOCK_S: Final = 0.5
+
+app = typer.Typer()
+
+
+@app.command()
+def approvals() -> None:
+    """List the calls that wait for a person's yes, and the latest answers."""
+    run(show, configure())
+
+
+@app.command()
+def approve(approval_id: Id) -> None:
+    """Approve one call, once; wants a terminal."""
+    raise typer.Exit(run(answer, configure(), approval_id, yes=True))
+
+
+@app.command()
+def deny(approval_id: Id) -> None:
+    """Deny one call; wants a terminal."""
+    raise typer.Exit(run(answer, configure(), approval_id, yes=False))
 
 
 def at_terminal() -> bool:
@@ -33,7 +55,7 @@ def at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-async def show(settings: Settings) -> int:
+async def show(settings: Settings) -> None:
     """List what waits and what was decided; at a terminal also the way to the page."""
     console = Console(highlight=False)
     async with open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state:
@@ -45,19 +67,14 @@ async def show(settings: Settings) -> int:
         console.print(Text("Answer with: barrack-mcp approve ID, or barrack-mcp deny ID"))
     if at_terminal() and (page := _page(settings.state_folder)) is not None:
         console.print(Text(f"The page, for the next two minutes and once: {page}"), soft_wrap=True)
-    return 0
 
 
-async def answer(settings: Settings, approval_id: str, *, yes: bool) -> int:
-    """Show one request and take the answer of the person at the terminal.
-
-    Returns:
-        0 when it was decided as wanted, 1 when not, 2 where there is no terminal.
-    """
+async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode:
+    """Show one request and take the answer of the person at the terminal: OK when it was decided as wanted."""
     console = Console(highlight=False)
     if not at_terminal():
-        Console(stderr=True).print("barrack-mcp: This wants a person at a terminal; nothing was decided.")
-        return _USAGE
+        complain("This wants a person at a terminal; nothing was decided.")
+        return ExitCode.USAGE
     by = f"local:{os.getuid()} at a terminal" if hasattr(os, "getuid") else "the local user at a terminal"
     record = witness(Audit(settings.audit_file)) if settings.audit_file is not None else None
     async with open_state(
@@ -69,22 +86,22 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> int:
             if not yes:
                 await state.approvals.deny(approval_id, by=by)
                 console.print(Text("Denied: the call will be refused.", style="bold"))
-                return 0
+                return ExitCode.OK
             if approval.must_type is None:
                 console.print(Text("Approve? Type yes: "), end="")
                 if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                     console.print(Text("Nothing was approved; the request still waits."))
-                    return _NOT_DONE
+                    return ExitCode.FAILED
                 typed = None
             else:
                 console.print(Text(f"Type {approval.must_type} to approve: "), end="")
                 typed = sys.stdin.readline().rstrip("\r\n")
             await state.approvals.approve(approval_id, by=by, typed=typed)
         except ApprovalError as error:
-            Console(stderr=True).print(Text(f"barrack-mcp: {error}"))
-            return _NOT_DONE
+            complain(str(error))
+            return ExitCode.FAILED
     console.print(Text("Approved, once. The same call, made again, will now run.", style="bold green"))
-    return 0
+    return ExitCode.OK
 
 
 def _table(title: str, approvals: list[Approval]) -> Table:

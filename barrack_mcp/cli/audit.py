@@ -1,59 +1,196 @@
-"""The record at a terminal: whether it is whole, and how it ends."""
+"""The record at a terminal: whether it is whole, and how it ends: when, who, what, how it was confirmed, what came."""
 
 from __future__ import annotations
 
-import sys
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
+import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from barrack_mcp.cli.audit_tail import as_text
-from barrack_mcp.cli.audit_tail import tail as rows_of
-from barrack_mcp.config import Settings
+from barrack_mcp.api.text import escape
+from barrack_mcp.cli.process import ExitCode, configure, leave
 from barrack_mcp.state import audit
+from barrack_mcp.state.audit import AuditError
+from barrack_mcp.state.audit.file import Snapshot, reading
+from barrack_mcp.state.audit.record import MAX_LINE, JsonObject, parsed
 
-_WRONG: Final = 1
-_USAGE: Final = 2
+_BLOCK: Final = 65_536
+_MAX_SHOWN: Final = 300
+_TOOL_WIDTH: Final = 24
+_FIXED: Final = {"seq", "at", "kind", "prev", "hash"}
+
+app = typer.Typer(name="audit", help="The record of what was done: check it, or read its end.", no_args_is_help=True)
 
 
-def verify(settings: Settings) -> int:
-    """Check the record.
-
-    Returns:
-        0 when every line is as it was written, 1 when one is not, 2 when there is no record that can be read.
-    """
-    if (path := _path(settings)) is None:
-        return _USAGE
+@app.command()
+def verify() -> None:
+    """Check that no line of the record was changed, moved or taken out; exit 1 and say where if one was."""
+    path = _record()
     try:
         report = audit.verify(path)
-    except audit.AuditError as error:
-        return _complain(str(error))
+    except AuditError as error:
+        leave(str(error), ExitCode.USAGE)
     console = Console(highlight=False)
     console.print(Text(f"{path}"), soft_wrap=True)
     console.print(Text(report.as_text(), style="" if report.ok else "bold red"), soft_wrap=True)
-    return 0 if report.ok else _WRONG
+    raise typer.Exit(ExitCode.OK if report.ok else ExitCode.FAILED)
 
 
-def tail(settings: Settings, count: int) -> int:
-    """Show the record's last rows; 2 when there is no record that can be read."""
-    if (path := _path(settings)) is None:
-        return _USAGE
+@app.command()
+def tail(
+    count: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many.")] = 20,
+) -> None:
+    """Show the last calls that were sent, refused or approved, and what came of them."""
     try:
-        rows = rows_of(path, count)
-    except audit.AuditError as error:
-        return _complain(str(error))
-    sys.stdout.write(as_text(rows, width=Console().width))
-    return 0
+        rows = last_rows(_record(), count)
+    except AuditError as error:
+        leave(str(error), ExitCode.USAGE)
+    typer.echo(as_text(rows, width=Console().width), nl=False)
 
 
-def _path(settings: Settings) -> Path | None:
-    if settings.audit_file is None:
-        _complain("BARRACK_AUDIT is off, so there is no record.")
-    return settings.audit_file
+def _record() -> Path:
+    path = configure().audit_file
+    if path is None:
+        leave("BARRACK_AUDIT is off, so there is no record.", ExitCode.USAGE)
+    return path
 
 
-def _complain(sentence: str) -> int:
-    Console(stderr=True, highlight=False).print(Text(f"barrack-mcp: {sentence}"), soft_wrap=True)
-    return _USAGE
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was meant, decided or answered, with what came of it; any text in it is as it was written."""
+
+    seq: int
+    at: str
+    kind: str
+    who: str
+    what: str
+    confirmed: str
+    came: str
+    """Empty while nothing is known to have come of it."""
+
+
+def last_rows(path: Path | str, count: int) -> list[Row]:
+    """Read the last rows of a record, oldest first; an intent and its outcome make one row. Verifies nothing.
+
+    Raises:
+        AuditError: There is no record, or it can't be read.
+    """
+    rows: list[Row] = []
+    outcomes: dict[str, str] = {}
+    with reading(Path(path)) as snapshot:
+        if snapshot is None:
+            raise AuditError(f"There is no audit record at {path}.")
+        for line in _backwards(snapshot):
+            if len(rows) >= count:
+                break
+            fields = parsed(line)
+            if fields is not None and fields.get("kind") == "outcome":
+                outcomes[str(fields.get("intent"))] = _came(fields)
+            else:
+                rows.append(_row(fields, outcomes))
+    return rows[::-1]
+
+
+def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
+    """Lay rows out for a terminal; characters that it would obey or not show are shown as escapes.
+
+    Args:
+        rows: The rows.
+        width: Columns of the terminal.
+    """
+    if not rows:
+        return "The audit record is empty.\n"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("When (UTC)", no_wrap=True)
+    for name, least in (("Who", None), ("What", _TOOL_WIDTH), ("Confirmed", None), ("What came of it", None)):
+        table.add_column(name, overflow="fold", min_width=least)
+    for row in rows:
+        cells = (_moment(row.at), row.who, row.what, row.confirmed, row.came or "no outcome")
+        table.add_row(*(Text(str(escape(cell, limit=_MAX_SHOWN))) for cell in cells))
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False, _environ={})
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n") + "\n"
+
+
+def _moment(at: str) -> str:
+    return at[:19].replace("T", " ")
+
+
+def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
+    """Make a row of any line: what is of a kind unknown here shows its fields as they are."""
+    if fields is None:
+        return Row(0, "", "damaged", "", "(a line that can't be read)", "", "look with `barrack-mcp audit verify`")
+    kind, seq = _text(fields, "kind"), fields.get("seq")
+    what = f"{_text(fields, 'tool')} {_json(fields.get('arguments') or {})}"
+    confirmed = came = ""
+    match kind:
+        case "intent":
+            confirmed, came = _text(fields, "confirmed"), outcomes.get(_text(fields, "id"), "")
+        case "decision":
+            confirmed = "not confirmed"
+            came = f"{_text(fields, 'decision')}: {_first_sentence(_text(fields, 'message'))}"
+        case "approval":
+            what = f"{_text(fields, 'approval')} for {_text(fields, 'tool')}"
+            came = f"{_text(fields, 'answer')} by {_text(fields, 'by')}"
+        case "torn":
+            what, came = "(an interrupted write)", f"{_text(fields, 'bytes')} bytes of a line that was never finished"
+        case _:
+            what, came = f"{kind} {_json({name: fields[name] for name in fields if name not in _FIXED})}", "noted"
+    return Row(
+        seq=seq if isinstance(seq, int) else 0,
+        at=_text(fields, "at"),
+        kind=kind,
+        who=_text(fields, "caller"),
+        what=what,
+        confirmed=confirmed,
+        came=came,
+    )
+
+
+def _came(fields: JsonObject) -> str:
+    status = fields.get("status")
+    return f"{_text(fields, 'outcome')}{f' ({status})' if status else ''}: {_first_sentence(_text(fields, 'message'))}"
+
+
+def _first_sentence(message: str) -> str:
+    """Cut what explains, which the record itself keeps."""
+    sentence, stop, _ = message.partition(". ")
+    return f"{sentence}." if stop else sentence
+
+
+def _text(fields: JsonObject, name: str) -> str:
+    value = fields.get(name)
+    return "" if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _backwards(snapshot: Snapshot) -> Iterator[bytes]:
+    """Read whole lines from the last to the first; what stands after the last newline is left out."""
+    position, held, at_end = snapshot.size, b"", True
+    while position > 0:
+        step = min(_BLOCK, position)
+        position -= step
+        snapshot.file.seek(position, os.SEEK_SET)
+        first, *whole = (snapshot.file.read(step) + held).split(b"\n")
+        if whole and at_end:
+            whole, at_end = whole[:-1], False
+        yield from reversed(whole)
+        held = first
+        if len(held) > 2 * MAX_LINE:
+            yield b""
+            return
+    if not at_end:
+        yield held

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
+import typer
 from mcp import Client, MCPError
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
@@ -18,26 +19,46 @@ from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 from barrack_mcp.api.errors import Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, run
 from barrack_mcp.config import Settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import FAILURE
 
-EXIT_CODES: Final[Mapping[str, int]] = MappingProxyType(
+EXIT_CODES: Final[Mapping[str, ExitCode]] = MappingProxyType(
     {
-        "": 0,
-        "arguments": 2,
-        Failure.NO_KEY: 3,
-        Failure.UNAUTHORISED: 3,
-        Failure.UNREACHABLE: 4,
-        "refused": 5,
-        "approval_required": 5,
-        "unknown": 6,
+        "": ExitCode.OK,
+        "arguments": ExitCode.USAGE,
+        Failure.NO_KEY: ExitCode.KEY,
+        Failure.UNAUTHORISED: ExitCode.KEY,
+        Failure.UNREACHABLE: ExitCode.UNREACHABLE,
+        "refused": ExitCode.REFUSED,
+        "approval_required": ExitCode.REFUSED,
+        "unknown": ExitCode.UNKNOWN,
     }
 )
-"""Exit code by kind of failure; every other kind is 1."""
+"""Exit code by kind of failure; for every other kind the operation failed."""
 
-_FAILED: Final = 1
-_USAGE: Final = 2
+app = typer.Typer()
+
+
+@app.command()
+def call(
+    tool: Annotated[str, typer.Argument(help="Name of the tool; `barrack-mcp tools` lists them.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[key=value …]", help="Its arguments.")] = None,
+    args: Annotated[
+        str | None, typer.Option("--args", metavar="JSON", help="Its arguments as one JSON object.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the structured answer.")] = False,
+    simulator: Simulator = False,
+) -> None:
+    """Call one tool through the same server that a client uses."""
+    try:
+        given = arguments_of(tool, arguments or [], args)
+    except ValueError as error:
+        leave(str(error), ExitCode.USAGE)
+    answer = run(call_once, configure(simulator=simulator or None), tool, given)
+    typer.echo(json.dumps(answer.structured, ensure_ascii=False, indent=2) if as_json else answer.text)
+    raise typer.Exit(answer.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +67,7 @@ class Called:
 
     structured: JsonObject
     text: str
-    exit_code: int
+    exit_code: ExitCode
 
 
 def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonObject:
@@ -115,7 +136,7 @@ def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT00
     return "yes" if said.strip().lower() in ("y", "yes") else ""
 
 
-async def call(settings: Settings, tool: str, arguments: JsonObject) -> Called:
+async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Called:
     """Call one tool and answer what came of it; at a terminal, the guard asks there."""
     asked = asking if sys.stdin.isatty() and sys.stderr.isatty() else None
     async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
@@ -123,7 +144,7 @@ async def call(settings: Settings, tool: str, arguments: JsonObject) -> Called:
             result = await client.call_tool(tool, arguments)
         except MCPError as error:
             sentence = "The settings don't offer this tool (read-only, toolsets or tools)."
-            return Called({"outcome": "refused", "message": sentence}, f"{sentence} {error.message}", _USAGE)
+            return Called({"outcome": "refused", "message": sentence}, f"{sentence} {error.message}", ExitCode.USAGE)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     failure = str((result.meta or {}).get(FAILURE, ""))
-    return Called(dict(result.structured_content or {}), text, EXIT_CODES.get(failure, _FAILED))
+    return Called(dict(result.structured_content or {}), text, EXIT_CODES.get(failure, ExitCode.FAILED))

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import anyio
 import httpx2
+import typer
 from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 from rich.console import Console, Group, RenderableType
@@ -22,6 +23,7 @@ from rich.text import Text
 
 from barrack_mcp import __version__
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.cli.process import ExitCode, run
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.state.secret import secret_in
@@ -39,6 +41,14 @@ _ON_THE_WAY: Final = {
     "HIBERNATING": 50,
     "creating": 50,
 }
+
+app = typer.Typer()
+
+
+@app.command()
+def demo() -> None:
+    """Show the whole story on the simulator, through a real MCP client; needs no account."""
+    raise typer.Exit(run(tell))
 
 
 class Story:
@@ -129,12 +139,8 @@ class Person:
             answer.raise_for_status()
 
 
-async def tell() -> int:
-    """Tell the story and answer the exit code.
-
-    Returns:
-        0 when everything happened as told; 1, with a sentence on stderr, when it did not.
-    """
+async def tell() -> ExitCode:
+    """Tell the story; where it did not happen as told, say so on stderr."""
     console = Console(highlight=False)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log, tempfile.TemporaryDirectory() as folder:
         try:
@@ -147,10 +153,10 @@ async def tell() -> int:
             logged = log.read().strip().splitlines()
             reason = logged[-1] if logged else _innermost(error)
             Console(stderr=True).print(Text(f"The demo could not go on: {reason}", style="red"))
-            return 1
+            return ExitCode.FAILED
     console.print()
     console.print(_ending())
-    return 0
+    return ExitCode.OK
 
 
 def _innermost(error: BaseException) -> str:

@@ -5,17 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
+from barrack_mcp.cli.process import configure
 from barrack_mcp.config import Settings
 from barrack_mcp.server.tools import tool_of
 
 BYTES_PER_TOKEN: Final = 4.26
 """Measured with the o200k tokenizer on tools like these; needs no download."""
+
+app = typer.Typer()
+
+
+@app.command()
+def tools(
+    json_wanted: Annotated[bool, typer.Option("--json", help="The tools as an MCP client sees them.")] = False,
+    stats: Annotated[bool, typer.Option("--stats", help="What each surface costs of a model's context.")] = False,
+) -> None:
+    """List the tools that the settings offer."""
+    if stats:
+        typer.echo(as_stats())
+    else:
+        typer.echo(as_json(configure()) if json_wanted else as_table(configure()))
 
 
 @dataclass(frozen=True)

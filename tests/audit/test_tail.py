@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from barrack_mcp.cli.audit_tail import as_text, tail
+from barrack_mcp.cli.audit import as_text, last_rows
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.audit.record import Link, sealed
 from tests.audit.record import MEANT, lines, small
@@ -24,7 +24,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def test_a_row_says_when_who_what_how_confirmed_and_what_came_of_it(path: Path) -> None:
-    rows = tail(path, 10)
+    rows = last_rows(path, 10)
     assert [(row.seq, row.kind) for row in rows] == [(1, "intent"), (3, "decision"), (4, "approval"), (5, "intent")]
     called, refused, answered, later = rows
     assert (called.at, called.who, called.confirmed) == ("2025-06-15T15:06:40.500Z", "local:1000", "elicited")
@@ -36,8 +36,8 @@ async def test_a_row_says_when_who_what_how_confirmed_and_what_came_of_it(path: 
 
 
 async def test_the_last_rows_are_the_newest_in_order(path: Path) -> None:
-    assert [row.seq for row in tail(path, 2)] == [4, 5]
-    assert tail(path, 0) == []
+    assert [row.seq for row in last_rows(path, 2)] == [4, 5]
+    assert last_rows(path, 0) == []
 
 
 async def test_a_long_record_is_read_from_its_end(path: Path) -> None:
@@ -46,8 +46,8 @@ async def test_a_long_record_is_read_from_its_end(path: Path) -> None:
         for number in range(500):
             line, link = sealed(link, at="", kind="decision", fields=MEANT | {"message": "x" * number})
             file.write(line)
-    assert [row.seq for row in tail(path, 400)] == list(range(107, 507))
-    assert len(tail(path, 9_999)) == 504
+    assert [row.seq for row in last_rows(path, 400)] == list(range(107, 507))
+    assert len(last_rows(path, 9_999)) == 504
 
 
 async def test_what_cannot_be_read_is_shown_as_damaged_and_what_is_not_known_as_it_is(path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_what_cannot_be_read_is_shown_as_damaged_and_what_is_not_known_as_
     torn, _ = sealed(Link(7, ""), at="2026-01-01", kind="torn", fields={"bytes": 12})
     odd = b'{"kind":3,"seq":"x","arguments":[1]}\n'
     path.write_bytes(path.read_bytes() + line + b"garbage\n" + torn + odd + b"unfinis")
-    novel, damaged, interrupted, strange = tail(path, 4)
+    novel, damaged, interrupted, strange = last_rows(path, 4)
     assert (novel.kind, novel.what, novel.came) == ("novel", 'novel {"colour":"red"}', "noted")
     assert (damaged.kind, damaged.came) == ("damaged", "look with `barrack-mcp audit verify`")
     assert interrupted.came == "12 bytes of a line that was never finished"
@@ -64,21 +64,21 @@ async def test_what_cannot_be_read_is_shown_as_damaged_and_what_is_not_known_as_
 
 async def test_a_line_without_end_stops_the_reading(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x" * 2_000_000 + b"\n")
-    assert [row.kind for row in tail(path, 5)] == ["damaged"]
+    assert [row.kind for row in last_rows(path, 5)] == ["damaged"]
 
 
 def test_an_empty_record_says_so_and_a_missing_one_too(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_bytes(b"beginning")
-    assert tail(tmp_path / "audit.jsonl", 5) == []
+    assert last_rows(tmp_path / "audit.jsonl", 5) == []
     assert as_text([]) == "The audit record is empty.\n"
     with pytest.raises(AuditError, match="There is no audit record"):
-        tail(tmp_path / "none", 5)
+        last_rows(tmp_path / "none", 5)
 
 
 async def test_it_is_laid_out_for_a_terminal_within_its_width(path: Path) -> None:
     await Audit(path).intent(**MEANT)
     for width in (60, 80, 120):
-        text = as_text(tail(path, 10), width=width)
+        text = as_text(last_rows(path, 10), width=width)
         assert max(len(line) for line in text.splitlines()) <= width
     assert text.splitlines()[0].split() == ["When", "(UTC)", "Who", "What", "Confirmed", "What", "came", "of", "it"]
     for said in (
@@ -95,19 +95,19 @@ async def test_it_is_laid_out_for_a_terminal_within_its_width(path: Path) -> Non
 @pytest.mark.slow
 async def test_the_layout_is_the_same_whatever_the_environment_says(path: Path) -> None:
     script = (
-        "import sys; from barrack_mcp.cli.audit_tail import as_text, tail;"
-        " sys.stdout.write(as_text(tail(sys.argv[1], 9), width=90))"
+        "import sys; from barrack_mcp.cli.audit import as_text, last_rows;"
+        " sys.stdout.write(as_text(last_rows(sys.argv[1], 9), width=90))"
     )
     settings = {"COLUMNS": "20", "FORCE_COLOR": "1", "PYTHONIOENCODING": "utf-8", "TERM": "dumb"}
     with anyio.fail_after(60):
         done = await anyio.run_process([sys.executable, "-c", script, str(path)], env=settings)
-    assert done.stdout.decode() == as_text(tail(path, 9), width=90)
+    assert done.stdout.decode() == as_text(last_rows(path, 9), width=90)
 
 
 async def test_characters_that_a_terminal_would_obey_are_shown_and_long_texts_cut(path: Path) -> None:
     arguments = {"name": "\x1b[2J\x9b\u202e\u200b\U000e0041[bold]x[/bold]\nnext", "zeal": "y" * 1_000}
     await Audit(path).intent(**MEANT | {"arguments": arguments, "caller": "eve\x07"})
-    text = as_text(tail(path, 1), width=1_000)
+    text = as_text(last_rows(path, 1), width=1_000)
     assert all(char == "\n" or char.isprintable() for char in text)
     assert "eve\\u0007" in text
     assert "\\u009b\\u202e\\u200b\\U000e0041[bold]x[/bold]\\nnext" in text

@@ -21,7 +21,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.contract_diff import as_json, as_table, summary
+from barrack_mcp.cli.contract.diff import as_json, as_table, summary
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from tests.contracts import dialect
 from tests.contracts.other import PATHS

@@ -15,7 +15,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.contract_show import as_rows, as_table
+from barrack_mcp.cli.contract.show import as_rows, as_table
 
 SHIPPED = Contract()
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)

@@ -14,9 +14,9 @@ from rich.console import Console
 from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides
 from barrack_mcp.cli.doctor import Check, Drift, Read, Report, Verdict
-from barrack_mcp.cli.doctor.command import doctor
-from barrack_mcp.cli.doctor.report import KEY_CODE, SETTINGS_CODE, UNREACHABLE_CODE
+from barrack_mcp.cli.doctor.command import diagnose
 from barrack_mcp.cli.doctor.show import as_json, as_markdown, as_page
+from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.simulator import create_app
 from tests.doctor.asking import CANARY, examined, settings
 from tests.support.running import KEY, listening
@@ -31,7 +31,7 @@ def report(*, checks: tuple[Check, ...] = (), reads: tuple[Read, ...] = (), **mo
     return Report(checks=checks, reads=reads, **usual | more)
 
 
-def failing(name: str, code: int) -> Check:
+def failing(name: str, code: ExitCode) -> Check:
     return Check(name, Verdict.FAILS, f"{name} fails.", "Mend it.", code)
 
 
@@ -47,10 +47,10 @@ def at(width: int, shown: Report) -> str:
 
 
 def test_the_gravest_failure_gives_the_exit_code_and_comes_first() -> None:
-    checks = (failing("record", 1), failing("key", KEY_CODE), failing("way", UNREACHABLE_CODE))
+    checks = (failing("record", ExitCode.FAILED), failing("key", ExitCode.KEY), failing("way", ExitCode.UNREACHABLE))
     assert report(checks=checks).exit_code == 4
     assert report(checks=checks).diagnosis.startswith("way fails. Mend it. key fails.")
-    assert report(checks=(*checks, failing("state", SETTINGS_CODE))).exit_code == 2
+    assert report(checks=(*checks, failing("state", ExitCode.USAGE))).exit_code == 2
     assert report(checks=checks[:2]).exit_code == 3
     assert report(checks=(Check("clock", Verdict.WARNING, "Off."),)).exit_code == 0
 
@@ -135,7 +135,7 @@ async def test_a_report_can_be_shown_to_others(tmp_path: Path) -> None:
 async def test_the_command_shows_a_table_and_answers_the_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await doctor(settings(tmp_path, simulator="1")) == 0
+    assert await diagnose(settings(tmp_path, simulator="1")) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("The API answers and accepts the key; 29 of 29 reads tried work.")
     assert shown.err == ""
@@ -144,7 +144,7 @@ async def test_the_command_shows_a_table_and_answers_the_number(
 async def test_the_command_answers_json_that_a_script_can_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert await doctor(settings(tmp_path, "http://127.0.0.1:9", api_key=""), as_json=True) == 4
+    assert await diagnose(settings(tmp_path, "http://127.0.0.1:9", api_key=""), as_json=True) == 4
     told = json.loads(capsys.readouterr().out)
     assert told["exit_code"] == 4
     assert {each["name"] for each in told["checks"]} >= {"settings", "key", "connection"}
@@ -154,7 +154,7 @@ async def test_the_command_answers_json_that_a_script_can_read(
 @pytest.mark.parametrize("name", ["report.md", "report.json"])
 async def test_the_report_is_written_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     out = tmp_path / name
-    assert await doctor(settings(tmp_path, simulator="1"), out=out) == 0
+    assert await diagnose(settings(tmp_path, simulator="1"), out=out) == 0
     assert capsys.readouterr().out
     text = out.read_text(encoding="utf-8")
     assert CANARY not in text
@@ -162,5 +162,5 @@ async def test_the_report_is_written_on_request(tmp_path: Path, capsys: pytest.C
 
 
 async def test_a_report_that_can_not_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await doctor(settings(tmp_path, simulator="1"), out=tmp_path / "no" / "report.md") == 2
+    assert await diagnose(settings(tmp_path, simulator="1"), out=tmp_path / "no" / "report.md") == 2
     assert "can't be written" in capsys.readouterr().err

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
 import anyio.to_thread
+import typer
 from rich.console import Console
-from rich.text import Text
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.cli.doctor.examine import examine
 from barrack_mcp.cli.doctor.report import Report
 from barrack_mcp.cli.doctor.show import as_markdown, as_page, as_text
+from barrack_mcp.cli.process import ExitCode, Simulator, complain, configure, run
 from barrack_mcp.config import Settings
 from barrack_mcp.server.contract import keep_seen, open_contract
 
-_USAGE: Final = 2
+app = typer.Typer()
 
 
-async def doctor(
-    settings: Settings,
-    *,
-    as_json: bool = False,
-    out: Path | None = None,
-    contract: Contract | None = None,
-) -> int:
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the report there, too: .json, else Markdown.")] = None,
+    simulator: Simulator = False,
+) -> None:
+    """Say what is wrong between here and the API, and how to mend it; sends nothing but GET, never writes."""
+    raise typer.Exit(run(diagnose, configure(simulator=simulator or None), as_json=as_json, out=out))
+
+
+async def diagnose(
+    settings: Settings, *, as_json: bool = False, out: Path | None = None, contract: Contract | None = None
+) -> ExitCode:
     """Examine everything and show what came of it.
 
     Args:
@@ -34,10 +40,6 @@ async def doctor(
         as_json: Whether to show JSON instead of tables.
         out: Where to write the report as well: JSON if the name ends so, else Markdown. It may be shown to others.
         contract: The contract in force; by default the one that the settings make.
-
-    Returns:
-        0 if all is well, 1 if a read differs or is missing or a record is broken, 2 for settings and state, 3 for the
-        key, 4 if the API can't be reached.
     """
     contract = contract or await open_contract(settings)
     report = await examine(settings, contract=contract)
@@ -45,13 +47,13 @@ async def doctor(
         contract.trust(report.seen_working)
         await anyio.to_thread.run_sync(keep_seen, settings, contract)
     if as_json:
-        sys.stdout.write(f"{as_text(report)}\n")
+        typer.echo(as_text(report))
     else:
         console = Console(highlight=False)
         console.print(as_page(report, width=console.width))
     if out is not None and (wrong := await anyio.to_thread.run_sync(_write, out, report)):
-        Console(stderr=True, highlight=False).print(Text(f"barrack-mcp: {wrong}"), soft_wrap=True)
-        return report.exit_code or _USAGE
+        complain(wrong)
+        return report.exit_code or ExitCode.USAGE
     return report.exit_code
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
 from barrack_mcp.api.text import cite
-from barrack_mcp.cli.doctor.report import KEY_CODE, UNREACHABLE_CODE, Check, Verdict
+from barrack_mcp.cli.doctor.report import Check, Verdict
+from barrack_mcp.cli.process import ExitCode
 
 FORMS: Final = (
     Form("Authorization", "Bearer {key}"),
@@ -78,10 +79,12 @@ async def _other_form(probe: Probe, path: str, form: Form, first: int, *, second
         if isinstance(heard, Heard) and heard.status < 500 and heard.status not in (*UNAUTHORISED, _THROTTLED):  # noqa: PLR2004 - server errors
             told = f"{cite(f'{other.header}: {other.template}')}, not as {cite(f'{form.header}: {form.template}')}"
             mend = f"Set BARRACK_AUTH_HEADER={other.header} and BARRACK_AUTH_TEMPLATE='{other.template}'."
-            return Check(_NAME, Verdict.FAILS, f"The API takes the key as {told}.", mend, KEY_CODE), other
+            return Check(_NAME, Verdict.FAILS, f"The API takes the key as {told}.", mend, ExitCode.KEY), other
     why = "the key is wrong, revoked or of another account" if first == 401 else "it is not allowed to do this"  # noqa: PLR2004 - Unauthorized
     told = f"The API does not accept the key ({first}, in any of {len(others) + 1} usual forms): {why}."
-    return Check(_NAME, Verdict.FAILS, told, "Make a new key in your account at Barrack and set it.", KEY_CODE), None
+    return Check(
+        _NAME, Verdict.FAILS, told, "Make a new key in your account at Barrack and set it.", ExitCode.KEY
+    ), None
 
 
 def by_reads(checks: tuple[Check, ...], refused: int, answered: int) -> tuple[Check, ...]:
@@ -101,7 +104,7 @@ def _told_by_reads(check: Check, refused: int, answered: int) -> Check:
     if refused and not answered:
         told = "The API refuses every read to this key: it is wrong or revoked, or rides in another header."
         mend = "Make a new key, or set BARRACK_AUTH_HEADER and BARRACK_AUTH_TEMPLATE as the vendor says."
-        return replace(check, verdict=Verdict.FAILS, sentence=told, mend=mend, code=KEY_CODE)
+        return replace(check, verdict=Verdict.FAILS, sentence=told, mend=mend, code=ExitCode.KEY)
     if answered and not refused:
         return replace(check, verdict=Verdict.OK, sentence="Every read that answers answers with this key.")
     return replace(check, verdict=Verdict.WARNING, sentence="Some reads are refused to this key; see below.")
@@ -109,4 +112,4 @@ def _told_by_reads(check: Check, refused: int, answered: int) -> Check:
 
 def silent(told: str) -> Check:
     """Say that no answer came while the key was tried."""
-    return Check(_NAME, Verdict.FAILS, told, "Try again later.", UNREACHABLE_CODE)
+    return Check(_NAME, Verdict.FAILS, told, "Try again later.", ExitCode.UNREACHABLE)

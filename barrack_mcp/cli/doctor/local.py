@@ -12,7 +12,8 @@ from typing import Final
 import anyio.to_thread
 
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.cli.doctor.report import KEY_CODE, SETTINGS_CODE, Check, Verdict
+from barrack_mcp.cli.doctor.report import Check, Verdict
+from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import PREFIX, Settings
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.state.audit import AuditError, Report, verify
@@ -79,7 +80,7 @@ def _privacy(state: Path, shown: str) -> Check:
 
 def _no_state(told: str) -> Check:
     mend = "Set BARRACK_STATE to a file in a folder that you can write."
-    return Check("state folder", Verdict.FAILS, told, mend, SETTINGS_CODE)
+    return Check("state folder", Verdict.FAILS, told, mend, ExitCode.USAGE)
 
 
 def _at_home(path: Path) -> str:
@@ -131,7 +132,7 @@ async def _ledger(state: Path, now: Callable[[], float]) -> Check:
         ledger = Ledger(store, now=now)
         entries = await ledger.open_entries()
     except StoreError as error:
-        return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=SETTINGS_CODE)
+        return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=ExitCode.USAGE)
     finally:
         await store.aclose()
     told = [
@@ -155,7 +156,7 @@ def _key(settings: Settings) -> Check:
     name = "key"
     if settings.key is None:
         mend = "Set BARRACK_API_KEY, or BARRACK_API_KEY_FILE, to a key from your account at Barrack."
-        return Check(name, Verdict.FAILS, "No API key is set.", mend, KEY_CODE)
+        return Check(name, Verdict.FAILS, "No API key is set.", mend, ExitCode.KEY)
     if settings.simulator:
         return Check(name, Verdict.OK, "The simulator has its own.")
     where = "a file" if settings.api_key_file is not None else "the environment"

@@ -17,7 +17,8 @@ from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
 from barrack_mcp.cli.doctor.key import UNAUTHORISED, Ways, accepted, silent
-from barrack_mcp.cli.doctor.report import FAILED_CODE, UNREACHABLE_CODE, Check, Verdict
+from barrack_mcp.cli.doctor.report import Check, Verdict
+from barrack_mcp.cli.process import ExitCode
 
 NAME_S: Final = 3.0
 ANSWER_S: Final = 5.0
@@ -133,10 +134,10 @@ async def _name(host: str) -> Check:
         if not words:
             return Check("name", Verdict.OK, f"{host} is known.")
         mend = "Is the host in BARRACK_API_URL right, and is this machine online?"
-        return Check("name", Verdict.FAILS, f"The name {host} is not known ({words}).", mend, UNREACHABLE_CODE)
+        return Check("name", Verdict.FAILS, f"The name {host} is not known ({words}).", mend, ExitCode.UNREACHABLE)
     mend = "Is this machine online? A VPN or a broken name server can cause this."
     return Check(
-        "name", Verdict.FAILS, f"No name server told within {NAME_S:g} s where {host} is.", mend, UNREACHABLE_CODE
+        "name", Verdict.FAILS, f"No name server told within {NAME_S:g} s where {host} is.", mend, ExitCode.UNREACHABLE
     )
 
 
@@ -187,7 +188,7 @@ def _trouble(trouble: Trouble, url: str, now: Callable[[], float]) -> Check:
             "Is the port in BARRACK_API_URL right?",
         ),
     }[trouble]
-    return Check(name, Verdict.FAILS, sentence, mend, UNREACHABLE_CODE)
+    return Check(name, Verdict.FAILS, sentence, mend, ExitCode.UNREACHABLE)
 
 
 def _clock(heard: Heard, now: Callable[[], float]) -> Check:
@@ -221,7 +222,7 @@ def _what_answers(heard: Heard, url: str) -> Check:
         return _other(f"A web page answers in the API's place: {likely}.", f"{_BROWSER} The key was not sent.")
     if heard.status >= 500:  # noqa: PLR2004 - server errors
         told = f"The API answers {heard.status}: it has trouble of its own."
-        return Check("answer", Verdict.FAILS, told, "Try again later.", FAILED_CODE)
+        return Check("answer", Verdict.FAILS, told, "Try again later.", ExitCode.FAILED)
     if heard.wrong and not redirects:
         return _other(f"What answers is no API: its answer {heard.wrong}.", "Is BARRACK_API_URL right?")
     told = "It redirects the documented path within the host; not followed." if redirects else "It speaks JSON."
@@ -236,4 +237,4 @@ _LOGINS: Final = {
 
 
 def _other(told: str, mend: str) -> Check:
-    return Check("answer", Verdict.FAILS, told, mend, UNREACHABLE_CODE)
+    return Check("answer", Verdict.FAILS, told, mend, ExitCode.UNREACHABLE)

@@ -9,13 +9,9 @@ from typing import Final
 
 from barrack_mcp.api.openapi.adopt import written
 from barrack_mcp.api.wire.overrides import Overrides
+from barrack_mcp.cli.process import ExitCode
 
-OK_CODE: Final = 0
-FAILED_CODE: Final = 1
-SETTINGS_CODE: Final = 2
-KEY_CODE: Final = 3
-UNREACHABLE_CODE: Final = 4
-_WORST_FIRST: Final = (SETTINGS_CODE, UNREACHABLE_CODE, KEY_CODE, FAILED_CODE)
+_WORST_FIRST: Final = (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.KEY, ExitCode.FAILED)
 _NAMED: Final = 6
 
 
@@ -52,7 +48,7 @@ class Check:
     verdict: Verdict
     sentence: str
     mend: str = ""
-    code: int = FAILED_CODE
+    code: ExitCode = ExitCode.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +146,12 @@ class Report:
         return frozenset(read.tool for read in self.reads if read.verdict is Verdict.WORKS)
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 if all is well, else the gravest: 2 settings or state, 4 unreachable, 3 key, 1 a read or a record."""
         codes = {check.code for check in self.checks if check.verdict is Verdict.FAILS}
-        codes |= {FAILED_CODE for read in self.reads if read.verdict in _FAILING}
-        codes |= {KEY_CODE for read in self.reads if read.verdict is Verdict.REFUSED}
-        return next((code for code in _WORST_FIRST if code in codes), OK_CODE)
+        codes |= {ExitCode.FAILED for read in self.reads if read.verdict in _FAILING}
+        codes |= {ExitCode.KEY for read in self.reads if read.verdict is Verdict.REFUSED}
+        return next((code for code in _WORST_FIRST if code in codes), ExitCode.OK)
 
     @property
     def diagnosis(self) -> str:

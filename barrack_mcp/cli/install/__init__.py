@@ -26,10 +26,18 @@ from barrack_mcp.cli.install.clients import (
 )
 from barrack_mcp.cli.install.file import Edit, content, edited, rendered
 from barrack_mcp.cli.install.jsonc import BrokenError, ShapeError
-from barrack_mcp.cli.install.launch import Launcher, NoLauncherError, command
+from barrack_mcp.cli.install.launch import Launcher, NoLauncherError, choose_command
 from barrack_mcp.cli.install.write import ChangedError, current, replace
 
-__all__ = ["InstallError", "Installed", "Launcher", "NoLauncherError", "UnknownClientError", "command", "install"]
+__all__ = [
+    "InstallError",
+    "Installed",
+    "Launcher",
+    "NoLauncherError",
+    "UnknownClientError",
+    "choose_command",
+    "install",
+]
 
 
 class InstallError(Exception):

@@ -20,7 +20,7 @@ class NoLauncherError(Exception):
     """The launcher that was asked for isn't there; the text says what to do."""
 
 
-def command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:
+def choose_command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:
     """Answer what starts barrack-mcp, by absolute path: a client with windows doesn't have the shell's PATH.
 
     Args:

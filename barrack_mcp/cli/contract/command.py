@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,18 +13,56 @@ from barrack_mcp.api.openapi import adopt as adopting
 from barrack_mcp.api.openapi import export as openapi
 from barrack_mcp.api.openapi.document import Document
 from barrack_mcp.api.openapi.source import DocumentError, FetchError, document_from
-from barrack_mcp.cli.contract_diff import as_json, as_table, compare, summary
-from barrack_mcp.cli.contract_show import as_json as contract_as_json
-from barrack_mcp.cli.contract_show import as_page
+from barrack_mcp.cli.contract.diff import as_json, as_table, compare, summary
+from barrack_mcp.cli.contract.show import as_json as contract_as_json
+from barrack_mcp.cli.contract.show import as_page
+from barrack_mcp.cli.process import AsJson, ExitCode, complain, configure, run
 from barrack_mcp.config import Settings
 from barrack_mcp.server.contract import open_contract
 
-_NOT_DONE: Final = 1
-_USAGE: Final = 2
-_UNREACHABLE: Final = 4
+Openapi = Annotated[str, typer.Argument(metavar="OPENAPI", help="The API's OpenAPI document: a file or an address.")]
+
+app = typer.Typer(
+    name="contract",
+    help="How the API is spelled: what we know of it, compared with the vendor's own document, and mended by data.",
+    no_args_is_help=True,
+)
 
 
-async def show(settings: Settings, *, json_wanted: bool = False) -> int:
+@app.command("show")
+def _show(as_json: AsJson = False) -> None:
+    """Show every operation's method and path, and what is known of them."""
+    raise typer.Exit(run(show, configure(), json_wanted=as_json))
+
+
+@app.command("diff")
+def _diff(
+    openapi: Openapi,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each difference by itself, those for information included.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an OpenAPI document with our catalogue; changes nothing."""
+    raise typer.Exit(run(diff, openapi, everything=everything, json_wanted=as_json))
+
+
+@app.command("adopt")
+def _adopt(
+    openapi: Openapi,
+    out: Annotated[Path | None, typer.Option("--out", help="A new file for the overrides; else stdout.")] = None,
+) -> None:
+    """Write the overrides that bring our catalogue to an OpenAPI document."""
+    raise typer.Exit(run(adopt, openapi, out=out))
+
+
+@app.command("export")
+def _export() -> None:
+    """Print our catalogue as an OpenAPI 3.1 document."""
+    typer.echo(export(), nl=False)
+
+
+async def show(settings: Settings, *, json_wanted: bool = False) -> ExitCode:
     """Show the contract in force, with what is known of every operation.
 
     Raises:
@@ -35,10 +73,10 @@ async def show(settings: Settings, *, json_wanted: bool = False) -> int:
         typer.echo(json.dumps(contract_as_json(contract), ensure_ascii=False, indent=2))
     else:
         Console(highlight=False).print(as_page(contract))
-    return 0
+    return ExitCode.OK
 
 
-async def diff(source: str, *, everything: bool = False, json_wanted: bool = False) -> int:
+async def diff(source: str, *, everything: bool = False, json_wanted: bool = False) -> ExitCode:
     """Compare an OpenAPI document with our catalogue.
 
     Args:
@@ -50,17 +88,17 @@ async def diff(source: str, *, everything: bool = False, json_wanted: bool = Fal
         0 when it was compared, whatever differs; 1 when the document can't be used, 4 when it can't be reached.
     """
     document = await _document(source)
-    if isinstance(document, int):
+    if isinstance(document, ExitCode):
         return document
     comparison = compare(document)
     if json_wanted:
         typer.echo(json.dumps(as_json(comparison), ensure_ascii=False, indent=2))
     else:
         Console(highlight=False).print(as_table(comparison, everything=everything))
-    return 0
+    return ExitCode.OK
 
 
-async def adopt(source: str, *, out: Path | None = None) -> int:
+async def adopt(source: str, *, out: Path | None = None) -> ExitCode:
     """Write the overrides that bring our catalogue to a document: into a new file, or to stdout.
 
     Returns:
@@ -68,21 +106,21 @@ async def adopt(source: str, *, out: Path | None = None) -> int:
         document can't be reached.
     """
     document = await _document(source)
-    if isinstance(document, int):
+    if isinstance(document, ExitCode):
         return document
     text = adopting.adopt(document)
     if out is None:
         typer.echo(text, nl=False)
-        return 0
+        return ExitCode.OK
     try:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        return _told(f"{out} is there already and may hold work by hand; give another name.", _USAGE)
+        return _told(f"{out} is there already and may hold work by hand; give another name.", ExitCode.USAGE)
     except OSError as error:
-        return _told(f"{out} can't be written ({error.strerror}).", _USAGE)
+        return _told(f"{out} can't be written ({error.strerror}).", ExitCode.USAGE)
     typer.echo(f"{summary(compare(document))}\nWritten to {out}: look through it, then set BARRACK_CONTRACT to it.")
-    return 0
+    return ExitCode.OK
 
 
 def export() -> str:
@@ -90,16 +128,16 @@ def export() -> str:
     return openapi.as_text(openapi.export())
 
 
-async def _document(source: str) -> Document | int:
+async def _document(source: str) -> Document | ExitCode:
     """Read a document; or say what is wrong and answer the exit code."""
     try:
         return await document_from(source)
     except DocumentError as error:
-        return _told(str(error), _NOT_DONE)
+        return _told(str(error), ExitCode.FAILED)
     except FetchError as error:
-        return _told(str(error), _NOT_DONE if error.reached else _UNREACHABLE)
+        return _told(str(error), ExitCode.FAILED if error.reached else ExitCode.UNREACHABLE)
 
 
-def _told(sentence: str, code: int) -> int:
-    typer.echo(f"barrack-mcp: {sentence}", err=True)
+def _told(sentence: str, code: ExitCode) -> ExitCode:
+    complain(sentence)
     return code

@@ -1,0 +1,89 @@
+"""What every command does with its process: reads the settings, runs to an end, exits with a number for scripts."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, Self, TypeVar
+
+import anyio
+import typer
+
+from barrack_mcp.api.redact import Redaction, protect
+from barrack_mcp.config import Settings, SettingsError, read_settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Simulator = Annotated[bool, typer.Option("--simulator", help="Use the embedded simulator: no account, no network.")]
+
+_INTERRUPTED: Final = 130
+"""What a shell expects of a process that Ctrl-C ended."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ExitCode(IntEnum):
+    """How a command ended, as a number for scripts."""
+
+    meaning: str
+    """The same in words."""
+
+    OK = 0, "ok"
+    FAILED = 1, "the operation failed"
+    USAGE = 2, "usage or settings"
+    KEY = 3, "key or permission"
+    UNREACHABLE = 4, "unreachable"
+    REFUSED = 5, "refused or waiting for a yes"
+    UNKNOWN = 6, "outcome unknown"
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Make a number that knows its meaning."""
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.meaning = meaning
+        return made
+
+
+def configure(**flags: Any) -> Settings:
+    """Read the settings, the command line's flags over all else, and keep their secrets out of the log."""
+    try:
+        settings = read_settings(os.environ, flags)
+    except SettingsError as error:
+        leave(str(error), ExitCode.USAGE)
+    protect(Redaction(settings.key, settings.webhook_url, *settings.state_keys))
+    return settings
+
+
+def run(function: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Run a coroutine function to its end, in an event loop of its own."""
+
+    async def main() -> _T:
+        return await function(*args, **kwargs)
+
+    settle()
+    try:
+        return anyio.run(main)
+    except SettingsError as error:
+        leave(str(error), ExitCode.USAGE)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def settle() -> None:
+    """Look for garbage from now on, but never in what has been loaded."""
+    gc.freeze()
+    gc.enable()
+
+
+def leave(sentence: str, code: ExitCode) -> NoReturn:
+    """End with a sentence on stderr, or several on lines of their own."""
+    complain(sentence)
+    raise typer.Exit(code)
+
+
+def complain(sentence: str) -> None:
+    """Say on stderr what is wrong."""
+    for line in sentence.splitlines():
+        typer.echo(f"barrack-mcp: {line}", err=True)

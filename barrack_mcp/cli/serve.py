@@ -1,0 +1,36 @@
+"""Serves MCP, for a client that starts this process or for one that connects to it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from barrack_mcp import transports
+from barrack_mcp.cli.process import Simulator, configure, run
+
+app = typer.Typer()
+
+
+class Transport(StrEnum):
+    """How calls come in."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+    SSE = "sse"
+
+
+@app.command()
+def serve(
+    transport: Annotated[Transport, typer.Option(help="How calls come in.")] = Transport.STDIO,
+    host: Annotated[str, typer.Option(help="Address to listen on; this machine only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 8765,
+    toolsets: Annotated[str | None, typer.Option(help="all, core, or toolsets, separated by commas.")] = None,
+    tools: Annotated[str | None, typer.Option(help="Single tools, separated by commas.")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Offer and run nothing but reads.")] = False,
+    simulator: Simulator = False,
+) -> None:
+    """Serve MCP: over stdio for a client that starts it, or over HTTP or SSE on this machine."""
+    settings = configure(toolsets=toolsets, tools=tools, read_only=read_only or None, simulator=simulator or None)
+    run(transports.serve, settings, transport.value, host=host, port=port)
