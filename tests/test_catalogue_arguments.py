@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, arguments_schema
-from barrack_mcp.catalogue.values import RESERVED_IDS
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, RESERVED_IDS, JsonObject, Operation, arguments_schema
 
 INPUTS = {operation.tool: arguments_schema(operation.arguments) for operation in OPERATIONS}
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF7sDcQZqoM3v3JfAm/anHjByxxkLur/nW4REvN3g+lC someone"

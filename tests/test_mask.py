@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
-from barrack_mcp.catalogue.mask import SECRET, masked, secrets_in
+from barrack_mcp.catalogue.marks import MASK, masked, secrets_in
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
@@ -114,7 +114,7 @@ def test_no_secret_argument_is_kept(operation: Operation) -> None:
             kept = masked(operation, good | {name: value})
             assert (CANARY in json.dumps(kept)) == (name not in secrets), name
             if name in secrets:
-                assert kept[name] == SECRET
+                assert kept[name] == MASK
                 assert secrets_in(operation, {name: value}) == (CANARY,)
             else:
                 assert kept[name] == value
@@ -129,7 +129,7 @@ def test_all_secret_arguments_are_declared_where_they_are_described() -> None:
         (operation.tool, name)
         for operation in OPERATIONS
         for name in operation.arguments.model_fields
-        if masked(operation, {name: "x"}) == {name: SECRET}
+        if masked(operation, {name: "x"}) == {name: MASK}
     }
     assert found == SECRETS
 
@@ -138,7 +138,7 @@ def test_all_secret_arguments_are_declared_where_they_are_described() -> None:
 def test_what_is_no_argument_and_what_is_a_private_key_is_not_kept_either(operation: Operation) -> None:
     name = next(iter(operation.arguments.model_fields))
     kept = masked(operation, {"jupyter_pasword": CANARY, name: PRIVATE[0]})
-    assert kept == {"jupyter_pasword": SECRET, name: SECRET}
+    assert kept == {"jupyter_pasword": MASK, name: MASK}
 
 
 def test_an_absent_secret_is_told_as_absent() -> None:

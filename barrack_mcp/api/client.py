@@ -24,7 +24,7 @@ from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
 from barrack_mcp.api.wire.form import Contract, Sent, Wire, WireError
-from barrack_mcp.catalogue import JsonObject, Operation, Retry
+from barrack_mcp.catalogue import JsonObject, Operation
 
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
@@ -177,7 +177,7 @@ class Client:
         # a read that stalls must leave time to try again: each attempt gets an even share of what is left, the last
         # one all. A write is tried again only if it could not be sent, so it shares the time to connect alone.
         share = left / (ATTEMPTS + 1 - number)
-        limit = share if operation.retry is Retry.SAFE else left
+        limit = share if operation.reads else left
         progress = _Progress()
         request = self._http.build_request(
             sent.method,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.catalogue import Operation, Retry
+from barrack_mcp.catalogue import Operation
 
 ATTEMPTS: Final = 3
 """Requests for one call at most."""
@@ -35,7 +35,7 @@ def repeatable(operation: Operation, error: ApiError) -> bool:
     """
     if error.failure in _NOT_APPLIED:
         return True
-    return error.failure in _PASSING and not error.lasting and operation.retry is Retry.SAFE
+    return error.failure in _PASSING and not error.lasting and operation.reads
 
 
 def wait_before(attempts: int, error: ApiError, random: Callable[[], float]) -> float:

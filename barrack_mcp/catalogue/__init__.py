@@ -1,13 +1,13 @@
-"""The 63 documented operations of the Barrack API, each declared once, in the module of its vendor group."""
+"""The documented operations of the Barrack API, each declared once, in the module of its vendor group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.catalogue.models import DOCUMENTED, INFERRED, JsonObject, Provenance, Request, Response
-from barrack_mcp.catalogue.operation import Alternate, Confidence, Look, Method, Operation, Retry, Risk, Toolset
+from barrack_mcp.catalogue.operation import Alternate, Confidence, Method, Operation, Risk, Toolset
 from barrack_mcp.catalogue.operations import (
     balance,
     deploy,
@@ -24,12 +24,14 @@ from barrack_mcp.catalogue.operations import (
     volumes,
 )
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
+from barrack_mcp.catalogue.signs import AllGone, Look, Made
 
 __all__ = [
     "BY_TOOL",
     "DOCUMENTED",
     "INFERRED",
     "OPERATIONS",
+    "RESERVED_IDS",
     "Alternate",
     "Confidence",
     "JsonObject",
@@ -39,11 +41,11 @@ __all__ = [
     "Provenance",
     "Request",
     "Response",
-    "Retry",
     "Risk",
     "Toolset",
     "answer_schema",
     "arguments_schema",
+    "index",
 ]
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -64,5 +66,49 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 )
 """All operations, in the order of the vendor's reference."""
 
-BY_TOOL: Final[Mapping[str, Operation]] = MappingProxyType({operation.tool: operation for operation in OPERATIONS})
+
+def index(operations: Iterable[Operation]) -> Mapping[str, Operation]:
+    """Key operations by their tools, and see that what they say of one another is so.
+
+    Raises:
+        TypeError: A tool is declared twice, or a write's look is no read that can show its sign; the sentence names it.
+    """
+    found: dict[str, Operation] = {}
+    for operation in operations:
+        if operation.tool in found:
+            raise TypeError(f"{operation.tool} is declared twice")
+        found[operation.tool] = operation
+    for operation in found.values():
+        if operation.look is not None and (faults := list(_faults(operation, operation.look, found))):
+            raise TypeError(f"{operation.tool}: {'; '.join(faults)}")
+    return MappingProxyType(found)
+
+
+def _faults(operation: Operation, look: Look, found: Mapping[str, Operation]) -> Iterator[str]:
+    read = found.get(look.tool)
+    if read is None or not read.reads:
+        yield f"`look` is {look.tool}, which is no read of ours"
+        return
+    takes = read.given
+    yield from (f"{look.tool} takes no {name}, which `look` hands on" for name in look.arguments if name not in takes)
+    for name, info in takes.items():
+        if info.is_required() and name not in look.arguments:
+            yield f"{look.tool} needs {name}, which `look` does not hand on"
+    if read.paged is not isinstance(operation.sign, Made | AllGone):
+        yield f"`sign` is not one that {'a list' if read.paged else 'a single thing'} can show"
+    if operation.sign is not None:
+        shows = read.row.model_fields
+        yield from (
+            f"`sign` is seen in {name}, which {look.tool} has not"
+            for name in operation.sign.fields
+            if name not in shows
+        )
+
+
+BY_TOOL: Final[Mapping[str, Operation]] = index(OPERATIONS)
 """The operations by the names of their tools."""
+
+RESERVED_IDS: Final = frozenset(
+    part for operation in OPERATIONS for part in operation.path.split("/") if part and "{" not in part
+)
+"""The fixed segments of all paths. As an id, one of them would call another operation."""

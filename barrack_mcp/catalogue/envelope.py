@@ -19,14 +19,14 @@ class Detail(Request):
     detail: DetailEnum | None = optional("Of rows (concise).")
 
 
-class Answer(Response):
+class Envelope(Response):
     """What every answer bears."""
 
     message: Text = answered("What the API says.", mark=DOCUMENTED)
     request_id: Text = answered("Id of the request at Barrack, for its support.", mark=DOCUMENTED)
 
 
-class Receipt(Answer):
+class Receipt(Envelope):
     """What every change answers beside its result."""
 
     tier: Text = answered("legacy or advanced, in either case.", mark=DOCUMENTED)
@@ -41,7 +41,7 @@ class Pagination(Response):
     total_pages: Whole = answered("Pages in all.", mark=DOCUMENTED)
 
 
-class Paged(Pagination, Answer):
+class Paged(Pagination, Envelope):
     """One page of a list, with its position at top level; whoever reads an answer lifts a nested `pagination`."""
 
 

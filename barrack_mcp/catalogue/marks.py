@@ -1,20 +1,23 @@
-"""Which fields of a model are secret, and which texts keep their lines: read off its declaration once."""
+"""Which fields of a model are secret, and which texts keep their lines; and arguments without the secrets in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from barrack_mcp.catalogue.values import Keep
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
 
 Mark: TypeAlias = Keep | Literal["secret"]
 Marks: TypeAlias = Union[Mark, Mapping[str, "Marks"], None]  # noqa: UP007 - `|` can't take a name in quotes
 """What is marked within a value: itself, or its fields by name; a list is as its rows, `*` stands for every name."""
 
 SECRET: Final = "secret"  # noqa: S105 - a mark
+MASK: Final = "(secret)"
+"""What stands in the place of a secret."""
 
 
 @cache
@@ -48,3 +51,48 @@ def _within(annotation: Any, metadata: list[Any]) -> Marks:
 def inner(marks: Marks, name: str) -> Marks:
     """The marks of a field."""
     return (marks.get(name) or marks.get("*")) if isinstance(marks, Mapping) else None
+
+
+def masked(operation: Operation, values: Mapping[str, Any]) -> JsonObject:
+    """Answer arguments with each secret replaced; those are the fields that their models declare as secret.
+
+    Neither the length nor a hash of a secret is kept: from them a short password can be guessed. What is no argument
+    of the operation goes as well, since nobody knows what it holds, and so does any private key.
+
+    Args:
+        operation: What they are for.
+        values: The arguments, validated or not.
+    """
+    marks = marks_of(operation.arguments)
+    known = operation.arguments.model_fields
+    return {name: _masked(value, inner(marks, name)) if name in known else MASK for name, value in values.items()}
+
+
+def secrets_in(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Answer the texts that `masked` would replace, so that they can be found in what the API says of them."""
+    marks = marks_of(operation.arguments)
+    return tuple(text for name, value in values.items() for text in _secrets(value, inner(marks, name)))
+
+
+def _masked(value: Any, marks: Marks) -> Any:
+    if marks == SECRET:
+        return None if value is None else MASK
+    if isinstance(value, dict):
+        return {name: _masked(each, inner(marks, name)) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each, marks) for each in value]
+    # what is declared as an object may come as text, secrets and all
+    hides = isinstance(value, str) and (isinstance(marks, Mapping) or PRIVATE_KEY.search(value))
+    return MASK if hides else value
+
+
+def _secrets(value: Any, marks: Marks) -> Iterator[str]:
+    match value:
+        case str() if marks == SECRET:
+            yield value
+        case dict():
+            for name, each in value.items():
+                yield from _secrets(each, marks if marks == SECRET else inner(marks, name))
+        case list():
+            for each in value:
+                yield from _secrets(each, marks)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, create_model
+from pydantic.fields import FieldInfo
 
 from barrack_mcp.catalogue.envelope import Detail, Paging
 from barrack_mcp.catalogue.models import (
@@ -22,6 +23,7 @@ from barrack_mcp.catalogue.models import (
     Request,
     Response,
 )
+from barrack_mcp.catalogue.signs import Look, Sign
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -40,13 +42,12 @@ class Risk(StrEnum):
     DESTROY = "destroy"
 
 
-class Retry(StrEnum):
-    """When a request may be sent again."""
-
-    SAFE = "safe"
-    """Always: it changes nothing."""
-    UNSENT = "unsent"
-    """Only when it certainly never reached the API: a second one could buy or break twice."""
+_UNASKED: Final = frozenset({Risk.READ, Risk.CHANGE})
+"""Risks that ask nobody."""
+_SETTLED: Final = frozenset({Risk.READ, Risk.DESTROY})
+"""Risks of which a second call changes nothing more."""
+_READING: Final = ("list_", "get_", "quote_")
+_ENDING: Final = ("delete_", "bulk_delete_")
 
 
 class Toolset(StrEnum):
@@ -72,6 +73,15 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API answers an operation, as far as we know."""
+
+    method: Method
+    path: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
 class Alternate:
     """Another place where the API may answer the same read or write."""
 
@@ -84,18 +94,15 @@ def elsewhere(method: Method, *paths: str) -> tuple[Alternate, ...]:
     return tuple(Alternate(method, path) for path in paths)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The read that shows whether a write without an answer took place."""
-
-    tool: str
-    arguments: tuple[str, ...] = ()
-    """Arguments of the write that the read takes over, under the same name."""
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
-    """One documented operation of the API; everything else about its tool is derived from this."""
+    """One documented operation of the API; everything else about its tool is derived from this.
+
+    It checks itself when it is made.
+
+    Raises:
+        TypeError: It lacks what its risk, its path or its answer needs; the sentence names the tool and what it lacks.
+    """
 
     tool: str
     title: str
@@ -104,12 +111,9 @@ class Operation:
     """The vendor's group."""
     toolset: Toolset
     risk: Risk
-    retry: Retry
     description: str
     """For the model: what it does to the thing, when not to use it, what it costs."""
-    method: Method
-    path: str
-    confidence: Confidence
+    endpoint: Endpoint
     alternates: tuple[Alternate, ...] = ()
     place: type[Request] | None = None
     """The arguments that stand in the path."""
@@ -120,18 +124,72 @@ class Operation:
     response: type[Response]
     result: str | None = None
     """Name of the body's root; None where the answer's fields stand at top level."""
-    idempotent: bool = False
-    """Whether a second call with the same arguments changes nothing more."""
     core: bool = False
     """Belongs to a day's work: part of the toolset `core`."""
+    sets_state: bool = False
+    """Whether a second call with the same arguments changes nothing more; reads and destruction needn't say so."""
+    planned: bool = False
+    """Whether a planner finds out what it would do, though its risk asks nobody."""
     look: Look | None = None
     """Every write has one."""
+    sign: Sign | None = None
+    """What the look shows once the write took place; every write has one."""
     billing: str | None = None
     """What happens to the bill, in a sentence; shown with every result."""
     after: str | None = None
     """What to do next once it is done, in a sentence."""
     on_conflict: str | None = None
     """What to do when the thing is in a state that doesn't allow it (409), in a sentence."""
+
+    def __post_init__(self) -> None:
+        if faults := [*self._faults_of_the_path(), *self._faults_of_the_risk(), *self._faults_of_the_answer()]:
+            raise TypeError(f"{self.tool}: {'; '.join(faults)}")
+
+    def _faults_of_the_path(self) -> Iterator[str]:
+        placed = self.place.model_fields if self.place else {}
+        for name in self.placeholders:
+            if name not in placed:
+                yield f"the path's {{{name}}} is no argument of `place`"
+        for name in placed:
+            if name not in self.placeholders:
+                yield f"`place` has {name}, and the path has not"
+            if name in self.request.model_fields:
+                yield f"{name} is an argument of `place` and of `request`"
+        if not (self.path.startswith("/") and self.path.endswith("/")):
+            yield "the path must begin and end with a slash"
+
+    def _faults_of_the_risk(self) -> Iterator[str]:
+        if self.reads and (self.look or self.sign):
+            yield "a read has neither `look` nor `sign`"
+        if not self.reads and self.look is None:
+            yield "a write needs `look`, the read that shows whether it took place"
+        if not self.reads and self.sign is None:
+            yield "a write needs `sign`, what its look shows once it took place"
+        if not self.reads and self.method == "GET":
+            yield "a write is never sent by GET"
+        if self.sets_state and self.risk in _SETTLED:
+            yield f"`sets_state` follows from its risk, {self.risk}"
+        if self.planned and self.risk is not Risk.CHANGE:
+            yield f"whether it is `planned` follows from its risk, {self.risk}"
+        if self.tool.startswith(_READING) is not self.reads:
+            yield f"the names of reads, and no others, begin with {', '.join(_READING)}"
+        if self.tool.startswith(_ENDING) is not (self.risk is Risk.DESTROY):
+            yield f"the names of what destroys, and no others, begin with {', '.join(_ENDING)}"
+
+    def _faults_of_the_answer(self) -> Iterator[str]:
+        if self.result is not None and self.result not in self.response.model_fields:
+            yield f"`result` is {self.result}, which is no field of {self.response.__name__}"
+        if self.paged and self.result is None:
+            yield "a paged answer needs `result`, the name of its rows"
+        for source, seen in (("look", self.look), ("sign", self.sign)):
+            for name in seen.arguments if seen else ():
+                if name not in self.given:
+                    yield f"`{source}` names {name}, which is no argument"
+
+    @property
+    def given(self) -> Mapping[str, FieldInfo]:
+        """The arguments of the path and of the request, with what is declared of each."""
+        return {**(self.place.model_fields if self.place else {}), **self.request.model_fields}
 
     @cached_property
     def arguments(self) -> type[Request]:
@@ -152,23 +210,43 @@ class Operation:
         }
 
     @cached_property
+    def row(self) -> type[BaseModel]:
+        """The model of what is answered: of a row, of the thing under the root, or of the whole body."""
+        if self.result is None:
+            return self.response
+        return next(_models(self.response.model_fields[self.result].annotation), self.response)
+
+    @cached_property
     def concise(self) -> Mapping[str, int]:
         """The fields of a row that a concise list keeps, each with up to how many rows; empty if all rows are whole."""
         if self.result is None:
             return {}
-        for row in _models(self.response.model_fields[self.result].annotation):
-            marks = {name: info.json_schema_extra for name, info in row.model_fields.items()}
-            return {
-                name: int(str(extra[CONCISE]))
-                for name, extra in marks.items()
-                if isinstance(extra, dict) and CONCISE in extra
-            }
-        return {}
+        marks = {name: info.json_schema_extra for name, info in self.row.model_fields.items()}
+        return {
+            name: int(str(extra[CONCISE]))
+            for name, extra in marks.items()
+            if isinstance(extra, dict) and CONCISE in extra
+        }
 
     @cached_property
     def placeholders(self) -> tuple[str, ...]:
         """Names of the arguments that stand in the path, in order."""
         return tuple(name for _, name, _, _ in string.Formatter().parse(self.path) if name)
+
+    @property
+    def method(self) -> Method:
+        """The HTTP method."""
+        return self.endpoint.method
+
+    @property
+    def path(self) -> str:
+        """The path, with its placeholders."""
+        return self.endpoint.path
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure we are of method and path."""
+        return self.endpoint.confidence
 
     @property
     def provenance(self) -> Provenance:
@@ -177,8 +255,18 @@ class Operation:
 
     @property
     def reads(self) -> bool:
-        """Whether it changes nothing."""
+        """Whether it changes nothing, so that it may be sent again whatever became of it."""
         return self.risk is Risk.READ
+
+    @property
+    def plans(self) -> bool:
+        """Whether a planner of its tool's name finds out what it would do: what may ask a person, and what says so."""
+        return self.planned or self.risk not in _UNASKED
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether a second call with the same arguments changes nothing more."""
+        return self.sets_state or self.risk in _SETTLED
 
     @property
     def in_query(self) -> bool:

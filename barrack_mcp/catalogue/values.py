@@ -15,50 +15,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-RESERVED_IDS: Final = frozenset(
-    {
-        "add",
-        "attach",
-        "attach-volumes",
-        "balance",
-        "billing",
-        "bulk-delete",
-        "clone",
-        "create",
-        "delete",
-        "deploy",
-        "detach-volumes",
-        "firewalls",
-        "for-snapshot",
-        "gpu-specs",
-        "gpu-stocks",
-        "hibernate",
-        "image",
-        "image-relationship",
-        "image-relationships",
-        "images",
-        "instances",
-        "os-images",
-        "pricing",
-        "protocols",
-        "reboot",
-        "regions",
-        "resize",
-        "restore",
-        "rules",
-        "scripts",
-        "security-rules",
-        "snapshots",
-        "ssh-keys",
-        "start",
-        "stop",
-        "toggle-public-ip",
-        "types",
-        "volumes",
-    }
-)
-"""The fixed segments of all paths. As an id, one of them would call another operation."""
-
 KNOWN_GPU_MODELS: Final = (
     "H100-PCIe-NVLink-80GB",
     "RTX-A6000",
@@ -105,6 +61,8 @@ def _matching(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
 
 
 def _not_reserved(value: str) -> str:
+    from barrack_mcp.catalogue import RESERVED_IDS  # noqa: PLC0415 - the paths are declared with these very types
+
     if value.casefold() in RESERVED_IDS:
         raise ValueError("is a word of the API's own paths, not an id")
     return value

@@ -18,9 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.account.things import Thing, joined, things
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import RESERVED_IDS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by
-from barrack_mcp.catalogue.values import PRIVATE_KEY, RESERVED_IDS, Id, Name
+from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
 from barrack_mcp.dispatch.arguments import validated
 
 ID_SHAPE: Final = re.compile(r"(?:BRK|FW|KEY|SCR)-[0-9]+[A-Z]{0,2}|[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
-from barrack_mcp.catalogue.mask import masked
+from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard import approvals as out_of_band
 from barrack_mcp.guard.approvals import Approval, Approvals

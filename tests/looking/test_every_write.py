@@ -7,7 +7,6 @@ import pytest
 
 from barrack_mcp.api.body import presented
 from barrack_mcp.catalogue import BY_TOOL, Operation
-from barrack_mcp.dispatch.writes.look import SIGNS
 from tests.looking.asking import FAULTS, WRITES, lost, on_a_socket
 
 pytestmark = pytest.mark.anyio
@@ -19,11 +18,6 @@ ONLY_FOR_A_WHILE = {"reboot_instance"}
 """Writes whose effect can't be seen any more once the thing has settled."""
 
 SETTLED_S = 400.0
-
-
-def test_there_are_32_writes_and_each_has_its_sign() -> None:
-    assert len(WRITES) == 32
-    assert {operation.tool for operation in WRITES} == {*SIGNS}
 
 
 @each_fault

@@ -46,8 +46,8 @@ def page(*ids: str, total: int | None = None, root: str = "scripts") -> JsonObje
         (page("1", "2", "3"), page("3"), None),
         (page("1", "2", "3"), page("2", "3"), "1 of 2 are still there"),
         (page("1", "3"), page("3"), "not all of them were seen before"),
-        (page("1", "2"), page("3", total=900), "not all scripts could be read"),
-        (page("1", "2"), {"scripts": None}, "not all scripts could be read"),
+        (page("1", "2"), page("3", total=900), "not all startup scripts could be read"),
+        (page("1", "2"), {"scripts": None}, "not all startup scripts could be read"),
     ],
 )
 async def test_a_bulk_deletion_is_done_when_all_that_were_there_are_gone(

@@ -11,7 +11,8 @@ import pytest
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.arguments import validated
-from barrack_mcp.guard.plans import PLANNERS
+from barrack_mcp.guard.plans import PLANNERS, by_tool
+from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from tests.plans.asking import room, words
 
 pytestmark = pytest.mark.anyio
@@ -44,8 +45,18 @@ def rooted(tool: str) -> str:
 
 
 def test_every_operation_that_may_ask_has_a_plan_and_no_other_but_the_custom_image() -> None:
-    assert len(ASKING) == 25
     assert set(PLANNERS) == set(PLANNED)
+
+
+def test_a_planner_that_was_forgotten_or_that_nobody_needs_is_named_when_the_house_is_built() -> None:
+    with pytest.raises(TypeError, match="stop_instance may ask a person and has no planner of its name"):
+        by_tool(*(planner for tool, planner in PLANNERS.items() if tool != "stop_instance"))
+
+    async def start_instance(_: Inquiry) -> Draft:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="start_instance: a planner for an operation that has none to ask"):
+        by_tool(*PLANNERS.values(), start_instance)
 
 
 @each_plan

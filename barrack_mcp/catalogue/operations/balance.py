@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from pydantic import model_validator
 
-from barrack_mcp.catalogue.envelope import Answer
+from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import Response, answered
-from barrack_mcp.catalogue.operation import Confidence, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.values import KNOWN_CURRENCIES, Number, Text
 
-GROUP = "Balance"
+GROUP: Final = "Balance"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.ACCOUNT)
 
 
 class Balance(Response):
@@ -33,28 +36,22 @@ class Balance(Response):
         return {"by_currency": amounts, **others}
 
 
-class CreditBalanceResponse(Answer):
+class CreditBalanceResponse(Envelope):
     """The account's credit."""
 
     balance: Balance | None = answered("Credit left.")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="get_credit_balance",
         title="Get credit balance",
-        group=GROUP,
-        toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Prepaid credit left, by currency. At zero, running instances are hibernated.",
-        method="GET",
-        path="/balance/",
-        confidence=Confidence(method=95, path=45),
+        endpoint=Endpoint("GET", "/balance/", Confidence(95, 45)),
         alternates=elsewhere("GET", "/credits/balance/", "/credit-balance/", "/credits/"),
         response=CreditBalanceResponse,
         result="balance",
-        idempotent=True,
         core=True,
         billing="Credit is prepaid, one balance per currency; when it runs out, running instances are hibernated.",
     ),

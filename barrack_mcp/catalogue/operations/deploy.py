@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final, Self
 
 from pydantic import model_validator
 
+from barrack_mcp.catalogue.billing import Billing
 from barrack_mcp.catalogue.envelope import Receipt
-from barrack_mcp.catalogue.machines import DeploymentData
-from barrack_mcp.catalogue.models import DOCUMENTED, Request, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.kinds import INSTANCE
+from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import SecurityRule
+from barrack_mcp.catalogue.signs import Look, Made
 from barrack_mcp.catalogue.values import (
     ARRAY,
     OBJECT,
     BootSourceEnum,
     CloudInit,
+    DeploymentDataStatusEnum,
     GpuCountEnum,
     GpuModelEnum,
     Id,
@@ -23,12 +27,17 @@ from barrack_mcp.catalogue.values import (
     Name,
     Password,
     RegionEnum,
+    Text,
     TierEnum,
     VolumeSize,
+    Whole,
     Word,
+    bare,
 )
 
-GROUP = "Deploy Instance"
+GROUP: Final = "Deploy Instance"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.INSTANCES)
 
 BOOT_ARGUMENTS: Final = {"os_image": "os_image", "volume": "volume_id", "custom_image": "image_id"}
 """The argument that each boot source needs."""
@@ -74,6 +83,21 @@ class DeploymentRequest(Request):
         return self
 
 
+class DeploymentData(Response):
+    """The machine that a deployment began to make."""
+
+    instance_id: Text = answered("Instance id.", "id", "vm_id")
+    name: Text = answered("Name.", "vm_name", "instance_name")
+    status: DeploymentDataStatusEnum = answered("CREATING or BUILD at first, then ACTIVE.")
+    gpu_model: Text = answered("GPU model.", "gpu_type")
+    gpu_count: Whole = answered("Number of GPUs.")
+    region: Text = answered("Region.")
+    tier: Text = answered("legacy or advanced, in either case.")
+    public_ip: Text = answered("Public IP, once it has one.", "ip", "floating_ip")
+    created_at: Text = answered("When it was created, ISO 8601.")
+    billing: Annotated[Billing | None, bare("total_cost")] = answered("What it costs.")
+
+
 class DeploymentResponse(Receipt):
     """The machine that is being made."""
 
@@ -81,25 +105,21 @@ class DeploymentResponse(Receipt):
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="deploy_instance",
         title="Create a new instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Buy a GPU instance, billed per minute from ACTIVE until hibernated or deleted; stopping does "
         "not end the bill. Check list_gpu_stock and quote_price first. A hibernated one: "
         "restore_instance.",
-        method="POST",
-        path="/instances/deploy/",
-        confidence=Confidence(method=99, path=30),
+        endpoint=Endpoint("POST", "/instances/deploy/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/instances/create/", "/deployments/", "/deploy/", "/instances/"),
         request=DeploymentRequest,
         response=DeploymentResponse,
         result="data",
         core=True,
         look=Look("list_instances", ("region", "tier")),
+        sign=Made(INSTANCE, ("region", "tier", "gpu_count")),
         billing="The instance costs the GPU price times gpu_count from when it is ACTIVE; stopping it does not end "
         "that, only hibernating or deleting it does.",
         after="Next: get_instance until it is ACTIVE, which takes minutes. To log in, it needs a public_ip and a rule "

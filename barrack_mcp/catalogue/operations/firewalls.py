@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
+from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
+from barrack_mcp.catalogue.kinds import FIREWALL
 from barrack_mcp.catalogue.models import MANY, Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule
+from barrack_mcp.catalogue.signs import FirewallMoved, Gone, Look, Made, RuleAdded, RuleRemoved
 from barrack_mcp.catalogue.values import (
     AnyIds,
     Description,
@@ -22,7 +25,9 @@ from barrack_mcp.catalogue.values import (
     bare,
 )
 
-GROUP = "Firewalls"
+GROUP: Final = "Firewalls"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.FIREWALLS)
 
 SEEN: Final = Look("get_firewall", ("firewall_id",))
 
@@ -165,7 +170,7 @@ class FirewallInstance(Response):
     is_attached: Flag = answered("Whether it has the firewall already.", "attached")
 
 
-class ListFirewallInstancesResponse(Answer):
+class ListFirewallInstancesResponse(Envelope):
     """The instances that a firewall can be attached to."""
 
     instances: list[Annotated[FirewallInstance, bare("instance_id")]] | None = answered("The instances.", "vms")
@@ -178,168 +183,123 @@ class Protocol(Response):
     label: Text = answered("For people.")
 
 
-class GetSupportedProtocolsResponse(Answer):
+class GetSupportedProtocolsResponse(Envelope):
     """The protocols that rules can name."""
 
     protocols: list[Annotated[Protocol, bare("value")]] | None = answered("The protocols.")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_firewalls",
         title="List firewalls",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Firewalls and who has them; rules: get_firewall. Those of one instance: list_instance_firewalls.",
-        method="GET",
-        path="/firewalls/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/firewalls/", Confidence(97, 35)),
         request=ListFirewallsQuery,
         paged=True,
         response=ListFirewallsResponse,
         result="firewalls",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="create_firewall",
         title="Create firewall",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Create an empty firewall (25 at most); then use add_firewall_rule, attach_firewall.",
-        method="POST",
-        path="/firewalls/create/",
-        confidence=Confidence(method=95, path=45),
+        endpoint=Endpoint("POST", "/firewalls/create/", Confidence(95, 35)),
         alternates=elsewhere("POST", "/firewalls/"),
         request=CreateFirewallRequest,
         response=CreateFirewallResponse,
         result="firewall",
         look=Look("list_firewalls", ("region",)),
+        sign=Made(FIREWALL, ("region",)),
     ),
-    Operation(
+    declare(
         tool="get_firewall",
         title="Get firewall details",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One firewall: rules and the instances that have it. Read before attach_firewall.",
-        method="GET",
-        path="/firewalls/{firewall_id}/",
-        confidence=Confidence(method=97, path=60),
+        endpoint=Endpoint("GET", "/firewalls/{firewall_id}/", Confidence(97, 35)),
         place=FirewallPath,
         response=GetFirewallDetailsResponse,
         result="firewall",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="add_firewall_rule",
         title="Add firewall rule",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.EXPOSE,
-        retry=Retry.UNSENT,
         description="Let traffic through on all instances with this firewall, within 10 minutes. For one: "
         "add_instance_security_rule.",
-        method="POST",
-        path="/firewalls/{firewall_id}/rules/add/",
-        confidence=Confidence(method=90, path=25),
+        endpoint=Endpoint("POST", "/firewalls/{firewall_id}/rules/add/", Confidence(90, 25)),
         alternates=elsewhere("POST", "/firewalls/add-rule/", "/firewalls/{firewall_id}/rules/"),
         place=FirewallPath,
         request=AddFirewallRuleRequest,
         response=AddFirewallRuleResponse,
         result="rule",
         look=SEEN,
+        sign=RuleAdded("rules"),
     ),
-    Operation(
+    declare(
         tool="remove_firewall_rule",
         title="Remove firewall rule",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Remove a firewall's rule; its traffic, perhaps SSH, is cut off on all its instances. One's own:"
         " remove_instance_security_rule.",
-        method="DELETE",
-        path="/firewalls/{firewall_id}/rules/{rule_id}/",
-        confidence=Confidence(method=90, path=40),
+        endpoint=Endpoint("DELETE", "/firewalls/{firewall_id}/rules/{rule_id}/", Confidence(90, 35)),
         alternates=elsewhere("DELETE", "/firewalls/{firewall_id}/rules/{rule_id}/delete/"),
         place=FirewallRulePath,
         response=RemoveFirewallRuleResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=RuleRemoved("rules"),
     ),
-    Operation(
+    declare(
         tool="attach_firewall",
         title="Attach firewall to instances",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Set which instances have a firewall. The list may replace the present one: who is left out may "
         "lose it, [] detaches all. Read get_firewall, then name all that shall have it: ACTIVE, same "
         "region.",
-        method="POST",
-        path="/firewalls/{firewall_id}/attach/",
-        confidence=Confidence(method=90, path=45),
+        endpoint=Endpoint("POST", "/firewalls/{firewall_id}/attach/", Confidence(90, 35)),
         alternates=elsewhere("POST", "/firewalls/{firewall_id}/attachments/", "/firewalls/{firewall_id}/attach-vms/"),
         place=FirewallPath,
         request=AttachFirewallRequest,
         response=AttachFirewallResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=FirewallMoved(),
     ),
-    Operation(
+    declare(
         tool="delete_firewall",
         title="Delete firewall",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete a firewall and its rules for good. Detach all first: attach_firewall with [].",
-        method="DELETE",
-        path="/firewalls/{firewall_id}/delete/",
-        confidence=Confidence(method=90, path=45),
+        endpoint=Endpoint("DELETE", "/firewalls/{firewall_id}/delete/", Confidence(90, 35)),
         alternates=elsewhere("DELETE", "/firewalls/{firewall_id}/"),
         place=FirewallPath,
         response=DeleteFirewallResponse,
-        idempotent=True,
         look=SEEN,
+        sign=Gone(),
     ),
-    Operation(
+    declare(
         tool="list_firewall_eligible_instances",
         title="List instances available for firewall attachment",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Instances that attach_firewall accepts: ACTIVE, in its region.",
-        method="GET",
-        path="/firewalls/instances/",
-        confidence=Confidence(method=95, path=35),
+        endpoint=Endpoint("GET", "/firewalls/instances/", Confidence(95, 35)),
         alternates=elsewhere("GET", "/firewalls/vms/"),
         request=FirewallInstancesQuery,
         response=ListFirewallInstancesResponse,
         result="instances",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="list_firewall_protocols",
         title="Get supported protocols",
-        group=GROUP,
-        toolset=Toolset.FIREWALLS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Protocols that security and firewall rules may name. Known: tcp, udp, icmp.",
-        method="GET",
-        path="/firewalls/protocols/",
-        confidence=Confidence(method=97, path=50),
+        endpoint=Endpoint("GET", "/firewalls/protocols/", Confidence(97, 35)),
         alternates=elsewhere("GET", "/firewalls/supported-protocols/"),
         response=GetSupportedProtocolsResponse,
         result="protocols",
-        idempotent=True,
     ),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer
+from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import Request, Response, answered, optional
-from barrack_mcp.catalogue.operation import Confidence, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.values import (
     GpuCountEnum,
     GpuModelEnum,
@@ -19,7 +20,9 @@ from barrack_mcp.catalogue.values import (
     bare,
 )
 
-GROUP = "GPU Specs"
+GROUP: Final = "GPU Specs"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.CATALOG)
 
 
 class GpuSpecsQuery(Request):
@@ -55,7 +58,7 @@ class SpecsMetadata(Response):
     """What the list covers; nothing is known of its fields."""
 
 
-class GPUSpecsResponse(Answer):
+class GPUSpecsResponse(Envelope):
     """The specifications."""
 
     specs: list[GPUSpec] | None = answered("Specifications by model and count.", "gpu_specs")
@@ -63,21 +66,15 @@ class GPUSpecsResponse(Answer):
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_gpu_specs",
         title="Get GPU specifications",
-        group=GROUP,
-        toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Hardware of each GPU configuration: vCPUs, RAM, disks, VRAM in GB.",
-        method="GET",
-        path="/gpu-specs/",
-        confidence=Confidence(method=97, path=50),
+        endpoint=Endpoint("GET", "/gpu-specs/", Confidence(97, 50)),
         alternates=elsewhere("GET", "/gpu/specs/"),
         request=GpuSpecsQuery,
         response=GPUSpecsResponse,
         result="specs",
-        idempotent=True,
     ),
 )

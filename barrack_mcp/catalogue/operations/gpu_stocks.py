@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer
+from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import Request, Response, answered, optional
-from barrack_mcp.catalogue.operation import Confidence, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.values import GpuModelEnum, RegionEnum, Text, TierEnum, Whole, keyed
 
-GROUP = "GPU Stocks"
+GROUP: Final = "GPU Stocks"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.CATALOG)
 
 
 class GpuStockQuery(Request):
@@ -39,29 +42,23 @@ class GPUStockItem(Response):
     )
 
 
-class GPUStocksResponse(Answer):
+class GPUStocksResponse(Envelope):
     """The stock."""
 
     stocks: list[GPUStockItem] | None = answered("Stock by model and region.", "gpu_stocks")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_gpu_stock",
         title="Get GPU stock availability",
-        group=GROUP,
-        toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="GPU models free now, by region and tier. Look before deploy_instance or restore_instance.",
-        method="GET",
-        path="/gpu-stocks/",
-        confidence=Confidence(method=97, path=50),
+        endpoint=Endpoint("GET", "/gpu-stocks/", Confidence(97, 50)),
         alternates=elsewhere("GET", "/gpu/stocks/", "/stocks/"),
         request=GpuStockQuery,
         response=GPUStocksResponse,
         result="stocks",
-        idempotent=True,
         core=True,
     ),
 )

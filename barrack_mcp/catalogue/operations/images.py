@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
+from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.snapshots import SnapshotPath
+from barrack_mcp.catalogue.signs import Gone, Imaged, Look
 from barrack_mcp.catalogue.values import (
     Flag,
     Id,
@@ -22,7 +24,9 @@ from barrack_mcp.catalogue.values import (
     keyed,
 )
 
-GROUP = "Images"
+GROUP: Final = "Images"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.IMAGES)
 
 
 class ImagePath(Request):
@@ -66,7 +70,7 @@ class OSImage(Response):
     region: Text = answered("Region.", "region_name")
 
 
-class OSImagesResponse(Answer):
+class OSImagesResponse(Envelope):
     """The OS images."""
 
     images: list[Annotated[OSImage, bare("name")]] | None = answered("The OS images.", "os_images")
@@ -108,7 +112,7 @@ class ImageDeleteResponse(Receipt):
     """The image is gone."""
 
 
-class SnapshotImageRelationshipResponse(Answer):
+class SnapshotImageRelationshipResponse(Envelope):
     """Whether a snapshot has an image, and which."""
 
     snapshot_id: Text = answered("Snapshot id.")
@@ -116,7 +120,7 @@ class SnapshotImageRelationshipResponse(Answer):
     image: Annotated[Image | None, bare("image_id")] = answered("That image, if any.")
 
 
-class BatchSnapshotImageRelationshipResponse(Answer):
+class BatchSnapshotImageRelationshipResponse(Envelope):
     """The same for several snapshots."""
 
     relationships: Annotated[
@@ -125,129 +129,111 @@ class BatchSnapshotImageRelationshipResponse(Answer):
 
 
 OS_IMAGES = (
-    Operation(
+    declare(
         tool="list_os_images",
         title="List OS images",
-        group=GROUP,
         toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="The vendor's OS images by region, for deploy_instance. Your own: list_custom_images.",
-        method="GET",
-        path="/os-images/",
-        confidence=Confidence(method=97, path=45),
-        alternates=elsewhere("GET", "/images/os/", "/images/os-images/"),
+        endpoint=Endpoint("GET", "/os-images/", Confidence(97, 15)),
+        alternates=elsewhere("GET", "/images/os/", "/images/os-images/", "/images/os-list/"),
         request=ListOSImagesQuery,
         response=OSImagesResponse,
         result="images",
-        idempotent=True,
         core=True,
     ),
 )
 
 CUSTOM_IMAGES = (
-    Operation(
+    declare(
         tool="list_custom_images",
         title="List custom images",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Your own images with state and region; deploy_instance boots available ones.",
-        method="GET",
-        path="/images/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/images/", Confidence(97, 65)),
         request=ListImagesQuery,
         paged=True,
         response=ImageListResponse,
         result="images",
-        idempotent=True,
         core=True,
     ),
-    Operation(
+    declare(
         tool="get_custom_image",
         title="Get image details",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One custom image: state (creating, then available), region, snapshot.",
-        method="GET",
-        path="/images/{image_id}/",
-        confidence=Confidence(method=97, path=60),
+        endpoint=Endpoint("GET", "/images/{image_id}/", Confidence(97, 60)),
         place=ImagePath,
         response=ImageDetailResponse,
         result="image",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="create_custom_image",
         title="Create image from snapshot",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Make a bootable image from an available snapshot. One per snapshot: check "
         "get_snapshot_image, an old one must be deleted first.",
-        method="POST",
-        path="/snapshots/{snapshot_id}/image/",
-        confidence=Confidence(method=95, path=35),
-        alternates=elsewhere("POST", "/snapshots/{snapshot_id}/create-image/"),
+        endpoint=Endpoint("POST", "/snapshots/{snapshot_id}/image/", Confidence(95, 10)),
+        alternates=elsewhere(
+            "POST",
+            "/snapshots/{snapshot_id}/create-image/",
+            "/images/create/",
+            "/images/",
+            "/images/snapshots/{snapshot_id}/",
+            "/images/snapshots/{snapshot_id}/create/",
+        ),
         place=SnapshotPath,
         request=CreateImageFromSnapshotRequest,
         response=ImageCreateResponse,
         result="image",
+        planned=True,
         look=Look("get_snapshot_image", ("snapshot_id",)),
+        sign=Imaged(),
         after="Next: get_custom_image until it is available; deploy_instance can boot it then.",
     ),
-    Operation(
+    declare(
         tool="delete_custom_image",
         title="Delete custom image",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete a custom image for good. Instances made from it and its snapshot stay and cost.",
-        method="DELETE",
-        path="/images/{image_id}/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("DELETE", "/images/{image_id}/", Confidence(95, 60)),
         place=ImagePath,
         response=ImageDeleteResponse,
-        idempotent=True,
         look=Look("get_custom_image", ("image_id",)),
+        sign=Gone(),
     ),
-    Operation(
+    declare(
         tool="get_snapshot_image",
         title="Get snapshot-image relationship",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Whether a snapshot already has an image, and which. Use before create_custom_image.",
-        method="GET",
-        path="/snapshots/{snapshot_id}/image-relationship/",
-        confidence=Confidence(method=90, path=30),
-        alternates=elsewhere("GET", "/snapshots/{snapshot_id}/image/"),
+        endpoint=Endpoint("GET", "/snapshots/{snapshot_id}/image-relationship/", Confidence(90, 10)),
+        alternates=elsewhere(
+            "GET",
+            "/snapshots/{snapshot_id}/image/",
+            "/images/snapshots/{snapshot_id}/",
+            "/images/snapshots/{snapshot_id}/relationship/",
+            "/images/snapshot-relationship/{snapshot_id}/",
+        ),
         place=SnapshotPath,
         response=SnapshotImageRelationshipResponse,
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="list_snapshot_images",
         title="Get snapshot-image relationship list",
-        group=GROUP,
-        toolset=Toolset.IMAGES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Which of several snapshots have an image, and which. For one: get_snapshot_image.",
-        method="POST",
-        path="/snapshots/image-relationships/",
-        confidence=Confidence(method=80, path=20),
-        alternates=elsewhere("POST", "/snapshots/batch-image-relationships/"),
+        endpoint=Endpoint("POST", "/snapshots/image-relationships/", Confidence(80, 10)),
+        alternates=elsewhere(
+            "POST",
+            "/snapshots/batch-image-relationships/",
+            "/images/snapshots/relationships/",
+            "/images/snapshot-relationships/",
+            "/images/relationships/",
+        ),
         request=GetBatchSnapshotImageRelationshipsRequest,
         response=BatchSnapshotImageRelationshipResponse,
         result="relationships",
-        idempotent=True,
     ),
 )
 

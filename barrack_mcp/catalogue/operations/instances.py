@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.billing import AggregatedBillingResponse
-from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
-from barrack_mcp.catalogue.machines import VMInstance, VMResponse
-from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.billing import AggregatedBillingResponse, Billing
+from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
+from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule, VMSecurityRule
-from barrack_mcp.catalogue.values import Id, IpStatusEnum, RegionEnum, StatusEnum, Text, TierEnum, VMStatus, bare
+from barrack_mcp.catalogue.signs import Flipped, Gone, Look, Reaches, RuleAdded, RuleRemoved
+from barrack_mcp.catalogue.values import (
+    Id,
+    IpStatusEnum,
+    Number,
+    RegionEnum,
+    StatusEnum,
+    Text,
+    Texts,
+    TierEnum,
+    VMStatus,
+    Whole,
+    bare,
+)
 
-GROUP = "Instances"
+GROUP: Final = "Instances"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.INSTANCES)
 
 FULL_RATE: Final = (
     "ACTIVE and SHUTOFF instances both cost the full rate; only hibernating (a small rate) or deleting ends it."
@@ -54,6 +69,89 @@ class SnapshotInstancesQuery(Request):
 
 class VMSecurityRuleRequest(SecurityRule):
     """A new rule of one instance."""
+
+
+class VMFlavor(Response):
+    """The size of a machine."""
+
+    name: Text = answered("Name of the size.", "flavor_name")
+
+
+class VMImage(Response):
+    """The image that a machine was made from."""
+
+    name: Text = answered("Name of the image.", "image_name")
+
+
+class InstanceSpecs(Response):
+    """A machine's hardware in a list; nothing is known of its fields."""
+
+
+class VMSpecs(Response):
+    """A machine's hardware in detail; nothing is known of its fields."""
+
+
+class InstanceFeatures(Response):
+    """What a machine can do; nothing is known of its fields."""
+
+
+class VMOperations(Response):
+    """What a machine's present state allows, where the API says it."""
+
+    allowed: Texts = answered("Operations allowed now.", "allowed_operations")
+
+
+class VMVolumeAttachment(Response):
+    """A volume on a machine, in a list."""
+
+    volume_id: Text = answered("Volume id.", "id")
+    volume_name: Text = answered("Volume name.", "name")
+    size_gb: Number = answered("Size in GB.", "size")
+    status: StatusEnum = answered("ATTACHING, SUCCESS or ERROR.")
+
+
+class VMDetailVolumeAttachment(VMVolumeAttachment):
+    """A volume on a machine, in detail."""
+
+    device: Text = answered("Device under which the machine sees it.")
+
+
+class Machine(Response):
+    """What lists and details have in common."""
+
+    instance_id: Text = answered("Instance id.", "id", "vm_id", concise=MANY)
+    vm_name: Text = answered("Name.", "name", "instance_name", concise=MANY)
+    status: Text = answered("ACTIVE and SHUTOFF cost the full rate, HIBERNATED a small one.", "vm_status", concise=MANY)
+    gpu_type: Text = answered("GPU model.", "gpu_model", concise=MANY)
+    gpu_count: Whole = answered("Number of GPUs.", concise=MANY)
+    region: Text = answered("Region.", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
+    ip_status: IpStatusEnum = answered("State of the public IP.")
+    public_ip: Text = answered("Public IP, if it has one.", "ip", "floating_ip", concise=FEW)
+    private_ip: Text = answered("Private IP.", "fixed_ip")
+    created_at: Text = answered("When it was created, ISO 8601.", concise=FEW)
+    flavor: Annotated[VMFlavor | None, bare("name")] = answered("Size of the machine.")
+    image: Annotated[VMImage | None, bare("name")] = answered("Image it was made from.")
+    security_rules: list[VMSecurityRule] | None = answered("Its own rules; firewalls add theirs.")
+    features: Annotated[InstanceFeatures | None, bare("features")] = answered("What it can do.")
+
+
+class VMInstance(Machine):
+    """A machine in the list."""
+
+    specs: Annotated[InstanceSpecs | None, bare("specs")] = answered("Its hardware.")
+    volume_attachments: list[Annotated[VMVolumeAttachment, bare("volume_id")]] | None = answered("Its volumes.")
+
+
+class VMResponse(Machine):
+    """A machine in detail."""
+
+    specs: Annotated[VMSpecs | None, bare("specs")] = answered("Its hardware.")
+    volume_attachments: list[Annotated[VMDetailVolumeAttachment, bare("volume_id")]] | None = answered("Its volumes.")
+    operations: Annotated[VMOperations | None, bare("allowed")] = answered(
+        "What its present state allows.", "allowed_operations"
+    )
+    billing: Annotated[Billing | None, bare("total_cost")] = answered("What it costs.")
 
 
 class ListVMsResponse(Paged):
@@ -146,280 +244,243 @@ class SnapshotVMResponse(Response):
     status: StatusEnum = answered("State; ACTIVE is needed.")
 
 
-class ListVMsForSnapshotResponse(Answer):
+class ListVMsForSnapshotResponse(Envelope):
     """The instances that a snapshot can be taken of."""
 
     instances: list[Annotated[SnapshotVMResponse, bare("instance_id")]] | None = answered("The instances.", "vms")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_instances",
         title="List instances",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Instances with state, GPU, region, IPs. ACTIVE and SHUTOFF both cost the full rate, HIBERNATED "
         "a small one. One in full: get_instance.",
-        method="GET",
-        path="/instances/",
-        confidence=Confidence(method=99, path=45),
-        alternates=elsewhere("GET", "/vms/", "/virtual-machines/"),
+        endpoint=Endpoint("GET", "/instances/", Confidence(99, 45)),
+        alternates=elsewhere("GET", "/vms/", "/virtual-machines/", "/deployments/"),
         request=ListInstancesQuery,
         paged=True,
         response=ListVMsResponse,
         result="instances",
-        idempotent=True,
         core=True,
         billing=FULL_RATE,
     ),
-    Operation(
+    declare(
         tool="get_instance",
         title="Get instance details",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One instance: state, GPU, IPs, volumes, rules, allowed operations. SHUTOFF still costs the full"
         " rate.",
-        method="GET",
-        path="/instances/{instance_id}/",
-        confidence=Confidence(method=99, path=40),
-        alternates=elsewhere("GET", "/instances/{instance_id}/details/", "/instances/details/{instance_id}/"),
+        endpoint=Endpoint("GET", "/instances/{instance_id}/", Confidence(99, 40)),
+        alternates=elsewhere(
+            "GET",
+            "/instances/{instance_id}/details/",
+            "/instances/details/{instance_id}/",
+            "/deployments/{instance_id}/",
+        ),
         place=InstancePath,
         response=VMDetailsResponse,
         result="instance",
-        idempotent=True,
         core=True,
         billing=FULL_RATE,
     ),
-    Operation(
+    declare(
         tool="start_instance",
         title="Start instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Boot a SHUTOFF instance. The bill stays the same: stopped or running, the full rate. A "
         "HIBERNATED one: restore_instance.",
-        method="POST",
-        path="/instances/{instance_id}/start/",
-        confidence=Confidence(method=99, path=45),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/start/", Confidence(99, 30)),
+        alternates=elsewhere("POST", "/deployments/{instance_id}/start/"),
         place=InstancePath,
         response=StartVMResponse,
-        idempotent=True,
         core=True,
+        sets_state=True,
         look=SEEN,
+        sign=Reaches(("STARTING", "ACTIVE")),
         billing="Starting changes nothing on the bill: the instance cost the full rate while it was stopped, too.",
     ),
-    Operation(
+    declare(
         tool="stop_instance",
         title="Stop instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Shut down an ACTIVE instance. Saves no money: SHUTOFF costs the full rate, the hardware stays "
         "reserved. To save use hibernate_instance, to end all cost delete_instance.",
-        method="POST",
-        path="/instances/{instance_id}/stop/",
-        confidence=Confidence(method=99, path=45),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/stop/", Confidence(99, 30)),
+        alternates=elsewhere("POST", "/deployments/{instance_id}/stop/"),
         place=InstancePath,
         response=StopVMResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=Reaches(("STOPPING", "SHUTOFF")),
         billing="Stopping saves nothing: a stopped (SHUTOFF) instance costs the full rate; only hibernating or "
         "deleting ends it.",
     ),
-    Operation(
+    declare(
         tool="reboot_instance",
         title="Reboot instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Restart an ACTIVE instance: running work is lost. The bill goes on at the full rate.",
-        method="POST",
-        path="/instances/{instance_id}/reboot/",
-        confidence=Confidence(method=99, path=45),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/reboot/", Confidence(99, 30)),
+        alternates=elsewhere("POST", "/deployments/{instance_id}/reboot/"),
         place=InstancePath,
         response=RebootVMResponse,
         look=SEEN,
+        sign=Reaches(("REBOOTING",), passes=True),
         billing="Rebooting changes nothing on the bill: the full rate goes on.",
     ),
-    Operation(
+    declare(
         tool="hibernate_instance",
         title="Hibernate instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Pause an ACTIVE instance (SHUTOFF: start it first); "
         "instead of the full rate a small one stays. Ephemeral disk and public"
         " IP may be lost. Back, if there is stock: restore_instance.",
-        method="POST",
-        path="/instances/{instance_id}/hibernate/",
-        confidence=Confidence(method=99, path=45),
-        alternates=elsewhere("POST", "/vms/{instance_id}/hibernate/", "/hibernate/{instance_id}/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/hibernate/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "POST",
+            "/vms/{instance_id}/hibernate/",
+            "/hibernate/{instance_id}/",
+            "/deployments/{instance_id}/hibernate/",
+        ),
         place=InstancePath,
         response=HibernateVMResponse,
-        idempotent=True,
         core=True,
+        sets_state=True,
         look=SEEN,
+        sign=Reaches(("HIBERNATING", "HIBERNATED")),
         billing="A hibernated instance costs a small hourly rate instead of the full one; its volumes cost as before.",
         on_conflict="Only an ACTIVE instance can be hibernated. If it is SHUTOFF: start_instance, get_instance until "
         "it is ACTIVE, then hibernate_instance.",
     ),
-    Operation(
+    declare(
         tool="restore_instance",
         title="Restore hibernated instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Wake a HIBERNATED instance; the full rate resumes. Needs stock and credit; the IP may change. A"
         " SHUTOFF one: start_instance.",
-        method="POST",
-        path="/instances/{instance_id}/restore/",
-        confidence=Confidence(method=99, path=45),
-        alternates=elsewhere("POST", "/instances/{instance_id}/hibernate-restore/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/restore/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "POST", "/instances/{instance_id}/hibernate-restore/", "/deployments/{instance_id}/restore/"
+        ),
         place=InstancePath,
         response=RestoreVMResponse,
         core=True,
         look=SEEN,
+        sign=Reaches(("RESTORING", "ACTIVE")),
         billing="The full rate resumes as soon as the instance is ACTIVE.",
         after="Next: get_instance until it is ACTIVE; its public IP may be another one.",
     ),
-    Operation(
+    declare(
         tool="delete_instance",
         title="Delete instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete an instance and its disks for good, ending its bill. Detach volumes first to keep them. "
         "To pause: hibernate_instance.",
-        method="DELETE",
-        path="/instances/{instance_id}/delete/",
-        confidence=Confidence(method=99, path=35),
-        alternates=elsewhere("DELETE", "/instances/{instance_id}/"),
+        endpoint=Endpoint("DELETE", "/instances/{instance_id}/delete/", Confidence(99, 30)),
+        alternates=elsewhere("DELETE", "/instances/{instance_id}/", "/deployments/{instance_id}/delete/"),
         place=InstancePath,
         response=DeleteVMResponse,
-        idempotent=True,
         core=True,
         look=SEEN,
+        sign=Gone(),
         billing="Deleting ends the instance's bill; volumes and snapshots that remain cost as before.",
     ),
-    Operation(
+    declare(
         tool="toggle_instance_public_ip",
         title="Toggle public IP for instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Flip an instance's public IP: taken away if it has one, else given. Connections break, the old "
         "IP may not return; read get_instance first.",
-        method="POST",
-        path="/instances/{instance_id}/toggle-public-ip/",
-        confidence=Confidence(method=99, path=35),
-        alternates=elsewhere("POST", "/instances/{instance_id}/toggle-ip/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/toggle-public-ip/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "POST", "/instances/{instance_id}/toggle-ip/", "/deployments/{instance_id}/toggle-public-ip/"
+        ),
         place=InstancePath,
         response=ToggleVMPublicIPResponse,
         look=SEEN,
+        sign=Flipped(),
     ),
-    Operation(
+    declare(
         tool="list_instance_firewalls",
         title="Get firewalls attached to instance",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Firewalls attached to one instance, with rules. Its own rules: get_instance.",
-        method="GET",
-        path="/instances/{instance_id}/firewalls/",
-        confidence=Confidence(method=99, path=35),
+        endpoint=Endpoint("GET", "/instances/{instance_id}/firewalls/", Confidence(99, 30)),
         alternates=elsewhere(
-            "GET", "/instances/{instance_id}/attached-firewalls/", "/firewalls/instance/{instance_id}/"
+            "GET",
+            "/instances/{instance_id}/attached-firewalls/",
+            "/firewalls/instance/{instance_id}/",
+            "/deployments/{instance_id}/firewalls/",
         ),
         place=InstancePath,
         response=GetVMAttachedFirewallsResponse,
         result="firewalls",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="add_instance_security_rule",
         title="Add instance security rule",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.EXPOSE,
-        retry=Retry.UNSENT,
         description="Let traffic through to or from one ACTIVE instance, within 10 minutes. For several: "
         "add_firewall_rule.",
-        method="POST",
-        path="/instances/{instance_id}/security-rules/",
-        confidence=Confidence(method=99, path=35),
-        alternates=elsewhere("POST", "/instances/{instance_id}/sg-rules/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/security-rules/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "POST", "/instances/{instance_id}/sg-rules/", "/deployments/{instance_id}/security-rules/"
+        ),
         place=InstancePath,
         request=VMSecurityRuleRequest,
         response=AddVMSecurityRuleResponse,
         result="rule",
         look=SEEN,
+        sign=RuleAdded("security_rules"),
     ),
-    Operation(
+    declare(
         tool="remove_instance_security_rule",
         title="Remove instance security rule",
-        group=GROUP,
-        toolset=Toolset.INSTANCES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Remove an instance's own rule; its traffic, perhaps SSH, is cut off. A firewall's: "
         "remove_firewall_rule.",
-        method="DELETE",
-        path="/instances/{instance_id}/security-rules/{rule_id}/",
-        confidence=Confidence(method=99, path=35),
-        alternates=elsewhere("DELETE", "/instances/{instance_id}/sg-rules/{rule_id}/"),
+        endpoint=Endpoint("DELETE", "/instances/{instance_id}/security-rules/{rule_id}/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "DELETE",
+            "/instances/{instance_id}/sg-rules/{rule_id}/",
+            "/deployments/{instance_id}/security-rules/{rule_id}/",
+        ),
         place=InstanceRulePath,
         response=RemoveVMSecurityRuleResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=RuleRemoved("security_rules"),
     ),
-    Operation(
+    declare(
         tool="get_instance_billing",
         title="Get instance billing",
-        group=GROUP,
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="What instances have cost so far, row by row, with sums. Price now: quote_price.",
-        method="GET",
-        path="/instances/billing/",
-        confidence=Confidence(method=99, path=40),
-        alternates=elsewhere("GET", "/instances/{instance_id}/billing/", "/billing/instances/"),
+        endpoint=Endpoint("GET", "/instances/billing/", Confidence(99, 40)),
+        alternates=elsewhere(
+            "GET", "/instances/{instance_id}/billing/", "/billing/instances/", "/deployments/billing/"
+        ),
         request=InstanceBillingQuery,
         paged=True,
         response=AggregatedBillingResponse,
         result="records",
-        idempotent=True,
         billing=FULL_RATE,
     ),
-    Operation(
+    declare(
         tool="list_snapshot_eligible_instances",
         title="List Instance eligible for snapshot creation",
-        group=GROUP,
         toolset=Toolset.SNAPSHOTS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Instances that create_snapshot accepts: legacy tier, ACTIVE.",
-        method="GET",
-        path="/instances/for-snapshot/",
-        confidence=Confidence(method=99, path=20),
+        endpoint=Endpoint("GET", "/instances/for-snapshot/", Confidence(99, 20)),
         alternates=elsewhere(
             "GET", "/instances/snapshot-eligible/", "/snapshots/vms/", "/snapshots/eligible-instances/"
         ),
         request=SnapshotInstancesQuery,
         response=ListVMsForSnapshotResponse,
         result="instances",
-        idempotent=True,
     ),
 )

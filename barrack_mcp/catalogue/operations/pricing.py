@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer
+from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import DOCUMENTED, JsonObject, Request, Response, answered, optional
-from barrack_mcp.catalogue.operation import Confidence, Operation, Retry, Risk, Toolset
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset
 from barrack_mcp.catalogue.values import (
     CurrencyEnum,
     GpuCountEnum,
@@ -23,7 +24,9 @@ from barrack_mcp.catalogue.values import (
     bare,
 )
 
-GROUP = "Pricing"
+GROUP: Final = "Pricing"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.CATALOG)
 
 
 class PricingRequest(Request):
@@ -85,46 +88,34 @@ class PricingData(Response):
     metadata: PricingMetadata | None = answered("What the prices cover.", mark=DOCUMENTED)
 
 
-class PricingResponse(Answer):
+class PricingResponse(Envelope):
     """The price list, or a part of it."""
 
     pricing_data: PricingData | None = answered("The prices.", mark=DOCUMENTED)
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="get_pricing",
         title="Get pricing information",
-        group=GROUP,
-        toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="The whole price list: GPUs per hour, volumes per TB and hour, snapshots. For one configuration "
         "use quote_price.",
-        method="GET",
-        path="/pricing/",
-        confidence=Confidence(method=99, path=97),
+        endpoint=Endpoint("GET", "/pricing/", Confidence(99, 97)),
         request=PricingRequest,
         response=PricingResponse,
         result="pricing_data",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="quote_price",
         title="Get pricing information",
-        group=GROUP,
-        toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Price of one GPU or volume configuration; buys nothing. An instance costs the GPU price times "
         "gpu_count, billed per minute.",
-        method="POST",
-        path="/pricing/",
-        confidence=Confidence(method=100, path=100),
+        endpoint=Endpoint("POST", "/pricing/", Confidence(100, 100)),
         request=PricingRequest,
         response=PricingResponse,
         result="pricing_data",
-        idempotent=True,
         core=True,
     ),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Answer
+from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import Request, Response, answered, optional
-from barrack_mcp.catalogue.operation import Confidence, Operation, Retry, Risk, Toolset
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset
 from barrack_mcp.catalogue.values import Text, TierEnum, bare
 
-GROUP = "Regions"
+GROUP: Final = "Regions"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.CATALOG)
 
 
 class ListRegionsQuery(Request):
@@ -26,27 +29,21 @@ class Region(Response):
     tier: Text = answered("legacy or advanced, in either case.")
 
 
-class RegionsResponse(Answer):
+class RegionsResponse(Envelope):
     """The regions."""
 
     regions: list[Annotated[Region, bare("name")]] | None = answered("The regions.")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_regions",
         title="List available regions",
-        group=GROUP,
-        toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Regions and their tiers. Things work together only within one region.",
-        method="GET",
-        path="/regions/",
-        confidence=Confidence(method=97, path=70),
+        endpoint=Endpoint("GET", "/regions/", Confidence(97, 85)),
         request=ListRegionsQuery,
         response=RegionsResponse,
         result="regions",
-        idempotent=True,
     ),
 )

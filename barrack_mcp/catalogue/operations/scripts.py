@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from functools import partial
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, model_validator
 
 from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.signs import AllGone, Gone, Look, Made, Shows
 from barrack_mcp.catalogue.values import Id, Ids, Name, Text, Texts, Whole, WholeText, bare, keyed
 
-GROUP = "Scripts"
+GROUP: Final = "Scripts"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.SCRIPTS)
 
 
 class ScriptPath(Request):
@@ -111,105 +116,75 @@ class BulkDeleteResponse(Receipt):
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_startup_scripts",
         title="List all startup scripts",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Startup scripts with ids and names. One with its text: get_startup_script.",
-        method="GET",
-        path="/scripts/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/scripts/", Confidence(97, 75)),
         alternates=elsewhere("GET", "/startup-scripts/"),
         paged=True,
         response=ScriptListResponse,
         result="scripts",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="create_startup_script",
         title="Create a startup script",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Save a script that deploy_instance can run on a new instance. Runs nothing now.",
-        method="POST",
-        path="/scripts/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("POST", "/scripts/", Confidence(97, 75)),
         request=CreateScriptRequest,
         response=ScriptCreateResponse,
         result="script",
         look=Look("list_startup_scripts"),
+        sign=Made(SCRIPT, texts=("script",)),
     ),
-    Operation(
+    declare(
         tool="get_startup_script",
         title="Get startup script details",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One startup script with its whole text. Ids: list_startup_scripts.",
-        method="GET",
-        path="/scripts/{script_id}/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/scripts/{script_id}/", Confidence(97, 75)),
         place=ScriptPath,
         response=ScriptDetailResponse,
         result="script",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="update_startup_script",
         title="Update a startup script",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Rename a startup script or replace its text; the old is lost.",
-        method="PUT",
-        path="/scripts/{script_id}/",
-        confidence=Confidence(method=75, path=65),
+        endpoint=Endpoint("PUT", "/scripts/{script_id}/", Confidence(75, 75)),
         alternates=elsewhere("PATCH", "/scripts/{script_id}/"),
         place=ScriptPath,
         request=UpdateScriptRequest,
         response=ScriptUpdateResponse,
         result="script",
-        idempotent=True,
+        sets_state=True,
         look=Look("get_startup_script", ("script_id",)),
+        sign=Shows({"name": "name", "script": "script"}),
     ),
-    Operation(
+    declare(
         tool="delete_startup_script",
         title="Delete a startup script",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete a startup script for good; its instances stay. Several: bulk_delete_startup_scripts.",
-        method="DELETE",
-        path="/scripts/{script_id}/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("DELETE", "/scripts/{script_id}/", Confidence(95, 70)),
         place=ScriptPath,
         response=ScriptDeleteResponse,
-        idempotent=True,
         look=Look("get_startup_script", ("script_id",)),
+        sign=Gone(),
     ),
-    Operation(
+    declare(
         tool="bulk_delete_startup_scripts",
         title="Delete multiple startup scripts",
-        group=GROUP,
-        toolset=Toolset.SCRIPTS,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete several startup scripts for good at once; their instances stay.",
-        method="POST",
-        path="/scripts/bulk-delete/",
-        confidence=Confidence(method=50, path=45),
+        endpoint=Endpoint("POST", "/scripts/bulk-delete/", Confidence(50, 55)),
         alternates=elsewhere("DELETE", "/scripts/bulk-delete/", "/scripts/"),
         request=BulkDeleteRequest,
         response=BulkDeleteResponse,
-        idempotent=True,
         look=Look("list_startup_scripts"),
+        sign=AllGone(SCRIPT, "script_ids"),
     ),
 )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from barrack_mcp.catalogue.billing import SnapshotBillingResponse
 from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import InstancePath
+from barrack_mcp.catalogue.signs import Copied, Gone, Look, Made
 from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Number, RegionEnum, StatusEnum, Text
 
-GROUP = "Snapshots"
+GROUP: Final = "Snapshots"
 
+declare = partial(Operation, group=GROUP, toolset=Toolset.SNAPSHOTS)
+
+SEEN: Final = Look("get_snapshot", ("snapshot_id",))
 WHILE_IT_EXISTS: Final = "A snapshot costs per hour for as long as it exists."
 
 
@@ -112,114 +118,86 @@ class DeleteSnapshotResponse(Receipt):
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_snapshots",
         title="List snapshots",
-        group=GROUP,
-        toolset=Toolset.SNAPSHOTS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Snapshots with state, size in GB, origin. Each costs while it exists. Their images: "
         "list_snapshot_images.",
-        method="GET",
-        path="/snapshots/",
-        confidence=Confidence(method=97, path=70),
+        endpoint=Endpoint("GET", "/snapshots/", Confidence(97, 70)),
         request=ListSnapshotsQuery,
         paged=True,
         response=ListSnapshotsResponse,
         result="snapshots",
-        idempotent=True,
         billing=WHILE_IT_EXISTS,
     ),
-    Operation(
+    declare(
         tool="create_snapshot",
         title="Create snapshot",
-        group=GROUP,
-        toolset=Toolset.SNAPSHOTS,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Snapshot an ACTIVE legacy instance, which may pause meanwhile; costs per hour until deleted.",
-        method="POST",
-        path="/instances/{instance_id}/snapshots/",
-        confidence=Confidence(method=97, path=35),
-        alternates=elsewhere("POST", "/instances/{instance_id}/snapshot/", "/snapshots/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/snapshots/", Confidence(97, 30)),
+        alternates=elsewhere(
+            "POST", "/instances/{instance_id}/snapshot/", "/snapshots/", "/deployments/{instance_id}/snapshots/"
+        ),
         place=InstancePath,
         request=CreateSnapshotRequest,
         response=CreateSnapshotResponse,
         result="data",
         look=Look("list_snapshots"),
+        sign=Made(SNAPSHOT, ("instance_id",)),
         billing=WHILE_IT_EXISTS,
         after="Next: get_snapshot until it is SUCCESS or available; create_custom_image can use it then.",
     ),
-    Operation(
+    declare(
         tool="get_snapshot",
         title="Get snapshot details",
-        group=GROUP,
-        toolset=Toolset.SNAPSHOTS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One snapshot: state, size in GB, region, and the instance it is of.",
-        method="GET",
-        path="/snapshots/{snapshot_id}/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/snapshots/{snapshot_id}/", Confidence(97, 65)),
         place=SnapshotPath,
         response=GetSnapshotDetailsResponse,
         result="snapshot",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="restore_snapshot",
         title="Restore snapshot",
-        group=GROUP,
-        toolset=Toolset.SNAPSHOTS,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Make and bill a new instance from a snapshot: same region, new IPs. To wake a hibernated one: "
         "restore_instance.",
-        method="POST",
-        path="/snapshots/{snapshot_id}/restore/",
-        confidence=Confidence(method=95, path=65),
+        endpoint=Endpoint("POST", "/snapshots/{snapshot_id}/restore/", Confidence(95, 80)),
         place=SnapshotPath,
         request=RestoreSnapshotRequest,
         response=RestoreSnapshotResponse,
         result="data",
         look=Look("list_instances"),
+        sign=Copied(INSTANCE, origin=SNAPSHOT),
         billing="A new instance costs the full rate from when it is ACTIVE; the snapshot goes on costing, too.",
         after="Next: get_instance until the new instance is ACTIVE.",
     ),
-    Operation(
+    declare(
         tool="delete_snapshot",
         title="Delete snapshot",
-        group=GROUP,
-        toolset=Toolset.SNAPSHOTS,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete a snapshot for good, ending its bill. Images made from it should stay.",
-        method="DELETE",
-        path="/snapshots/{snapshot_id}/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("DELETE", "/snapshots/{snapshot_id}/", Confidence(95, 60)),
         place=SnapshotPath,
         response=DeleteSnapshotResponse,
-        idempotent=True,
-        look=Look("get_snapshot", ("snapshot_id",)),
+        look=SEEN,
+        sign=Gone(),
         billing="Deleting ends the snapshot's bill.",
     ),
-    Operation(
+    declare(
         tool="get_snapshot_billing",
         title="Get snapshot billing",
-        group=GROUP,
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="What snapshots have cost so far, row by row, with sums over all.",
-        method="GET",
-        path="/snapshots/billing/",
-        confidence=Confidence(method=97, path=50),
+        endpoint=Endpoint("GET", "/snapshots/billing/", Confidence(97, 70)),
         request=SnapshotBillingQuery,
         paged=True,
         response=SnapshotBillingResponse,
         result="records",
-        idempotent=True,
         billing=WHILE_IT_EXISTS,
     ),
 )

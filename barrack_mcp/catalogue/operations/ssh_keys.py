@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.kinds import KEY
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.signs import Gone, Look, Made
 from barrack_mcp.catalogue.values import Id, KeyName, Lines, PublicKey, RegionEnum, Text, Texts, WholeText
 
-GROUP = "SSH Keys"
+GROUP: Final = "SSH Keys"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.SSH_KEYS)
 
 
 class KeyPath(Request):
@@ -64,73 +71,52 @@ class DeleteSSHKeyResponse(Receipt):
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_ssh_keys",
         title="List SSH keys",
-        group=GROUP,
-        toolset=Toolset.SSH_KEYS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="SSH keys with ids and fingerprints; deploy_instance needs at least one.",
-        method="GET",
-        path="/ssh-keys/",
-        confidence=Confidence(method=97, path=60),
+        endpoint=Endpoint("GET", "/ssh-keys/", Confidence(97, 60)),
         alternates=elsewhere("GET", "/sshkeys/", "/keys/"),
         request=ListSSHKeysQuery,
         paged=True,
         response=GetSSHKeysResponse,
         result="ssh_keys",
-        idempotent=True,
         core=True,
     ),
-    Operation(
+    declare(
         tool="create_ssh_key",
         title="Create SSH key",
-        group=GROUP,
-        toolset=Toolset.SSH_KEYS,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Add a public key to all regions (25 at most). Without public_key an RSA 2048 pair is "
         "made, its private half shown once.",
-        method="POST",
-        path="/ssh-keys/",
-        confidence=Confidence(method=97, path=60),
+        endpoint=Endpoint("POST", "/ssh-keys/", Confidence(97, 60)),
         request=CreateSSHKeyRequest,
         response=CreateSSHKeyResponse,
         result="ssh_key",
         core=True,
         look=Look("list_ssh_keys"),
+        sign=Made(KEY, texts=("public_key",)),
     ),
-    Operation(
+    declare(
         tool="get_ssh_key",
         title="Get SSH key",
-        group=GROUP,
-        toolset=Toolset.SSH_KEYS,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One SSH key: name, public half, fingerprint, regions. Never the private half.",
-        method="GET",
-        path="/ssh-keys/{key_id}/",
-        confidence=Confidence(method=97, path=60),
+        endpoint=Endpoint("GET", "/ssh-keys/{key_id}/", Confidence(97, 60)),
         place=KeyPath,
         response=GetSSHKeyDetailResponse,
         result="ssh_key",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="delete_ssh_key",
         title="Delete SSH key",
-        group=GROUP,
-        toolset=Toolset.SSH_KEYS,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete an SSH key in all regions for good. Refused while an active instance uses it.",
-        method="DELETE",
-        path="/ssh-keys/{key_id}/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("DELETE", "/ssh-keys/{key_id}/", Confidence(95, 60)),
         place=KeyPath,
         response=DeleteSSHKeyResponse,
-        idempotent=True,
         look=Look("get_ssh_key", ("key_id",)),
+        sign=Gone(),
     ),
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, model_validator
 
 from barrack_mcp.catalogue.billing import VolumeHourlyBillingResponse
-from barrack_mcp.catalogue.envelope import Answer, Paged, Receipt
+from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
+from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
-from barrack_mcp.catalogue.operation import Confidence, Look, Operation, Retry, Risk, Toolset, elsewhere
+from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import SEEN, InstancePath
 from barrack_mcp.catalogue.operations.pricing import VolumeRate
+from barrack_mcp.catalogue.signs import Gone, Look, Made, Shows, VolumesMoved
 from barrack_mcp.catalogue.values import (
     LISTED,
     Anything,
@@ -32,7 +35,9 @@ from barrack_mcp.catalogue.values import (
     bare,
 )
 
-GROUP = "Volumes"
+GROUP: Final = "Volumes"
+
+declare = partial(Operation, group=GROUP, toolset=Toolset.VOLUMES)
 
 WHILE_IT_EXISTS: Final = "A volume costs per GB and hour for as long as it exists, attached or not."
 
@@ -201,194 +206,158 @@ class VolumeTypesByTier(Response):
     advanced: VolumeTypeItems = answered("Types of the advanced tier.")
 
 
-class GetVolumeTypesResponse(Answer):
+class GetVolumeTypesResponse(Envelope):
     """The types of volume."""
 
     volume_types: Annotated[VolumeTypesByTier | None, BeforeValidator(_by_tier)] = answered("Types by tier.", "types")
 
 
 OPERATIONS = (
-    Operation(
+    declare(
         tool="list_volumes",
         title="List volumes",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Volumes with size in GB, type, state, attachment, and a free name. All cost, attached or not.",
-        method="GET",
-        path="/volumes/",
-        confidence=Confidence(method=97, path=70),
+        endpoint=Endpoint("GET", "/volumes/", Confidence(97, 70)),
         request=ListVolumesQuery,
         paged=True,
         response=GetVolumesWithNextNameResponse,
         result="volumes",
-        idempotent=True,
         billing=WHILE_IT_EXISTS,
     ),
-    Operation(
+    declare(
         tool="create_volume",
         title="Create volume",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Buy a volume; it costs per GB and hour until deleted, attached or not. Then attach_volumes, or "
         "boot from it.",
-        method="POST",
-        path="/volumes/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("POST", "/volumes/", Confidence(97, 65)),
         request=CreateVolumeRequest,
         response=CreateVolumeResponse,
         result="volume",
         look=Look("list_volumes", ("region", "tier")),
+        sign=Made(VOLUME, ("region", "tier", "size_gb", "volume_type")),
         billing=WHILE_IT_EXISTS,
     ),
-    Operation(
+    declare(
         tool="get_volume",
         title="Get volume details",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="One volume: size in GB, type, state, and the instance that has it.",
-        method="GET",
-        path="/volumes/{volume_id}/",
-        confidence=Confidence(method=97, path=65),
+        endpoint=Endpoint("GET", "/volumes/{volume_id}/", Confidence(97, 65)),
         place=VolumePath,
         response=GetVolumeDetailsResponse,
         result="volume",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="attach_volumes",
         title="Attach volumes to instance",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.CHANGE,
-        retry=Retry.UNSENT,
         description="Attach free volumes to an instance of their region, usually ACTIVE; mount them inside. The bill"
         " stays the same.",
-        method="POST",
-        path="/instances/{instance_id}/attach-volumes/",
-        confidence=Confidence(method=95, path=35),
-        alternates=elsewhere("POST", "/instances/{instance_id}/volumes/attach/", "/volume/attach/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/attach-volumes/", Confidence(99, 30)),
+        alternates=elsewhere(
+            "POST",
+            "/instances/{instance_id}/volumes/attach/",
+            "/volume/attach/",
+            "/deployments/{instance_id}/attach-volumes/",
+            "/instances/volumes/attach/",
+        ),
         place=InstancePath,
         request=AttachVolumesRequest,
         response=AttachVolumesResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=VolumesMoved(attached=True),
         billing="Attaching changes nothing on the bill: a volume costs the same attached or not.",
     ),
-    Operation(
+    declare(
         tool="detach_volumes",
         title="Detach volumes from instance",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.INTERRUPT,
-        retry=Retry.UNSENT,
         description="Take volumes off an instance; unmount first or lose writes. Data stays and costs; to end that: "
         "delete_volume.",
-        method="POST",
-        path="/instances/{instance_id}/detach-volumes/",
-        confidence=Confidence(method=95, path=35),
-        alternates=elsewhere("POST", "/instances/{instance_id}/volumes/detach/", "/volume/detach/"),
+        endpoint=Endpoint("POST", "/instances/{instance_id}/detach-volumes/", Confidence(95, 30)),
+        alternates=elsewhere(
+            "POST",
+            "/instances/{instance_id}/volumes/detach/",
+            "/volume/detach/",
+            "/deployments/{instance_id}/detach-volumes/",
+            "/instances/volumes/detach/",
+        ),
         place=InstancePath,
         request=DetachVolumesRequest,
         response=DetachVolumesResponse,
-        idempotent=True,
+        sets_state=True,
         look=SEEN,
+        sign=VolumesMoved(attached=False),
         billing="Detaching saves nothing: a volume costs the same until it is deleted.",
     ),
-    Operation(
+    declare(
         tool="clone_volume",
         title="Clone volume",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Copy a volume into a new one that costs until deleted. Advanced tier, probably. To enlarge:"
         " resize_volume.",
-        method="POST",
-        path="/volumes/{volume_id}/clone/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("POST", "/volumes/{volume_id}/clone/", Confidence(95, 60)),
         place=VolumePath,
         request=CloneVolumeRequest,
         response=CloneVolumeResponse,
         result="volume",
         look=Look("list_volumes"),
+        sign=Made(VOLUME, ("volume_type",)),
         billing="The copy costs per GB and hour like any volume, beside the original.",
     ),
-    Operation(
+    declare(
         tool="resize_volume",
         title="Resize volume",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.SPEND,
-        retry=Retry.UNSENT,
         description="Enlarge a volume; it costs more from now on and can't shrink. Probably advanced tier only.",
-        method="POST",
-        path="/volumes/{volume_id}/resize/",
-        confidence=Confidence(method=80, path=60),
+        endpoint=Endpoint("POST", "/volumes/{volume_id}/resize/", Confidence(80, 60)),
         place=VolumePath,
         request=ResizeVolumeRequest,
         response=ResizeVolumeResponse,
         result="volume",
         look=Look("get_volume", ("volume_id",)),
+        sign=Shows({"size_gb": "size_gb"}),
         billing="The volume costs by its new size from now on; it can't shrink again.",
     ),
-    Operation(
+    declare(
         tool="delete_volume",
         title="Delete volume",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.DESTROY,
-        retry=Retry.UNSENT,
         description="Delete a detached volume and its data for good, ending its bill.",
-        method="DELETE",
-        path="/volumes/{volume_id}/",
-        confidence=Confidence(method=95, path=60),
+        endpoint=Endpoint("DELETE", "/volumes/{volume_id}/", Confidence(95, 60)),
         alternates=elsewhere("DELETE", "/volumes/{volume_id}/delete/"),
         place=VolumePath,
         response=DeleteVolumeResponse,
-        idempotent=True,
         look=Look("get_volume", ("volume_id",)),
+        sign=Gone(),
         billing="Deleting ends the volume's bill.",
     ),
-    Operation(
+    declare(
         tool="list_volume_types",
         title="List available volume types",
-        group=GROUP,
-        toolset=Toolset.VOLUMES,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="Types of volume each tier offers (SSD; HDD, NVMe), for create_volume.",
-        method="GET",
-        path="/volumes/types/",
-        confidence=Confidence(method=97, path=40),
+        endpoint=Endpoint("GET", "/volumes/types/", Confidence(97, 40)),
         alternates=elsewhere("GET", "/volumes/volume-types/"),
         request=ListVolumeTypesQuery,
         response=GetVolumeTypesResponse,
         result="volume_types",
-        idempotent=True,
     ),
-    Operation(
+    declare(
         tool="get_volume_billing",
         title="Get volume billing",
-        group=GROUP,
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        retry=Retry.SAFE,
         description="What volumes have cost so far, row by row, with sums over all.",
-        method="GET",
-        path="/volumes/billing/",
-        confidence=Confidence(method=97, path=50),
+        endpoint=Endpoint("GET", "/volumes/billing/", Confidence(97, 50)),
         alternates=elsewhere("GET", "/volumes/billing/hourly/", "/volumes/hourly-billing/"),
         request=VolumeBillingQuery,
         paged=True,
         response=VolumeHourlyBillingResponse,
         result="records",
-        idempotent=True,
         billing=WHILE_IT_EXISTS,
     ),
 )

@@ -1,46 +1,33 @@
-"""Signs that a thing has changed: its state, its address, its size, its text."""
+"""Judges signs that a thing has changed: its state, its address, what it shows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text, shown, status, text
+from barrack_mcp.catalogue.signs import Reaches, Shows
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text, status, text
 
 _IP: Final[tuple[str, ...]] = ("public_ip", "ip_status")
 _NO_IP: Final = frozenset({"", "DETACHED", "DETACHING", "NONE"})
 
 
-@dataclass(frozen=True)
-class Reaches:
-    """The instance is in a state to which the call leads, and was in none of them before.
-
-    Attributes:
-        states: Those states, the ones on the way included.
-        passes: Whether the instance soon looks again as it did before.
-    """
-
-    states: tuple[str, ...]
-    passes: bool = False
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look at its state."""
-        if not (was := status(case.was or {})):
-            return Seen(NOT_READ_BEFORE, hopeless=True)
-        if was in self.states:
-            return Seen(f"it was {shown(was)} before the call, too", hopeless=True)
-        now = status(case.after.thing or {})
-        if now in self.states:
-            receipt = {"instance_id": case.values["instance_id"], "status": now}
-            return Seen(f"it was {shown(was)} before, and is {shown(now)} now", receipt)
-        if not now:
-            return Seen("its state is not told now")
-        after = ", as it would be either way" if self.passes and now == was else ""
-        return Seen(f"it is {shown(now)}{after}")
+def judge_state(sign: Reaches, case: Case) -> Seen:
+    """Look at the thing's state."""
+    if not (was := status(case.was or {})):
+        return Seen(NOT_READ_BEFORE, hopeless=True)
+    if was in sign.states:
+        return Seen(f"it was {name_state(was)} before the call, too", hopeless=True)
+    now = status(case.after.thing or {})
+    if now in sign.states:
+        return Seen(f"it was {name_state(was)} before, and is {name_state(now)} now", {**case.target, "status": now})
+    if not now:
+        return Seen("its state is not told now")
+    after = ", as it would be either way" if sign.passes and now == was else ""
+    return Seen(f"it is {name_state(now)}{after}")
 
 
-async def toggled(case: Case) -> Seen:
+def judge_address(case: Case) -> Seen:
     """Look whether the instance had a public address and has none now, or the other way round."""
     before, after = case.was, case.after.thing
     had, has = _has_ip(before), _has_ip(after)
@@ -54,7 +41,7 @@ async def toggled(case: Case) -> Seen:
         return Seen("its public IP changed, but so did its state, which may be why")
     receipt: JsonObject = {name: after[name] for name in _IP if name in after}
     words = f"it {'had a' if had else 'had no'} public IP before, and {'has one' if has else 'has none'} now"
-    return Seen(words, {"instance_id": case.values["instance_id"], **receipt})
+    return Seen(words, {**case.target, **receipt})
 
 
 def _has_ip(row: JsonObject | None) -> bool | None:
@@ -63,30 +50,22 @@ def _has_ip(row: JsonObject | None) -> bool | None:
     return bool(text(row, "public_ip")) or text(row, "ip_status").upper() not in _NO_IP
 
 
-async def resized(case: Case) -> Seen:
-    """Look whether the volume has the size now that was asked for, and had another before."""
-    wanted = case.values["size_gb"]
-    before, after = case.was, case.after.thing or {}
-    if not before or before.get("size_gb") is None:
+def judge_values(sign: Shows, case: Case) -> Seen:
+    """Look whether the thing shows what was asked for now, and showed something else before."""
+    asked = {field: case.values[argument] for argument, field in sign.values.items() if argument in case.values}
+    before, after = case.was or {}, case.after.thing or {}
+    if any(before.get(field) is None for field in asked):
         return Seen(NOT_READ_BEFORE, hopeless=True)
-    if alike(wanted, before["size_gb"]):
-        return Seen("it had that size before the call", hopeless=True)
-    if after.get("size_gb") is not None and alike(wanted, after["size_gb"]):
-        return Seen("it has that size now, and had not before", {"volume": after})
-    return Seen("it does not have that size yet")
-
-
-async def rewritten(case: Case) -> Seen:
-    """Look whether the script bears the new name and text now, and didn't before."""
-    before, after = case.was, case.after.thing or {}
-    if not before:
-        return Seen(NOT_READ_BEFORE, hopeless=True)
-    if _written(case, before):
+    if _showing(asked, before):
         return Seen("it looked like that before the call", hopeless=True)
-    if _written(case, after):
-        return Seen("it looks as asked for now, and did not before", {"script": after})
+    if _showing(asked, after):
+        return Seen("it looks as asked for now, and did not before", {case.operation.result or "result": after})
     return Seen("it does not look as asked for yet")
 
 
-def _written(case: Case, row: JsonObject) -> bool:
-    return all(same_text(case.values[name], row.get(name)) for name in ("name", "script") if name in case.values)
+def _showing(asked: JsonObject, row: JsonObject) -> bool:
+    return all(_same(value, row.get(field)) for field, value in asked.items())
+
+
+def _same(asked: object, found: object) -> bool:
+    return same_text(asked, found) if isinstance(asked, str) else found is not None and alike(asked, found)

@@ -18,21 +18,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
 import anyio
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Operation, signs
 from barrack_mcp.catalogue.outcome import LookWith
-from barrack_mcp.dispatch.writes import changes, parts
-from barrack_mcp.dispatch.writes import made as things
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, Sign
+from barrack_mcp.dispatch.writes import changes, made, parts
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen
 from barrack_mcp.dispatch.writes.view import View, look_with, one_read, view
 
-__all__ = ["LOOKS_AT", "SECONDS", "SIGNS", "Looked", "View", "look", "look_with", "note"]
+__all__ = ["LOOKS_AT", "SECONDS", "Looked", "View", "look", "look_with", "note"]
 
 LOOKS_AT: Final = (0.0, 1.0, 3.0)
 """When to look, in seconds from the first look: an effect may come late."""
@@ -42,44 +40,6 @@ SECONDS: Final = 10.0
 
 NOTE_SECONDS: Final = 5.0
 """Time for the reading before a write: it is only of use if all goes wrong, so nobody waits long for it."""
-
-SIGNS: Final[Mapping[str, Sign]] = MappingProxyType(
-    {
-        "deploy_instance": things.INSTANCE,
-        "start_instance": changes.Reaches(("STARTING", "ACTIVE")),
-        "stop_instance": changes.Reaches(("STOPPING", "SHUTOFF")),
-        "reboot_instance": changes.Reaches(("REBOOTING",), passes=True),
-        "hibernate_instance": changes.Reaches(("HIBERNATING", "HIBERNATED")),
-        "restore_instance": changes.Reaches(("RESTORING", "ACTIVE")),
-        "delete_instance": things.Gone("instance_id"),
-        "toggle_instance_public_ip": changes.toggled,
-        "add_instance_security_rule": parts.RuleAdded("instance_id", "security_rules"),
-        "remove_instance_security_rule": parts.RuleRemoved("instance_id", "security_rules"),
-        "create_ssh_key": things.KEY,
-        "delete_ssh_key": things.Gone("key_id"),
-        "create_volume": things.VOLUME,
-        "attach_volumes": parts.VolumesMoved(attached=True),
-        "detach_volumes": parts.VolumesMoved(attached=False),
-        "clone_volume": things.VOLUME,
-        "resize_volume": changes.resized,
-        "delete_volume": things.Gone("volume_id"),
-        "create_startup_script": things.SCRIPT,
-        "update_startup_script": changes.rewritten,
-        "delete_startup_script": things.Gone("script_id"),
-        "bulk_delete_startup_scripts": things.all_gone,
-        "create_snapshot": things.SNAPSHOT,
-        "restore_snapshot": things.restored,
-        "delete_snapshot": things.Gone("snapshot_id"),
-        "create_custom_image": things.imaged,
-        "delete_custom_image": things.Gone("image_id"),
-        "create_firewall": things.FIREWALL,
-        "add_firewall_rule": parts.RuleAdded("firewall_id", "rules"),
-        "remove_firewall_rule": parts.RuleRemoved("firewall_id", "rules"),
-        "attach_firewall": parts.firewall_attached,
-        "delete_firewall": things.Gone("firewall_id"),
-    }
-)
-"""How each write shows in the read that its declaration names, by the name of its tool."""
 
 
 @dataclass(frozen=True)
@@ -173,15 +133,46 @@ async def _once(
     read: Reader,
     now: Callable[[], float],
 ) -> Seen:
-    sign = SIGNS[operation.tool]
-
     def case(after: View) -> Case:
         return Case(operation=operation, values=values, before=before, after=after, sent_at=sent_at, read=read, now=now)
 
     def found(rows: list[JsonObject]) -> bool:
-        return isinstance(sign, things.Made) and any(sign.fits(case(View()), row) for row in rows)
+        sign = operation.sign
+        return isinstance(sign, signs.Made) and any(made.fits(sign, case(View()), row) for row in rows)
 
-    return await sign(case(await view(operation, values, read, enough=found)))
+    return await _judge(case(await view(operation, values, read, enough=found)))
+
+
+async def _judge(case: Case) -> Seen:  # noqa: C901, PLR0911, PLR0912 - one branch a sign
+    match case.operation.sign:
+        case signs.Copied() as sign:
+            return await made.judge_copied(sign, case)
+        case signs.Made() as sign:
+            return await made.judge_made(sign, case)
+        case signs.Imaged():
+            return made.judge_image(case)
+        case signs.Gone():
+            return made.judge_gone(case)
+        case signs.AllGone() as sign:
+            return made.judge_all_gone(sign, case)
+        case signs.Reaches() as sign:
+            return changes.judge_state(sign, case)
+        case signs.Flipped():
+            return changes.judge_address(case)
+        case signs.Shows() as sign:
+            return changes.judge_values(sign, case)
+        case signs.RuleAdded() as sign:
+            return parts.judge_rule_added(sign, case)
+        case signs.RuleRemoved() as sign:
+            return parts.judge_rule_removed(sign, case)
+        case signs.VolumesMoved() as sign:
+            return parts.judge_volumes(sign, case)
+        case signs.FirewallMoved():
+            return parts.judge_firewall(case)
+        case None:
+            raise AssertionError(case.operation.tool)
+        case _ as never:
+            assert_never(never)
 
 
 def _pauses() -> list[float]:

@@ -1,83 +1,80 @@
-"""Signs that a thing was made, or is gone."""
+"""Judges signs that a thing was made, or is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, moment, same_text, shown, status, text
-from barrack_mcp.dispatch.writes.view import View
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue.kinds import Kind
+from barrack_mcp.catalogue.signs import AllGone, Copied, Made
+from barrack_mcp.dispatch.writes.sign import (
+    NOT_READ_BEFORE,
+    Case,
+    Seen,
+    alike,
+    moment,
+    name_state,
+    same_text,
+    status,
+    text,
+)
 
 _ENDING: Final = frozenset({"DELETING", "DELETED"})
 _FULL_SECOND: Final = 1.0
 """Times are told in whole seconds, so a thing may seem a second older than it is."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """A thing of the name that was asked for is in the list, and was not there before.
+def fits(sign: Made, case: Case, row: JsonObject) -> bool:
+    """Whether a row is what was asked for, whenever it was made."""
+    return (
+        text(row, sign.kind.names[0]).strip() == str(case.values.get("name", "")).strip()
+        and all(alike(case.values.get(name), row.get(name)) for name in sign.same)
+        and all(
+            not isinstance(row.get(name), str) or same_text(case.values[name], row[name])
+            for name in sign.texts
+            if name in case.values
+        )
+    )
+
+
+async def judge_made(sign: Made, case: Case) -> Seen:
+    """Look for a thing of the name that was asked for, which was not there before.
 
     Not there before: its id is not among those read before; when not all were read, it also was created after the
     call had been sent, by the API's own clock. A name alone proves nothing: there may have been one of that name.
-
-    Attributes:
-        id: The row's field that holds the id.
-        name: The row's field that holds the name.
-        same: The row's field by argument, where the row has to show what was asked for.
-        texts: The same for longer texts.
     """
-
-    id: str
-    name: str
-    same: Mapping[str, str] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-
-    def fits(self, case: Case, row: JsonObject) -> bool:
-        """Whether a row is what was asked for, whenever it was made."""
-        return (
-            text(row, self.name).strip() == str(case.values.get("name", "")).strip()
-            and all(alike(case.values.get(argument), row.get(name)) for argument, name in self.same.items())
-            and all(
-                not isinstance(row.get(name), str) or same_text(case.values[argument], row[name])
-                for argument, name in self.texts.items()
-                if argument in case.values
-            )
-        )
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look for it by name."""
-        found = _by_id((row for row in case.after.rows if self.fits(case, row)), self.id)
-        fresh = {at: row for at, row in found.items() if at not in _ids(case.before, self.id)}
-        if not case.before.complete:
-            fresh = await _made_since(case, fresh)
-        return told(case, fresh, there_before=bool(found) and not fresh)
-
-
-async def restored(case: Case) -> Seen:
-    """Look for the instance that was made of a snapshot; without a name, it is the one that is new and fits."""
-    if "name" in case.values:
-        return await INSTANCE(case)
+    found = _by_id((row for row in case.after.rows if fits(sign, case, row)), sign.kind)
+    fresh = {at: row for at, row in found.items() if at not in _by_id(case.before.rows, sign.kind)}
     if not case.before.complete:
-        return Seen("no name was given, and not all instances were read before the call", hopeless=True)
-    fresh = {
-        at: row for at, row in _by_id(case.after.rows, INSTANCE.id).items() if at not in _ids(case.before, INSTANCE.id)
-    }
+        fresh = await _made_since(case, fresh)
+    return _conclude(case, fresh, there_before=bool(found) and not fresh)
+
+
+async def judge_copied(sign: Copied, case: Case) -> Seen:
+    """Look for what was made of something else; without a name, it is the one that is new and named after that."""
+    if "name" in case.values:
+        return await judge_made(sign, case)
+    if not case.before.complete:
+        return Seen(f"no name was given, and not all {sign.kind.plural} were read before the call", hopeless=True)
+    known = _by_id(case.before.rows, sign.kind)
+    fresh = {at: row for at, row in _by_id(case.after.rows, sign.kind).items() if at not in known}
     if len(fresh) != 1:
-        return told(case, fresh, there_before=False)
-    data = await case.read("get_snapshot", {"snapshot_id": case.values["snapshot_id"]})
-    snapshot = data.get("snapshot") or {}
+        return _conclude(case, fresh, there_before=False)
+    (given,) = case.operation.placeholders
+    data = await case.read(sign.origin.get_tool, {given: case.values[given]})
+    origin = data.get(BY_TOOL[sign.origin.get_tool].result or "") or {}
     (row,) = fresh.values()
-    # whoever else deploys at the same time doesn't name the instance after this snapshot
-    name = text(snapshot, "snapshot_name").casefold()
-    if name and name in text(row, "vm_name").casefold() and alike(snapshot.get("region"), row.get("region")):
-        return told(case, fresh, there_before=False)
-    return Seen("there is a new instance, but nothing ties it to this snapshot")
+    # whoever else makes one at the same time doesn't name it after this origin
+    name = text(origin, sign.origin.names[0]).casefold()
+    named_after = name and name in text(row, sign.kind.names[0]).casefold()
+    if named_after and alike(origin.get("region"), row.get("region")):
+        return _conclude(case, fresh, there_before=False)
+    return Seen(f"there is a new {sign.kind.words}, but nothing ties it to this {sign.origin.words}")
 
 
-async def imaged(case: Case) -> Seen:
+def judge_image(case: Case) -> Seen:
     """Look whether the snapshot has the image now, and had none before."""
     before, after = case.was, case.after.thing or {}
     if not before or (before.get("has_image") is None and "image" not in before):
@@ -92,7 +89,7 @@ async def imaged(case: Case) -> Seen:
     return Seen("the snapshot has that image now, and had none before", {"image": image})
 
 
-def told(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool) -> Seen:
+def _conclude(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool) -> Seen:
     """Say what became of the search for a new thing."""
     if len(fresh) > 1:
         return Seen("there is more than one new thing that it may be")
@@ -103,54 +100,36 @@ def told(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool) -> 
     return Seen("it is there now, and was not before", {case.operation.result or "result": row})
 
 
-@dataclass(frozen=True)
-class Gone:
-    """The thing was there before the call, and is not there any more, or on its way out.
-
-    Without the first, the second proves nothing: the API says the same of a thing that never was.
-
-    Attributes:
-        id: The argument that names it.
-    """
-
-    id: str
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look for it by its id."""
-        if not case.was:
-            return Seen(NOT_READ_BEFORE, hopeless=True)
-        if (was := status(case.was)) in _ENDING:
-            return Seen(f"it was {shown(was)} before the call", hopeless=True)
-        if case.after.missing:
-            return Seen("it was there before, and is gone now", {self.id: case.values[self.id]})
-        if (now := status(case.after.thing or {})) in _ENDING:
-            return Seen(f"it is {shown(now)} now", {self.id: case.values[self.id], "status": now})
-        return Seen("it is still there")
+def judge_gone(case: Case) -> Seen:
+    """Look whether the thing is still there; it has to have been before, or nothing is proved by its absence."""
+    if not case.was:
+        return Seen(NOT_READ_BEFORE, hopeless=True)
+    if (was := status(case.was)) in _ENDING:
+        return Seen(f"it was {name_state(was)} before the call", hopeless=True)
+    if case.after.missing:
+        return Seen("it was there before, and is gone now", case.target)
+    if (now := status(case.after.thing or {})) in _ENDING:
+        return Seen(f"it is {name_state(now)} now", {**case.target, "status": now})
+    return Seen("it is still there")
 
 
-async def all_gone(case: Case) -> Seen:
-    """Look whether none of several scripts is left; all of them have to have been there before."""
-    wanted = set(case.values["script_ids"])
-    if not wanted <= set(_ids(case.before, "id")):
+def judge_all_gone(sign: AllGone, case: Case) -> Seen:
+    """Look whether none of several things is left; all of them have to have been there before."""
+    ids = case.values[sign.ids]
+    if not set(ids) <= _by_id(case.before.rows, sign.kind).keys():
         return Seen(
             "not all of them were seen before the call, so that nothing seen now proves anything", hopeless=True
         )
-    left = wanted & set(_ids(case.after, "id"))
-    if left:
-        return Seen(f"{len(left)} of {len(wanted)} are still there")
+    if left := set(ids) & _by_id(case.after.rows, sign.kind).keys():
+        return Seen(f"{len(left)} of {len(ids)} are still there")
     if not case.after.complete:
-        return Seen("not all scripts could be read")
-    gone = case.values["script_ids"]
-    return Seen("all of them were there before, and are gone now", {"deleted_count": len(gone), "deleted_ids": gone})
+        return Seen(f"not all {sign.kind.plural} could be read")
+    return Seen("all of them were there before, and are gone now", {"deleted_count": len(ids), "deleted_ids": ids})
 
 
-def _ids(view: View, name: str) -> list[str]:
-    return [text(row, name) for row in view.rows]
-
-
-def _by_id(rows: Iterable[JsonObject], name: str) -> dict[str, JsonObject]:
+def _by_id(rows: Iterable[JsonObject], kind: Kind) -> dict[str, JsonObject]:
     """The rows by id: pages may overlap while things come and go."""
-    return {at: row for row in rows if (at := text(row, name))}
+    return {at: row for row in rows if (at := text(row, kind.ids[0]))}
 
 
 async def _made_since(case: Case, rows: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
@@ -172,15 +151,3 @@ async def _made_since(case: Case, rows: Mapping[str, JsonObject]) -> dict[str, J
         if (made := moment(row.get("created_at"))) is not None
         and sent_at - _FULL_SECOND <= made <= theirs + _FULL_SECOND
     }
-
-
-INSTANCE: Final = Made("instance_id", "vm_name", {"region": "region", "tier": "tier", "gpu_count": "gpu_count"})
-VOLUME: Final = Made(
-    "volume_id",
-    "volume_name",
-    {"region": "region", "tier": "tier", "size_gb": "size_gb", "volume_type": "volume_type"},
-)
-SNAPSHOT: Final = Made("snapshot_id", "snapshot_name", {"instance_id": "instance_id"})
-FIREWALL: Final = Made("id", "name", {"region": "region"})
-KEY: Final = Made("id", "name", texts={"public_key": "public_key"})
-SCRIPT: Final = Made("id", "name", texts={"script": "script"})

@@ -1,12 +1,12 @@
-"""Signs that a thing got something, or lost it: rules, volumes, the instances behind a firewall."""
+"""Judges signs that a thing got something, or lost it: rules, volumes, the instances behind a firewall."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Final
 
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.signs import RuleAdded, RuleRemoved, VolumesMoved
 from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, objects, text
 from barrack_mcp.dispatch.writes.view import View
 
@@ -15,86 +15,50 @@ _ALL_PORTS: Final = frozenset({(None, None), (-1, -1), (0, 0), (0, 65_535), (1, 
 """The ways to say that a rule is for every port."""
 
 
-@dataclass(frozen=True)
-class RuleAdded:
-    """There is a rule like the one asked for that was not there before.
-
-    Attributes:
-        owner: The argument that names the thing.
-        rules: The field that holds its rules.
-    """
-
-    owner: str
-    rules: str
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look at the rules."""
-        before, after = _part(case.before, self.rules), _part(case.after, self.rules)
-        if before is None:
-            return Seen(NOT_READ_BEFORE, hopeless=True)
-        if after is None:
-            return Seen("its rules are not told now")
-        wanted = _meaning(dict(case.values))
-        known = {text(rule, "id") for rule in before}
-        fresh = [rule for rule in after if text(rule, "id") not in known and _meaning(rule) == wanted]
-        if len(fresh) == 1 and text(fresh[0], "id"):
-            added = {self.owner: case.values[self.owner], "rule": fresh[0]}
-            return Seen("such a rule is there now that was not before", added)
-        return Seen("no such rule has come yet" if not fresh else "which of the rules is the new one can't be told")
+def judge_rule_added(sign: RuleAdded, case: Case) -> Seen:
+    """Look for a rule like the one asked for that was not there before."""
+    before, after = _part(case.before, sign.rules), _part(case.after, sign.rules)
+    if before is None:
+        return Seen(NOT_READ_BEFORE, hopeless=True)
+    if after is None:
+        return Seen("its rules are not told now")
+    wanted = _meaning(dict(case.values))
+    known = {text(rule, "id") for rule in before}
+    fresh = [rule for rule in after if text(rule, "id") not in known and _meaning(rule) == wanted]
+    if len(fresh) == 1 and text(fresh[0], "id"):
+        return Seen("such a rule is there now that was not before", {**case.target, "rule": fresh[0]})
+    return Seen("no such rule has come yet" if not fresh else "which of the rules is the new one can't be told")
 
 
-@dataclass(frozen=True)
-class RuleRemoved:
-    """The rule was there before, and is not now, while the thing itself still is.
-
-    Attributes:
-        owner: The argument that names the thing.
-        rules: The field that holds its rules.
-    """
-
-    owner: str
-    rules: str
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look at the rules."""
-        rule_id = case.values["rule_id"]
-        before, after = _part(case.before, self.rules), _part(case.after, self.rules)
-        if before is None or rule_id not in {text(rule, "id") for rule in before}:
-            return Seen(f"{NOT_READ_BEFORE}, or the rule was not there", hopeless=True)
-        if after is None:
-            return Seen("its rules are not told now")
-        if rule_id in {text(rule, "id") for rule in after}:
-            return Seen("the rule is still there")
-        receipt = {self.owner: case.values[self.owner], "rule_id": rule_id}
-        return Seen("the rule was there before, and is gone now", receipt)
+def judge_rule_removed(sign: RuleRemoved, case: Case) -> Seen:
+    """Look whether the rule, which has to have been there before, is still there."""
+    rule_id = case.values["rule_id"]
+    before, after = _part(case.before, sign.rules), _part(case.after, sign.rules)
+    if before is None or rule_id not in {text(rule, "id") for rule in before}:
+        return Seen(f"{NOT_READ_BEFORE}, or the rule was not there", hopeless=True)
+    if after is None:
+        return Seen("its rules are not told now")
+    if rule_id in {text(rule, "id") for rule in after}:
+        return Seen("the rule is still there")
+    return Seen("the rule was there before, and is gone now", {**case.target, "rule_id": rule_id})
 
 
-@dataclass(frozen=True)
-class VolumesMoved:
-    """The volumes are on the instance now and some were not before, or the other way round.
-
-    Attributes:
-        attached: Whether they were to be attached; else detached.
-    """
-
-    attached: bool
-
-    async def __call__(self, case: Case) -> Seen:
-        """Look at the instance's volumes."""
-        wanted = set(case.values["volume_ids"])
-        before, after = _part(case.before, "volume_attachments"), _part(case.after, "volume_attachments")
-        if before is None:
-            return Seen(NOT_READ_BEFORE, hopeless=True)
-        if after is None:
-            return Seen("its volumes are not told now")
-        had, has = _moved(wanted, before, attached=self.attached), _moved(wanted, after, attached=self.attached)
-        state = "attached" if self.attached else "detached"
-        if had == wanted:
-            return Seen(f"all of them were {state} before the call", hopeless=True)
-        if has != wanted:
-            return Seen(f"{len(has)} of {len(wanted)} are {state}")
-        receipt = {"instance_id": case.values["instance_id"], "volume_ids": case.values["volume_ids"]}
-        return Seen(f"all of them are {state} now, and were not before", receipt)
+def judge_volumes(sign: VolumesMoved, case: Case) -> Seen:
+    """Look whether all of the volumes are where they were to be, and some were not before."""
+    wanted = set(case.values["volume_ids"])
+    before, after = _part(case.before, "volume_attachments"), _part(case.after, "volume_attachments")
+    if before is None:
+        return Seen(NOT_READ_BEFORE, hopeless=True)
+    if after is None:
+        return Seen("its volumes are not told now")
+    had, has = _moved(wanted, before, attached=sign.attached), _moved(wanted, after, attached=sign.attached)
+    state = "attached" if sign.attached else "detached"
+    if had == wanted:
+        return Seen(f"all of them were {state} before the call", hopeless=True)
+    if has != wanted:
+        return Seen(f"{len(has)} of {len(wanted)} are {state}")
+    receipt = {**case.target, "volume_ids": case.values["volume_ids"]}
+    return Seen(f"all of them are {state} now, and were not before", receipt)
 
 
 def _moved(wanted: set[str], rows: list[JsonObject], *, attached: bool) -> set[str]:
@@ -104,7 +68,7 @@ def _moved(wanted: set[str], rows: list[JsonObject], *, attached: bool) -> set[s
     return (wanted & there) - failed if attached else wanted - there
 
 
-async def firewall_attached(case: Case) -> Seen:
+def judge_firewall(case: Case) -> Seen:
     """Look whether the instances that were to have the firewall have it, and it was otherwise before.
 
     The list may replace the present one or add to it; an instance that got the firewall shows both, one that was to
@@ -118,7 +82,7 @@ async def firewall_attached(case: Case) -> Seen:
         return Seen("its instances are not told now")
     if had == wanted:
         return Seen("the same instances had it before the call", hopeless=True)
-    receipt = {"firewall_id": case.values["firewall_id"], "instance_ids": sorted(has)}
+    receipt = {**case.target, "instance_ids": sorted(has)}
     if has == wanted:
         return Seen("exactly these instances have it now, and it was otherwise before", receipt)
     if wanted <= has and not wanted <= had:

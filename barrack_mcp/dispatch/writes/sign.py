@@ -1,16 +1,16 @@
-"""The vocabulary of signs: how a write shows in what is read afterwards, and how sure one can be of it."""
+"""What a sign is judged by: one write, what was read before and after it, and how sure one can be of either."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.dispatch.writes.view import View
+from barrack_mcp.dispatch.writes.view import View, look_with
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,29}")
 
@@ -42,10 +42,15 @@ class Case:
         """The thing as it was before; None if it wasn't there."""
         return self.before.thing
 
+    @property
+    def target(self) -> JsonObject:
+        """The argument that names the thing, where the look reads a single one."""
+        return look_with(self.operation, self.values).arguments
+
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look came to.
+    """What a look came to: a result only when the write's effect is there and was not there before.
 
     Attributes:
         words: What was seen, as half a sentence.
@@ -57,9 +62,6 @@ class Seen:
     result: JsonObject | None = None
     hopeless: bool = False
 
-
-Sign: TypeAlias = Callable[[Case], Awaitable[Seen]]
-"""Judges one look. It answers a result only when the write's effect is there and was not there before."""
 
 NOT_READ_BEFORE: Final = "how it stood before the call is not known, so that nothing seen now proves anything"
 
@@ -80,7 +82,7 @@ def status(row: Mapping[str, Any]) -> str:
     return text(row, "status").upper()
 
 
-def shown(state: str) -> str:
+def name_state(state: str) -> str:
     """A state for people; what is no plain word is not repeated."""
     return state if _PLAIN.fullmatch(state) else "in a state that is not told"
 

@@ -24,7 +24,7 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.mask import masked, secrets_in
+from barrack_mcp.catalogue.marks import masked, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.account.desk import SECONDS, Desk
 from barrack_mcp.account.reading import Reader
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned
 
@@ -16,38 +16,49 @@ __all__ = ["PLANNERS", "Planned", "Reader", "plan"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 
-PLANNERS: Final[Mapping[str, Planner]] = MappingProxyType(
-    {
-        planner.__name__: planner
-        for planner in (
-            deploy.deploy_instance,
-            instances.stop_instance,
-            instances.reboot_instance,
-            instances.hibernate_instance,
-            spending.restore_instance,
-            instances.delete_instance,
-            instances.toggle_instance_public_ip,
-            firewalls.add_instance_security_rule,
-            firewalls.remove_instance_security_rule,
-            keys.delete_ssh_key,
-            spending.create_volume,
-            volumes.detach_volumes,
-            spending.clone_volume,
-            spending.resize_volume,
-            volumes.delete_volume,
-            scripts.delete_startup_script,
-            scripts.bulk_delete_startup_scripts,
-            spending.create_snapshot,
-            spending.restore_snapshot,
-            snapshots.delete_snapshot,
-            images.create_custom_image,
-            images.delete_custom_image,
-            firewalls.add_firewall_rule,
-            firewalls.remove_firewall_rule,
-            firewalls.attach_firewall,
-            firewalls.delete_firewall,
-        )
-    }
+
+def by_tool(*planners: Planner) -> Mapping[str, Planner]:
+    """Key planners by the tools they are named after, and see that each operation that needs one has one.
+
+    Raises:
+        TypeError: One is missing, or nobody needs it; the sentence names it.
+    """
+    found = {planner.__name__: planner for planner in planners}
+    needed = {operation.tool for operation in OPERATIONS if operation.plans}
+    if missing := needed - found.keys():
+        raise TypeError(f"{', '.join(sorted(missing))} may ask a person and has no planner of its name in guard/plans")
+    if unused := found.keys() - needed:
+        raise TypeError(f"{', '.join(sorted(unused))}: a planner for an operation that has none to ask")
+    return MappingProxyType(found)
+
+
+PLANNERS: Final = by_tool(
+    deploy.deploy_instance,
+    instances.stop_instance,
+    instances.reboot_instance,
+    instances.hibernate_instance,
+    spending.restore_instance,
+    instances.delete_instance,
+    instances.toggle_instance_public_ip,
+    firewalls.add_instance_security_rule,
+    firewalls.remove_instance_security_rule,
+    keys.delete_ssh_key,
+    spending.create_volume,
+    volumes.detach_volumes,
+    spending.clone_volume,
+    spending.resize_volume,
+    volumes.delete_volume,
+    scripts.delete_startup_script,
+    scripts.bulk_delete_startup_scripts,
+    spending.create_snapshot,
+    spending.restore_snapshot,
+    snapshots.delete_snapshot,
+    images.create_custom_image,
+    images.delete_custom_image,
+    firewalls.add_firewall_rule,
+    firewalls.remove_firewall_rule,
+    firewalls.attach_firewall,
+    firewalls.delete_firewall,
 )
 """What finds out about each operation, by the name of its tool."""
 
