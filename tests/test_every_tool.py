@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client, MCPError
+from mcp import MCPError
 from mcp.types import CallToolResult, TextContent
-from pydantic import SecretStr
 
-from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from tests.support import examples
-from tests.support.guarding import guard, writer
+from tests.support.house import ASKING, House, Person, house, says_yes
 from tests.support.running import EVERY_RISK, KEY, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -31,48 +26,49 @@ CONTRACT = {
     for entry in json.loads((Path(__file__).parent / "contract" / "operations.json").read_text(encoding="utf-8"))
 }
 ERAS = {"2025-11-25": "legacy", "2026-07-28": "auto"}
-each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
 
 
 def text(result: CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
-@asynccontextmanager
-async def in_process(**more: Any) -> AsyncIterator[tuple[Client, Any]]:
-    """A client, the server and a simulator whose time stands still, in one process."""
-    app = create_app(now=lambda: 0.0)
-    async with (
-        open_client(
-            url="http://127.0.0.1/api",
-            key=SecretStr(KEY),
-            auth_header="Authorization",
-            auth_template="Bearer {key}",
-            seconds=30,
-            app=app,
-        ) as api,
-        Client(
-            create_server(
-                Dispatcher(
-                    client=api,
-                    surface={operation.tool: operation for operation in OPERATIONS},
-                    guard=guard(api, unattended=EVERY_RISK.split(",")),
-                    writer=writer(api),
-                    **more,
-                )
-            )
-        ) as client,
-    ):
-        yield client, app.state.barrack
+UNATTENDED = EVERY_RISK.split(",")
 
 
 def state_of(barrack: Any) -> Any:
     return json.loads(json.dumps(barrack.state()))
 
 
+async def each_operation() -> AsyncIterator[tuple[House, Operation, JsonObject]]:
+    """Every operation in turn, in one house that asks nobody, on a fresh account, with arguments that work."""
+    async with house(unattended=UNATTENDED) as made:
+        for operation in OPERATIONS:
+            made.barrack.reset()
+            yield made, operation, examples.good(operation, made.state)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_every_operation_runs_through_the_whole_house_and_each_write_has_the_one_effect_of_the_contract(
+    era: str,
+) -> None:
+    person = Person(says_yes)
+    async with house(era=ERAS[era], person=person) as made:
+        assert made.client.protocol_version == era
+        for operation in OPERATIONS:
+            made.barrack.reset()
+            person.questions.clear()
+            arguments = made.good(operation.tool)
+            # the client itself raises when structured content doesn't fit the output schema, here and everywhere below
+            result = await made.client.call_tool(operation.tool, arguments)
+            assert not result.is_error, f"{operation.tool}: {text(result)}"
+            assert result.structured_content, operation.tool
+            assert len(person.questions) == (operation in ASKING), operation.tool
+            _sent_as_the_contract_says(operation, arguments, made.barrack)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
-async def test_all_63_operations_run_over_stdio_and_each_write_has_the_one_effect_of_the_contract(era: str) -> None:
+async def test_every_operation_runs_over_stdio_and_each_write_has_the_one_effect_of_the_contract(era: str) -> None:
     app = create_app(now=lambda: 0.0)
     barrack = app.state.barrack
     async with (
@@ -112,87 +108,63 @@ def _sent_as_the_contract_says(operation: Operation, arguments: JsonObject, barr
     assert (effect["method"], effect["path"], effect["body"]) == (entry["method"], path, rest or None)
 
 
-@each_operation
-async def test_a_missing_argument_is_named_and_nothing_is_sent(operation: Operation) -> None:
-    async with in_process() as (client, barrack):
-        good = examples.good(operation, state_of(barrack))
+async def test_a_missing_argument_is_named_and_nothing_is_sent() -> None:
+    async for made, operation, good in each_operation():
         for name in examples.required(operation):
             arguments = {other: value for other, value in good.items() if other != name}
-            await _refused(client, barrack, operation, arguments, naming=name)
+            await _refused(made, operation, arguments, naming=name)
 
 
-@each_operation
-async def test_an_unknown_argument_is_named_and_nothing_is_sent(operation: Operation) -> None:
-    async with in_process() as (client, barrack):
-        arguments = examples.good(operation, state_of(barrack)) | {"dry_run": True}
-        await _refused(client, barrack, operation, arguments, naming="dry_run")
+async def test_an_unknown_argument_is_named_and_nothing_is_sent() -> None:
+    async for made, operation, good in each_operation():
+        await _refused(made, operation, good | {"dry_run": True}, naming="dry_run")
 
 
-@each_operation
-async def test_a_value_out_of_range_is_named_never_echoed_and_nothing_is_sent(operation: Operation) -> None:
-    async with in_process() as (client, barrack):
-        good = examples.good(operation, state_of(barrack))
+async def test_a_value_out_of_range_is_named_never_echoed_and_nothing_is_sent() -> None:
+    async for made, operation, good in each_operation():
         for name, value in examples.out_of_range(operation):
             # what could be a name is looked up first
-            message = await _refused(
-                client, barrack, operation, good | {name: value}, naming=name, looks=value == "a b"
-            )
+            message = await _refused(made, operation, good | {name: value}, naming=name, looks=value == "a b")
             if isinstance(value, str) and value not in ("", ".", "1", "billing"):
-                assert value not in message
+                assert value not in message, operation.tool
 
 
 async def _refused(
-    client: Client, barrack: Any, operation: Operation, arguments: JsonObject, *, naming: str, looks: bool = False
+    made: House, operation: Operation, arguments: JsonObject, *, naming: str, looks: bool = False
 ) -> str:
-    result = await client.call_tool(operation.tool, arguments)
+    result = await made.client.call_tool(operation.tool, arguments)
     assert result.is_error, (operation.tool, arguments)
     assert result.structured_content is not None
-    assert result.structured_content["outcome"] == "refused"
-    assert naming in text(result)
+    assert result.structured_content["outcome"] == "refused", operation.tool
+    assert naming in text(result), operation.tool
     lists = {(other.method, other.path) for other in OPERATIONS if other.paged} if looks else set()
-    assert {(sent["method"], sent["path"]) for sent in barrack.requests} <= lists
-    barrack.requests.clear()
+    assert {*made.sent} <= lists, operation.tool
+    made.barrack.requests.clear()
     return text(result)
 
 
-@each_operation
-async def test_an_unknown_id_changes_nothing_and_is_named(operation: Operation) -> None:
-    async with in_process() as (client, barrack):
-        good = examples.good(operation, state_of(barrack))
+async def test_an_unknown_id_changes_nothing_and_is_named() -> None:
+    async for made, operation, good in each_operation():
         for name, value in good.items():
             if not name.endswith(("_id", "_ids")):
                 continue
             wrong: Any = [examples.UNKNOWN_ID] if isinstance(value, list) else examples.UNKNOWN_ID
-            result = await client.call_tool(operation.tool, good | {name: wrong})
-            assert not barrack.journal
+            result = await made.client.call_tool(operation.tool, good | {name: wrong})
+            assert not made.effects, operation.tool
             if not operation.reads or name in operation.placeholders:
-                assert result.is_error
-                assert name in text(result)
+                assert result.is_error, operation.tool
+                assert name in text(result), operation.tool
 
 
-@each_operation
-async def test_what_a_tool_answers_fits_its_own_output_schema_on_success_and_on_failure(operation: Operation) -> None:
-    # the client itself raises when structured content doesn't fit the schema
-    async with in_process() as (client, barrack):
-        good = examples.good(operation, state_of(barrack))
-        done = await client.call_tool(operation.tool, good)
-        assert not done.is_error
-        assert done.structured_content
-        refused = await client.call_tool(operation.tool, good | {"dry_run": 1})
-        assert refused.structured_content
-        assert refused.is_error
-
-
-@each_operation
-async def test_an_argument_that_is_null_is_as_good_as_left_out(operation: Operation) -> None:
-    async with in_process() as (client, barrack):
-        good = examples.good(operation, state_of(barrack))
+async def test_an_argument_that_is_null_is_as_good_as_left_out() -> None:
+    async for made, operation, good in each_operation():
         nulls = {name: None for name in arguments_schema(operation.arguments)["properties"] if name not in good}
-        assert not (await client.call_tool(operation.tool, good | nulls)).is_error
+        assert not (await made.client.call_tool(operation.tool, good | nulls)).is_error, operation.tool
         if operation.reads:
-            assert barrack.requests[0]["body"] is None or operation.method == "POST"
+            assert made.barrack.requests[0]["body"] is None or operation.method == "POST", operation.tool
         else:
-            assert set(barrack.journal[0]["body"] or {}) == set(good) - set(operation.placeholders)
+            body = made.barrack.journal[0]["body"] or {}
+            assert set(body) == set(good) - set(operation.placeholders), operation.tool
 
 
 @pytest.mark.slow
@@ -226,9 +198,9 @@ async def test_read_only_lists_and_runs_reads_alone(era: str) -> None:
 
 
 async def test_an_unknown_tool_is_a_protocol_error() -> None:
-    async with in_process() as (client, _):
+    async with house() as made:
         with pytest.raises(MCPError) as error:
-            await client.call_tool("delete_everything", {})
+            await made.client.call_tool("delete_everything", {})
         assert error.value.code == -32602
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +13,7 @@ import anyio
 import pytest
 from mcp.types import CallToolRequestParams, ClientCapabilities, ElicitationCapability, ElicitResult
 from mcp.types import FormElicitationCapability as Form
-from pydantic import SecretStr
 
-from barrack_mcp.api.client import Client, open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.guard.approvals import Approvals, NotPending, WrongName
 from barrack_mcp.guard.ask import Asked, Asker
@@ -28,7 +24,7 @@ from tests.support import examples
 from tests.support.clock import Clock
 from tests.support.guarding import guard
 from tests.support.house import ASKING, ERAS, Person, house, says_yes
-from tests.support.running import KEY
+from tests.support.simulation import simulated
 
 pytestmark = pytest.mark.anyio
 
@@ -388,24 +384,10 @@ def an_asker(answer: Asked | None = None, reply: ElicitResult | None = None) -> 
     return Asker(context, params)
 
 
-@asynccontextmanager
-async def an_api() -> AsyncIterator[tuple[Client, Any]]:
-    app = create_app(now=lambda: 0.0)
-    async with open_client(
-        url="http://127.0.0.1/api",
-        key=SecretStr(KEY),
-        auth_header="Authorization",
-        auth_template="Bearer {key}",
-        seconds=30,
-        app=app,
-    ) as api:
-        yield api, app
-
-
 @pytest.mark.promise("G5")
 async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
-    async with an_api() as (api, app), SqliteStore(":memory:") as store:
-        state = json.loads(json.dumps(app.state.barrack.state()))
+    async with simulated() as there, SqliteStore(":memory:") as store:
+        api, app, state = there.api, there.app, there.state
         ours, theirs = guard(api, store=store), guard(api, store=store, account="https://other.example key-1")
         create, good = BY_TOOL["create_volume"], examples.good(BY_TOOL["create_volume"], state)
         stop, stopped = BY_TOOL["stop_instance"], examples.good(BY_TOOL["stop_instance"], state)
@@ -433,13 +415,12 @@ async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
 
 async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
     clock = Clock()
-    async with an_api() as (api, app), SqliteStore(":memory:", now=clock) as store:
-        state = json.loads(json.dumps(app.state.barrack.state()))
-        rules = guard(api, store=store, now=clock, question_seconds=100)
-        delete, good = BY_TOOL["delete_volume"], examples.good(BY_TOOL["delete_volume"], state)
+    async with simulated() as there, SqliteStore(":memory:", now=clock) as store:
+        rules = guard(there.api, store=store, now=clock, question_seconds=100)
+        delete, good = BY_TOOL["delete_volume"], there.good("delete_volume")
         asked = await rules.rule(delete, good, Caller("ada", an_asker()))
         assert isinstance(asked, Asked)
-        name = world_of(app).volumes[good["volume_id"]].name
+        name = world_of(there.app).volumes[good["volume_id"]].name
 
         async def told(reply: ElicitResult | None) -> Ruling:
             return await rules.rule(delete, good, Caller("ada", an_asker(asked, reply)))
@@ -461,10 +442,10 @@ async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
 
 
 async def test_a_yes_out_of_band_says_who_gave_it_and_one_elicited_says_so() -> None:
-    async with an_api() as (api, app), SqliteStore(":memory:") as store:
-        rules = guard(api, store=store)
+    async with simulated() as there, SqliteStore(":memory:") as store:
+        rules = guard(there.api, store=store)
         approvals = Approvals(store, ttl=600)
-        good = examples.good(BY_TOOL["stop_instance"], json.loads(json.dumps(app.state.barrack.state())))
+        good = there.good("stop_instance")
 
         async def rule() -> Ruling:
             return await rules.rule(BY_TOOL["stop_instance"], good, Caller("ada"))

@@ -64,7 +64,7 @@ async def test_time_alone_makes_nothing_done(operation: Operation) -> None:
 async def test_without_a_reading_from_before_an_old_state_is_no_proof(operation: Operation) -> None:
     """The same call once more, after it took place: nothing changes, and nothing may be claimed."""
     async with lost() as room:
-        values = room.room.good(operation.tool)
+        values = room.good(operation.tool)
         await room.send(operation.tool, values, action="reset", after_effect=True)
         room.barrack.clock.advance(SETTLED_S)
         looked = await room.looked(operation.tool, values, None)
@@ -74,7 +74,7 @@ async def test_without_a_reading_from_before_an_old_state_is_no_proof(operation:
 @each_write
 async def test_a_second_call_on_top_of_an_effect_claims_nothing(operation: Operation) -> None:
     async with lost() as room:
-        values = room.room.good(operation.tool)
+        values = room.good(operation.tool)
         await room.send(operation.tool, values, action="reset", after_effect=True)
         room.barrack.clock.advance(SETTLED_S)
         before = await room.note(operation.tool, values)
@@ -89,8 +89,8 @@ async def test_a_second_call_on_top_of_an_effect_claims_nothing(operation: Opera
 async def test_looking_reads_alone_and_stops_as_soon_as_it_sees(operation: Operation) -> None:
     async with lost() as room:
         await room.through(operation.tool, {"action": "reset", "after_effect": True})
-        assert all(BY_TOOL[tool].reads for tool, _ in room.room.reads)
-        assert len(room.room.reads) <= 3
+        assert all(BY_TOOL[tool].reads for tool, _ in room.reads)
+        assert len(room.reads) <= 3
 
 
 async def test_at_least_nine_in_ten_are_done_whether_we_look_at_once_or_later() -> None:

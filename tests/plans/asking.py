@@ -10,28 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from pydantic import SecretStr
 
 from barrack_mcp.api.body import presented
-from barrack_mcp.api.client import Client, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.guard.plans import Planned, plan
-from barrack_mcp.simulator import create_app
 from tests.support import examples
+from tests.support.simulation import Simulation, simulated
 
 Bend = Callable[[JsonObject], Any]
 
 
-@dataclass
-class Room:
+@dataclass(kw_only=True)
+class Room(Simulation):
     """Plans calls, and counts what is read for them.
 
     `bent` changes the presented answer of a tool; `silent` tools never answer; `failing` ones answer 503, `gone` 404.
     """
 
-    client: Client
-    barrack: Any
     currency: str = "USD"
     seconds: float = 2.0
     bent: Mapping[str, Bend] = field(default_factory=dict)
@@ -50,22 +46,12 @@ class Room:
             raise ApiError(Failure.REJECTED, "Not found", status=404)
         operation = BY_TOOL[tool]
         assert operation.reads
-        answer = presented(operation, await self.client.send(operation, arguments), arguments)
+        answer = presented(operation, await self.api.send(operation, arguments), arguments)
         if tool not in self.bent:
             return answer
         bent = copy.deepcopy(answer)
         replaced = self.bent[tool](bent)
         return bent if replaced is None else replaced
-
-    @property
-    def state(self) -> Any:
-        return json.loads(json.dumps(self.barrack.state()))
-
-    def thing(self, kind: str, **wanted: Any) -> JsonObject:
-        return examples.first(self.state[kind], **wanted)
-
-    def good(self, tool: str) -> JsonObject:
-        return examples.good(BY_TOOL[tool], self.state)
 
     async def plan(self, tool: str, **more: Any) -> Planned:
         """Plan a call with arguments that work, but for those given."""
@@ -87,7 +73,7 @@ class Room:
 
     async def do(self, tool: str, **arguments: Any) -> JsonObject:
         """Do something at Barrack, in between."""
-        body = await self.client.send(BY_TOOL[tool], arguments)
+        body = await self.api.send(BY_TOOL[tool], arguments)
         assert isinstance(body, dict)
         return body
 
@@ -95,16 +81,8 @@ class Room:
 @asynccontextmanager
 async def room(*, scenario: str = "small", key: str = "sim-key", **more: Any) -> AsyncIterator[Room]:
     """A simulator whose time stands still, and a room that plans over it."""
-    app = create_app(now=lambda: 0.0, scenario=scenario)
-    async with open_client(
-        url="http://127.0.0.1/api",
-        key=SecretStr(key),
-        auth_header="Authorization",
-        auth_template="Bearer {key}",
-        seconds=30,
-        app=app,
-    ) as client:
-        yield Room(client, app.state.barrack, **more)
+    async with simulated(scenario=scenario, key=key) as barrack:
+        yield Room(api=barrack.api, app=barrack.app, **more)
 
 
 def words(planned: Planned) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.dispatch.writes.ledger import belongs
-from barrack_mcp.simulator.faults import parse
 from tests.support.house import House, house
 from tests.support.running import EVERY_RISK
 
@@ -37,21 +36,17 @@ each_write = pytest.mark.parametrize("operation", WRITES, ids=lambda operation: 
 each_fault = pytest.mark.parametrize("fault", FAULTS)
 
 
-def play(made: House, *faults: dict[str, Any]) -> None:
-    made.barrack.faults.replace(parse(list(faults)))
-
-
 def sent(made: House, operation: Operation, arguments: dict[str, Any]) -> int:
     """Count the requests that the API got for this write."""
     path = operation.path.format_map(arguments)
-    return [(each["method"], each["path"]) for each in made.barrack.requests].count((operation.method, path))
+    return made.sent.count((operation.method, path))
 
 
 async def ruined(operation: Operation, fault: str, **more: Any) -> tuple[dict[str, Any], list[str], int]:
     """Call a write into a fault; answer what was told, what took place, and how often it was sent."""
     async with house(unattended=UNATTENDED, seconds=HASTE_S if fault in NEVER_ENDS else 30) as made:
         arguments = made.good(operation.tool)
-        play(made, {"method": operation.method, **FAULTS[fault], **more})
+        made.play({"method": operation.method, **FAULTS[fault], **more})
         outcome = await made.call(operation.tool, **arguments)
         return outcome, made.effects, sent(made, operation, arguments)
 
@@ -85,7 +80,7 @@ async def test_a_write_that_is_lost_on_its_way_is_unknown_and_never_done(operati
 async def test_a_write_that_the_api_throttles_twice_is_done_once_and_no_look_is_needed(operation: Operation) -> None:
     async with house(unattended=UNATTENDED) as made:
         arguments = made.good(operation.tool)
-        play(made, {"method": operation.method, "action": "status", "status": 429, "times": 2})
+        made.play({"method": operation.method, "action": "status", "status": 429, "times": 2})
         outcome = await made.call(operation.tool, **arguments)
         assert outcome["outcome"] == "done", outcome
         assert made.effects == [operation.tool]
@@ -100,7 +95,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_done_again_until_somebody
     blind = {"method": "GET", "action": "status", "status": 500, "times": 1_000}
     async with house(unattended=UNATTENDED) as made:
         arguments = made.good(operation.tool)
-        play(made, {"method": operation.method, "action": "reset", "after_effect": True}, blind)
+        made.play({"method": operation.method, "action": "reset", "after_effect": True}, blind)
         first = await made.call(operation.tool, **arguments)
         assert first["outcome"] == "unknown", first
         for _ in range(3):
@@ -112,7 +107,7 @@ async def test_what_nobody_knows_the_outcome_of_is_not_done_again_until_somebody
         # a look that fails tells nothing
         assert (await made.call(**_called(first)))["outcome"] == "failed"
         assert (await made.call(operation.tool, **arguments))["outcome"] == "refused"
-        play(made)
+        made.play()
         assert "outcome" not in await made.call(**_called(first))
         again = await made.call(operation.tool, **arguments)
         # a snapshot has one image, so the plan itself refuses another
@@ -127,8 +122,7 @@ def _called(outcome: dict[str, Any]) -> dict[str, Any]:
 async def test_what_is_open_is_held_back_before_a_person_is_asked() -> None:
     async with house(unattended=UNATTENDED) as made:
         arguments = made.good("create_volume")
-        play(
-            made,
+        made.play(
             {"method": "POST", "action": "reset", "after_effect": True},
             {"method": "GET", "action": "status", "status": 500, "times": 1_000},
         )
