@@ -2,178 +2,112 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.simulator.barrack import Barrack
-from barrack_mcp.simulator.calls import Call, Json, JsonValue, RefusedError, Route, detail
+from barrack_mcp.simulator.calls import ROUTES, Answer, Call, Route, parse_json, read_body
 from barrack_mcp.simulator.control import control_routes
-from barrack_mcp.simulator.faults import Answer, play
-from barrack_mcp.simulator.routes import (
-    billing,
-    catalog,
-    deploy,
-    firewalls,
-    instances,
-    keys,
-    scripts,
-    snapshots,
-    volumes,
-)
-
-ROUTES = tuple(
-    route
-    for room in (catalog, deploy, instances, billing, keys, volumes, scripts, snapshots, firewalls)
-    for route in room.ROUTES
-)
-MAX_BODY = 4 * 1024 * 1024
-
-
-def _constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def parse_body(raw: bytes) -> JsonValue:
-    """The JSON of a body, None for no body. Raises ValueError for what is no JSON, NaN and endless nesting included."""
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw, parse_constant=_constant)
-    except RecursionError as deep:
-        raise ValueError("too deep") from deep
+from barrack_mcp.simulator.faults import play
+from barrack_mcp.simulator.rules import JsonValue, RefusedError, detail
 
 
 class Table:
     """The routes by path. A fixed segment wins over a placeholder."""
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
-        self._paths: dict[tuple[str, ...], dict[str, Route]] = {}
+    def __init__(self, routes: list[Route]) -> None:
+        self._paths: dict[re.Pattern[str], dict[str, Route]] = {}
         for route in sorted(routes, key=lambda route: route.path.count("{")):
-            self._paths.setdefault(tuple(route.path.split("/")), {})[route.method] = route
+            form = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path))
+            self._paths.setdefault(form, {})[route.method] = route
 
-    def find(self, path: str) -> tuple[dict[str, Route], dict[str, str]] | None:
-        """The routes of a path by method, and what stands in its placeholders; None if the path is unknown."""
-        segments = path.split("/")
-        for template, routes in self._paths.items():
-            if len(template) == len(segments):
-                pairs = list(zip(template, segments, strict=True))
-                if all(want == got or (want.startswith("{") and got) for want, got in pairs):
-                    return routes, {want[1:-1]: unquote(got) for want, got in pairs if want.startswith("{")}
-        return None
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """The route of a call, and what stands in its placeholders; refuse what there is not."""
+        for form, routes in self._paths.items():
+            fits = form.fullmatch(path)
+            if fits and method in routes:
+                return routes[method], {name: unquote(value) for name, value in fits.groupdict().items()}
+            if fits:
+                raise detail(405, f'Method "{method}" not allowed.', allow=", ".join(sorted(routes)))
+        raise detail(404, "Not found.")
 
 
 class Api:
-    """The 63 operations as one ASGI application."""
+    """The operations as one ASGI application."""
 
     def __init__(self, barrack: Barrack, *, auth_header: str, auth_template: str) -> None:
         self._barrack = barrack
         self._table = Table(ROUTES)
-        self._header = auth_header.lower().encode()
+        self._header = auth_header
         self._template = auth_template
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one call, remember it, and answer it, truly or as a fault will have it."""
-        raw = await _body(receive)
-        if raw is None:
-            return
-        barrack, method = self._barrack, scope["method"]
-        path = scope["raw_path"].decode("latin-1").removeprefix("/api")
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        fault = barrack.faults.take(method, path)
-        note = partial(barrack.remember_request, method=method, path=path, query=query, body=_readable(raw))
-        if fault is None:
-            answer = self._answer(scope, method, path, query, raw)
-            note(status=answer.status)
-            await answer.send(send)
-            return
-        real = self._answer(scope, method, path, query, raw) if fault.runs else None
-        note(status=fault.seen_status(real))
-        await play(fault, real, scope, receive, send)
-
-    def _answer(self, scope: Scope, method: str, path: str, query: dict[str, str], raw: bytes) -> Answer:
-        request_id = self._barrack.next_request_id()
+        request = Request(scope, receive)
         try:
-            route, ids, key = self._admit(scope, method, path)
-            body = _json_object(raw)
-            call = Call(self._barrack.world(key), ids, query, body or {})
-            answer = route.answer(call)
+            raw = await read_body(request)
+        except ClientDisconnect:
+            # who went away in the middle has not sent a call, and nothing takes effect
+            return
+        path = scope["raw_path"].decode("latin-1").removeprefix("/api")
+        fault = self._barrack.faults.take(request.method, path)
+        if fault is None:
+            answer = self._answer(request, path, raw)
+            self._remember(request, path, raw, answer.status_code)
+            await answer(scope, receive, send)
+        else:
+            real = self._answer(request, path, raw) if fault.runs else None
+            self._remember(request, path, raw, fault.seen_status(real))
+            await play(fault, real, scope, receive, send)
+
+    def _remember(self, request: Request, path: str, raw: bytes, status: int | None) -> None:
+        try:
+            body: JsonValue = parse_json(raw)
+        except RefusedError:
+            body = "(not JSON)"
+        query = dict(request.query_params)
+        self._barrack.remember_request(method=request.method, path=path, query=query, body=body, status=status)
+
+    def _answer(self, request: Request, path: str, raw: bytes) -> Response:
+        request_id = {"request_id": self._barrack.next_request_id()}
+        try:
+            route, ids = self._table.find(request.method, path)
+            key = self._read_key(request)
+            body = parse_json(raw)
+            if raw.strip() and not isinstance(body, dict):
+                raise detail(400, "Invalid data. Expected a JSON object.")
+            call = Call(self._barrack.world(key), ids, dict(request.query_params), body or {})
+            told = route.answer(call)
         except RefusedError as no:
-            told = no.body | {"request_id": request_id} if "success" in no.body else no.body
-            answered = Answer.of(no.status, told)
-            return Answer(answered.status, answered.body, (*answered.headers, *no.headers))
+            return Answer(no.body | request_id if "success" in no.body else no.body, no.status, no.headers)
         if route.writes and call.changed:
-            self._barrack.remember_effect(operation=route.operation, method=method, path=path, body=body)
-        tail: Json = {} if route.bare else {"request_id": request_id}
-        return Answer.of(route.status, {"success": True, **answer, **tail})
+            self._barrack.remember_effect(operation=route.operation, method=route.method, path=path, body=body)
+        return Answer({"success": True, **told, **({} if route.bare else request_id)}, route.status)
 
-    def _admit(self, scope: Scope, method: str, path: str) -> tuple[Route, dict[str, str], str]:
-        found = self._table.find(path)
-        if found is None:
-            raise detail(404, "Not found.")
-        routes, ids = found
-        key = self._key(scope)
-        route = routes.get(method)
-        if route is None:
-            raise detail(405, f'Method "{method}" not allowed.', ("allow", ", ".join(sorted(routes))))
-        return route, ids, key
-
-    def _key(self, scope: Scope) -> str:
-        given = next((value for name, value in scope["headers"] if name.lower() == self._header), None)
+    def _read_key(self, request: Request) -> str:
+        given = request.headers.get(self._header)
         if given is None:
             raise detail(401, "Authentication credentials were not provided.")
         for key in self._barrack.worlds:
-            whole = self._template.replace("{key}", key)
             # a key may go on after a dot, so that a test can know its own wherever it meets it
-            longer = self._template.replace("{key}", f"{key}.").encode()
-            if given == whole.encode() or (self._template.endswith("{key}") and given.startswith(longer)):
+            longer = self._template.endswith("{key}") and given.startswith(self._template.replace("{key}", f"{key}."))
+            if longer or given == self._template.replace("{key}", key):
                 return key
         raise detail(401, "Invalid API key.")
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None if the caller went away in the middle, whose call must not take effect."""
-    parts, more = [], True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
-
-
 async def _nowhere(_: Request, __: Exception) -> Response:
     """A line break in a path fits no route at all."""
-    return JSONResponse({"detail": "Not found."}, HTTPStatus.NOT_FOUND)
-
-
-def _json_object(raw: bytes) -> Json | None:
-    if len(raw) > MAX_BODY:
-        raise detail(413, f"The body is larger than {MAX_BODY} bytes.")
-    try:
-        body: Json | None = parse_body(raw)
-    except ValueError:
-        raise detail(400, "JSON parse error - the body is not valid JSON.") from None
-    if raw.strip() and not isinstance(body, dict):
-        raise detail(400, "Invalid data. Expected a JSON object.")
-    return body
-
-
-def _readable(raw: bytes) -> JsonValue:
-    try:
-        return parse_body(raw[:MAX_BODY])
-    except ValueError:
-        return "(not JSON)"
+    return Answer({"detail": "Not found."}, HTTPStatus.NOT_FOUND)
 
 
 def create_app(

@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from barrack_mcp.simulator.calls import Call, Json, JsonValue
 from barrack_mcp.simulator.clock import Clock, iso
 from barrack_mcp.simulator.faults import Faults
 from barrack_mcp.simulator.routes import firewalls, instances, keys, scripts, snapshots, volumes
+from barrack_mcp.simulator.rules import Json, JsonValue
 from barrack_mcp.simulator.scenarios import SCENARIOS, accounts
 from barrack_mcp.simulator.world import World
 
@@ -23,15 +23,14 @@ MAX_REMEMBERED_TEXT = 20_000
 _SECRETS = ("password", "private_key", "api_key", "token", "secret")
 
 
-def masked(value: JsonValue) -> JsonValue:
+def mask(value: JsonValue) -> JsonValue:
     """A body as it may be remembered: without secrets, and with texts of a bounded length."""
     if isinstance(value, dict):
         return {
-            name: MASK if any(word in name.lower() for word in _SECRETS) else masked(each)
-            for name, each in value.items()
+            name: MASK if any(word in name.lower() for word in _SECRETS) else mask(each) for name, each in value.items()
         }
     if isinstance(value, list):
-        return [masked(each) for each in value]
+        return [mask(each) for each in value]
     if isinstance(value, str):
         return MASK if "PRIVATE KEY" in value else value[:MAX_REMEMBERED_TEXT]
     return value
@@ -77,12 +76,12 @@ class Barrack:
         self, *, method: str, path: str, query: dict[str, str], body: JsonValue, status: int | None
     ) -> None:
         """Note a call. `status` is what the caller saw, None if nothing."""
-        entry = {"method": method, "path": path, "query": masked(query), "body": masked(body), "status": status}
+        entry = {"method": method, "path": path, "query": mask(query), "body": mask(body), "status": status}
         self._remember("requests", self.requests, entry)
 
     def remember_effect(self, *, operation: str, method: str, path: str, body: JsonValue) -> None:
         """Note that a call changed something."""
-        entry = {"operation": operation, "method": method, "path": path, "body": masked(body)}
+        entry = {"operation": operation, "method": method, "path": path, "body": mask(body)}
         self._remember("journal", self.journal, entry)
 
     def _remember(self, name: str, book: deque[Json], entry: Json) -> None:
@@ -92,22 +91,17 @@ class Barrack:
     def state(self) -> Json:
         """The whole of the main account, in a stable order."""
         world = self.world(MAIN_KEY)
-        call = Call(world, {}, {}, {})
         return {
             "scenario": self.scenario,
             "seed": self.seed,
             "clock": {"now": iso(world.now), "speed": self.clock.speed, "advanced_s": self.clock.advanced_s},
             "account": {"user": world.account.user, "profile_complete": world.account.complete},
-            "balance": {
-                "amount": world.balance_shown(),
-                "currency": world.account.currency,
-                "hourly": world.burn_shown(),
-            },
-            "instances": [instances.detailed(world, each) for each in world.instances.values()],
-            "volumes": [volumes.shown(world, each) for each in world.volumes.values()],
-            "snapshots": [snapshots.shown(call, each) for each in world.snapshots.values()],
-            "images": [snapshots.image_shown(each) for each in world.images.values()],
-            "firewalls": [firewalls.shown(world, each) for each in world.firewalls.values()],
-            "ssh_keys": [keys.shown(each) for each in world.keys.values()],
-            "scripts": [scripts.shown(each) for each in world.scripts.values()],
+            "balance": {"amount": world.credit, "currency": world.account.currency, "hourly": world.hourly},
+            "instances": [instances.show_whole_instance(world, each) for each in world.instances.values()],
+            "volumes": [volumes.show_volume(world, each) for each in world.volumes.values()],
+            "snapshots": [snapshots.show_snapshot(world, each) for each in world.snapshots.values()],
+            "images": [snapshots.show_image(each) for each in world.images.values()],
+            "firewalls": [firewalls.show_firewall(world, each) for each in world.firewalls.values()],
+            "ssh_keys": [keys.show_key(each) for each in world.keys.values()],
+            "scripts": [scripts.show_script(each) for each in world.scripts.values()],
         }

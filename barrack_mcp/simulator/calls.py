@@ -1,52 +1,69 @@
-"""What a call to the API is, how it is refused, and how answers are laid out."""
+"""What a call is: how it is read, what a function that answers it can ask of it, and how it is declared."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from barrack_mcp.simulator.market import TIERS
-from barrack_mcp.simulator.world import World
+from barrack_mcp.simulator.rules import Body, Json, JsonValue, RefusedError, Shape, detail, read
+from barrack_mcp.simulator.world import Held, Shelf, World
 
-Json = dict[str, Any]
-JsonValue = Any
-"""Whatever JSON can say."""
+MAX_BODY = 4 * 1024 * 1024
+MAX_DEPTH = 100
 Item = TypeVar("Item")
 
-MAX_LIMIT = 100
-DEFAULT_LIMIT = 20
-MAX_DIGITS = 9
+
+class Answer(JSONResponse):
+    """JSON escaped to ASCII, since a caller may have sent half a surrogate pair."""
+
+    def render(self, content: JsonValue) -> bytes:
+        """The bytes of the body."""
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
-class RefusedError(Exception):
-    """The call is answered with an error body and changes nothing."""
-
-    def __init__(self, status: int, body: Json, *headers: tuple[str, str]) -> None:
-        super().__init__(status, body)
-        self.status = status
-        self.body = body
-        self.headers = headers
+async def read_body(request: Request) -> bytes:
+    """The body; of one that is too large only enough to know that. Raises ClientDisconnect if it was cut off."""
+    kept = bytearray()
+    async for part in request.stream():
+        kept += part[: MAX_BODY + 1 - len(kept)]
+    return bytes(kept)
 
 
-def rule(status: int, code: str, message: str, **facts: Any) -> RefusedError:
-    """A business rule stands against the call: `{"success": false, "message", "code", ...}`."""
-    return RefusedError(status, {"success": False, "message": message, "code": code, **facts})
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
 
 
-def missing(kind: str) -> RefusedError:
-    """The thing that the call names is not in this account."""
-    return rule(404, f"{kind.upper().replace(' ', '_')}_NOT_FOUND", f"{kind} not found")
+def parse_json(raw: bytes) -> JsonValue:
+    """The JSON of a body, None for no body; refuse what is too large, no JSON, or NaN, or nested too deeply."""
+    if len(raw) > MAX_BODY:
+        raise detail(413, f"The body is larger than {MAX_BODY} bytes.")
+    if not raw.strip():
+        return None
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise detail(400, "JSON parse error - the body is not valid JSON.") from None
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH):
+        nested = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [inner for each in nested for inner in each]
+    if level:
+        raise detail(400, "JSON parse error - the body is nested too deeply.")
+    return value
 
 
-def detail(status: int, text: str, *headers: tuple[str, str]) -> RefusedError:
-    """The framework itself refuses: `{"detail": ...}`."""
-    return RefusedError(status, {"detail": text}, *headers)
+class Page(Body):
+    """Which page of a list the query asks for."""
 
-
-def misfit(errors: dict[str, list[str]]) -> RefusedError:
-    """The body or the query does not fit: `{"field": ["..."]}` with 400."""
-    return RefusedError(400, dict(errors))
+    page: Annotated[int, Field(ge=1)] = 1
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
 @dataclass(slots=True)
@@ -64,62 +81,75 @@ class Call:
         """The simulated time of this call."""
         return self.world.now
 
+    def find(self, shelf: Shelf[Held]) -> Held:
+        """The thing that the path names; refuse if the account has none of this id."""
+        return shelf.find(self.ids[shelf.argument])
+
+    def read(self, shape: type[Shape]) -> Shape:
+        """The body; refuse what does not fit."""
+        return read(shape, self.body)
+
+    def read_query(self, shape: type[Shape]) -> Shape:
+        """The query; refuse what does not fit."""
+        return read(shape, {name: self.query[name] for name in shape.model_fields if name in self.query}, texts=True)
+
+    def read_tier(self) -> str:
+        """The tier that the query asks for, in small letters; empty if it asks for none."""
+        tier = self.query.get("tier", "").lower()
+        if "tier" in self.query and tier not in TIERS:
+            raise RefusedError(400, {"tier": ["Select a valid choice. That choice is not one of the available ones."]})
+        return tier
+
+    def filter(self, items: Iterable[Item], **fields: str) -> list[Item]:
+        """The items that pass the query; `fields` says which attribute each filter reads. Case does not count."""
+        if "tier" in fields:
+            self.read_tier()
+        wanted = [(field, self.query[name].lower()) for name, field in fields.items() if self.query.get(name)]
+        return [item for item in items if all(str(getattr(item, field)).lower() == value for field, value in wanted)]
+
+    def page(self, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
+        """One page under `root`, with `total, page, limit, total_pages` at top level."""
+        asked = self.read_query(Page)
+        first = (asked.page - 1) * asked.limit
+        return {
+            root: [show(item) for item in items[first : first + asked.limit]],
+            **beside,
+            "total": len(items),
+            "page": asked.page,
+            "limit": asked.limit,
+            "total_pages": -(-len(items) // asked.limit),
+        }
+
+
+Answerer = Callable[[Call], Json]
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One of the 63 operations: its tool's name, method, path template, and what answers it."""
+    """One operation: its tool's name, method, path template, and what answers it."""
 
     operation: str
     method: str
     path: str
-    answer: Callable[[Call], Json]
-    writes: bool = False
-    status: int = 200
-    bare: bool = False
+    answer: Answerer
+    status: int
+    writes: bool
+    bare: bool
     """True where the vendor's published body bears no `request_id`."""
 
 
-def whole_number(call: Call, name: str, default: int, most: int | None = None) -> int:
-    """A number of the query from 1 up."""
-    given = call.query.get(name)
-    if given is None:
-        return default
-    if not (given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS):
-        raise misfit({name: ["A valid integer is required."]})
-    number = int(given)
-    if number < 1:
-        raise misfit({name: ["Ensure this value is greater than or equal to 1."]})
-    if most is not None and number > most:
-        raise misfit({name: [f"Ensure this value is less than or equal to {most}."]})
-    return number
+ROUTES: list[Route] = []
+"""Every operation that is declared."""
 
 
-def paged(call: Call, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
-    """One page under `root`, with `total, page, limit, total_pages` at top level."""
-    page = whole_number(call, "page", 1)
-    limit = whole_number(call, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-    first = (page - 1) * limit
-    return {
-        root: [show(item) for item in items[first : first + limit]],
-        **beside,
-        "total": len(items),
-        "page": page,
-        "limit": limit,
-        "total_pages": -(-len(items) // limit),
-    }
+def route(
+    method: str, path: str, *, status: int = 200, reads: bool = False, bare: bool = False
+) -> Callable[[Answerer], Answerer]:
+    """Declare that a function, named as its tool, answers a path; what is no GET takes effect unless it only reads."""
 
+    def declare(answer: Answerer) -> Answerer:
+        writes = method != "GET" and not reads
+        ROUTES.append(Route(answer.__name__, method, path, answer, status, writes, bare))
+        return answer
 
-def wanted_tier(call: Call) -> str:
-    """The tier that the query asks for, in small letters; empty if it asks for none."""
-    tier = call.query.get("tier", "").lower()
-    if "tier" in call.query and tier not in TIERS:
-        raise misfit({"tier": ["Select a valid choice. That choice is not one of the available choices."]})
-    return tier
-
-
-def matching(call: Call, items: Iterable[Item], **fields: str) -> list[Item]:
-    """The items that pass the query's filters; `fields` says which attribute each filter reads. Case does not count."""
-    if "tier" in fields:
-        wanted_tier(call)
-    wanted = [(field, call.query[name].lower()) for name, field in fields.items() if call.query.get(name)]
-    return [item for item in items if all(str(getattr(item, field)).lower() == value for field, value in wanted)]
+    return declare

@@ -7,15 +7,16 @@ import json
 import re
 import socket
 import struct
-from dataclasses import asdict, dataclass, field
 from http.client import responses
+from typing import Annotated, Literal
 
 import anyio
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from barrack_mcp.simulator.calls import JsonValue
+from barrack_mcp.simulator.rules import Body, Json, JsonValue, misfit
 
-ACTIONS = ("status", "reset", "stall", "truncate", "garbage", "redirect", "slow")
 STALL_S = 120
 TRANSPORT = "barrack.transport"
 """Where the server puts a connection's transport into the scope's state."""
@@ -27,54 +28,34 @@ _DETAILS = {
     429: "Request was throttled. Expected available in 30 seconds.",
 }
 _BODILESS = (204, 205, 304)
-_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _GARBAGE = "<!doctype html><html><body><h1>Something is not right</h1></body></html>"
 
 
-class FaultError(ValueError):
-    """A fault that can't be played; says why in one sentence."""
+def _sendable(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and _HEADER_NAME.fullmatch(name)):
+            raise misfit("headers must be printable ASCII strings")
+    return headers
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back to the caller."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
-
-    @classmethod
-    def of(cls, status: int, body: JsonValue) -> Answer:
-        """A JSON answer. Escaped to ASCII, since a caller may have sent half a surrogate pair."""
-        return cls(status, json.dumps(body, separators=(",", ":")).encode())
-
-    def head(self, length: int | None = None) -> list[tuple[bytes, bytes]]:
-        """The headers as ASGI has them, with a length that may be a lie."""
-        told = (*self.headers, ("content-length", str(len(self.body) if length is None else length)))
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
-
-    async def send(self, send: Send) -> None:
-        """Send it whole."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.head()})
-        await send({"type": "http.response.body", "body": self.body})
-
-
-@dataclass(slots=True)
-class Fault:
+class Fault(Body):
     """One thing that goes wrong: for which calls, how often, how, and whether the call takes effect before.
 
     `slow` delays an answer and never withholds an effect. `pace_s` is its pause before each byte.
     """
 
-    action: str
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["status", "reset", "stall", "truncate", "garbage", "redirect", "slow"]
     method: str = "*"
     path: str = "*"
-    times: int = 1
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    times: Annotated[int, Field(ge=1)] = 1
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_sendable)] | None = None
     body: JsonValue = None
     after_effect: bool = False
-    pace_s: float = 1.0
+    pace_s: Annotated[float, Field(ge=0, le=STALL_S, allow_inf_nan=False)] = 1.0
 
     def fits(self, method: str, path: str) -> bool:
         """Whether it is for this call."""
@@ -85,27 +66,22 @@ class Fault:
         """Whether the operation runs all the same."""
         return self.after_effect or self.action == "slow"
 
-    @property
-    def _status(self) -> int | None:
-        return self.status or {"status": 500, "redirect": 302, "garbage": 200}.get(self.action)
-
-    def seen_status(self, real: Answer | None) -> int | None:
+    def seen_status(self, real: Response | None) -> int | None:
         """The status that the caller sees; None if it sees none."""
-        return None if self.action in ("reset", "stall") else self.answer(real).status
+        return None if self.action in ("reset", "stall") else self.answer(real).status_code
 
-    def answer(self, real: Answer | None) -> Answer:
+    def answer(self, real: Response | None) -> Response:
         """What the caller gets, or a part of it."""
-        status = self._status or (real.status if real else 200)
-        body = self._body(status, real)
-        kind = "application/json" if self.action != "garbage" else "text/html"
-        headers = {"content-type": kind}
+        usual = {"status": 500, "redirect": 302, "garbage": 200}.get(self.action)
+        status = self.status or usual or (real.status_code if real else 200)
+        headers = {"content-type": "text/html" if self.action == "garbage" else "application/json"}
         if self.action == "redirect":
             headers["location"] = "/api/elsewhere/"
-        headers |= {name.lower(): value for name, value in self.headers.items()}
+        headers |= {name.lower(): value for name, value in (self.headers or {}).items()}
         headers.pop("content-length", None)
-        return Answer(status, body, tuple(headers.items()))
+        return Response(self._write_body(status, real), status, headers)
 
-    def _body(self, status: int, real: Answer | None) -> bytes:
+    def _write_body(self, status: int, real: Response | None) -> bytes:
         if status in _BODILESS:
             return b""
         if self.body is not None:
@@ -114,61 +90,11 @@ class Fault:
             return _GARBAGE.encode()
         if self.action in ("status", "redirect"):
             return json.dumps({"detail": _DETAILS.get(status, "Error")}).encode()
-        return real.body if real else b'{"success":true,"message":"This answer is cut short on purpose"}'
+        return bytes(real.body) if real else b'{"success":true,"message":"This answer is cut short on purpose"}'
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "method": (str,),
-    "path": (str,),
-    "times": (int,),
-    "action": (str,),
-    "status": (int, type(None)),
-    "headers": (dict, type(None)),
-    "after_effect": (bool,),
-    "pace_s": (int, float),
-}
-
-
-def parse(given: JsonValue) -> list[Fault]:
-    """The faults of a JSON list. Raises FaultError with one sentence."""
-    if not isinstance(given, list):
-        raise FaultError("Send a JSON list of faults.")
-    return [_parse(number, each) for number, each in enumerate(given, start=1)]
-
-
-def _parse(number: int, given: JsonValue) -> Fault:
-    if not isinstance(given, dict):
-        raise FaultError(f"Fault {number} is not an object.")
-    if given.get("action") not in ACTIONS:
-        raise FaultError(f"Fault {number} needs an action: one of {', '.join(ACTIONS)}.")
-    unknown = sorted(set(given) - set(_TYPES) - {"body"})
-    if unknown:
-        raise FaultError(f"Fault {number} has unknown fields; known are {', '.join((*_TYPES, 'body'))}.")
-    for name, types in _TYPES.items():
-        value = given.get(name)
-        if name in given and (not isinstance(value, types) or (isinstance(value, bool) and bool not in types)):
-            raise FaultError(f"Fault {number}: {name} is of the wrong type.")
-    headers = given.get("headers") or {}
-    wrong = _out_of_range(given) or _unsendable(headers)
-    if wrong:
-        raise FaultError(f"Fault {number}: {wrong}.")
-    return Fault(**{**given, "headers": headers})
-
-
-def _out_of_range(given: dict[str, JsonValue]) -> str | None:
-    status = given.get("status")
-    if status is not None and not 200 <= status <= 599:  # noqa: PLR2004 - the statuses that can be sent
-        return "status must be 200 to 599"
-    if given.get("times", 1) < 1:
-        return "times must be 1 or more"
-    return None if 0 <= given.get("pace_s", 0) <= STALL_S else f"pace_s must be 0 to {STALL_S}"
-
-
-def _unsendable(headers: dict[str, JsonValue]) -> str | None:
-    for name, value in headers.items():
-        if not (isinstance(value, str) and value.isascii() and value.isprintable() and _HEADER.fullmatch(name)):
-            return "headers must be printable ASCII strings"
-    return None
+parse = TypeAdapter(list[Fault], config=ConfigDict(strict=True)).validate_python
+"""The faults of a JSON list. Raises ValidationError, which is a ValueError."""
 
 
 class Faults:
@@ -190,12 +116,12 @@ class Faults:
                 self._faults.remove(fault)
         return fault
 
-    def shown(self) -> list[dict[str, JsonValue]]:
+    def list(self) -> list[Json]:
         """Those still in force."""
-        return [asdict(fault) for fault in self._faults]
+        return [dict(fault) for fault in self._faults]
 
 
-async def play(fault: Fault, real: Answer | None, scope: Scope, receive: Receive, send: Send) -> None:
+async def play(fault: Fault, real: Response | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as the fault says: really at the socket under `serve`, as near as can be in-process."""
     transport = scope.get("state", {}).get(TRANSPORT)
     answer = fault.answer(real)
@@ -208,10 +134,14 @@ async def play(fault: Fault, real: Answer | None, scope: Scope, receive: Receive
     elif fault.action == "slow":
         await _drip(answer, fault.pace_s, send)
     else:
-        await answer.send(send)
+        await answer(scope, receive, send)
 
 
-async def _gone(receive: Receive) -> None:
+async def _start(answer: Response, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+
+
+async def _wait_until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -222,31 +152,31 @@ async def _reset(transport: asyncio.Transport | None, receive: Receive) -> None:
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-    await _gone(receive)
+    await _wait_until_gone(receive)
 
 
 async def _stall(transport: asyncio.Transport | None, receive: Receive) -> None:
     with anyio.move_on_after(STALL_S):
-        await _gone(receive)
+        await _wait_until_gone(receive)
         if transport is not None:
             # the caller has hung up: nothing is left to reset
             return
     await _reset(transport, receive)
 
 
-async def _truncate(answer: Answer, transport: asyncio.Transport | None, receive: Receive, send: Send) -> None:
-    half = answer.body[: len(answer.body) // 2]
-    promised = len(answer.body) + 1
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.head(promised)})
-    await send({"type": "http.response.body", "body": half, "more_body": transport is not None})
+async def _truncate(answer: Response, transport: asyncio.Transport | None, receive: Receive, send: Send) -> None:
+    body = answer.body
+    answer.headers["content-length"] = str(len(body) + 1)
+    await _start(answer, send)
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": transport is not None})
     if transport is not None:
         transport.close()
-        await _gone(receive)
+        await _wait_until_gone(receive)
 
 
-async def _drip(answer: Answer, pace_s: float, send: Send) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.head()})
-    for byte in answer.body:
+async def _drip(answer: Response, pace_s: float, send: Send) -> None:
+    await _start(answer, send)
+    for byte in bytes(answer.body):
         await anyio.sleep(pace_s)
         await send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
     await send({"type": "http.response.body", "body": b""})

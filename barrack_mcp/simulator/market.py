@@ -27,9 +27,9 @@ class Prices:
 
     def of(self, currency: str) -> float:
         """The price in a currency."""
-        return self.shown()[currency]
+        return self.by_currency()[currency]
 
-    def shown(self) -> dict[str, float]:
+    def by_currency(self) -> dict[str, float]:
         """The price as the API shows it."""
         return {"USD": self.usd, "EUR": self.eur, "INR": self.inr}
 
@@ -100,11 +100,16 @@ _SYSTEMS = (
     ("Ubuntu 22.04 LTS CUDA 12.4", "Ubuntu", "22.04"),
     ("Debian 12", "Debian", "12"),
 )
+_APPLICATIONS = {
+    "Barrack Qwen 3-32B": ("H100-PCIe-NVLink-80GB", "H100-PCIe-80GB", "A100-PCIe-80GB", "H100-SXM5-80GB"),
+    "Barrack ComfyUI - WAN T2V 14B": ("L40", "RTX-A6000", "H100-SXM5-80GB"),
+}
+"""Images that bring an application along, and the GPUs that each is made for (vendor posts of 2026)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OSImage:
-    """An operating system that a machine of one region and tier can boot from."""
+    """What a machine of one region and tier can boot from; `gpu_models` are the only ones that it fits, if any."""
 
     id: str
     name: str
@@ -112,39 +117,34 @@ class OSImage:
     version: str
     region: str
     tier: str
+    gpu_models: tuple[str, ...] = ()
 
-    def shown(self) -> dict[str, Any]:
+    def listing(self) -> dict[str, Any]:
         """As the API lists it."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value != ()}
 
 
 @cache
 def os_images() -> tuple[OSImage, ...]:
-    """Every OS image of every region."""
+    """Every image of every region: first the operating systems, then the applications."""
     places = [(region, tier) for region, (_, tiers) in REGIONS.items() for tier in tiers]
-    return tuple(
-        OSImage(f"OS-{number}", *system, region, tier)
-        for number, (system, (region, tier)) in enumerate(
-            ((system, place) for place in places for system in _SYSTEMS), start=1
-        )
-    )
+    found: list[tuple[str, str, str, str, str, tuple[str, ...]]] = [
+        (*system, *place, ()) for place in places for system in _SYSTEMS
+    ]
+    for region, tier in places:
+        for name, models in _APPLICATIONS.items():
+            here = tuple(each for each in models if GPUS[each].tier == tier and region in GPUS[each].capacity)
+            if here:
+                found.append((name, "Application", "1", region, tier, here))
+    return tuple(OSImage(f"OS-{number}", *each) for number, each in enumerate(found, start=1))
 
 
-def has_os_image(name: str, region: str, tier: str) -> bool:
-    """Whether a machine of this region and tier can boot from the image of this name."""
-    return any((image.name, image.region, image.tier) == (name, region, tier) for image in os_images())
+def find_os_image(name: str, region: str, tier: str) -> OSImage | None:
+    """The image of this name for machines of this region and tier."""
+    wanted = (name, region, tier)
+    return next((image for image in os_images() if (image.name, image.region, image.tier) == wanted), None)
 
 
-def volume_hourly(kind: str, size_gb: int, currency: str) -> float:
-    """What a volume costs an hour."""
-    return VOLUME_PRICES[kind][1].of(currency) * size_gb / GB_PER_TB
-
-
-def snapshot_hourly(size_gb: int, currency: str) -> float:
-    """What a snapshot costs an hour."""
-    return SNAPSHOT_PRICES.of(currency) * size_gb / SNAPSHOT_GB
-
-
-def gpu_hourly(model: str, count: int, currency: str) -> float:
-    """What a machine with so many GPUs costs an hour, running or stopped."""
-    return GPUS[model].prices.of(currency) * count
+def keeps_public_ip(image_name: str) -> bool:
+    """Whether machines that boot from this image have a public address always."""
+    return image_name in _APPLICATIONS

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
 
-from barrack_mcp.simulator.calls import Call, Json
+from barrack_mcp.simulator.calls import Answerer, Call
 from barrack_mcp.simulator.market import GPUS, REGIONS
-from barrack_mcp.simulator.routes.deploy import Plan, build, deploy_instance
+from barrack_mcp.simulator.routes.deploy import build, deploy_instance
 from barrack_mcp.simulator.routes.firewalls import add_firewall_rule, attach_firewall, create_firewall
 from barrack_mcp.simulator.routes.instances import delete_instance, hibernate_instance
 from barrack_mcp.simulator.routes.keys import create_ssh_key
 from barrack_mcp.simulator.routes.scripts import create_startup_script
 from barrack_mcp.simulator.routes.snapshots import create_custom_image, create_snapshot, delete_snapshot
 from barrack_mcp.simulator.routes.volumes import add_volume, attach_volumes, create_volume, delete_volume
-from barrack_mcp.simulator.world import Account, World
+from barrack_mcp.simulator.rules import Json
+from barrack_mcp.simulator.world import Account, Instance, Volume, World
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 JUPYTER = {"jupyter_password": "kept-nowhere"}
@@ -45,7 +45,7 @@ class Story:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def do(self, deed: Callable[[Call], Json], body: Json | None = None, **ids: str) -> Json:
+    def do(self, deed: Answerer, body: Json | None = None, **ids: str) -> Json:
         """Do something as the API would."""
         return deed(Call(self.world, ids, {}, body or {}))
 
@@ -139,7 +139,7 @@ def small(world: World) -> None:
     office = story.firewall("office", "CANADA-1", SSH_RULE, SSH_RULE | {"port_range_min": 443, "port_range_max": 443})
     story.do(attach_firewall, {"instance_ids": [train_1, train_2]}, firewall_id=office)
     story.firewall("batch", "NORWAY-1", SSH_RULE)
-    world.move(world.instances[notebook], "STOPPING", 30, "SHUTOFF")
+    world.move(world.instances[notebook], "stop")
 
 
 def modest(world: World) -> None:
@@ -166,24 +166,31 @@ def large(world: World) -> None:
     places = [(model, region) for model, gpu in GPUS.items() for region in gpu.capacity]
     for number in range(LARGE_INSTANCES):
         model, region = places[number % len(places)]
-        name, tier = f"worker-{number + 1:04d}", GPUS[model].tier
-        build(world, Plan(name, tier, region, model, 1, "os_image", UBUNTU, keys))
+        build(
+            world,
+            Instance(
+                name=f"worker-{number + 1:04d}",
+                tier=GPUS[model].tier,
+                region=region,
+                gpu_model=model,
+                gpu_count=1,
+                boot_source="os_image",
+                image_name=UBUNTU,
+                ssh_key_ids=keys,
+            ),
+        )
     for number in range(LARGE_VOLUMES):
         region, (_, tiers) = list(REGIONS.items())[number % len(REGIONS)]
-        add_volume(
-            world,
-            name=f"data-{number + 1:03d}",
-            size_gb=100 + 100 * (number % 10),
-            region=region,
-            tier=tiers[0],
-            volume_type="SSD" if tiers[0] == "legacy" else "NVMe",
-        )
+        kind = "SSD" if tiers[0] == "legacy" else "NVMe"
+        size_gb = 100 + 100 * (number % 10)
+        disk = Volume(name=f"data-{number + 1:03d}", size_gb=size_gb, region=region, tier=tiers[0], volume_type=kind)
+        add_volume(world, disk)
     story.wait(HOUR)
     machines = list(world.instances.values())
     for instance in machines[8::10]:
-        world.move(instance, "STOPPING", 30, "SHUTOFF")
+        world.move(instance, "stop")
     for instance in machines[9::10]:
-        world.hibernate(instance)
+        world.move(instance, "hibernate")
 
 
 SCENARIOS = {"small": (small, 250.0), "large": (large, 2_000_000.0)}

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import heapq
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from barrack_mcp.simulator.clock import EPOCH
-from barrack_mcp.simulator.market import HIBERNATED_PRICES, gpu_hourly, snapshot_hourly, volume_hourly
+from barrack_mcp.simulator.market import GB_PER_TB, GPUS, HIBERNATED_PRICES, SNAPSHOT_GB, SNAPSHOT_PRICES, VOLUME_PRICES
 from barrack_mcp.simulator.meter import MINUTE_S, NANO, Meter, money, per_minute, tick
+from barrack_mcp.simulator.rules import code_of, missing, refusal
 
 FULL_RATE = ("ACTIVE", "SHUTOFF")
 """A stopped machine costs what a running one costs: its hardware stays reserved."""
@@ -23,6 +26,25 @@ HISTORY_S = 30 * 86_400
 
 UNBOUNDED = 10**30
 """The purse of history, so that it can't run dry before the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A way of a machine from one settled state to another."""
+
+    source: str
+    via: str
+    seconds: float
+    to: str
+
+
+MOVES = {
+    "start": Move("SHUTOFF", "STARTING", 30, "ACTIVE"),
+    "stop": Move("ACTIVE", "STOPPING", 30, "SHUTOFF"),
+    "reboot": Move("ACTIVE", "REBOOTING", 30, "ACTIVE"),
+    "restore": Move("HIBERNATED", "RESTORING", 120, "ACTIVE"),
+    "hibernate": Move("ACTIVE", "HIBERNATING", 60, "HIBERNATED"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,59 +71,58 @@ class Rule:
     port_range_max: int | None
 
 
-@dataclass(slots=True)
-class Bill:
-    """A row of billing. It outlives its thing."""
+@dataclass(slots=True, kw_only=True)
+class Thing:
+    """Whatever an account holds. Its id and its time are given when it is put up."""
 
-    billing_id: str
-    resource_id: str
     name: str
-    tier: str
-    rate: int
-    status: str
-    meter: Meter
-    gpu_type: str = ""
-    gpu_count: int = 0
-    size_gb: int = 0
+    id: str = field(init=False)
+    created_at: float = field(init=False)
 
 
-@dataclass(slots=True)
-class Instance:
-    """A machine."""
+@dataclass(slots=True, kw_only=True)
+class Billed(Thing, ABC):
+    """A thing with a row of billing, which outlives it."""
 
-    id: str
-    name: str
     tier: str
     region: str
+    billing_id: str = field(init=False)
+    meter: Meter = field(default_factory=Meter)
+
+    @abstractmethod
+    def hourly(self, currency: str) -> float:
+        """What it costs an hour at its full rate."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Instance(Billed):
+    """A machine."""
+
     gpu_model: str
     gpu_count: int
     boot_source: str
     image_name: str
     ssh_key_ids: list[str]
-    created_at: float
-    private_ip: str
-    bill: Bill
     status: str = "CREATING"
     wants_ip: bool = True
     public_ip: str | None = None
+    private_ip: str = field(init=False)
     rules: list[Rule] = field(default_factory=list)
     startup_script_id: str | None = None
     cloud_init: bool = False
     jupyter: bool = False
 
+    def hourly(self, currency: str) -> float:
+        """What it costs an hour, running or stopped."""
+        return GPUS[self.gpu_model].prices.of(currency) * self.gpu_count
 
-@dataclass(slots=True)
-class Volume:
+
+@dataclass(slots=True, kw_only=True)
+class Volume(Billed):
     """A disk. `boot` says that its instance boots from it; `owned` that it goes when the instance goes."""
 
-    id: str
-    name: str
-    tier: str
-    region: str
     volume_type: str
     size_gb: int
-    created_at: float
-    bill: Bill
     status: str = "creating"
     bootable: bool = False
     os_image: str | None = None
@@ -110,73 +131,87 @@ class Volume:
     boot: bool = False
     owned: bool = False
 
+    def hourly(self, currency: str) -> float:
+        """What it costs an hour, by its size."""
+        return VOLUME_PRICES[self.volume_type][1].of(currency) * self.size_gb / GB_PER_TB
 
-@dataclass(slots=True)
-class Snapshot:
+
+@dataclass(slots=True, kw_only=True)
+class Snapshot(Billed):
     """A copy of a machine's disk, with what it takes to make the machine anew."""
 
-    id: str
-    name: str
+    tier: str = "legacy"
     description: str
-    region: str
-    size_gb: int
+    size_gb: int = SNAPSHOT_GB
     instance_id: str
     instance_name: str
     gpu_model: str
     gpu_count: int
     image_name: str
     ssh_key_ids: list[str]
-    created_at: float
-    bill: Bill
     status: str = "creating"
 
+    def hourly(self, currency: str) -> float:
+        """What it costs an hour, by its size."""
+        return SNAPSHOT_PRICES.of(currency) * self.size_gb / SNAPSHOT_GB
 
-@dataclass(slots=True)
-class Image:
+
+@dataclass(slots=True, kw_only=True)
+class Image(Thing):
     """An image made from a snapshot. It outlives the snapshot."""
 
-    id: str
-    name: str
     region: str
     size_gb: int
     snapshot_id: str
-    created_at: float
     status: str = "creating"
 
 
-@dataclass(slots=True)
-class Firewall:
+@dataclass(slots=True, kw_only=True)
+class Firewall(Thing):
     """Rules shared by the instances in `attachments` (id -> status of the attachment)."""
 
-    id: str
-    name: str
     description: str
     region: str
-    created_at: float
     status: str = "CREATING"
     rules: list[Rule] = field(default_factory=list)
     attachments: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Key:
+@dataclass(slots=True, kw_only=True)
+class Key(Thing):
     """The public half of an SSH key. The private half is never kept."""
 
-    id: str
-    name: str
     public_key: str
-    created_at: float
 
 
-@dataclass(slots=True)
-class Script:
+@dataclass(slots=True, kw_only=True)
+class Script(Thing):
     """A startup script."""
 
-    id: str
-    name: str
     script: str
-    created_at: float
     updated_at: float
+
+
+Held = TypeVar("Held", bound=Thing)
+
+
+class Shelf(dict[str, Held]):
+    """The things of one kind by id: what the kind is called, which word of a path names one, how its ids look."""
+
+    def __init__(self, kind: str, argument: str, form: str) -> None:
+        super().__init__()
+        self.kind, self.argument, self.form = kind, argument, form
+
+    def find(self, thing_id: str) -> Held:
+        """The thing of this id; refuse if there is none."""
+        if thing_id not in self:
+            raise missing(self.kind)
+        return self[thing_id]
+
+    def need_free(self, name: str, *, but: Thing | None = None) -> None:
+        """Refuse a name that another thing of the kind bears."""
+        if any(thing.name == name and thing is not but for thing in self.values()):
+            raise refusal(409, code_of(self.kind, "NAME_EXISTS"), f"{self.kind} name already exists")
 
 
 class World:
@@ -185,16 +220,14 @@ class World:
     def __init__(self, account: Account, *, seed: int, index: int) -> None:
         self.account = account
         self.now = EPOCH - HISTORY_S
-        self.instances: dict[str, Instance] = {}
-        self.volumes: dict[str, Volume] = {}
-        self.snapshots: dict[str, Snapshot] = {}
-        self.images: dict[str, Image] = {}
-        self.firewalls: dict[str, Firewall] = {}
-        self.keys: dict[str, Key] = {}
-        self.scripts: dict[str, Script] = {}
-        self.instance_bills: dict[str, Bill] = {}
-        self.volume_bills: dict[str, Bill] = {}
-        self.snapshot_bills: dict[str, Bill] = {}
+        self.instances = Shelf[Instance]("Instance", "instance_id", "BRK-{}D")
+        self.volumes = Shelf[Volume]("Volume", "volume_id", "BRK-{}V")
+        self.snapshots = Shelf[Snapshot]("Snapshot", "snapshot_id", "BRK-{}S")
+        self.images = Shelf[Image]("Image", "image_id", "BRK-{}I")
+        self.firewalls = Shelf[Firewall]("Firewall", "firewall_id", "FW-{}")
+        self.keys = Shelf[Key]("SSH key", "key_id", "KEY-{}")
+        self.scripts = Shelf[Script]("Script", "script_id", "SCR-{}")
+        self.billed: list[Billed] = []
         self.stock_factor = 1
         self.balance = UNBOUNDED
         self._burn = 0
@@ -213,10 +246,16 @@ class World:
 
     # Names and numbers
 
-    def next_id(self, form: str) -> str:
-        """An id that this account never had, such as `BRK-123456D` for the form `BRK-{}D`."""
+    def put(self, shelf: Shelf[Held], thing: Held) -> Held:
+        """Put up a new thing: it gets an id that this account never had, its time, and its row of billing."""
         self._number += self.random.randint(1, 20)
-        return form.format(f"{self._number:06d}")
+        thing.id, thing.created_at = shelf.form.format(f"{self._number:06d}"), self.now
+        shelf[thing.id] = thing
+        if isinstance(thing, Billed):
+            volume = isinstance(thing, Volume)
+            thing.billing_id = f"VBILL_{self.random.getrandbits(40):010x}" if volume else f"{thing.id}B"
+            self.billed.append(thing)
+        return thing
 
     def next_rule_id(self) -> str:
         """The id of a new rule: a plain number."""
@@ -244,7 +283,7 @@ class World:
             if dry is not None and dry <= until:
                 self._draw(dry)
                 for instance in list(self._running.values()):
-                    self.hibernate(instance)
+                    self.move(instance, "hibernate")
                 continue
             self._draw(until)
             if due is None or due > to:
@@ -264,54 +303,57 @@ class World:
             return self.now
         return float((tick(self.now) - (-self.balance // self._burn)) * MINUTE_S)
 
-    def _turn(self, meter: Meter, rate: int) -> None:
-        self._burn += rate - meter.rate
-        meter.turn(self.now, rate)
+    def full_rate(self, thing: Billed) -> int:
+        """What a thing costs a minute at its full rate."""
+        return per_minute(thing.hourly(self.account.currency))
 
-    def balance_shown(self) -> float:
+    def charge(self, thing: Billed, rate: int | None = None) -> None:
+        """Bill a thing from now on, at its full rate unless another is given."""
+        rate = self.full_rate(thing) if rate is None else rate
+        self._burn += rate - thing.meter.rate
+        thing.meter.turn(self.now, rate)
+
+    def _end(self, shelf: Shelf[Held], thing: Held, meter: Meter) -> None:
+        self._burn -= meter.rate
+        meter.end(self.now)
+        del shelf[thing.id]
+
+    @property
+    def credit(self) -> float:
         """The credits left."""
         return money(self.balance)
 
-    def burn_shown(self) -> float:
+    @property
+    def hourly(self) -> float:
         """What the account spends an hour as things stand."""
         return money(self._burn * 60)
 
     # Machines
 
-    def full_rate(self, instance: Instance) -> int:
-        """What a machine costs a minute while it is ACTIVE or SHUTOFF."""
-        return per_minute(gpu_hourly(instance.gpu_model, instance.gpu_count, self.account.currency))
-
     def set_status(self, instance: Instance, status: str) -> None:
-        """Put a machine into a state, and its bill at that state's rate."""
+        """Put a machine into a state, with the bill and the public address that it has there."""
         instance.status = status
-        bill, full = instance.bill, self.full_rate(instance)
-        asleep = per_minute(HIBERNATED_PRICES.of(self.account.currency))
-        rate = full if status in FULL_RATE else asleep if status == "HIBERNATED" else 0
-        self._turn(bill.meter, rate)
-        bill.rate = rate or full
-        bill.status = "hibernated" if status == "HIBERNATED" else "active"
+        asleep = per_minute(HIBERNATED_PRICES.of(self.account.currency)) if status == "HIBERNATED" else 0
+        self.charge(instance, self.full_rate(instance) if status in FULL_RATE else asleep)
         if status in FULL_RATE:
             self._running[instance.id] = instance
         else:
             self._running.pop(instance.id, None)
+        if status == "HIBERNATING":
+            instance.public_ip = None
+        elif status == "ACTIVE" and instance.wants_ip and instance.public_ip is None:
+            instance.public_ip = self.next_address("198.18")
 
-    def move(self, instance: Instance, via: str, seconds: float, to: str) -> None:
+    def move(self, instance: Instance, verb: str) -> None:
         """Send a machine on its way to a state."""
-        self.set_status(instance, via)
-        self.later(seconds, lambda: self.set_status(instance, to))
-
-    def hibernate(self, instance: Instance) -> None:
-        """Put a machine to sleep: its public address is given back."""
-        instance.public_ip = None
-        self.move(instance, "HIBERNATING", 60, "HIBERNATED")
+        move = MOVES[verb]
+        self.set_status(instance, move.via)
+        self.later(move.seconds, lambda: self.set_status(instance, move.to))
 
     def end_instance(self, instance: Instance) -> None:
         """A machine is gone: its own disk with it, the user's volumes stay, its bill stands."""
         self.set_status(instance, "DELETED")
-        instance.bill.meter.end(self.now)
-        instance.bill.status = "completed"
-        del self.instances[instance.id]
+        self._end(self.instances, instance, instance.meter)
         for firewall in self.firewalls.values():
             firewall.attachments.pop(instance.id, None)
         for volume in self.volumes_of(instance):
@@ -329,31 +371,13 @@ class World:
     def release(self, volume: Volume) -> None:
         """A volume is free again."""
         volume.instance_id = volume.attachment = None
-        volume.boot = False
-        volume.status = volume.bill.status = "available"
-
-    def price_volume(self, volume: Volume) -> None:
-        """Bill a volume by its size from now on."""
-        rate = per_minute(volume_hourly(volume.volume_type, volume.size_gb, self.account.currency))
-        volume.bill.size_gb, volume.bill.rate = volume.size_gb, rate
-        self._turn(volume.bill.meter, rate)
+        volume.boot, volume.status = False, "available"
 
     def end_volume(self, volume: Volume) -> None:
         """A volume is gone, for good; its bill stands."""
-        self._end_bill(volume.bill, "deleted")
-        del self.volumes[volume.id]
-
-    def price_snapshot(self, snapshot: Snapshot) -> None:
-        """Bill a snapshot from now on."""
-        snapshot.bill.rate = per_minute(snapshot_hourly(snapshot.size_gb, self.account.currency))
-        self._turn(snapshot.bill.meter, snapshot.bill.rate)
+        self._end(self.volumes, volume, volume.meter)
+        volume.status = "deleted"
 
     def end_snapshot(self, snapshot: Snapshot) -> None:
         """A snapshot is gone, for good; its bill and its images stand."""
-        self._end_bill(snapshot.bill, "completed")
-        del self.snapshots[snapshot.id]
-
-    def _end_bill(self, bill: Bill, status: str) -> None:
-        self._turn(bill.meter, 0)
-        bill.meter.end(self.now)
-        bill.status = status
+        self._end(self.snapshots, snapshot, snapshot.meter)

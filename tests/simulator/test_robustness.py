@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.simulator.app import ROUTES
-from barrack_mcp.simulator.calls import Route
+from barrack_mcp.simulator.calls import ROUTES, Route
 from tests.simulator.box import Box, Json
 
 WRITES = [route for route in ROUTES if route.method in {"POST", "PUT"}]

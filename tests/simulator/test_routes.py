@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from barrack_mcp.simulator.app import ROUTES
+from barrack_mcp.simulator.calls import ROUTES
 from tests.simulator.box import Box, Json
 
 pytestmark = pytest.mark.anyio
@@ -268,8 +268,8 @@ async def test_a_page_or_limit_that_does_not_fit_is_a_field_error(name: str, val
         ("/gpu-specs/", "specs", {"gpu_count": "1", "region": "ICE-01"}, 1),
         ("/regions/", "regions", {"tier": "legacy"}, 3),
         ("/regions/", "regions", {}, 7),
-        ("/os-images/", "images", {"region": "US-1"}, 10),
-        ("/os-images/", "images", {"region": "US-1", "tier": "legacy"}, 5),
+        ("/os-images/", "images", {"region": "US-1"}, 14),
+        ("/os-images/", "images", {"region": "US-1", "tier": "legacy"}, 7),
         ("/volumes/types/", "volume_types", {}, 2),
         ("/volumes/types/", "volume_types", {"tier": "legacy"}, 1),
         ("/volumes/types/", "volume_types", {"region": "FIN-01"}, 1),

@@ -2,109 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import TypeVar
 
-from barrack_mcp.simulator.calls import Call, Json, Route, matching, paged
+from barrack_mcp.simulator.calls import Call, route
 from barrack_mcp.simulator.clock import iso, zoneless
 from barrack_mcp.simulator.meter import money
-from barrack_mcp.simulator.world import Bill
+from barrack_mcp.simulator.rules import Json
+from barrack_mcp.simulator.world import Billed, Instance, Snapshot, Volume
+
+Sold = TypeVar("Sold", bound=Billed)
 
 
-def _bills(call: Call, bills: Iterable[Bill], name: str) -> list[Bill]:
-    return matching(call, (bill for bill in bills if bill.meter.started is not None), **{name: "resource_id"})
+def _bills(call: Call, kind: type[Sold], argument: str) -> list[Sold]:
+    things = [thing for thing in call.world.billed if isinstance(thing, kind) and thing.meter.started is not None]
+    return call.filter(things, **{argument: "id"})
 
 
-def _row(call: Call, bill: Bill, written: Callable[[float], str], description: str) -> Json:
-    minutes, nano = bill.meter.read(call.now)
-    ended = bill.meter.ended
+def _row(call: Call, thing: Billed, write: Callable[[float], str], status: str, description: str) -> Json:
+    meter = thing.meter
+    minutes, nano = meter.read(call.now)
     return {
-        "start_time": written(bill.meter.started or 0.0),
-        "end_time": None if ended is None else written(ended),
+        "start_time": write(meter.started or 0.0),
+        "end_time": None if meter.ended is None else write(meter.ended),
         "total_duration_minutes": minutes,
-        "per_minute_rate": money(bill.rate, 9),
+        "per_minute_rate": money(meter.rate or call.world.full_rate(thing), 9),
         "total_cost": money(nano),
         "currency": call.world.account.currency,
-        "status": bill.status,
+        "status": status,
         "description": description,
     }
 
 
-def _summary(call: Call, bills: list[Bill]) -> Json:
-    minutes = sum(bill.meter.read(call.now)[0] for bill in bills)
-    return {
+def _page(call: Call, things: list[Sold], show: Callable[[Sold], Json], active: int, **counts: int) -> Json:
+    read = [thing.meter.read(call.now) for thing in things]
+    minutes = sum(each for each, _ in read)
+    summary = {
         "totalMinutes": minutes,
-        "activeCount": sum(bill.meter.ended is None and bill.status != "hibernated" for bill in bills),
-        "averageUsage": round(minutes / len(bills), 2) if bills else 0,
-        "totalCost": money(sum(bill.meter.read(call.now)[1] for bill in bills)),
+        "activeCount": active,
+        "averageUsage": round(minutes / len(things), 2) if things else 0,
+        "totalCost": money(sum(nano for _, nano in read)),
     }
+    return call.page("records", things, show, summary=summary | counts) | {"currency": call.world.account.currency}
 
 
-def _page(call: Call, bills: list[Bill], show: Callable[[Bill], Json], summary: Json) -> Json:
-    return paged(call, "records", bills, show, summary=summary) | {"currency": call.world.account.currency}
+def _goes_on(things: list[Sold]) -> int:
+    return sum(thing.meter.ended is None for thing in things)
 
 
+@route("GET", "/instances/billing/", bare=True)
 def get_instance_billing(call: Call) -> Json:
-    """What the machines have cost, one row each, those that are gone included."""
-    bills = _bills(call, call.world.instance_bills.values(), "instance_id")
+    """What the machines have cost, one row each, those that are gone included.
 
-    def show(bill: Bill) -> Json:
+    As in the vendor's example the counts need not add up to `total`: a machine on its way is in none of them.
+    """
+    things = _bills(call, Instance, "instance_id")
+
+    def status(thing: Instance) -> str:
+        if thing.meter.ended is not None:
+            return "completed"
+        return "hibernated" if thing.status == "HIBERNATED" else "active"
+
+    def show(thing: Instance) -> Json:
         return {
-            "billing_id": bill.billing_id,
-            "instance_id": bill.resource_id,
-            "vm_name": bill.name,
-            "gpu_type": bill.gpu_type,
-            "gpu_count": bill.gpu_count,
-            "tier": bill.tier,
-            **_row(call, bill, iso, f"{bill.gpu_count} x {bill.gpu_type} for {bill.name}"),
+            "billing_id": thing.billing_id,
+            "instance_id": thing.id,
+            "vm_name": thing.name,
+            "gpu_type": thing.gpu_model,
+            "gpu_count": thing.gpu_count,
+            "tier": thing.tier,
+            **_row(call, thing, iso, status(thing), f"{thing.gpu_count} x {thing.gpu_model} for {thing.name}"),
         }
 
-    counts = {
-        "completedCount": sum(bill.status == "completed" for bill in bills),
-        "hibernatedCount": sum(bill.status == "hibernated" for bill in bills),
-    }
-    return _page(call, bills, show, _summary(call, bills) | counts)
+    statuses = [status(thing) for thing in things]
+    active = sum(thing.status == "ACTIVE" for thing in things)
+    ended, asleep = statuses.count("completed"), statuses.count("hibernated")
+    return _page(call, things, show, active, completedCount=ended, hibernatedCount=asleep)
 
 
-def _disk_summary(call: Call, bills: list[Bill]) -> Json:
-    return _summary(call, bills) | {"totalSizeGB": sum(bill.size_gb for bill in bills)}
-
-
+@route("GET", "/snapshots/billing/", bare=True)
 def get_snapshot_billing(call: Call) -> Json:
     """What the snapshots have cost."""
-    bills = _bills(call, call.world.snapshot_bills.values(), "snapshot_id")
+    things = _bills(call, Snapshot, "snapshot_id")
 
-    def show(bill: Bill) -> Json:
+    def show(thing: Snapshot) -> Json:
+        status = "active" if thing.meter.ended is None else "completed"
         return {
-            "billing_id": bill.billing_id,
-            "snapshot_id": bill.resource_id,
-            "snapshot_name": bill.name,
-            "size_gb": bill.size_gb,
-            "tier": bill.tier,
-            **_row(call, bill, iso, f"Snapshot {bill.name}"),
+            "billing_id": thing.billing_id,
+            "snapshot_id": thing.id,
+            "snapshot_name": thing.name,
+            "size_gb": thing.size_gb,
+            "tier": thing.tier,
+            **_row(call, thing, iso, status, f"Snapshot {thing.name}"),
         }
 
-    return _page(call, bills, show, _disk_summary(call, bills)) | {"tier": "legacy"}
+    size = sum(thing.size_gb for thing in things)
+    return _page(call, things, show, _goes_on(things), totalSizeGB=size) | {"tier": "legacy"}
 
 
+@route("GET", "/volumes/billing/", bare=True)
 def get_volume_billing(call: Call) -> Json:
     """What the volumes have cost. Times bear no zone here, and tiers are capitalised (VERIFIED)."""
-    bills = _bills(call, call.world.volume_bills.values(), "volume_id")
+    things = _bills(call, Volume, "volume_id")
 
-    def show(bill: Bill) -> Json:
+    def show(thing: Volume) -> Json:
         return {
-            "billing_id": bill.billing_id,
-            "volume_id": bill.resource_id,
-            "volume_name": bill.name,
-            "size_gb": bill.size_gb,
-            "tier": bill.tier.capitalize(),
-            **_row(call, bill, zoneless, f"Volume {bill.name}"),
+            "billing_id": thing.billing_id,
+            "volume_id": thing.id,
+            "volume_name": thing.name,
+            "size_gb": thing.size_gb,
+            "tier": thing.tier.capitalize(),
+            **_row(call, thing, zoneless, thing.status, f"Volume {thing.name}"),
         }
 
-    return _page(call, bills, show, _disk_summary(call, bills))
-
-
-ROUTES = (
-    Route("get_instance_billing", "GET", "/instances/billing/", get_instance_billing, bare=True),
-    Route("get_snapshot_billing", "GET", "/snapshots/billing/", get_snapshot_billing, bare=True),
-    Route("get_volume_billing", "GET", "/volumes/billing/", get_volume_billing, bare=True),
-)
+    return _page(call, things, show, _goes_on(things), totalSizeGB=sum(thing.size_gb for thing in things))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated
 
-from barrack_mcp.simulator.calls import MAX_DIGITS, Call, Json, Route, matching, misfit, wanted_tier, whole_number
+from pydantic import Field
+
+from barrack_mcp.simulator.calls import Call, route
 from barrack_mcp.simulator.market import (
     CURRENCIES,
     GPUS,
@@ -17,61 +20,51 @@ from barrack_mcp.simulator.market import (
     Gpu,
     os_images,
 )
-from barrack_mcp.simulator.rules import Field, choice, integer, read
-from barrack_mcp.simulator.rules import tier as tier_check
+from barrack_mcp.simulator.rules import Body, Currency, GpuCount, GpuModel, Json, Tier, VolumeType, one_of
 from barrack_mcp.simulator.world import World
 
-_QUERY = {
-    "tier": Field(tier_check, required=False),
-    "currency": Field(choice(*CURRENCIES), required=False),
-    "resource_type": Field(choice("volumes", "snapshots", "gpus"), required=False),
-    "gpu_model": Field(choice(*GPUS), required=False),
-    "gpu_count": Field(choice(1, 2, 4, 8), required=False),
-    "volume_type": Field(choice(*VOLUME_PRICES), required=False),
-    "volume_size_gb": Field(integer(1, 1_048_576), required=False),
-}
-_NUMBERS = ("gpu_count", "volume_size_gb")
+
+class Wish(Body):
+    """What a price is asked for."""
+
+    tier: Tier | None = None
+    currency: Currency | None = None
+    resource_type: Annotated[str, one_of("volumes", "snapshots", "gpus")] | None = None
+    gpu_model: GpuModel | None = None
+    gpu_count: GpuCount | None = None
+    volume_type: VolumeType | None = None
+    volume_size_gb: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
 
 
-def _volume_pricing() -> Json:
-    tiers: Json = {tier: {} for tier in TIERS}
-    for kind, (tier, prices) in VOLUME_PRICES.items():
-        tiers[tier][kind] = {"prices": prices.shown(), "unit": "per TB per hour"}
-    return tiers
+class Count(Body):
+    """How many GPUs a machine shall have."""
+
+    gpu_count: Annotated[int, Field(ge=1, le=8)] | None = None
 
 
-def _gpu_pricing() -> Json:
-    tiers: Json = {tier: {} for tier in TIERS}
-    for model, gpu in GPUS.items():
-        tiers[gpu.tier][model] = {
-            "prices": gpu.prices.shown(),
-            "max_count": gpu.max_count,
-            "unit": "per GPU per hour",
-        }
-    return tiers
-
-
-def _pricing(call: Call) -> Json:
+def _list_prices(call: Call) -> Json:
     # The published example asks for one volume type and is answered with the whole list, so nothing is filtered.
+    volumes: Json = {tier: {} for tier in TIERS}
+    for kind, (tier, prices) in VOLUME_PRICES.items():
+        volumes[tier][kind] = {"prices": prices.by_currency(), "unit": "per TB per hour"}
+    gpus: Json = {tier: {} for tier in TIERS}
+    for model, gpu in GPUS.items():
+        row = {"prices": gpu.prices.by_currency(), "max_count": gpu.max_count, "unit": "per GPU per hour"}
+        gpus[gpu.tier][model] = row
+    snapshots = {"prices": SNAPSHOT_PRICES.by_currency(), "fixed_size_gb": 100, "unit": "per hour (fixed 100GB)"}
     return {
         "message": "Pricing information retrieved successfully",
         "pricing_data": {
             "volumes": {
-                "pricing": _volume_pricing(),
+                "pricing": volumes,
                 "minimum_size_gb": MIN_VOLUME_GB,
                 "description": "Volumes are billed per TB per hour for as long as they exist.",
             },
             "snapshots": {
-                "pricing": {
-                    "legacy": {
-                        "prices": SNAPSHOT_PRICES.shown(),
-                        "fixed_size_gb": 100,
-                        "unit": "per hour (fixed 100GB)",
-                    }
-                },
+                "pricing": {"legacy": snapshots},
                 "description": "Snapshots are available in the legacy tier only.",
             },
-            "gpus": {"pricing": _gpu_pricing(), "description": "GPU instances are billed per minute."},
+            "gpus": {"pricing": gpus, "description": "GPU instances are billed per minute."},
             "metadata": {
                 "supported_currencies": list(CURRENCIES),
                 "supported_tiers": list(TIERS),
@@ -84,23 +77,18 @@ def _pricing(call: Call) -> Json:
     }
 
 
+@route("GET", "/pricing/")
 def get_pricing(call: Call) -> Json:
     """The price list; the query may narrow it, and must fit."""
-    given: Json = dict(call.query)
-    for name in _NUMBERS:
-        value = given.get(name)
-        if value is not None:
-            if not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
-                raise misfit({name: ["A valid integer is required."]})
-            given[name] = int(value)
-    read(given, _QUERY)
-    return _pricing(call)
+    call.read_query(Wish)
+    return _list_prices(call)
 
 
+@route("POST", "/pricing/", reads=True)
 def quote_price(call: Call) -> Json:
     """The price list; the body may narrow it, and must fit."""
-    read(call.body, _QUERY)
-    return _pricing(call)
+    call.read(Wish)
+    return _list_prices(call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +101,7 @@ class Stock:
     available: int
 
 
-def stock(world: World) -> list[Stock]:
+def count_stock(world: World) -> list[Stock]:
     """Free GPUs by model and region. Only a hibernated machine gives its GPUs back; a stopped one keeps them."""
     taken: Counter[tuple[str, str]] = Counter()
     for instance in world.instances.values():
@@ -126,34 +114,30 @@ def stock(world: World) -> list[Stock]:
     ]
 
 
-def available(world: World, model: str, region: str) -> int:
-    """How many GPUs of this model one could have in this region now."""
-    return next((row.available for row in stock(world) if (row.model, row.region) == (model, region)), 0)
-
-
 def _counts(gpu: Gpu) -> list[int]:
     return [count for count in (1, 2, 4, 8) if count <= gpu.max_count]
 
 
-def _show_stock(row: Stock) -> Json:
+@route("GET", "/gpu-stocks/")
+def list_gpu_stock(call: Call) -> Json:
+    """What could be deployed now."""
     return {
-        "gpu_model": row.model,
-        "region": row.region,
-        "tier": row.tier,
-        "available": row.available,
-        "configurations": [
-            {"gpu_count": count, "available": row.available // count} for count in _counts(GPUS[row.model])
-        ],
+        "stocks": [
+            {
+                "gpu_model": row.model,
+                "region": row.region,
+                "tier": row.tier,
+                "available": row.available,
+                "configurations": [
+                    {"gpu_count": count, "available": row.available // count} for count in _counts(GPUS[row.model])
+                ],
+            }
+            for row in call.filter(count_stock(call.world), region="region", gpu_model="model", tier="tier")
+        ]
     }
 
 
-def list_gpu_stock(call: Call) -> Json:
-    """What could be deployed now."""
-    rows = matching(call, stock(call.world), region="region", gpu_model="model", tier="tier")
-    return {"stocks": [_show_stock(row) for row in rows]}
-
-
-def specs(model: str, count: int) -> Json:
+def specify(model: str, count: int) -> Json:
     """What a machine with so many of these GPUs has."""
     gpu = GPUS[model]
     return {
@@ -165,29 +149,29 @@ def specs(model: str, count: int) -> Json:
         "ephemeral_gb": gpu.ephemeral_gb * count,
         "vram_gb": gpu.vram_gb * count,
         "tier": gpu.tier,
-        "regions": list(gpu.capacity),
     }
 
 
+@route("GET", "/gpu-specs/")
 def list_gpu_specs(call: Call) -> Json:
     """Every configuration on sale."""
-    rows = [specs(model, count) for model, gpu in GPUS.items() for count in _counts(gpu)]
-    wanted_tier(call)
-    whole_number(call, "gpu_count", 1, 8)
-    wanted = {name: call.query[name] for name in ("gpu_model", "gpu_count", "tier") if call.query.get(name)}
+    wanted: Json = {"gpu_count": call.read_query(Count).gpu_count, "tier": call.read_tier()}
+    wanted["gpu_model"] = call.query.get("gpu_model")
     region = call.query.get("region")
     found = [
-        row
-        for row in rows
-        if all(str(row[name]).lower() == value.lower() for name, value in wanted.items())
-        and (not region or region in row["regions"])
+        row | {"regions": list(gpu.capacity)}
+        for model, gpu in GPUS.items()
+        for row in (specify(model, count) for count in _counts(gpu))
+        if all(str(row[name]).lower() == str(value).lower() for name, value in wanted.items() if value)
+        and (not region or region in gpu.capacity)
     ]
     return {"specs": found, "metadata": {"total": len(found), "supported_tiers": list(TIERS)}}
 
 
+@route("GET", "/regions/")
 def list_regions(call: Call) -> Json:
     """Where machines can run."""
-    tier = wanted_tier(call)
+    tier = call.read_tier()
     return {
         "regions": [
             {"name": name, "country": country, "tier": tiers[0], "tiers": list(tiers)}
@@ -197,14 +181,16 @@ def list_regions(call: Call) -> Json:
     }
 
 
+@route("GET", "/os-images/")
 def list_os_images(call: Call) -> Json:
     """What machines can boot from; `name` is what a deployment asks for."""
-    return {"images": [image.shown() for image in matching(call, os_images(), region="region", tier="tier")]}
+    return {"images": [image.listing() for image in call.filter(os_images(), region="region", tier="tier")]}
 
 
+@route("GET", "/volumes/types/")
 def list_volume_types(call: Call) -> Json:
     """Volume types by tier, priced in the account's currency."""
-    region, tier = call.query.get("region"), wanted_tier(call)
+    region, tier = call.query.get("region"), call.read_tier()
     currency = call.world.account.currency
     offered = REGIONS[region][1] if region in REGIONS else () if region else TIERS
     types: Json = {name: [] for name in TIERS if name in offered and (not tier or name == tier)}
@@ -215,18 +201,7 @@ def list_volume_types(call: Call) -> Json:
     return {"volume_types": types}
 
 
+@route("GET", "/balance/")
 def get_credit_balance(call: Call) -> Json:
     """The credits left, drawn up to this simulated minute."""
-    return {"balance": {"amount": call.world.balance_shown(), "currency": call.world.account.currency}}
-
-
-ROUTES = (
-    Route("get_credit_balance", "GET", "/balance/", get_credit_balance),
-    Route("get_pricing", "GET", "/pricing/", get_pricing),
-    Route("quote_price", "POST", "/pricing/", quote_price),
-    Route("list_gpu_stock", "GET", "/gpu-stocks/", list_gpu_stock),
-    Route("list_gpu_specs", "GET", "/gpu-specs/", list_gpu_specs),
-    Route("list_regions", "GET", "/regions/", list_regions),
-    Route("list_os_images", "GET", "/os-images/", list_os_images),
-    Route("list_volume_types", "GET", "/volumes/types/", list_volume_types),
-)
+    return {"balance": {"amount": call.world.credit, "currency": call.world.account.currency}}

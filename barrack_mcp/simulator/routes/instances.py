@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Any
 
-from barrack_mcp.simulator.calls import Call, Json, Route, matching, missing, paged, rule
+from barrack_mcp.simulator.calls import Call, route
 from barrack_mcp.simulator.clock import iso
-from barrack_mcp.simulator.market import gpu_hourly
-from barrack_mcp.simulator.routes.catalog import available, specs
-from barrack_mcp.simulator.rules import security_rule
-from barrack_mcp.simulator.world import Instance, Rule, Volume, World
+from barrack_mcp.simulator.market import keeps_public_ip
+from barrack_mcp.simulator.routes.catalog import count_stock, specify
+from barrack_mcp.simulator.rules import Json, SecurityRule, missing, refusal
+from barrack_mcp.simulator.world import MOVES, Firewall, Instance, Rule, Volume, World
 
 SETTLED = ("ACTIVE", "SHUTOFF", "HIBERNATED", "ERROR")
 DELETE_S = 20
-START, STOP, REBOOT, RESTORE = 30, 30, 30, 120
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A way from one settled state to another."""
-
-    source: str
-    via: str
-    seconds: float
-    to: str
-    done: str
-
-
-MOVES = {
-    "start": Move("SHUTOFF", "STARTING", START, "ACTIVE", "Instance is starting"),
-    "stop": Move("ACTIVE", "STOPPING", STOP, "SHUTOFF", "Instance is stopping"),
-    "reboot": Move("ACTIVE", "REBOOTING", REBOOT, "ACTIVE", "Instance is rebooting"),
-    "restore": Move("HIBERNATED", "RESTORING", RESTORE, "ACTIVE", "Instance is being restored"),
-}
-
-
-def find(call: Call) -> Instance:
-    """The instance that the path names."""
-    instance = call.world.instances.get(call.ids["instance_id"])
-    if instance is None:
-        raise missing("Instance")
-    return instance
 
 
 def need_status(instance: Instance, *allowed: str, what: str) -> None:
     """Refuse unless the machine is in one of these states."""
     if instance.status not in allowed:
-        raise rule(
+        raise refusal(
             409,
             "INVALID_INSTANCE_STATE",
             f"Cannot {what} an instance in state {instance.status}: it must be {' or '.join(allowed)}",
@@ -58,35 +30,26 @@ def need_status(instance: Instance, *allowed: str, what: str) -> None:
 def need_profile(world: World) -> None:
     """Refuse what creates things until the profile is complete."""
     if not world.account.complete:
-        raise rule(400, "PROFILE_INCOMPLETE", "Profile incomplete")
+        raise refusal(400, "PROFILE_INCOMPLETE", "Profile incomplete")
 
 
 def need_credit(world: World, amount: float) -> None:
     """Refuse what the credits do not cover."""
-    if world.balance_shown() < amount:
-        facts = {"balance": world.balance_shown(), "required": round(amount, 4), "currency": world.account.currency}
-        raise rule(402, "INSUFFICIENT_CREDITS", "Insufficient credits", **facts)
+    if world.credit < amount:
+        facts = {"balance": world.credit, "required": round(amount, 4), "currency": world.account.currency}
+        raise refusal(402, "INSUFFICIENT_CREDITS", "Insufficient credits", **facts)
 
 
-def need_stock(world: World, model: str, count: int, region: str) -> None:
-    """Refuse what the data centre cannot house now."""
-    left = available(world, model, region)
-    if left < count:
-        raise rule(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
-
-
-def need_machine(world: World, model: str, count: int, region: str) -> None:
+def need_machine(world: World, instance: Instance) -> None:
     """Refuse a machine that is not in stock or whose first hour the credits do not cover."""
-    need_stock(world, model, count, region)
-    need_credit(world, gpu_hourly(model, count, world.account.currency))
+    model, region = instance.gpu_model, instance.region
+    left = next((row.available for row in count_stock(world) if (row.model, row.region) == (model, region)), 0)
+    if left < instance.gpu_count:
+        raise refusal(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
+    need_credit(world, instance.hourly(world.account.currency))
 
 
-def make_rule(world: World, values: Json) -> Rule:
-    """A rule with the next number."""
-    return Rule(world.next_rule_id(), **values)
-
-
-def _attachment(volume: Volume) -> Json:
+def _show_attachment(volume: Volume) -> Json:
     return {
         "volume_id": volume.id,
         "volume_name": volume.name,
@@ -97,13 +60,13 @@ def _attachment(volume: Volume) -> Json:
     }
 
 
-def ip_status(instance: Instance) -> str:
-    """Whether the machine has a public address now."""
-    return "ATTACHED" if instance.public_ip else "DETACHED"
+def _show_ip(instance: Instance) -> Json:
+    return {"ip_status": "ATTACHED" if instance.public_ip else "DETACHED", "public_ip": instance.public_ip}
 
 
-def shown(world: World, instance: Instance) -> Json:
+def show_instance(world: World, instance: Instance) -> Json:
     """A machine as lists show it."""
+    user = "debian" if instance.image_name.startswith("Debian") else "ubuntu"
     return {
         "instance_id": instance.id,
         "vm_name": instance.name,
@@ -112,13 +75,12 @@ def shown(world: World, instance: Instance) -> Json:
         "gpu_count": instance.gpu_count,
         "region": instance.region,
         "tier": instance.tier,
-        "ip_status": ip_status(instance),
-        "public_ip": instance.public_ip,
+        **_show_ip(instance),
         "private_ip": instance.private_ip,
         "created_at": iso(instance.created_at),
         "flavor": {"name": f"{instance.gpu_count}x{instance.gpu_model}", "gpu_count": instance.gpu_count},
-        "image": {"name": instance.image_name, "boot_source": instance.boot_source, "default_user": "ubuntu"},
-        "volume_attachments": [_attachment(volume) for volume in world.volumes_of(instance)],
+        "image": {"name": instance.image_name, "boot_source": instance.boot_source, "default_user": user},
+        "volume_attachments": [_show_attachment(volume) for volume in world.volumes_of(instance)],
         "security_rules": [asdict(each) for each in instance.rules],
         "features": {
             "hibernation": True,
@@ -130,112 +92,115 @@ def shown(world: World, instance: Instance) -> Json:
     }
 
 
-def detailed(world: World, instance: Instance) -> Json:
+def show_whole_instance(world: World, instance: Instance) -> Json:
     """A machine with all that is known of it."""
-    status = instance.status
+    active = instance.status == "ACTIVE"
     return {
-        **shown(world, instance),
-        "specs": {
-            name: value for name, value in specs(instance.gpu_model, instance.gpu_count).items() if name != "regions"
-        },
+        **show_instance(world, instance),
+        "specs": specify(instance.gpu_model, instance.gpu_count),
         "operations": {
-            **{name: status == move.source for name, move in MOVES.items()},
-            "hibernate": status == "ACTIVE",
-            "delete": status in SETTLED,
-            "toggle_public_ip": status == "ACTIVE",
-            "attach_volumes": status == "ACTIVE",
-            "create_snapshot": status == "ACTIVE" and instance.tier == "legacy",
+            **{verb: instance.status == move.source for verb, move in MOVES.items()},
+            "delete": instance.status in SETTLED,
+            "toggle_public_ip": active and not keeps_public_ip(instance.image_name),
+            "attach_volumes": active,
+            "create_snapshot": active and instance.tier == "legacy",
         },
         "ssh_keys": [
             {"id": key.id, "name": key.name} for key in map(world.keys.get, instance.ssh_key_ids) if key is not None
         ],
-        "firewalls": [
-            {"id": firewall.id, "name": firewall.name}
-            for firewall in world.firewalls.values()
-            if instance.id in firewall.attachments
-        ],
+        "firewalls": [{"id": firewall.id, "name": firewall.name} for firewall in _firewalls_of(world, instance)],
         "startup_script_id": instance.startup_script_id,
     }
 
 
+def _firewalls_of(world: World, instance: Instance) -> list[Firewall]:
+    return [firewall for firewall in world.firewalls.values() if instance.id in firewall.attachments]
+
+
+def answer_for(instance: Instance, message: str, **facts: Any) -> Json:
+    """The answer to what was done with a machine."""
+    return {"message": message, "instance_id": instance.id, **facts, "tier": instance.tier}
+
+
+@route("GET", "/instances/")
 def list_instances(call: Call) -> Json:
     """The machines, oldest first."""
-    found = matching(call, call.world.instances.values(), status="status", region="region", tier="tier")
-    return paged(call, "instances", found, lambda instance: shown(call.world, instance))
+    found = call.filter(call.world.instances.values(), status="status", region="region", tier="tier")
+    return call.page("instances", found, lambda instance: show_instance(call.world, instance))
 
 
+@route("GET", "/instances/{instance_id}/")
 def get_instance(call: Call) -> Json:
     """One machine in full."""
-    instance = find(call)
-    return {"instance": detailed(call.world, instance), "tier": instance.tier}
+    instance = call.find(call.world.instances)
+    return {"instance": show_whole_instance(call.world, instance), "tier": instance.tier}
 
 
-def _moved(instance: Instance, message: str) -> Json:
-    return {
-        "message": message,
-        "instance_id": instance.id,
-        "status": instance.status,
-        "tier": instance.tier,
-    }
+def _move(call: Call, verb: str, message: str) -> Json:
+    instance = call.find(call.world.instances)
+    need_status(instance, MOVES[verb].source, what=verb)
+    if verb == "restore":
+        need_machine(call.world, instance)
+    call.world.move(instance, verb)
+    return answer_for(instance, message, status=instance.status)
 
 
-def _mover(name: str) -> Callable[[Call], Json]:
-    move = MOVES[name]
-
-    def answer(call: Call) -> Json:
-        instance = find(call)
-        need_status(instance, move.source, what=name)
-        call.world.move(instance, move.via, move.seconds, move.to)
-        return _moved(instance, move.done)
-
-    return answer
+@route("POST", "/instances/{instance_id}/start/")
+def start_instance(call: Call) -> Json:
+    """Starts a stopped machine, which cost its full rate all along."""
+    return _move(call, "start", "Instance is starting")
 
 
+@route("POST", "/instances/{instance_id}/stop/")
+def stop_instance(call: Call) -> Json:
+    """Stops a machine, which goes on costing its full rate."""
+    return _move(call, "stop", "Instance is stopping")
+
+
+@route("POST", "/instances/{instance_id}/reboot/")
+def reboot_instance(call: Call) -> Json:
+    """Starts a running machine anew."""
+    return _move(call, "reboot", "Instance is rebooting")
+
+
+@route("POST", "/instances/{instance_id}/hibernate/")
 def hibernate_instance(call: Call) -> Json:
     """Puts the machine to sleep; its public address is released at once."""
-    instance = find(call)
-    need_status(instance, "ACTIVE", what="hibernate")
-    call.world.hibernate(instance)
-    return _moved(instance, "Instance is hibernating")
+    return _move(call, "hibernate", "Instance is hibernating")
 
 
+@route("POST", "/instances/{instance_id}/restore/")
 def restore_instance(call: Call) -> Json:
-    """Wakes the machine; it needs stock and credits, and gets another public address."""
-    instance, world = find(call), call.world
-    need_status(instance, "HIBERNATED", what="restore")
-    need_machine(world, instance.gpu_model, instance.gpu_count, instance.region)
-    if instance.wants_ip:
-        instance.public_ip = world.next_address("198.18")
-    return _mover("restore")(call)
+    """Wakes the machine; it needs stock and credits, and gets another public address once it is ACTIVE."""
+    return _move(call, "restore", "Instance is being restored")
 
 
+@route("DELETE", "/instances/{instance_id}/delete/")
 def delete_instance(call: Call) -> Json:
     """Ends the machine in 20 seconds, for good."""
-    instance, world = find(call), call.world
+    world, instance = call.world, call.find(call.world.instances)
     need_status(instance, *SETTLED, what="delete")
     world.set_status(instance, "DELETING")
     world.later(DELETE_S, lambda: world.end_instance(instance))
-    return {"message": "Instance is being deleted", "instance_id": instance.id, "tier": instance.tier}
+    return answer_for(instance, "Instance is being deleted")
 
 
+@route("POST", "/instances/{instance_id}/toggle-public-ip/")
 def toggle_instance_public_ip(call: Call) -> Json:
     """Takes the public address away if there is one, else gives a new one."""
-    instance = find(call)
+    instance = call.find(call.world.instances)
     need_status(instance, "ACTIVE", what="toggle the public IP of")
+    if keeps_public_ip(instance.image_name):
+        raise refusal(400, "PUBLIC_IP_REQUIRED", "Instances of an application image always have a public IP")
     instance.wants_ip = instance.public_ip is None
     instance.public_ip = call.world.next_address("198.18") if instance.wants_ip else None
-    return {
-        "message": f"Public IP {'attached' if instance.wants_ip else 'detached'}",
-        "instance_id": instance.id,
-        "public_ip": instance.public_ip,
-        "ip_status": ip_status(instance),
-        "tier": instance.tier,
-    }
+    return answer_for(instance, f"Public IP {'attached' if instance.wants_ip else 'detached'}", **_show_ip(instance))
 
 
+@route("GET", "/instances/{instance_id}/firewalls/")
 def list_instance_firewalls(call: Call) -> Json:
     """The firewalls of a machine with their rules."""
-    instance = find(call)
+    instance = call.find(call.world.instances)
     return {
         "instance_id": instance.id,
         "firewalls": [
@@ -245,47 +210,49 @@ def list_instance_firewalls(call: Call) -> Json:
                 "status": firewall.attachments[instance.id],
                 "rules": [asdict(each) for each in firewall.rules],
             }
-            for firewall in call.world.firewalls.values()
-            if instance.id in firewall.attachments
+            for firewall in _firewalls_of(call.world, instance)
         ],
         "tier": instance.tier,
     }
 
 
-def add_instance_security_rule(call: Call) -> Json:
-    """Opens or allows something on one machine."""
-    instance = find(call)
-    added = make_rule(call.world, security_rule(call.body))
-    instance.rules.append(added)
-    return {
-        "message": "Security rule added",
-        "instance_id": instance.id,
-        "rule": asdict(added),
-        "rule_id": added.id,
-        "tier": instance.tier,
-    }
+def make_rule(world: World, wanted: SecurityRule) -> Rule:
+    """A rule with the next number."""
+    return Rule(world.next_rule_id(), **dict(wanted))
 
 
-def remove_instance_security_rule(call: Call) -> Json:
-    """Takes a rule from one machine."""
-    instance = find(call)
-    remove_rule(instance.rules, call.ids["rule_id"])
-    return {
-        "message": "Security rule removed",
-        "instance_id": instance.id,
-        "rule_id": call.ids["rule_id"],
-        "tier": instance.tier,
-    }
+def add_rule(call: Call, rules: list[Rule]) -> Rule:
+    """Put the rule of the body into a list."""
+    rules.append(make_rule(call.world, call.read(SecurityRule)))
+    return rules[-1]
 
 
-def remove_rule(rules: list[Rule], rule_id: str) -> None:
-    """Take the rule of this id out of a list; refuse if there is none."""
+def remove_rule(call: Call, rules: list[Rule]) -> str:
+    """Take the rule that the path names out of a list; refuse if there is none."""
+    rule_id = call.ids["rule_id"]
     kept = [each for each in rules if each.id != rule_id]
     if len(kept) == len(rules):
         raise missing("Rule")
     rules[:] = kept
+    return rule_id
 
 
+@route("POST", "/instances/{instance_id}/security-rules/")
+def add_instance_security_rule(call: Call) -> Json:
+    """Opens or allows something on one machine."""
+    instance = call.find(call.world.instances)
+    added = add_rule(call, instance.rules)
+    return answer_for(instance, "Security rule added", rule=asdict(added), rule_id=added.id)
+
+
+@route("DELETE", "/instances/{instance_id}/security-rules/{rule_id}/")
+def remove_instance_security_rule(call: Call) -> Json:
+    """Takes a rule from one machine."""
+    instance = call.find(call.world.instances)
+    return answer_for(instance, "Security rule removed", rule_id=remove_rule(call, instance.rules))
+
+
+@route("GET", "/instances/for-snapshot/")
 def list_snapshot_eligible_instances(call: Call) -> Json:
     """The machines of which a snapshot can be made."""
     return {
@@ -297,31 +264,7 @@ def list_snapshot_eligible_instances(call: Call) -> Json:
                 "region": instance.region,
                 "status": instance.status,
             }
-            for instance in matching(call, call.world.instances.values(), region="region")
+            for instance in call.filter(call.world.instances.values(), region="region")
             if instance.tier == "legacy" and instance.status == "ACTIVE"
         ]
     }
-
-
-_ONE = "/instances/{instance_id}/"
-ROUTES = (
-    Route("list_instances", "GET", "/instances/", list_instances),
-    Route("get_instance", "GET", _ONE, get_instance),
-    Route("start_instance", "POST", f"{_ONE}start/", _mover("start"), writes=True),
-    Route("stop_instance", "POST", f"{_ONE}stop/", _mover("stop"), writes=True),
-    Route("reboot_instance", "POST", f"{_ONE}reboot/", _mover("reboot"), writes=True),
-    Route("hibernate_instance", "POST", f"{_ONE}hibernate/", hibernate_instance, writes=True),
-    Route("restore_instance", "POST", f"{_ONE}restore/", restore_instance, writes=True),
-    Route("delete_instance", "DELETE", f"{_ONE}delete/", delete_instance, writes=True),
-    Route("toggle_instance_public_ip", "POST", f"{_ONE}toggle-public-ip/", toggle_instance_public_ip, writes=True),
-    Route("list_instance_firewalls", "GET", f"{_ONE}firewalls/", list_instance_firewalls),
-    Route("add_instance_security_rule", "POST", f"{_ONE}security-rules/", add_instance_security_rule, writes=True),
-    Route(
-        "remove_instance_security_rule",
-        "DELETE",
-        f"{_ONE}security-rules/{{rule_id}}/",
-        remove_instance_security_rule,
-        writes=True,
-    ),
-    Route("list_snapshot_eligible_instances", "GET", "/instances/for-snapshot/", list_snapshot_eligible_instances),
-)

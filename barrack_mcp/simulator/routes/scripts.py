@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from barrack_mcp.simulator.calls import Call, Json, Route, misfit, missing, paged
+from barrack_mcp.simulator.calls import Call, route
 from barrack_mcp.simulator.clock import iso
-from barrack_mcp.simulator.rules import Field, ids, name50, need_free_name, read, text
+from barrack_mcp.simulator.rules import Body, Json, Name, RefusedError, SomeIds, Text
 from barrack_mcp.simulator.world import Script
 
-_CREATE = {"name": Field(name50), "script": Field(text())}
-_UPDATE = {"name": Field(name50, required=False), "script": Field(text(), required=False)}
-_IDS = {"script_ids": Field(ids(least=1))}
+
+class NewScript(Body):
+    """A script to keep."""
+
+    name: Name
+    script: Text
 
 
-def shown(script: Script) -> Json:
+class Update(Body):
+    """What shall change of a script."""
+
+    name: Name | None = None
+    script: Text | None = None
+
+
+class Several(Body):
+    """Some scripts."""
+
+    script_ids: SomeIds
+
+
+def show_script(script: Script) -> Json:
     """A script as the API shows it."""
     return {
         "id": script.id,
@@ -23,76 +39,59 @@ def shown(script: Script) -> Json:
     }
 
 
-def _find(call: Call) -> Script:
-    script = call.world.scripts.get(call.ids["script_id"])
-    if script is None:
-        raise missing("Script")
-    return script
-
-
+@route("GET", "/scripts/")
 def list_startup_scripts(call: Call) -> Json:
     """The scripts, oldest first."""
-    return paged(call, "scripts", list(call.world.scripts.values()), shown)
+    return call.page("scripts", list(call.world.scripts.values()), show_script)
 
 
+@route("GET", "/scripts/{script_id}/")
 def get_startup_script(call: Call) -> Json:
     """One script."""
-    return {"script": shown(_find(call))}
+    return {"script": show_script(call.find(call.world.scripts))}
 
 
+@route("POST", "/scripts/", status=201)
 def create_startup_script(call: Call) -> Json:
     """Keeps a script."""
-    world, wanted = call.world, read(call.body, _CREATE)
-    need_free_name("Script", wanted["name"], world.scripts.values())
-    script = Script(world.next_id("SCR-{}"), wanted["name"], wanted["script"], call.now, call.now)
-    world.scripts[script.id] = script
-    return {"message": "Startup script created", "script": shown(script)}
+    scripts, wanted = call.world.scripts, call.read(NewScript)
+    scripts.need_free(wanted.name)
+    script = call.world.put(scripts, Script(name=wanted.name, script=wanted.script, updated_at=call.now))
+    return {"message": "Startup script created", "script": show_script(script)}
 
 
+@route("PUT", "/scripts/{script_id}/")
 def update_startup_script(call: Call) -> Json:
     """Changes what is given of a script; machines that ran it are not touched."""
-    script, wanted = _find(call), read(call.body, _UPDATE)
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    if not changes:
-        raise misfit({"non_field_errors": ["Give name, script or both."]})
-    others = (each for each in call.world.scripts.values() if each is not script)
-    need_free_name("Script", changes.get("name", ""), others)
-    call.changed = any(getattr(script, name) != value for name, value in changes.items())
-    for name, value in changes.items():
-        setattr(script, name, value)
+    script, wanted = call.find(call.world.scripts), call.read(Update)
+    if wanted.name is None and wanted.script is None:
+        raise RefusedError(400, {"non_field_errors": ["Give name, script or both."]})
+    if wanted.name is not None:
+        call.world.scripts.need_free(wanted.name, but=script)
+    before = script.name, script.script
+    script.name, script.script = wanted.name or script.name, wanted.script or script.script
+    call.changed = before != (script.name, script.script)
     script.updated_at = call.now if call.changed else script.updated_at
-    return {"message": "Startup script updated", "script": shown(script)}
+    return {"message": "Startup script updated", "script": show_script(script)}
 
 
+@route("DELETE", "/scripts/{script_id}/")
 def delete_startup_script(call: Call) -> Json:
     """Deletes a script, for good."""
-    script = _find(call)
+    script = call.find(call.world.scripts)
     del call.world.scripts[script.id]
     return {"message": "Startup script deleted", "script_id": script.id}
 
 
+@route("POST", "/scripts/bulk-delete/")
 def bulk_delete_startup_scripts(call: Call) -> Json:
     """Deletes those of the scripts that exist, and says which did not."""
-    deleted, failed = [], []
-    for script_id in read(call.body, _IDS)["script_ids"]:
-        if call.world.scripts.pop(script_id, None) is None:
-            failed.append({"id": script_id, "error": "Script not found"})
-        else:
-            deleted.append(script_id)
+    wanted = call.read(Several).script_ids
+    deleted = [script_id for script_id in wanted if call.world.scripts.pop(script_id, None)]
     call.changed = bool(deleted)
     return {
         "message": f"{len(deleted)} startup script(s) deleted",
         "deleted_count": len(deleted),
         "deleted_ids": deleted,
-        "failed": failed,
+        "failed": [{"id": each, "error": "Script not found"} for each in wanted if each not in deleted],
     }
-
-
-ROUTES = (
-    Route("list_startup_scripts", "GET", "/scripts/", list_startup_scripts),
-    Route("create_startup_script", "POST", "/scripts/", create_startup_script, writes=True, status=201),
-    Route("get_startup_script", "GET", "/scripts/{script_id}/", get_startup_script),
-    Route("update_startup_script", "PUT", "/scripts/{script_id}/", update_startup_script, writes=True),
-    Route("delete_startup_script", "DELETE", "/scripts/{script_id}/", delete_startup_script, writes=True),
-    Route("bulk_delete_startup_scripts", "POST", "/scripts/bulk-delete/", bulk_delete_startup_scripts, writes=True),
-)

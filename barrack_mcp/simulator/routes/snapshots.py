@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from barrack_mcp.simulator.calls import Call, Json, RefusedError, Route, matching, missing, paged, rule
+import re
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from barrack_mcp.simulator.calls import Call, route
 from barrack_mcp.simulator.clock import iso
-from barrack_mcp.simulator.market import SNAPSHOT_GB
-from barrack_mcp.simulator.meter import Meter
-from barrack_mcp.simulator.routes.deploy import Plan, build, deployed
-from barrack_mcp.simulator.routes.instances import find as find_instance
+from barrack_mcp.simulator.routes.deploy import answer_deployed, build
 from barrack_mcp.simulator.routes.instances import need_machine, need_profile, need_status
-from barrack_mcp.simulator.rules import IMAGE_NAME, Field, ids, name50, need_free_name, read, text
-from barrack_mcp.simulator.world import Bill, Image, Snapshot
+from barrack_mcp.simulator.rules import MAX_NAME, Body, Json, Name, SomeIds, refusal
+from barrack_mcp.simulator.world import Image, Instance, Snapshot, World
 
 SNAPSHOT_S, IMAGE_S = 120, 90
-MAX_NAME = 50
-
-_CREATE = {"name": Field(name50), "description": Field(text(0, 1000), required=False)}
-_RESTORE = {"name": Field(name50, required=False)}
-_IMAGE = {"name": Field(text(0, 1000))}
-_IDS = {"snapshot_ids": Field(ids(least=1))}
+_IMAGE_NAME = re.compile(r"[A-Za-z0-9 ._-]{3,30}")
+_Line = Annotated[str, StringConstraints(max_length=1000)]
 
 
-def shown(call: Call, snapshot: Snapshot) -> Json:
+class NewSnapshot(Body):
+    """A snapshot to take."""
+
+    name: Name
+    description: _Line | None = None
+
+
+class Restoration(Body):
+    """How the machine made from a snapshot shall be called."""
+
+    name: Name | None = None
+
+
+class NewImage(Body):
+    """An image to make. Its name has a refusal of its own."""
+
+    name: _Line
+
+
+class Several(Body):
+    """Some snapshots."""
+
+    snapshot_ids: SomeIds
+
+
+def show_snapshot(world: World, snapshot: Snapshot) -> Json:
     """A snapshot as the API shows it."""
-    image = _image_of(call, snapshot.id)
+    image = _image_of(world, snapshot.id)
     return {
         "snapshot_id": snapshot.id,
         "snapshot_name": snapshot.name,
         "description": snapshot.description,
         "status": snapshot.status,
         "region": snapshot.region,
-        "tier": "legacy",
+        "tier": snapshot.tier,
         "size_gb": snapshot.size_gb,
         "instance_id": snapshot.instance_id,
         "vm_name": snapshot.instance_name,
@@ -41,7 +64,7 @@ def shown(call: Call, snapshot: Snapshot) -> Json:
     }
 
 
-def image_shown(image: Image) -> Json:
+def show_image(image: Image) -> Json:
     """An image as the API shows it."""
     return {
         "image_id": image.id,
@@ -55,94 +78,68 @@ def image_shown(image: Image) -> Json:
     }
 
 
-def _no_snapshot(call: Call) -> RefusedError:
-    if call.world.snapshots:
-        return missing("Snapshot")
-    return rule(404, "NO_SNAPSHOTS_AVAILABLE", "No snapshots available")
-
-
-def _find(call: Call) -> Snapshot:
-    snapshot = call.world.snapshots.get(call.ids["snapshot_id"])
-    if snapshot is None:
-        raise missing("Snapshot")
-    return snapshot
-
-
-def _find_image(call: Call) -> Image:
-    image = call.world.images.get(call.ids["image_id"])
-    if image is None:
-        raise missing("Image")
-    return image
-
-
-def _image_of(call: Call, snapshot_id: str) -> Image | None:
-    return next((image for image in call.world.images.values() if image.snapshot_id == snapshot_id), None)
+def _image_of(world: World, snapshot_id: str) -> Image | None:
+    return next((image for image in world.images.values() if image.snapshot_id == snapshot_id), None)
 
 
 def _need_complete(snapshot: Snapshot) -> None:
     if snapshot.status != "SUCCESS":
-        raise rule(409, "SNAPSHOT_NOT_READY", f"The snapshot is {snapshot.status}: wait until it is complete")
+        raise refusal(409, "SNAPSHOT_NOT_READY", f"The snapshot is {snapshot.status}: wait until it is complete")
 
 
+@route("GET", "/snapshots/")
 def list_snapshots(call: Call) -> Json:
     """The snapshots, oldest first."""
-    found = matching(call, call.world.snapshots.values(), region="region")
-    return paged(call, "snapshots", found, lambda snapshot: shown(call, snapshot))
+    found = call.filter(call.world.snapshots.values(), region="region")
+    return call.page("snapshots", found, lambda snapshot: show_snapshot(call.world, snapshot))
 
 
+@route("GET", "/snapshots/{snapshot_id}/")
 def get_snapshot(call: Call) -> Json:
     """One snapshot."""
-    return {"snapshot": shown(call, _find(call))}
+    return {"snapshot": show_snapshot(call.world, call.find(call.world.snapshots))}
 
 
+@route("POST", "/instances/{instance_id}/snapshots/", status=201)
 def create_snapshot(call: Call) -> Json:
     """Copies the disk of an ACTIVE legacy machine, which goes on running; the copy bills while it exists."""
-    world, instance, wanted = call.world, find_instance(call), read(call.body, _CREATE)
+    world, instance, wanted = call.world, call.find(call.world.instances), call.read(NewSnapshot)
     need_profile(world)
     if instance.tier != "legacy":
-        raise rule(400, "TIER_NOT_SUPPORTED", "Snapshots exist in the legacy tier only")
+        raise refusal(400, "TIER_NOT_SUPPORTED", "Snapshots exist in the legacy tier only")
     need_status(instance, "ACTIVE", what="take a snapshot of")
     if any(volume.boot for volume in world.volumes_of(instance)):
-        raise rule(400, "BOOT_VOLUME", "No snapshot can be taken of an instance that boots from a volume")
+        raise refusal(400, "BOOT_VOLUME", "No snapshot can be taken of an instance that boots from a volume")
     if any(each.instance_id == instance.id and each.status == "creating" for each in world.snapshots.values()):
-        raise rule(409, "SNAPSHOT_IN_PROGRESS", "A snapshot of this instance is being created already")
-    need_free_name("Snapshot", wanted["name"], world.snapshots.values())
-    snapshot_id = world.next_id("BRK-{}S")
-    bill = Bill(f"{snapshot_id}B", snapshot_id, wanted["name"], "legacy", 0, "active", Meter(), size_gb=SNAPSHOT_GB)
+        raise refusal(409, "SNAPSHOT_IN_PROGRESS", "A snapshot of this instance is being created already")
+    world.snapshots.need_free(wanted.name)
     snapshot = Snapshot(
-        id=snapshot_id,
-        name=wanted["name"],
-        description=wanted["description"] or "",
+        name=wanted.name,
+        description=wanted.description or "",
         region=instance.region,
-        size_gb=SNAPSHOT_GB,
         instance_id=instance.id,
         instance_name=instance.name,
         gpu_model=instance.gpu_model,
         gpu_count=instance.gpu_count,
         image_name=instance.image_name,
         ssh_key_ids=list(instance.ssh_key_ids),
-        created_at=call.now,
-        bill=bill,
     )
-    world.snapshots[snapshot_id] = snapshot
-    world.snapshot_bills[snapshot_id] = bill
-    world.price_snapshot(snapshot)
+    world.put(world.snapshots, snapshot)
+    world.charge(snapshot)
     world.later(SNAPSHOT_S, lambda: setattr(snapshot, "status", "SUCCESS"))
-    return {"message": "Snapshot is being created", "data": shown(call, snapshot)}
+    return {"message": "Snapshot is being created", "data": show_snapshot(world, snapshot)}
 
 
+@route("POST", "/snapshots/{snapshot_id}/restore/", status=201)
 def restore_snapshot(call: Call) -> Json:
     """Makes a new machine from a snapshot, in the same region, with new addresses; it bills like any other."""
-    world, snapshot, wanted = call.world, _find(call), read(call.body, _RESTORE)
+    world, snapshot, wanted = call.world, call.find(call.world.snapshots), call.read(Restoration)
     need_profile(world)
     _need_complete(snapshot)
     suffix = "-restored"
-    name = wanted["name"] or snapshot.name[: MAX_NAME - len(suffix)] + suffix
-    need_free_name("Instance", name, world.instances.values())
-    need_machine(world, snapshot.gpu_model, snapshot.gpu_count, snapshot.region)
-    plan = Plan(
-        name=name,
-        tier="legacy",
+    instance = Instance(
+        name=wanted.name or snapshot.name[: MAX_NAME - len(suffix)] + suffix,
+        tier=snapshot.tier,
         region=snapshot.region,
         gpu_model=snapshot.gpu_model,
         gpu_count=snapshot.gpu_count,
@@ -150,61 +147,68 @@ def restore_snapshot(call: Call) -> Json:
         image_name=snapshot.image_name,
         ssh_key_ids=list(snapshot.ssh_key_ids),
     )
-    answer = deployed(build(world, plan), "Snapshot is being restored")
+    world.instances.need_free(instance.name)
+    need_machine(world, instance)
+    answer = answer_deployed(build(world, instance), "Snapshot is being restored")
     answer["data"]["snapshot_id"] = snapshot.id
     return answer
 
 
+@route("DELETE", "/snapshots/{snapshot_id}/")
 def delete_snapshot(call: Call) -> Json:
     """Deletes a snapshot, for good; images made from it stay."""
-    snapshot = _find(call)
+    snapshot = call.find(call.world.snapshots)
     _need_complete(snapshot)
     call.world.end_snapshot(snapshot)
     return {"message": "Snapshot deleted", "snapshot_id": snapshot.id}
 
 
+@route("GET", "/images/")
 def list_custom_images(call: Call) -> Json:
     """The images, oldest first."""
-    return paged(call, "images", matching(call, call.world.images.values(), region="region"), image_shown)
+    return call.page("images", call.filter(call.world.images.values(), region="region"), show_image)
 
 
+@route("GET", "/images/{image_id}/")
 def get_custom_image(call: Call) -> Json:
     """One image."""
-    return {"image": image_shown(_find_image(call))}
+    return {"image": show_image(call.find(call.world.images))}
 
 
+@route("POST", "/snapshots/{snapshot_id}/image/", status=201)
 def create_custom_image(call: Call) -> Json:
     """Makes an image from a complete snapshot that has none yet."""
-    world, name = call.world, read(call.body, _IMAGE)["name"]
-    if not IMAGE_NAME.fullmatch(name):
-        raise rule(400, "INVALID_IMAGE_NAME", "Invalid image name")
+    world, name = call.world, call.read(NewImage).name
+    if not _IMAGE_NAME.fullmatch(name):
+        raise refusal(400, "INVALID_IMAGE_NAME", "Invalid image name")
     need_profile(world)
-    snapshot = world.snapshots.get(call.ids["snapshot_id"])
-    if snapshot is None:
-        raise _no_snapshot(call)
+    if not world.snapshots:
+        raise refusal(404, "NO_SNAPSHOTS_AVAILABLE", "No snapshots available")
+    snapshot = call.find(world.snapshots)
     _need_complete(snapshot)
-    other = _image_of(call, snapshot.id)
+    other = _image_of(world, snapshot.id)
     if other is not None:
         message = f"An image already exists for this snapshot: {other.name}"
-        raise rule(409, "IMAGE_EXISTS_FOR_SNAPSHOT", message, image_id=other.id)
-    need_free_name("Image", name, world.images.values())
-    image = Image(world.next_id("BRK-{}I"), name, snapshot.region, snapshot.size_gb, snapshot.id, call.now)
-    world.images[image.id] = image
+        raise refusal(409, "IMAGE_EXISTS_FOR_SNAPSHOT", message, image_id=other.id)
+    world.images.need_free(name)
+    image = Image(name=name, region=snapshot.region, size_gb=snapshot.size_gb, snapshot_id=snapshot.id)
+    world.put(world.images, image)
     world.later(IMAGE_S, lambda: setattr(image, "status", "available"))
-    return {"message": "Image is being created", "image": image_shown(image)}
+    return {"message": "Image is being created", "image": show_image(image)}
 
 
+@route("DELETE", "/images/{image_id}/")
 def delete_custom_image(call: Call) -> Json:
     """Deletes an image, for good; machines made from it stay."""
-    image = _find_image(call)
+    image = call.find(call.world.images)
     if image.status != "available":
-        raise rule(409, "IMAGE_NOT_AVAILABLE", f"The image is {image.status}, not available")
+        raise refusal(409, "IMAGE_NOT_AVAILABLE", f"The image is {image.status}, not available")
     del call.world.images[image.id]
     return {"message": "Image deleted", "image_id": image.id}
 
 
-def _relationship(call: Call, snapshot_id: str) -> Json:
-    image = _image_of(call, snapshot_id)
+def _relate(world: World, snapshot_id: str) -> Json:
+    image = _image_of(world, snapshot_id)
     return {
         "snapshot_id": snapshot_id,
         "has_image": image is not None,
@@ -212,29 +216,14 @@ def _relationship(call: Call, snapshot_id: str) -> Json:
     }
 
 
+@route("GET", "/snapshots/{snapshot_id}/image-relationship/")
 def get_snapshot_image(call: Call) -> Json:
     """Whether a snapshot has an image, and which."""
-    return _relationship(call, _find(call).id)
+    return _relate(call.world, call.find(call.world.snapshots).id)
 
 
+@route("POST", "/snapshots/image-relationships/", reads=True)
 def list_snapshot_images(call: Call) -> Json:
     """The same for several snapshots; ids that are none of this account's are left out."""
-    wanted = read(call.body, _IDS)["snapshot_ids"]
-    known = [snapshot_id for snapshot_id in wanted if snapshot_id in call.world.snapshots]
-    return {"relationships": [_relationship(call, snapshot_id) for snapshot_id in known]}
-
-
-_ONE = "/snapshots/{snapshot_id}/"
-ROUTES = (
-    Route("list_snapshots", "GET", "/snapshots/", list_snapshots),
-    Route("create_snapshot", "POST", "/instances/{instance_id}/snapshots/", create_snapshot, writes=True, status=201),
-    Route("get_snapshot", "GET", _ONE, get_snapshot),
-    Route("restore_snapshot", "POST", f"{_ONE}restore/", restore_snapshot, writes=True, status=201),
-    Route("delete_snapshot", "DELETE", _ONE, delete_snapshot, writes=True),
-    Route("list_custom_images", "GET", "/images/", list_custom_images),
-    Route("get_custom_image", "GET", "/images/{image_id}/", get_custom_image),
-    Route("create_custom_image", "POST", f"{_ONE}image/", create_custom_image, writes=True, status=201),
-    Route("delete_custom_image", "DELETE", "/images/{image_id}/", delete_custom_image, writes=True),
-    Route("get_snapshot_image", "GET", f"{_ONE}image-relationship/", get_snapshot_image),
-    Route("list_snapshot_images", "POST", "/snapshots/image-relationships/", list_snapshot_images),
-)
+    known = [each for each in call.read(Several).snapshot_ids if each in call.world.snapshots]
+    return {"relationships": [_relate(call.world, snapshot_id) for snapshot_id in known]}
