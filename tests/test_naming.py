@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,9 +167,7 @@ async def test_a_name_that_two_things_have_is_refused_with_both_ids(operation: O
         one = first(arguments[argument])
         things = made.things(argument)
         if len(things) == 1:
-            things["BRK-9X"] = twin = type(things[one])(
-                **{name: getattr(things[one], name) for name in things[one].__slots__}
-            )
+            things["BRK-9X"] = twin = copy(things[one])
             twin.id = "BRK-9X"
         other = next(each for each in things if each != one)
         things[other].name = name = things[one].name

@@ -75,7 +75,8 @@ class Api:
         except RefusedError:
             body = "(not JSON)"
         query = dict(request.query_params)
-        self._barrack.remember_request(method=request.method, path=path, query=query, body=body, status=status)
+        book, method = self._barrack.requests, request.method
+        self._barrack.remember(book, method=method, path=path, query=query, body=body, status=status)
 
     def _answer(self, request: Request, path: str, raw: bytes) -> Response:
         request_id = {"request_id": self._barrack.next_request_id()}
@@ -90,7 +91,8 @@ class Api:
         except RefusedError as no:
             return Answer(no.body | request_id if "success" in no.body else no.body, no.status, no.headers)
         if route.writes and call.changed:
-            self._barrack.remember_effect(operation=route.operation, method=route.method, path=path, body=body)
+            book = self._barrack.journal
+            self._barrack.remember(book, operation=route.operation, method=route.method, path=path, body=body)
         return Answer({"success": True, **told, **({} if route.bare else request_id)}, route.status)
 
     def _read_key(self, request: Request) -> str:

@@ -60,7 +60,6 @@ class Barrack:
         self.journal: deque[Json] = deque(maxlen=REMEMBERED)
         self.requests: deque[Json] = deque(maxlen=REMEMBERED)
         self._random = random.Random(self.seed)  # noqa: S311 - request ids, not secrets
-        self._counts = {"journal": 0, "requests": 0}
 
     def next_request_id(self) -> str:
         """Eight hex digits, the same in every run with the same seed."""
@@ -72,21 +71,10 @@ class Barrack:
         world.settle(self.clock.now())
         return world
 
-    def remember_request(
-        self, *, method: str, path: str, query: dict[str, str], body: JsonValue, status: int | None
-    ) -> None:
-        """Note a call. `status` is what the caller saw, None if nothing."""
-        entry = {"method": method, "path": path, "query": mask(query), "body": mask(body), "status": status}
-        self._remember("requests", self.requests, entry)
-
-    def remember_effect(self, *, operation: str, method: str, path: str, body: JsonValue) -> None:
-        """Note that a call changed something."""
-        entry = {"operation": operation, "method": method, "path": path, "body": mask(body)}
-        self._remember("journal", self.journal, entry)
-
-    def _remember(self, name: str, book: deque[Json], entry: Json) -> None:
-        self._counts[name] += 1
-        book.append({"seq": self._counts[name], **entry, "at": iso(self.clock.now())})
+    def remember(self, book: deque[Json], **entry: JsonValue) -> None:
+        """Note a call or its effect in its book."""
+        number = book[-1]["seq"] + 1 if book else 1
+        book.append({"seq": number, **mask(entry), "at": iso(self.clock.now())})
 
     def state(self) -> Json:
         """The whole of the main account, in a stable order."""

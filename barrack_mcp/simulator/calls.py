@@ -66,6 +66,11 @@ class Page(Body):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
+def pick(thing: object, *names: str, **renamed: str) -> Json:
+    """What a row says of a thing: attributes under the API's names, then those whose names are the API's."""
+    return {name: getattr(thing, own) for name, own in (*renamed.items(), *zip(names, names, strict=True))}
+
+
 @dataclass(slots=True)
 class Call:
     """One authenticated, routed call. A write that finds nothing to change sets `changed` to false."""
@@ -101,11 +106,16 @@ class Call:
         return tier
 
     def filter(self, items: Iterable[Item], **fields: str) -> list[Item]:
-        """The items that pass the query; `fields` says which attribute each filter reads. Case does not count."""
+        """The things or rows that pass the query; `fields` says what each filter reads. Case does not count."""
         if "tier" in fields:
             self.read_tier()
         wanted = [(field, self.query[name].lower()) for name, field in fields.items() if self.query.get(name)]
-        return [item for item in items if all(str(getattr(item, field)).lower() == value for field, value in wanted)]
+
+        def passes(item: Item) -> bool:
+            told = item if isinstance(item, dict) else pick(item, *fields.values())
+            return all(str(told[field]).lower() == value for field, value in wanted)
+
+        return [item for item in items if passes(item)] if wanted else list(items)
 
     def page(self, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
         """One page under `root`, with `total, page, limit, total_pages` at top level."""

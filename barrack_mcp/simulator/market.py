@@ -52,6 +52,7 @@ def _legacy(norway: int, canada: int, us: int) -> dict[str, int]:
     return {"NORWAY-1": norway, "CANADA-1": canada, "US-1": us}
 
 
+_SXM5 = {"FIN-01": 16, "FIN-02": 16, "ICE-01": 16, "US-1": 8}
 GPUS = {
     "H100-PCIe-NVLink-80GB": Gpu("legacy", Prices(2.29, 2.39, 199), 8, 80, 31, 180, 750, _legacy(16, 32, 16)),
     "H100-PCIe-80GB": Gpu("legacy", Prices(2.25, 2.35, 195), 8, 80, 28, 180, 750, _legacy(16, 16, 16)),
@@ -61,16 +62,7 @@ GPUS = {
     "RTX-A6000": Gpu("legacy", Prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(16, 32, 16)),
     "A40": Gpu("legacy", Prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(8, 8, 8)),
     "B300-262GB": Gpu("advanced", Prices(5.79, 5.99, 499), 8, 262, 30, 275, 0, {"FIN-01": 16, "FIN-03": 8}),
-    "H100-SXM5-80GB": Gpu(
-        "advanced",
-        Prices(2.49, 2.69, 209),
-        8,
-        80,
-        30,
-        185,
-        0,
-        {"FIN-01": 16, "FIN-02": 16, "ICE-01": 16, "US-1": 8},
-    ),
+    "H100-SXM5-80GB": Gpu("advanced", Prices(2.49, 2.69, 209), 8, 80, 30, 185, 0, _SXM5),
 }
 
 VOLUME_PRICES = {

@@ -11,6 +11,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TypeVar
 
 from barrack_mcp.simulator.clock import EPOCH
@@ -160,6 +161,7 @@ class Snapshot(Billed):
 class Image(Thing):
     """An image made from a snapshot. It outlives the snapshot."""
 
+    tier: str = "legacy"
     region: str
     size_gb: int
     snapshot_id: str
@@ -233,11 +235,11 @@ class World:
         self._burn = 0
         self._running: dict[str, Instance] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._scheduled = 0
+        self._order = count()
         self.random = random.Random(f"{seed}/{account.key}")  # noqa: S311 - ids, not secrets
         self._number = 100_000 + 200_000 * index + self.random.randrange(50_000)
         self._address = index << 14
-        self._rule = 0
+        self.rule_numbers = count(1)
 
     def open_purse(self) -> None:
         """End the scenario's history: it is the epoch, and the account has its credit."""
@@ -257,11 +259,6 @@ class World:
             self.billed.append(thing)
         return thing
 
-    def next_rule_id(self) -> str:
-        """The id of a new rule: a plain number."""
-        self._rule += 1
-        return str(self._rule)
-
     def next_address(self, network: str) -> str:
         """An address that no machine of this account had before, in a network that is routed nowhere."""
         self._address += 1
@@ -271,8 +268,7 @@ class World:
 
     def later(self, seconds: float, happen: Callable[[], None]) -> None:
         """Let something happen after so many simulated seconds."""
-        self._scheduled += 1
-        heapq.heappush(self._events, (self.now + seconds, self._scheduled, happen))
+        heapq.heappush(self._events, (self.now + seconds, next(self._order), happen))
 
     def settle(self, to: float) -> None:
         """Bring the world up to a time: what was due happens in order, and credits are drawn, perhaps to the last."""

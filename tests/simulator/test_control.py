@@ -64,8 +64,13 @@ async def test_every_request_is_remembered_without_its_secrets() -> None:
 async def test_what_is_remembered_is_bounded() -> None:
     box = Box()
     for number in range(REMEMBERED + 5):
-        box.barrack.remember_request(
-            method="GET", path="/", query={}, body="x" * 50_000 if number % 1000 == 4 else None, status=None
+        box.barrack.remember(
+            box.barrack.requests,
+            method="GET",
+            path="/",
+            query={},
+            body="x" * 50_000 if number % 1000 == 4 else None,
+            status=None,
         )
     assert len(box.barrack.requests) == REMEMBERED
     assert box.barrack.requests[-1]["seq"] == REMEMBERED + 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso, zoneless
 from barrack_mcp.simulator.meter import money
 from barrack_mcp.simulator.rules import Json
@@ -65,12 +65,8 @@ def get_instance_billing(call: Call) -> Json:
 
     def show(thing: Instance) -> Json:
         return {
-            "billing_id": thing.billing_id,
-            "instance_id": thing.id,
-            "vm_name": thing.name,
-            "gpu_type": thing.gpu_model,
-            "gpu_count": thing.gpu_count,
-            "tier": thing.tier,
+            **pick(thing, billing_id="billing_id", instance_id="id", vm_name="name", gpu_type="gpu_model"),
+            **pick(thing, "gpu_count", "tier"),
             **_row(call, thing, iso, status(thing), f"{thing.gpu_count} x {thing.gpu_model} for {thing.name}"),
         }
 
@@ -88,11 +84,7 @@ def get_snapshot_billing(call: Call) -> Json:
     def show(thing: Snapshot) -> Json:
         status = "active" if thing.meter.ended is None else "completed"
         return {
-            "billing_id": thing.billing_id,
-            "snapshot_id": thing.id,
-            "snapshot_name": thing.name,
-            "size_gb": thing.size_gb,
-            "tier": thing.tier,
+            **pick(thing, "size_gb", "tier", billing_id="billing_id", snapshot_id="id", snapshot_name="name"),
             **_row(call, thing, iso, status, f"Snapshot {thing.name}"),
         }
 
@@ -107,10 +99,7 @@ def get_volume_billing(call: Call) -> Json:
 
     def show(thing: Volume) -> Json:
         return {
-            "billing_id": thing.billing_id,
-            "volume_id": thing.id,
-            "volume_name": thing.name,
-            "size_gb": thing.size_gb,
+            **pick(thing, "size_gb", billing_id="billing_id", volume_id="id", volume_name="name"),
             "tier": thing.tier.capitalize(),
             **_row(call, thing, zoneless, thing.status, f"Volume {thing.name}"),
         }

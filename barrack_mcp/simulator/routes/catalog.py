@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -91,27 +90,20 @@ def quote_price(call: Call) -> Json:
     return _list_prices(call)
 
 
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """How many GPUs of a model are free in a region."""
-
-    model: str
-    tier: str
-    region: str
-    available: int
-
-
-def count_stock(world: World) -> list[Stock]:
+def count_stock(world: World) -> list[Json]:
     """Free GPUs by model and region. Only a hibernated machine gives its GPUs back; a stopped one keeps them."""
     taken: Counter[tuple[str, str]] = Counter()
     for instance in world.instances.values():
         if instance.status != "HIBERNATED":
             taken[instance.gpu_model, instance.region] += instance.gpu_count
-    return [
-        Stock(model, gpu.tier, region, max(0, capacity * world.stock_factor - taken[model, region]))
-        for model, gpu in GPUS.items()
-        for region, capacity in gpu.capacity.items()
-    ]
+    rows = []
+    for model, gpu in GPUS.items():
+        for region, capacity in gpu.capacity.items():
+            free = max(0, capacity * world.stock_factor - taken[model, region])
+            each = [{"gpu_count": count, "available": free // count} for count in _counts(gpu)]
+            row = {"gpu_model": model, "region": region, "tier": gpu.tier, "available": free, "configurations": each}
+            rows.append(row)
+    return rows
 
 
 def _counts(gpu: Gpu) -> list[int]:
@@ -121,20 +113,8 @@ def _counts(gpu: Gpu) -> list[int]:
 @route("GET", "/gpu-stocks/")
 def list_gpu_stock(call: Call) -> Json:
     """What could be deployed now."""
-    return {
-        "stocks": [
-            {
-                "gpu_model": row.model,
-                "region": row.region,
-                "tier": row.tier,
-                "available": row.available,
-                "configurations": [
-                    {"gpu_count": count, "available": row.available // count} for count in _counts(GPUS[row.model])
-                ],
-            }
-            for row in call.filter(count_stock(call.world), region="region", gpu_model="model", tier="tier")
-        ]
-    }
+    rows = count_stock(call.world)
+    return {"stocks": call.filter(rows, region="region", gpu_model="gpu_model", tier="tier")}
 
 
 def specify(model: str, count: int) -> Json:
@@ -155,16 +135,13 @@ def specify(model: str, count: int) -> Json:
 @route("GET", "/gpu-specs/")
 def list_gpu_specs(call: Call) -> Json:
     """Every configuration on sale."""
-    wanted: Json = {"gpu_count": call.read_query(Count).gpu_count, "tier": call.read_tier()}
-    wanted["gpu_model"] = call.query.get("gpu_model")
-    region = call.query.get("region")
-    found = [
-        row | {"regions": list(gpu.capacity)}
-        for model, gpu in GPUS.items()
-        for row in (specify(model, count) for count in _counts(gpu))
-        if all(str(row[name]).lower() == str(value).lower() for name, value in wanted.items() if value)
-        and (not region or region in gpu.capacity)
+    call.read_query(Count)
+    rows = [
+        specify(model, count) | {"regions": list(gpu.capacity)} for model, gpu in GPUS.items() for count in _counts(gpu)
     ]
+    found = call.filter(rows, gpu_model="gpu_model", gpu_count="gpu_count", tier="tier")
+    region = call.query.get("region")
+    found = [row for row in found if not region or region in row["regions"]]
     return {"specs": found, "metadata": {"total": len(found), "supported_tiers": list(TIERS)}}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, model_validator
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.market import GPUS, REGIONS, find_os_image, keeps_public_ip
 from barrack_mcp.simulator.routes.instances import make_rule, need_machine, need_profile
 from barrack_mcp.simulator.routes.volumes import add_volume
@@ -87,18 +87,8 @@ def build(world: World, instance: Instance) -> Instance:
 
 def answer_deployed(instance: Instance, message: str) -> Json:
     """The answer to what made a machine."""
-    return {
-        "message": message,
-        "data": {
-            "instance_id": instance.id,
-            "name": instance.name,
-            "status": instance.status,
-            "tier": instance.tier,
-            "region": instance.region,
-            "gpu_model": instance.gpu_model,
-            "gpu_count": instance.gpu_count,
-        },
-    }
+    names = ("name", "status", "tier", "region", "gpu_model", "gpu_count")
+    return {"message": message, "data": pick(instance, *names, instance_id="id")}
 
 
 def _find_boot_volume(world: World, wanted: Deployment) -> Volume | None:
@@ -163,17 +153,11 @@ def deploy_instance(call: Call) -> Json:
         _need_fitting_image(image_name, wanted)
     if wanted.os_volume:
         world.volumes.need_free(wanted.os_volume.name)
+    same = ("name", "tier", "region", "gpu_model", "gpu_count", "boot_source", "ssh_key_ids", "startup_script_id")
     instance = Instance(
-        name=wanted.name,
-        tier=wanted.tier,
-        region=wanted.region,
-        gpu_model=wanted.gpu_model,
-        gpu_count=wanted.gpu_count,
-        boot_source=wanted.boot_source,
+        **pick(wanted, *same),
         image_name=image_name,
-        ssh_key_ids=wanted.ssh_key_ids,
         wants_ip=wanted.public_ip is not False or keeps_public_ip(image_name),
-        startup_script_id=wanted.startup_script_id,
         cloud_init=bool(wanted.cloud_init),
         jupyter=wanted.jupyter_password is not None,
     )

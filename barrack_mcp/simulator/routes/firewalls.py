@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import REGIONS
 from barrack_mcp.simulator.routes.instances import add_rule, need_status, remove_rule
@@ -36,11 +36,7 @@ def show_firewall(world: World, firewall: Firewall) -> Json:
     """A firewall as the API shows it."""
     guarded = [(world.instances[instance_id], status) for instance_id, status in firewall.attachments.items()]
     return {
-        "id": firewall.id,
-        "name": firewall.name,
-        "description": firewall.description,
-        "status": firewall.status,
-        "region": firewall.region,
+        **pick(firewall, "id", "name", "description", "status", "region"),
         "environment": {
             "id": list(REGIONS).index(firewall.region) + 1,
             "name": firewall.region.lower(),
@@ -48,10 +44,7 @@ def show_firewall(world: World, firewall: Firewall) -> Json:
         },
         "rules": [asdict(each) for each in firewall.rules],
         "attachments": [
-            {
-                "status": status,
-                "vm": {"instance_id": instance.id, "vm_name": instance.name, "status": instance.status},
-            }
+            {"status": status, "vm": pick(instance, "status", instance_id="id", vm_name="name")}
             for instance, status in guarded
         ],
         "created_at": iso(firewall.created_at),
@@ -142,13 +135,8 @@ def list_firewall_eligible_instances(call: Call) -> Json:
     chosen = call.world.firewalls.find(asked) if asked else None
     return {
         "instances": [
-            {
-                "instance_id": instance.id,
-                "vm_name": instance.name,
-                "status": instance.status,
-                "region": instance.region,
-                "is_attached": chosen is not None and instance.id in chosen.attachments,
-            }
+            pick(instance, "status", "region", instance_id="id", vm_name="name")
+            | {"is_attached": chosen is not None and instance.id in chosen.attachments}
             for instance in call.filter(call.world.instances.values(), region="region")
             if instance.status == "ACTIVE" and (chosen is None or chosen.region == instance.region)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import keeps_public_ip
 from barrack_mcp.simulator.routes.catalog import count_stock, specify
@@ -43,21 +43,16 @@ def need_credit(world: World, amount: float) -> None:
 def need_machine(world: World, instance: Instance) -> None:
     """Refuse a machine that is not in stock or whose first hour the credits do not cover."""
     model, region = instance.gpu_model, instance.region
-    left = next((row.available for row in count_stock(world) if (row.model, row.region) == (model, region)), 0)
+    here = [row for row in count_stock(world) if (row["gpu_model"], row["region"]) == (model, region)]
+    left = here[0]["available"] if here else 0
     if left < instance.gpu_count:
         raise refusal(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
     need_credit(world, instance.hourly(world.account.currency))
 
 
 def _show_attachment(volume: Volume) -> Json:
-    return {
-        "volume_id": volume.id,
-        "volume_name": volume.name,
-        "size_gb": volume.size_gb,
-        "volume_type": volume.volume_type,
-        "status": volume.attachment,
-        "bootable": volume.boot,
-    }
+    row = pick(volume, volume_id="id", volume_name="name", size_gb="size_gb", volume_type="volume_type")
+    return row | pick(volume, status="attachment", bootable="boot")
 
 
 def _show_ip(instance: Instance) -> Json:
@@ -68,13 +63,8 @@ def show_instance(world: World, instance: Instance) -> Json:
     """A machine as lists show it."""
     user = "debian" if instance.image_name.startswith("Debian") else "ubuntu"
     return {
-        "instance_id": instance.id,
-        "vm_name": instance.name,
-        "status": instance.status,
-        "gpu_type": instance.gpu_model,
-        "gpu_count": instance.gpu_count,
-        "region": instance.region,
-        "tier": instance.tier,
+        **pick(instance, instance_id="id", vm_name="name", status="status", gpu_type="gpu_model"),
+        **pick(instance, "gpu_count", "region", "tier"),
         **_show_ip(instance),
         "private_ip": instance.private_ip,
         "created_at": iso(instance.created_at),
@@ -105,10 +95,8 @@ def show_whole_instance(world: World, instance: Instance) -> Json:
             "attach_volumes": active,
             "create_snapshot": active and instance.tier == "legacy",
         },
-        "ssh_keys": [
-            {"id": key.id, "name": key.name} for key in map(world.keys.get, instance.ssh_key_ids) if key is not None
-        ],
-        "firewalls": [{"id": firewall.id, "name": firewall.name} for firewall in _firewalls_of(world, instance)],
+        "ssh_keys": [pick(world.keys[each], "id", "name") for each in instance.ssh_key_ids if each in world.keys],
+        "firewalls": [pick(firewall, "id", "name") for firewall in _firewalls_of(world, instance)],
         "startup_script_id": instance.startup_script_id,
     }
 
@@ -218,7 +206,7 @@ def list_instance_firewalls(call: Call) -> Json:
 
 def make_rule(world: World, wanted: SecurityRule) -> Rule:
     """A rule with the next number."""
-    return Rule(world.next_rule_id(), **dict(wanted))
+    return Rule(str(next(world.rule_numbers)), **dict(wanted))
 
 
 def add_rule(call: Call, rules: list[Rule]) -> Rule:
@@ -257,13 +245,7 @@ def list_snapshot_eligible_instances(call: Call) -> Json:
     """The machines of which a snapshot can be made."""
     return {
         "instances": [
-            {
-                "instance_id": instance.id,
-                "vm_name": instance.name,
-                "gpu_type": instance.gpu_model,
-                "region": instance.region,
-                "status": instance.status,
-            }
+            pick(instance, "region", "status", instance_id="id", vm_name="name", gpu_type="gpu_model")
             for instance in call.filter(call.world.instances.values(), region="region")
             if instance.tier == "legacy" and instance.status == "ACTIVE"
         ]

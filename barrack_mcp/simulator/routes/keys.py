@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import REGIONS
 from barrack_mcp.simulator.rules import Body, Json, KeyName, PublicKey, key_blob, refusal
@@ -26,9 +26,7 @@ def show_key(key: Key) -> Json:
     """A key as the API shows it."""
     digest = base64.b64encode(hashlib.sha256(key_blob(key.public_key)).digest()).decode().rstrip("=")
     return {
-        "id": key.id,
-        "name": key.name,
-        "public_key": key.public_key,
+        **pick(key, "id", "name", "public_key"),
         "fingerprint": f"SHA256:{digest}",
         "regions": list(REGIONS),
         "created_at": iso(key.created_at),

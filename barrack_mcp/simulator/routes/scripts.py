@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.rules import Body, Json, Name, RefusedError, SomeIds, Text
 from barrack_mcp.simulator.world import Script
@@ -30,13 +30,8 @@ class Several(Body):
 
 def show_script(script: Script) -> Json:
     """A script as the API shows it."""
-    return {
-        "id": script.id,
-        "name": script.name,
-        "script": script.script,
-        "created_at": iso(script.created_at),
-        "updated_at": iso(script.updated_at),
-    }
+    times = {"created_at": iso(script.created_at), "updated_at": iso(script.updated_at)}
+    return pick(script, "id", "name", "script") | times
 
 
 @route("GET", "/scripts/")

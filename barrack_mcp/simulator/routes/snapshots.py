@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.routes.deploy import answer_deployed, build
 from barrack_mcp.simulator.routes.instances import need_machine, need_profile, need_status
@@ -48,16 +48,8 @@ def show_snapshot(world: World, snapshot: Snapshot) -> Json:
     """A snapshot as the API shows it."""
     image = _image_of(world, snapshot.id)
     return {
-        "snapshot_id": snapshot.id,
-        "snapshot_name": snapshot.name,
-        "description": snapshot.description,
-        "status": snapshot.status,
-        "region": snapshot.region,
-        "tier": snapshot.tier,
-        "size_gb": snapshot.size_gb,
-        "instance_id": snapshot.instance_id,
-        "vm_name": snapshot.instance_name,
-        "gpu_type": snapshot.gpu_model,
+        **pick(snapshot, "description", "status", "region", "tier", "size_gb", snapshot_id="id", snapshot_name="name"),
+        **pick(snapshot, instance_id="instance_id", vm_name="instance_name", gpu_type="gpu_model"),
         "gpu_count": snapshot.gpu_count,
         "image_id": image.id if image else None,
         "created_at": iso(snapshot.created_at),
@@ -66,16 +58,8 @@ def show_snapshot(world: World, snapshot: Snapshot) -> Json:
 
 def show_image(image: Image) -> Json:
     """An image as the API shows it."""
-    return {
-        "image_id": image.id,
-        "name": image.name,
-        "status": image.status,
-        "region": image.region,
-        "tier": "legacy",
-        "size_gb": image.size_gb,
-        "snapshot_id": image.snapshot_id,
-        "created_at": iso(image.created_at),
-    }
+    row = pick(image, "name", "status", "region", "tier", "size_gb", "snapshot_id", image_id="id")
+    return row | {"created_at": iso(image.created_at)}
 
 
 def _image_of(world: World, snapshot_id: str) -> Image | None:
@@ -209,11 +193,8 @@ def delete_custom_image(call: Call) -> Json:
 
 def _relate(world: World, snapshot_id: str) -> Json:
     image = _image_of(world, snapshot_id)
-    return {
-        "snapshot_id": snapshot_id,
-        "has_image": image is not None,
-        "image": {"id": image.id, "name": image.name, "status": image.status} if image else None,
-    }
+    shown = pick(image, "id", "name", "status") if image else None
+    return {"snapshot_id": snapshot_id, "has_image": image is not None, "image": shown}
 
 
 @route("GET", "/snapshots/{snapshot_id}/image-relationship/")

@@ -6,7 +6,7 @@ from functools import partial
 
 from pydantic import model_validator
 
-from barrack_mcp.simulator.calls import Call, route
+from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import REGIONS, VOLUME_CREDIT, VOLUME_PRICES, find_os_image
 from barrack_mcp.simulator.routes.instances import answer_for, need_credit, need_profile, need_status
@@ -68,24 +68,11 @@ class Several(Body):
 def show_volume(world: World, volume: Volume) -> Json:
     """A disk as the API shows it."""
     instance = world.instances.get(volume.instance_id or "")
-    attachment = instance and {
-        "instance_id": instance.id,
-        "vm_name": instance.name,
-        "status": volume.attachment,
-        "boot": volume.boot,
-    }
+    names = ("size_gb", "volume_type", "tier", "region", "status", "bootable", "os_image", "instance_id")
     return {
-        "volume_id": volume.id,
-        "volume_name": volume.name,
-        "size_gb": volume.size_gb,
-        "volume_type": volume.volume_type,
-        "tier": volume.tier,
-        "region": volume.region,
-        "status": volume.status,
-        "bootable": volume.bootable,
-        "os_image": volume.os_image,
-        "instance_id": volume.instance_id,
-        "attachment": attachment,
+        **pick(volume, *names, volume_id="id", volume_name="name"),
+        "attachment": instance
+        and pick(instance, instance_id="id", vm_name="name") | {"status": volume.attachment, "boot": volume.boot},
         "created_at": iso(volume.created_at),
     }
 
