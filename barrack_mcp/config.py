@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import stat
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from pydantic import (
 
 from barrack_mcp.api.http import checked_url
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
+from barrack_mcp.state.files import is_open_to_others
 
 PREFIX: Final = "BARRACK_"
 SIMULATOR_KEY: Final = "sim-key"
@@ -316,13 +316,13 @@ def _from_toml(path: Path) -> dict[str, Any]:
 def _key_from(path: Path) -> SecretStr:
     path = path.expanduser()
     try:
-        mode = path.stat().st_mode
+        open_to_others = is_open_to_others(path)
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} can't be read ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is not text.") from None
-    if sys.platform != "win32" and stat.S_IMODE(mode) & 0o077:  # Windows keeps no such bits
+    if open_to_others:
         raise SettingsError(f"BARRACK_API_KEY_FILE: others can read {path}; run: chmod 600 {path}")
     if not text:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is empty.")

@@ -117,6 +117,18 @@ def test_config_alone_reads_the_environment() -> None:
     assert readers == {"cli/process.py", "cli/install/command.py", "cli/demo.py"}
 
 
+def test_one_module_says_what_is_its_owners_alone() -> None:
+    modes = {0o600, 0o700, 0o077}
+    makers = {
+        named(module)
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in modes
+        if "0o" in (ast.get_source_segment(module.read_text(encoding="utf-8"), node) or "")
+    }
+    assert makers == {"state/files.py"}
+
+
 def test_the_api_room_alone_sends() -> None:
     """The demo sends, too: it plays the person whose browser opens the approval page."""
     senders = {

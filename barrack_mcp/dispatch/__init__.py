@@ -31,6 +31,7 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
+from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
 PRICES_KEPT_S: Final = 60.0
@@ -170,7 +171,7 @@ class Dispatcher:
         kept = ""
         if keyfile is not None:
             if key := take_private_key(operation, sent.data):
-                keyfile.write_text(key, encoding="utf-8")
+                replace(keyfile, key.encode())
                 kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
             else:
                 keyfile.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
 import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,13 +16,13 @@ import anyio.to_thread
 
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
 from barrack_mcp.guard.page import PageError, PageServer, new_secret
+from barrack_mcp.state.files import replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
 from barrack_mcp.state.store import SqliteStore, Store, StoreError
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"
 _SEALING_KEY: Final = "seal.key"
-_OWNER_FILE: Final = 0o600
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +108,7 @@ async def open_page(
             try:
                 await page.start()
                 if state.lasting:
-                    await anyio.to_thread.run_sync(_leave, folder / PAGE_ADDRESS, page.url)
+                    await anyio.to_thread.run_sync(replace, folder / PAGE_ADDRESS, page.url.encode())
                 if browser and state.lasting:
                     await anyio.to_thread.run_sync(_browse, folder, page.login_url(approval.id))
             except (PageError, OSError) as error:
@@ -123,16 +122,9 @@ async def open_page(
                     (folder / PAGE_ADDRESS).unlink(missing_ok=True)
 
 
-def _leave(path: Path, text: str) -> None:
-    """Write a file of the owner's alone, whatever lies there under its name."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_FILE), "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
-
-
 def _browse(folder: Path, link: str) -> None:
     """Open the link from a file of the owner's: a command line can be read by everyone on the machine."""
     door = folder / "page.html"
-    _leave(door, f'<!doctype html><meta http-equiv="refresh" content="0;url={link}"><title>Barrack approval</title>')
+    shown = f'<!doctype html><meta http-equiv="refresh" content="0;url={link}"><title>Barrack approval</title>'
+    replace(door, shown.encode())
     webbrowser.open(door.as_uri())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.api.wire.seen import noted, remembered
 from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.state.files import make_folder, replace
 
 SEEN_FILE: Final = "seen.json"
 """In the state folder: what has been seen to work."""
@@ -58,10 +58,8 @@ def keep_seen(settings: Settings, contract: Contract) -> None:
     """Keep what has been seen to work for the next start; a folder that can't be written is no failure."""
     path = settings.state_folder / SEEN_FILE
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_bytes(noted(_bytes(path), place(settings, contract)[0], contract))
-        fresh.replace(path)
+        make_folder(path.parent)
+        replace(path, noted(_bytes(path), place(settings, contract)[0], contract))
     except OSError as error:
         _log.warning("What works could not be kept in %s (%s).", path, error.strerror)
 

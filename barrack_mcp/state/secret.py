@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
-_FILE: Final = 0o600
-_FOLDER: Final = 0o700
+from barrack_mcp.state.files import create, is_open_to_others, make_folder
+
 _BYTES: Final = 32
 
 
@@ -24,31 +22,14 @@ def secret_in(path: Path) -> str:
         KeyFileError: It can't be read or made, or others can read it.
     """
     try:
-        path.parent.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
-        try:
-            mode = path.stat().st_mode
-        except FileNotFoundError:
-            _make(path)
-            mode = path.stat().st_mode
+        make_folder(path.parent)
+        if not path.exists():
+            create(path, secrets.token_urlsafe(_BYTES).encode())
         secret = path.read_text(encoding="ascii").strip()
+        if is_open_to_others(path):
+            raise KeyFileError(f"Others can read {path}; run: chmod 600 {path}")
     except (OSError, UnicodeDecodeError):
         raise KeyFileError(f"{path} can't be read or made.") from None
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise KeyFileError(f"Others can read {path}; run: chmod 600 {path}")
     if len(secret) < _BYTES:
         raise KeyFileError(f"{path} is too short for a secret; delete it, and a new one is made.")
     return secret
-
-
-def _make(path: Path) -> None:
-    """Make the file whole before it bears its name, so that nobody reads half of it; the first one stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(_BYTES))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink(missing_ok=True)

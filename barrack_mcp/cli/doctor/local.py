@@ -17,9 +17,9 @@ from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import PREFIX, Settings
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.state.audit import AuditError, Report, verify
+from barrack_mcp.state.files import is_open_to_others
 from barrack_mcp.state.store import SqliteStore, StoreError
 
-_OTHERS: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
 _SHOWN: Final = 5
 _LONGEST: Final = 60
@@ -69,11 +69,10 @@ def _folder(state: Path) -> Check:
 def _privacy(state: Path, shown: str) -> Check:
     name, folder = "state folder", state.parent
     ours = [each for each in (state, *folder.glob("*.key"), *folder.glob("*.secret")) if each.is_file()]
-    posix = os.name != "nt"
-    if posix and (loose := [each.name for each in ours if stat.S_IMODE(each.stat().st_mode) & _OTHERS]):
+    if loose := [each.name for each in ours if is_open_to_others(each)]:
         files = ", ".join(loose)
         return Check(name, Verdict.WARNING, f"Others on this machine can read {files} in {shown}.", "Run: chmod 600.")
-    if posix and stat.S_IMODE(folder.stat().st_mode) & _OTHERS_WRITE:
+    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & _OTHERS_WRITE:
         return Check(name, Verdict.WARNING, f"Others on this machine can write {shown}.", f"Run: chmod 700 {shown}.")
     return Check(name, Verdict.OK, f"{shown} can be written; its files are not open to others.")
 

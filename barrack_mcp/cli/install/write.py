@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Final
 
-_OWNER_ONLY: Final = 0o600
+from barrack_mcp.state import files
 
 
 class ChangedError(Exception):
@@ -39,27 +36,16 @@ def replace(path: Path, old: bytes | None, new: bytes, *, stamp: str) -> Path | 
     """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    mode = _OWNER_ONLY if old is None else stat.S_IMODE(target.stat().st_mode)
-    # in a folder beside it: on the same disk, so that one step puts each file in place
-    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        made = _written(Path(folder) / "new", new, mode)
+    mode = files.OWNER_FILE if old is None else stat.S_IMODE(target.stat().st_mode)
+    backup = None
+    with files.draft(target, new, mode=mode) as made:
         if current(target) != old:
             raise ChangedError
-        backup = None
         if old is not None:
             backup = _free(target, stamp)
-            _written(Path(folder) / "old", old, mode).replace(backup)
+            files.replace(backup, old, mode=mode)
         made.replace(target)
     return backup
-
-
-def _written(path: Path, content: bytes, mode: int) -> Path:
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY), "wb") as file:  # noqa: PTH123 - born private
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(mode)
-    return path
 
 
 def _free(target: Path, stamp: str) -> Path:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_OWNER_ONLY = 0o600
-_OWNER_FOLDER = 0o700
+from barrack_mcp.state.files import open_private
 
 
 class KeyFolder:
@@ -28,11 +27,10 @@ class KeyFolder:
         Raises:
             OSError: The folder or the file can't be made.
         """
-        self._path.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
         for number in range(1, 1_000):
             path = self._path / (f"{name}.pem" if number == 1 else f"{name}-{number}.pem")
             try:
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
+                os.close(open_private(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             except FileExistsError:
                 continue
             return path

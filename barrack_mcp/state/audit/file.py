@@ -17,14 +17,13 @@ from typing import Any, BinaryIO, Final
 from barrack_mcp.state.audit.head import head_of, read_head, write_head
 from barrack_mcp.state.audit.lock import locked
 from barrack_mcp.state.audit.record import MAX_LINE, START, AuditError, BrokenLineError, Link, opened, sealed
+from barrack_mcp.state.files import open_private
 
 WAIT_S: Final = 10.0
 """How long to wait for other processes that write."""
 
-_OWNER_FILE: Final = 0o600
-_OWNER_FOLDER: Final = 0o700
 _WINDOW: Final = 8_192
-_FLAGS: Final = os.O_APPEND | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_FLAGS: Final = os.O_APPEND | os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MEND: Final = "look with `barrack-mcp audit verify`"
 _RESTART: Final = "then move it and its .head file away to start a new record"
@@ -125,18 +124,11 @@ def reading(path: Path, *, wait: float = WAIT_S) -> Iterator[Snapshot | None]:
 
 @contextlib.contextmanager
 def _writable(path: Path) -> Iterator[FileIO]:
-    path.parent.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
-    try:
-        number, is_new = os.open(path, _FLAGS), False
-    except FileNotFoundError:
-        number, is_new = os.open(path, _FLAGS | os.O_CREAT, _OWNER_FILE), True
-    with FileIO(number, "r+b") as file:
-        status = os.fstat(number)
+    with FileIO(open_private(path, _FLAGS), "r+b") as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise AuditError(f"The audit record {path} can't be written: it is no regular file.")
-        if stat.S_IMODE(status.st_mode) != _OWNER_FILE:
-            os.fchmod(number, _OWNER_FILE)
-        if is_new:
+        if not status.st_size:
             _keep_name(path.parent)
         yield file
 

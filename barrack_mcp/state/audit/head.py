@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from pathlib import Path
 from typing import Final
 
 from barrack_mcp.state.audit.record import Link, canonical, parsed
+from barrack_mcp.state.files import replace
 
-_OWNER_FILE: Final = 0o600
 _MAX_BYTES: Final = 1_000
 _MAX_SEQ: Final = 10**15
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -45,11 +44,5 @@ def write_head(path: Path, link: Link) -> None:
     It is written after the line, and not forced to the disk: a record that is ahead of its head is in order. Where the
     head can't be written, the old one stays, and is still true.
     """
-    new = path.with_name(f"{path.name}.head.new")
     with contextlib.suppress(OSError):
-        file = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, _OWNER_FILE)
-        try:
-            os.write(file, canonical({"hash": link.hash, "seq": link.seq}) + b"\n")
-        finally:
-            os.close(file)
-        new.replace(head_of(path))
+        replace(head_of(path), canonical({"hash": link.hash, "seq": link.seq}) + b"\n", lasting=False)

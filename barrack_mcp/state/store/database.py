@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from barrack_mcp.state.files import open_private
+
 MEMORY: Final = ":memory:"
 BUSY_S: Final = 5.0
 """How long to wait for another process that is writing."""
 
-_OWNER_FILE: Final = 0o600
-_OWNER_FOLDER: Final = 0o700
 _PAUSE_S: Final = 0.01
 _PRIMARY: Final = 0xFF
 """The byte of SQLite's extended result codes that says what kind it is."""
@@ -85,7 +84,7 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         if self._path != MEMORY:
-            _make_private(Path(self._path))
+            os.close(open_private(Path(self._path), os.O_CREAT | os.O_RDWR))
         # every use holds the lock, so the connection may go from thread to thread
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
@@ -137,16 +136,6 @@ def _immediate(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _make_private(path: Path) -> None:
-    path.parent.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
-    file = os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_FILE)
-    try:
-        if stat.S_IMODE(os.fstat(file).st_mode) != _OWNER_FILE:
-            os.fchmod(file, _OWNER_FILE)
-    finally:
-        os.close(file)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,86 @@
+"""Files of their owner's alone: private from the first byte, and whole before they bear their name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+OWNER_FILE: Final = 0o600
+
+_OWNER_FOLDER: Final = 0o700
+_OTHERS: Final = 0o077
+_NEW: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone; one that is there stays as it is."""
+    folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file for its owner alone, even if it was open to others, in a folder that is made if there is none.
+
+    Args:
+        path: The file.
+        flags: As `os.open` takes them.
+
+    Returns:
+        Its descriptor.
+    """
+    make_folder(path.parent)
+    file = os.open(path, flags, OWNER_FILE)
+    mode = os.fstat(file).st_mode
+    if stat.S_ISREG(mode) and stat.S_IMODE(mode) != OWNER_FILE:
+        try:
+            os.fchmod(file, OWNER_FILE)
+        except OSError:
+            os.close(file)
+            raise
+    return file
+
+
+def create(path: Path, content: bytes) -> None:
+    """Make a file; where there is one already, that one stays. Nobody ever reads half of it."""
+    with draft(path, content) as made, contextlib.suppress(FileExistsError):
+        os.link(made, path)
+
+
+def replace(path: Path, content: bytes, *, mode: int = OWNER_FILE, lasting: bool = True) -> None:
+    """Put a file in place in one step, whatever lies there under its name; see `draft`."""
+    with draft(path, content, mode=mode, lasting=lasting) as made:
+        made.replace(path)
+
+
+@contextlib.contextmanager
+def draft(path: Path, content: bytes, *, mode: int = OWNER_FILE, lasting: bool = True) -> Iterator[Path]:
+    """Have content in a file beside another that it is meant for; if it is still there in the end, it is taken away.
+
+    Args:
+        path: What it is meant for.
+        content: What it holds.
+        mode: Who may read and write it, once it is written.
+        lasting: Whether it must outlast a power cut.
+    """
+    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    file = os.open(made, _NEW | getattr(os, "O_BINARY", 0), OWNER_FILE)
+    try:
+        with open(file, "wb") as writing:  # noqa: PTH123 - it is open already
+            writing.write(content)
+            writing.flush()
+            if lasting:
+                os.fsync(file)
+        if mode != OWNER_FILE:
+            made.chmod(mode)
+        yield made
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether anyone but its owner can read or write a file; Windows keeps no such bits."""
+    return os.name == "posix" and bool(path.stat().st_mode & _OTHERS)
