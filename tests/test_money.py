@@ -155,11 +155,15 @@ def test_credit_lasts_as_long_as_the_burn_lets_it() -> None:
     [("0.69", "0.69 USD an hour"), ("0.0125", "0.0125 USD an hour"), ("1234.5", "1,234.50 USD an hour")],
 )
 def test_a_rate_is_written_to_the_digits_that_count(value: str, text: str) -> None:
-    assert money.rate_shown(Decimal(value), "USD") == text
+    assert money.write_rate(Decimal(value), "USD") == text
 
 
-def test_an_amount_is_written_to_the_cent() -> None:
-    assert money.shown(Decimal("1007.4"), "EUR") == "1,007.40 EUR"
+def test_an_amount_is_written_to_the_cent_and_finer_below_one() -> None:
+    assert money.write(Decimal("1007.4"), "EUR") == "1,007.40 EUR"
+    assert money.write(Decimal("-2.5"), "INR") == "-2.50 INR"
+    assert money.write(Decimal(0), "USD") == "0.00 USD"
+    assert money.write(Decimal("0.0042"), "USD") == "0.0042 USD"
+    assert money.write_month(Decimal("1.38"), "USD") == "1,007.40 USD a month"
     assert money.rounded(Decimal("0.123456")) == 0.1235
     assert money.rounded(None) is None
 
@@ -197,4 +201,4 @@ def test_no_product_of_believable_numbers_overflows() -> None:
     row = {"status": "ACTIVE", "tier": "legacy", "gpu_type": "L40", "gpu_count": largest}
     found = money.burn(pricing, instances=[row] * 500, volumes=[], snapshots=[], currency="USD")
     assert money.rounded(found.hourly) == 5e22
-    assert money.shown(found.hourly * money.MONTH_HOURS, "USD").endswith(".00 USD")
+    assert money.write(found.hourly * money.MONTH_HOURS, "USD").endswith(".00 USD")

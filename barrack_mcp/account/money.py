@@ -56,6 +56,7 @@ MONTH_HOURS: Final = 730
 FOREVER: Final = Decimal("Infinity")
 """How long credit lasts when nothing is spent."""
 
+_CENT: Final = Decimal("0.01")
 _LARGEST: Final = Decimal(10) ** 10
 """No true price, count, size or balance is larger; sums of products stay exact below it."""
 
@@ -237,15 +238,24 @@ def rounded(value: Decimal | None) -> float | None:
     return None if value is None else float(round(value, 4))
 
 
-def shown(value: Decimal, currency: str) -> str:
-    """Write an amount for people, to the cent: `1,007.40 USD`."""
-    return f"{value:,.2f} {currency}"
+def write(value: Decimal, currency: str) -> str:
+    """Write an amount for people, to the cent, or finer where there is less than one: `1,007.40 USD`."""
+    return f"{value:,.2f} {currency}" if value == 0 or abs(value) >= _CENT else _fine(value, currency)
 
 
-def rate_shown(value: Decimal, currency: str) -> str:
+def write_rate(hourly: Decimal, currency: str) -> str:
     """Write an hourly rate for people, to as many as four digits: `0.69 USD an hour`."""
+    return f"{_fine(hourly, currency)} an hour"
+
+
+def write_month(hourly: Decimal, currency: str) -> str:
+    """Write for people what an hourly rate is in a month: `1,007.40 USD a month`."""
+    return f"{write(hourly * MONTH_HOURS, currency)} a month"
+
+
+def _fine(value: Decimal, currency: str) -> str:
     whole, _, fraction = f"{value:,.4f}".partition(".")
-    return f"{whole}.{fraction.rstrip('0'):0<2} {currency} an hour"
+    return f"{whole}.{fraction.rstrip('0'):0<2} {currency}"
 
 
 def amount(value: object) -> Decimal | None:

@@ -96,7 +96,7 @@ def bought(values: Mapping[str, Any], pricing: JsonObject, currency: str) -> tup
     if hourly is None:
         return "", {}
     rate_ = money.rounded(hourly)
-    return f"It costs {money.rate_shown(hourly, currency)} once ACTIVE.", {"hourly_rate": rate_, "currency": currency}
+    return f"It costs {money.write_rate(hourly, currency)} once ACTIVE.", {"hourly_rate": rate_, "currency": currency}
 
 
 def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, currency: str) -> str:
@@ -120,13 +120,13 @@ def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, cur
             price = money.gpu_price(found, tier=tier, model=model, currency=shown)
             hourly = money.instance_hourly(money.Billed.FULL, gpu_count=count, price=price, currency=shown)
             told += (
-                [f"{count} \N{MULTIPLICATION SIGN} {mention(model)}, {tier}: {money.rate_shown(hourly, shown)}."]
+                [f"{count} \N{MULTIPLICATION SIGN} {mention(model)}, {tier}: {money.write_rate(hourly, shown)}."]
                 if hourly
                 else []
             )
         if kind is not None and size_gb is not None:
             hourly = money.volume_hourly(found, tier=tier, volume_type=kind, size_gb=size_gb, currency=shown)
-            told += [f"{kind} of {size_gb:,} GB, {tier}: {money.rate_shown(hourly, shown)}."] if hourly else []
+            told += [f"{kind} of {size_gb:,} GB, {tier}: {money.write_rate(hourly, shown)}."] if hourly else []
     return " ".join(told)
 
 

@@ -94,7 +94,7 @@ class Account:
         at_least = "" if after is not None else "at least "
         added = price(currency) or Decimal(0)
         total = self.burn(currency).hourly + added
-        sentences.append(f"All that runs would then cost {at_least}{money.rate_shown(total, currency)}.")
+        sentences.append(f"All that runs would then cost {at_least}{money.write_rate(total, currency)}.")
         if balance is None:
             return Standing(now, after, None, None, [*sentences, "How long the credit lasts is not known."])
         if own != currency:
@@ -125,7 +125,7 @@ class Account:
 
 
 def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool) -> str:
-    left = f"The balance is {money.shown(balance, currency)}"
+    left = f"The balance is {money.write(balance, currency)}"
     if not hours.is_finite():
         return f"{left}."
     lasts = f"{left}; it then lasts {'' if known else 'at most '}{_duration(hours)}."
@@ -136,9 +136,3 @@ def _duration(hours: Decimal) -> str:
     if hours >= 2 * _HOURS_A_DAY:
         return f"{hours:,.0f} hours (about {hours / _HOURS_A_DAY:,.0f} days)"
     return f"{hours:,.1f} hours"
-
-
-def monthly(hourly: Decimal, currency: str) -> str:
-    """A rate for people, with what that is a month: `1.38 USD an hour (1,007.40 USD a month)`."""
-    month = money.shown(hourly * money.MONTH_HOURS, currency)
-    return f"{money.rate_shown(hourly, currency)} ({month} a month)"

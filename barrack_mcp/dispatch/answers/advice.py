@@ -43,7 +43,7 @@ class FollowUp:
 def _balance(data: JsonObject) -> str:
     balance = data.get("balance") or {}
     held = balance.get("by_currency") or {balance.get("currency") or "": balance.get("amount")}
-    told = [money.shown(each, mention(of)) for of, value in held.items() if (each := money.amount(value)) is not None]
+    told = [money.write(each, mention(of)) for of, value in held.items() if (each := money.amount(value)) is not None]
     return f"The balance is {' and '.join(told) or 'not told'}; add credits at barrack.ai or choose something smaller."
 
 

@@ -112,7 +112,7 @@ def _disk_warning(wanted: JsonObject, disk: Decimal | None, currency: str) -> li
     if "os_volume" not in wanted or disk is None:
         return []
     size_gb = wanted["os_volume"]["size_gb"]
-    return [f"Of this, its system volume of {size_gb:,} GB is at most {money.rate_shown(disk, currency)}."]
+    return [f"Of this, its system volume of {size_gb:,} GB is at most {money.write_rate(disk, currency)}."]
 
 
 def _openings(wanted: JsonObject) -> list[str]:

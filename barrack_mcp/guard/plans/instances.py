@@ -82,7 +82,7 @@ class View:
     def priced(self, rate: money.Billed) -> str:
         """A rate in words, with its amount if that is known."""
         amount = self.rate(rate)
-        return f"the {rate}" + ("" if amount is None else f" ({money.rate_shown(amount, self.inquiry.currency)})")
+        return f"the {rate}" + ("" if amount is None else f" ({money.write_rate(amount, self.inquiry.currency)})")
 
     def draft(self, summary: str, *, after: money.Billed | None) -> Draft:
         """Begin the plan: what the instance is, has and costs."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
-from barrack_mcp.account.standing import Account, Price, monthly
+from barrack_mcp.account.standing import Account, Price
 from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
@@ -41,7 +41,8 @@ def bought(
         )
         return draft
     standing = account.standing(price, inquiry.currency)
-    draft.summary += f", for {monthly(added, inquiry.currency)}{' more' if now else ''}."
+    month = money.write_month(added, inquiry.currency)
+    draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added)
     draft.warnings = [*standing.sentences, *draft.warnings]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
