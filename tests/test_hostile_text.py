@@ -21,11 +21,12 @@ from barrack_mcp.api.body import MAX_BYTES, presented, typed
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import error_from
 from barrack_mcp.api.text import compact, escape
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import inner, marks_of
-from barrack_mcp.catalogue.outcome import Outcome
+from barrack_mcp.catalogue.outcome import Cost, Outcome, Plan, Safer
 from barrack_mcp.catalogue.schema import answer_schema
 from barrack_mcp.catalogue.values import Keep
+from barrack_mcp.cli.approvals import plan_lines
 from barrack_mcp.dispatch.answers.bounds import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.answers.shown import shown, take_private_key
@@ -372,6 +373,20 @@ async def test_no_name_can_speak_in_our_voice_in_a_question(tmp_path: Path) -> N
                 await client.call_tool(tool, examples.good(BY_TOOL[tool], STATE))
         for question in person.questions:
             assert_in_our_voice(question)
+
+
+@pytest.mark.promise("S5")
+def test_a_plan_laid_out_for_a_terminal_hides_nothing() -> None:
+    plan = Plan(
+        summary=ZOO, risk=Risk.DESTROY, target={}, lost=[ZOO], kept=[ZOO], warnings=[ZOO],
+        cost=Cost(currency=ZOO, hourly_now=1, hourly_after=2, spent_so_far=3),
+        safer=[Safer(tool=ZOO, arguments={ZOO: [ZOO, {ZOO: ZOO}]}, why=ZOO)],
+    )  # fmt: skip
+    lines = [line.plain for line in plan_lines(plan)]
+    assert len(lines) == 9
+    for line in lines:
+        assert not unseen(line)
+        assert len(line) < 1_100
 
 
 @pytest.mark.slow

@@ -265,7 +265,7 @@ def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:
 def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     done = run("demo", HOME=str(tmp_path / "nowhere"))
     assert done.returncode == 0, done.stderr
-    for words in ("USD per GPU and hour", "ACTIVE", "SUCCESS", "already has the image «demo-image»", "SHUTOFF",
-                  "HIBERNATED", "0.01", "it needs a person's yes", "demo-1 is still there",
+    for words in ("a GPU costs", "0.69 USD an hour", "ACTIVE", "SUCCESS", "already has the image «demo-image»",
+                  "SHUTOFF", "HIBERNATED", "0.01", "it needs a person's yes", "demo-1 is still there",
                   "demo-1 is gone"):  # fmt: skip
         assert words in re.sub(r"\s*\n", " ", done.stdout), words

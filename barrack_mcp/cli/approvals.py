@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,18 +17,23 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.api.text import escape, mention
+from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.cli.process import ExitCode, complain, configure, run
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import login_link
+from barrack_mcp.guard.telling import Part, read_plan, tell
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]
 
 _KNOCK_S: Final = 0.5
+_LONGEST: Final = 1_000
+"""Characters of a line."""
 
 app = typer.Typer()
 
@@ -83,6 +89,9 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
         try:
             approval = await state.approvals.find(approval_id)
             console.print(_details(approval))
+            if yes and read_plan(approval.plan) is None:
+                complain("Another version wrote this request, and what can't be shown can't be approved.")
+                return ExitCode.FAILED
             if not yes:
                 await state.approvals.deny(approval_id, by=by)
                 console.print(Text("Denied: the call will be refused.", style="bold"))
@@ -94,7 +103,7 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
                     return ExitCode.FAILED
                 typed = None
             else:
-                console.print(Text(f"Type {approval.must_type} to approve: "), end="")
+                console.print(Text(f"Type {escape(approval.must_type)} to approve: "), end="")
                 typed = sys.stdin.readline().rstrip("\r\n")
             await state.approvals.approve(approval_id, by=by, typed=typed)
         except ApprovalError as error:
@@ -109,7 +118,9 @@ def _table(title: str, approvals: list[Approval]) -> Table:
     for column in ("id", "what", "asked by", "status"):
         table.add_column(column, overflow="fold")
     for each in approvals:
-        table.add_row(each.id, Text(str(each.plan.get("summary", each.tool))), Text(each.caller), Text(_status(each)))
+        plan = read_plan(each.plan)
+        cells = (each.id, plan.summary if plan is not None else each.tool, each.caller, _status(each))
+        table.add_row(*(Text(str(escape(cell, limit=_LONGEST))) for cell in cells))
     return table
 
 
@@ -122,18 +133,26 @@ def _status(approval: Approval) -> str:
 
 
 def _details(approval: Approval) -> Group:
-    plan = approval.plan
+    plan = read_plan(approval.plan)
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
-    lines = [Text(str(plan.get("summary", approval.tool)), style="bold")]
-    for heading, name, style in (
-        ("Lost", "lost", "red"),
-        ("Kept", "kept", "green"),
-        ("Mind", "warnings", "yellow"),
-    ):
-        lines += [Text(f"  {heading}: {each}", style=style) for each in plan.get(name, [])]
-    lines += [Text(f"  Gentler: {each['tool']}. {each['why']}") for each in plan.get("safer", [])]
-    lines.append(Text(f"  Asked by {approval.caller} with {approval.tool}; until {until}.", style="dim"))
-    return Group(*lines)
+    asked = f"  Asked by {mention(approval.caller)} with {mention(approval.tool)}; until {until}."
+    return Group(*(plan_lines(plan) if plan is not None else ()), Text(asked, style="dim"))
+
+
+def plan_lines(plan: Plan) -> list[Text]:
+    """Lay out a plan for a terminal, what matters most first."""
+    lines = ((" " * 2 * (line.part is not Part.SUMMARY), line) for line in tell(plan))
+    return [Text(f"{indent}{escape(str(line), limit=_LONGEST)}", style=_STYLES[line.part]) for indent, line in lines]
+
+
+_STYLES: Final[Mapping[Part, str]] = {
+    Part.SUMMARY: "bold",
+    Part.LOST: "red",
+    Part.WARNING: "yellow",
+    Part.COST: "",
+    Part.KEPT: "green",
+    Part.SAFER: "",
+}
 
 
 def _page(folder: Path) -> str | None:

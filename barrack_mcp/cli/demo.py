@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,7 +23,10 @@ from rich.table import Table
 from rich.text import Text
 
 from barrack_mcp import __version__
+from barrack_mcp.account import money
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue.outcome import Plan
+from barrack_mcp.cli.approvals import plan_lines
 from barrack_mcp.cli.process import ExitCode, run
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
 from barrack_mcp.guard.page import login_link
@@ -33,6 +37,7 @@ _POLL_S: Final = 0.2
 _MODEL: Final = "RTX-A6000"
 _TIER: Final = "legacy"
 _REGION: Final = "NORWAY-1"
+_CURRENCY: Final = "USD"
 _ON_THE_WAY: Final = {
     "CREATING": 10,
     "BUILD": 50,
@@ -202,10 +207,10 @@ async def _stock(story: Story) -> str:
     story.heading("What is there, and what does it cost?", "Stock and prices are read now, never remembered.")
     stocks = (await story.call("list_gpu_stock", tier=_TIER, region=_REGION))["stocks"]
     prices = (await story.call("quote_price", resource_type="gpus", tier=_TIER))["pricing_data"]["gpus"]["pricing"]
-    table = Table("GPU", "region", "available", "USD per GPU and hour", header_style="bold")
+    table = Table("GPU", "region", "available", "a GPU costs", header_style="bold")
     for stock in stocks:
-        price = prices[_TIER][stock["gpu_model"]]["prices"]["USD"]
-        table.add_row(stock["gpu_model"], stock["region"], str(stock["available"]), f"{price:.2f}")
+        price = prices[_TIER][stock["gpu_model"]]["prices"][_CURRENCY]
+        table.add_row(stock["gpu_model"], stock["region"], str(stock["available"]), _rate(price))
     story.show(table)
     return next(str(stock["region"]) for stock in stocks if stock["gpu_model"] == _MODEL)
 
@@ -274,10 +279,14 @@ async def _hibernation(story: Story, instance_id: str) -> None:
 
 
 def _rates(story: Story, before: JsonObject, after: JsonObject) -> None:
-    table = Table("state", "billed at", "USD per hour", header_style="bold")
+    table = Table("state", "billed at", "costs", header_style="bold")
     for instance in (before, after):
-        table.add_row(str(instance["status"]), str(instance["billed_at"]), f"{instance['hourly_rate']:.2f}")
+        table.add_row(str(instance["status"]), str(instance["billed_at"]), _rate(instance["hourly_rate"]))
     story.show(table)
+
+
+def _rate(hourly: float) -> str:
+    return money.write_rate(Decimal(str(hourly)), _CURRENCY)
 
 
 async def _deletion(story: Story, person: Person, instance_id: str) -> None:
@@ -287,7 +296,8 @@ async def _deletion(story: Story, person: Person, instance_id: str) -> None:
     )
     outcome = await story.call("delete_instance", instance_id=instance_id)
     story.says(outcome["message"], "yellow")
-    story.show(_plan(outcome["plan"]))
+    shown = plan_lines(Plan.model_validate(outcome["plan"]))
+    story.show(Panel(Group(*shown), title="What the person is shown", border_style="magenta"))
     await person.answers(outcome["approval"]["id"], "deny")
     story.says("A person opens the page and denies it.", "bold magenta")
     outcome = await story.call("delete_instance", instance_id=instance_id)
@@ -303,13 +313,6 @@ async def _deletion(story: Story, person: Person, instance_id: str) -> None:
     if any(row["instance_id"] == instance_id and row["status"] != "DELETING" for row in listed[0]["instances"]):
         raise RuntimeError("demo-1 should be gone")
     story.says("demo-1 is gone.")
-
-
-def _plan(plan: JsonObject) -> Panel:
-    lines = [Text(plan["summary"], style="bold")]
-    for name, style in (("lost", "red"), ("kept", "green"), ("warnings", "yellow")):
-        lines += [Text(f"{name}: {each}", style=style) for each in plan.get(name, [])]
-    return Panel(Group(*lines), title="What the person is shown", border_style="magenta")
 
 
 def _title(client: Client) -> Panel:

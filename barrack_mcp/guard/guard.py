@@ -33,7 +33,7 @@ from barrack_mcp.guard.decide import (
     is_protected,
 )
 from barrack_mcp.guard.plans import PLANNERS, Planned, Reader, plan
-from barrack_mcp.guard.question import question
+from barrack_mcp.guard.telling import question
 
 _log = logging.getLogger(__name__)
 
@@ -251,7 +251,7 @@ class Guard:
             until=self._now() + self._policy.question_seconds,
         )
         reply = await asker.ask(
-            question(planned, must_type=must_type),
+            question(planned.plan, must_type=must_type),
             must_type=must_type,
             state=asdict(shown),
             seconds=self._policy.question_seconds,

@@ -32,7 +32,9 @@ PLAN = Plan(
     lost=["Boot disk, 100 GB."],
     kept=["Volume datasets."],
     warnings=["No snapshot of it was ever made."],
-    safer=[Safer(tool="hibernate_instance", arguments={"instance_id": "i-8f42"}, why="The bill falls to $0.12/h.")],
+    safer=[
+        Safer(tool="hibernate_instance", arguments={"instance_id": "i-8f42"}, why="The bill falls to 0.12 USD an hour.")
+    ],
 )
 
 

@@ -48,14 +48,14 @@ async def test_a_request_shows_all_that_is_needed_to_judge_it(
         "9 min 41 s left",
         "instance train-1 i-8f42 ACTIVE",
         "GPU count 2",
-        "Now $4.98/h ≈ $3,635 a month",
-        "Afterwards $0.00/h",
-        "Difference \N{MINUS SIGN}$4.98/h",
-        "Spent so far $737.04",
+        "Now 4.98 USD an hour 3,635.40 USD a month",
+        "Afterwards 0.00 USD an hour",
+        "Difference -4.98 USD an hour",
+        "Spent so far 737.04 USD",
         "Lost Boot disk, 100 GB.",
         "Kept Volume datasets.",
         "Easily overlooked No snapshot of it was ever made.",
-        "Safer ways The bill falls to $0.12/h. hibernate_instance(instance_id=i-8f42)",
+        "Safer ways The bill falls to 0.12 USD an hour. hibernate_instance instance_id=i-8f42",
         "Asked by local:1000 with delete_instance at",
         "The call's arguments",
         '{ "instance_id": "i-8f42" }',
@@ -65,6 +65,14 @@ async def test_a_request_shows_all_that_is_needed_to_judge_it(
     ):
         assert fact in shown
     assert shown.isprintable()
+
+
+async def test_a_long_list_is_shown_in_part_and_the_rest_counted(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    plan = PLAN.model_copy(update={"lost": [f"volume {number}" for number in range(45)]})
+    asked = await desk.ask(plan.model_dump(mode="json"))
+    shown = text_of(await browser.get(f"/requests/{asked.id}"))
+    assert "volume 29 and 15 more" in shown
+    assert "volume 30" not in shown
 
 
 async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: httpx2.AsyncClient) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Final
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.outcome import ERRORS, Approval, Outcome, Plan, Verdict
+from barrack_mcp.catalogue.outcome import ERRORS, Approval, Outcome, Verdict
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.writes.writer import Unsent
 from barrack_mcp.guard.guard import Stopped, Waiting
+from barrack_mcp.guard.telling import sentences
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,6 @@ class Answer:
     is_error: bool = False
     failure: str = ""
     """For exit codes: `arguments`, `refused`, `approval_required`, `unknown` or a kind of `ApiError`; or nothing."""
-
-
-def _plan_told(plan: Plan, message: str) -> str:
-    """Say a plan in lines, leaving out what the message says already."""
-    lines = [
-        "" if plan.summary in message else plan.summary,
-        *(f"Lost: {each}." for each in plan.lost),
-        *(f"Kept: {each}." for each in plan.kept),
-        *plan.warnings,
-        *(f"Gentler: {each.tool} {compact(each.arguments)}: {each.why}" for each in plan.safer),
-    ]
-    return "".join(f"\n{line}" for line in lines if line)
 
 
 def conclude_unsent(unsent: Unsent) -> Answer:
@@ -56,9 +45,8 @@ def conclude_held(ruling: Stopped | Waiting) -> Answer:
 def conclude(verdict: Verdict, message: str, *, failure: str = "", **more: Any) -> Answer:
     """Say what a call came to: its outcome, and the same facts in plain sentences."""
     structured = Outcome(outcome=verdict, message=message, **more).model_dump(mode="json", exclude_none=True)
-    text = message
-    if (plan := more.get("plan")) is not None:
-        text += _plan_told(plan, message)
+    planned = [] if (plan := more.get("plan")) is None else sentences(plan)
+    text = "\n".join([message, *(each for each in planned if each not in message)])
     if "result" in structured:
         text += f"\n{compact(structured['result'])}"
     is_error = verdict in ERRORS

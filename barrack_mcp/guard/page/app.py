@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from barrack_mcp.api.text import escape
 from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status, UnknownApproval, WrongName
 from barrack_mcp.guard.page.entry import SESSION_S, Entry
 from barrack_mcp.guard.page.live import Live
@@ -242,13 +243,15 @@ class _Page:
 
 @functools.cache
 def _templates() -> Environment:
-    return Environment(
+    templates = Environment(
         loader=PackageLoader("barrack_mcp.guard.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["escape"] = escape
+    return templates
 
 
 def _cookie(request: Request) -> str:
