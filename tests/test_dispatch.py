@@ -44,10 +44,6 @@ def sent(answers: Answers) -> list[tuple[str, str]]:
     return [(request.method, request.url.path.removeprefix("/api")) for request in answers.requests]
 
 
-def test_25_operations_may_ask() -> None:
-    assert len(ASKING) == 25
-
-
 @pytest.mark.parametrize(
     ("prefix", "direction", "wide"),
     [

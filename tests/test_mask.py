@@ -70,7 +70,6 @@ def _wraps(schema: JsonObject) -> Iterator[Any]:
 
 def test_the_sweep_finds_arguments_in_lists_and_objects() -> None:
     found = sum(1 for operation in WRITES for _ in places(operation))
-    assert len(WRITES) == 32
     assert found > 100
 
 

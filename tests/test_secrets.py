@@ -253,7 +253,6 @@ async def test_an_api_that_echoes_the_key_brings_it_into_no_result_no_record_and
         "BARRACK_STATE": str(tmp_path / "state.db"),
     }
     written = tmp_path / "stderr"
-    calls = 0
     with anyio.fail_after(120):
         async with listening(echoing(status)) as url:
             parameters = StdioServerParameters(
@@ -267,8 +266,6 @@ async def test_an_api_that_echoes_the_key_brings_it_into_no_result_no_record_and
                         result = await connected.call_tool(operation.tool, examples.good(operation, STATE))
                         assert "canary" not in result.model_dump_json(), operation.tool
                         assert not any("Internal error" in getattr(block, "text", "") for block in result.content)
-                        calls += 1
-    assert calls == 63
     kept = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"state.db", "audit.jsonl", "stderr"} <= kept.keys()
     for name, content in kept.items():

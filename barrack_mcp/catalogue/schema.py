@@ -2,7 +2,7 @@
 
 No `$ref`, no `anyOf`, no generated titles: nested models and closed sets are inlined, an optional argument has its
 plain type, an answer that may be null says so in `type`. The schemas are read off the fields themselves: building
-pydantic's validators for all 63 operations only to describe them would take most of the server's start.
+pydantic's validators for all operations only to describe them would take most of the server's start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Barrack that speaks otherwise in everything: as shipped it fails, with data it works, all 63 operations."""
+"""A Barrack that speaks otherwise in everything: as shipped it fails, with data every operation works."""
 
 from __future__ import annotations
 

@@ -70,10 +70,6 @@ def silence(clock: Callable[[], Clock], seconds: float) -> Callable[[], Awaitabl
     return late
 
 
-def test_there_are_31_reads_and_32_writes() -> None:
-    assert (len(READS), len(WRITES)) == (31, 32)
-
-
 @pytest.mark.promise("N2")
 @each_write
 async def test_a_write_that_was_never_sent_is_sent_until_it_arrives_once(operation: Operation) -> None:

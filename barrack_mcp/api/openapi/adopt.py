@@ -14,6 +14,7 @@ from barrack_mcp.api.openapi.requests import printable
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import ApiOverride, Extra, OperationOverride, Overrides, merged
+from barrack_mcp.catalogue import OPERATIONS
 
 
 def adopt(document: Document) -> str:
@@ -76,7 +77,7 @@ def _text(comparison: Comparison) -> str:
     by_tool = {match.operation.tool: match for match in comparison.matches}
     lines = [
         f"# Overrides made from {printable(document.name)}",
-        f"# {len(comparison.matches)} of our 63 operations are in it; what is silent here is as shipped.",
+        f"# {len(by_tool)} of our {len(OPERATIONS)} operations are in it; what is silent here is as shipped.",
     ]
     if document.url is not None:
         lines += [

@@ -13,7 +13,7 @@ from rich.text import Text
 from barrack_mcp.api.openapi.comparison import Comparison, compare
 from barrack_mcp.api.openapi.differences import Difference, Kind
 from barrack_mcp.api.openapi.requests import printable
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import OPERATIONS, JsonObject
 
 _SHOWN: Final = 3
 
@@ -28,9 +28,9 @@ def summary(comparison: Comparison) -> str:
     if comparison.same:
         return f"All {found} operations are in {printable(comparison.document.name)}, and nothing differs."
     return (
-        f"{found} of our 63 operations are in {printable(comparison.document.name)}, with {extra} that we don't know. "
-        f"Adopting it mends {kinds['mended']} differences; {kinds['open']} need a person; {kinds['known']} are for "
-        "information."
+        f"{found} of our {len(OPERATIONS)} operations are in {printable(comparison.document.name)}, with {extra} that "
+        f"we don't know. Adopting it mends {kinds['mended']} differences; {kinds['open']} need a person; "
+        f"{kinds['known']} are for information."
     )
 
 

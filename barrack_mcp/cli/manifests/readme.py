@@ -1,13 +1,14 @@
-"""The generated parts of README: the tables of tools and of settings."""
+"""The generated parts of README: the tables of risks, of settings and of tools, and what clients want of a tool."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.manifests import portable
 from barrack_mcp.config import NAMES, Settings
@@ -43,6 +44,30 @@ def _shown(default: object) -> str:
             return f"`{default}`"
 
 
+_ASKS: Final[MappingProxyType[Risk, str]] = MappingProxyType(
+    {
+        Risk.READ: "never",
+        Risk.CHANGE: "never",
+        Risk.SPEND: "yes or no, with the price, the balance and how long it lasts",
+        Risk.INTERRUPT: "yes or no, with what stops",
+        Risk.EXPOSE: "yes or no, for addresses beyond a /8 (IPv6: /16)",
+        Risk.DESTROY: "the target's name has to be typed",
+    }
+)
+"""What a person is asked, by risk."""
+
+
+def _risks_table() -> str:
+    counted = Counter(operation.risk for operation in OPERATIONS)
+    rows = [f"| {risk} | {counted[risk]} | {asks} |" for risk, asks in _ASKS.items()]
+    return "\n".join(["| risk | operations | asks |", "|---|---|---|", *rows])
+
+
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
-    {"tools": lambda: listing.as_markdown(OPERATIONS), "settings": _settings_table, "portable": portable.as_markdown}
+    {
+        "risks": _risks_table,
+        "settings": _settings_table,
+        "tools": lambda: listing.as_markdown(OPERATIONS),
+        "portable": portable.as_markdown,
+    }
 )
