@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from types import FrameType
 
-import anyio
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import HANDLED_SIGNALS
 
-_CLOSE_SECONDS: Final = 1
-"""For the last answers, and for streams that their clients keep open."""
+from barrack_mcp.api.http.listener import Listener
 
 
 async def listen(
@@ -33,62 +30,22 @@ async def listen(
     Raises:
         OSError: The address can't be listened on.
     """
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        # h11 alone: no accidental dependence on what else is installed
-        http="h11",
-        ws="none",
-        timeout_graceful_shutdown=_CLOSE_SECONDS,
-        # the process's own log, which knows what to hide
-        log_config=None,
-    )
-    with _opened(host, port) as listening:
-        await _Listener(config, drain, drain_seconds).serve(sockets=[listening])
-
-
-@contextmanager
-def _opened(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listening:
-        yield listening
+    server = Listener(app, finish=drain, seconds=drain_seconds)
+    with socket.create_server((host, port), family=family) as bound, _ending_on_signals(server):
+        await server.serve(sockets=[bound])
 
 
-class _Listener(uvicorn.Server):
-    """The usual one dies by the signal it was sent, and cuts off what it still does."""
+@contextlib.contextmanager
+def _ending_on_signals(server: Listener) -> Iterator[None]:
+    def heard(number: int, _: FrameType | None) -> None:
+        if server.should_exit:
+            os._exit(128 + number)
+        server.should_exit = True
 
-    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]], seconds: float) -> None:
-        super().__init__(config)
-        self._drain = drain
-        self._seconds = seconds
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        async with anyio.create_task_group() as tasks:
-            if sys.platform != "win32":
-                tasks.start_soon(self._heed_signals)
-            await super().serve(sockets)
-            tasks.cancel_scope.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        with anyio.move_on_after(self._seconds):
-            await self._drain()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if sys.platform == "win32":
-            with super().capture_signals():
-                yield
-        else:
-            yield
-
-    async def _heed_signals(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                if self.should_exit:
-                    os._exit(128 + number)
-                self.should_exit = True
+    before = {number: signal.signal(number, heard) for number in HANDLED_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

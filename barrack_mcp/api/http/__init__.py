@@ -1,4 +1,4 @@
-"""What all that open a connection share: which addresses may be used, and a library that keeps them out of the log."""
+"""HTTP, whichever way it goes: which addresses may be used, and a library that keeps them out of the log."""
 
 from __future__ import annotations
 
