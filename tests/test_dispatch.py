@@ -17,7 +17,8 @@ from barrack_mcp.guard.decide import exposes_widely
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
-from tests.support.answers import Answers, dispatcher, in_turn, json
+from tests.support.answers import Answers, Behaviour, dispatcher, in_turn, json
+from tests.support.pairs import pairs
 
 pytestmark = pytest.mark.anyio
 
@@ -67,12 +68,16 @@ async def test_a_tool_that_is_not_offered_is_unknown() -> None:
         await call(answers, "stop_instance", {"instance_id": "BRK-1D"}, surface={})
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=tool)
-@pytest.mark.parametrize("failure", [json({"detail": "Boom"}, 502), httpx2.ReadError("reset")], ids=["502", "reset"])
+FAILURES: dict[str, Behaviour] = {"502": json({"detail": "Boom"}, 502), "reset": httpx2.ReadError("reset")}
+
+
+@pytest.mark.parametrize(
+    ("operation", "failure"), pairs(WRITES, FAILURES, ids=lambda part: getattr(part, "tool", part))
+)
 async def test_a_write_without_an_answer_is_unknown_sent_once_and_says_where_to_look(
-    operation: Operation, failure: Any, tmp_path: Path
+    operation: Operation, failure: str, tmp_path: Path
 ) -> None:
-    answers = Answers(failure)
+    answers = Answers(FAILURES[failure])
     arguments = examples.good(operation, STATE)
     answer = await call(answers, operation.tool, arguments, key_folder=KeyFolder(tmp_path))
     assert answer.structured["outcome"] == "unknown"

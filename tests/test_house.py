@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[1] / "barrack_mcp"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -36,8 +35,23 @@ def room(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(module: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+@functools.cache
+def text(module: Path) -> str:
+    return module.read_text(encoding="utf-8")
+
+
+@functools.cache
+def nodes(module: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(text(module))))
+
+
+@functools.cache
+def imports(module: Path) -> frozenset[str]:
+    return frozenset(_imports(module))
+
+
+def _imports(module: Path) -> Iterator[str]:
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -56,9 +70,9 @@ def named(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=named)
-def test_imports_follow_the_corridor(module: Path) -> None:
-    assert ours(module) - {room(module)} <= MAY_IMPORT[room(module)]
+def test_imports_follow_the_corridor() -> None:
+    back = {named(module): ours(module) - {room(module)} - MAY_IMPORT[room(module)] for module in MODULES}
+    assert {name: rooms for name, rooms in back.items() if rooms} == {}
 
 
 def test_every_layer_is_there_and_every_room_is_one_that_the_corridor_knows() -> None:
@@ -66,9 +80,9 @@ def test_every_layer_is_there_and_every_room_is_one_that_the_corridor_knows() ->
     assert found == set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("folder", ROOMS, ids=named)
-def test_one_look_takes_in_a_room(folder: Path) -> None:
-    assert len([entry for entry in folder.iterdir() if entry.name != "__pycache__"]) <= MOST_ENTRIES
+def test_one_look_takes_in_a_room() -> None:
+    entries = {folder: [entry for entry in folder.iterdir() if entry.name != "__pycache__"] for folder in ROOMS}
+    assert [named(folder) for folder, found in entries.items() if len(found) > MOST_ENTRIES] == []
 
 
 def test_every_file_of_the_package_is_one_that_belongs_there() -> None:
@@ -76,34 +90,38 @@ def test_every_file_of_the_package_is_one_that_belongs_there() -> None:
     assert not [named(path) for path in files if path.suffix not in BELONGS or path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=named)
-def test_a_module_fits_one_sitting(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+def test_a_module_fits_one_sitting() -> None:
+    assert [named(module) for module in MODULES if len(text(module).splitlines()) > MOST_LINES] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=named)
-def test_a_module_says_what_it_is_for_and_has_a_name_of_the_field(module: Path) -> None:
-    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
-    assert module.stem not in FORBIDDEN_NAMES
+def test_a_module_says_what_it_is_for_and_has_a_name_of_the_field() -> None:
+    trees = {module: nodes(module)[0] for module in MODULES}
+    silent = [module for module, tree in trees.items() if isinstance(tree, ast.Module) and not ast.get_docstring(tree)]
+    assert [named(module) for module in silent] == []
+    assert [named(module) for module in MODULES if module.stem in FORBIDDEN_NAMES] == []
 
 
-@pytest.mark.parametrize("module", [each for each in MODULES if named(each) != "api/text.py"], ids=named)
-def test_nobody_writes_a_quotation_mark_around_a_value_by_hand(module: Path) -> None:
+def test_nobody_writes_a_quotation_mark_around_a_value_by_hand() -> None:
     """`cite` in api/text.py alone does, so that no name can end its own quotation; around words of ours both stand."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert not [text for text in texts if not re.fullmatch("[^«»]*(?:«[^«»]+»[^«»]*)*", text.replace("« and »", ""))]
+    texts = [
+        (named(module), node.value)
+        for module in MODULES
+        for node in nodes(module)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and named(module) != "api/text.py"
+    ]
+    balanced = re.compile("[^«»]*(?:«[^«»]+»[^«»]*)*")
+    assert [(name, text) for name, text in texts if not balanced.fullmatch(text.replace("« and »", ""))] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=named)
-def test_nothing_prints(module: Path) -> None:
-    calls = [node for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    assert not [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
+def test_nothing_prints() -> None:
+    calls = [(named(module), node.func) for module in MODULES for node in nodes(module) if isinstance(node, ast.Call)]
+    assert [name for name, called in calls if isinstance(called, ast.Name) and called.id == "print"] == []
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if named(module).startswith(PURE)], ids=named)
-def test_pure_rooms_hold_no_clock_no_network_and_no_protocol(module: Path) -> None:
-    assert not {name.split(".")[0] for name in imports(module)} & NO_IO
+def test_pure_rooms_hold_no_clock_no_network_and_no_protocol() -> None:
+    pure = [module for module in MODULES if named(module).startswith(PURE)]
+    assert pure
+    assert [named(module) for module in pure if {name.split(".")[0] for name in imports(module)} & NO_IO] == []
 
 
 def test_config_alone_reads_the_environment() -> None:

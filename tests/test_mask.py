@@ -17,6 +17,7 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher
+from tests.support.pairs import pairs
 
 pytestmark = pytest.mark.anyio
 
@@ -74,8 +75,9 @@ def test_the_sweep_finds_arguments_in_lists_and_objects() -> None:
 
 
 @pytest.mark.promise("S4")
-@each_write
-@pytest.mark.parametrize("key", PRIVATE, ids=lambda key: key.splitlines()[0])
+@pytest.mark.parametrize(
+    ("operation", "key"), pairs(WRITES, PRIVATE, ids=lambda part: getattr(part, "tool", part).splitlines()[0])
+)
 async def test_a_private_key_in_any_text_of_any_write_is_refused_and_nothing_is_sent(
     operation: Operation, key: str
 ) -> None:

@@ -19,16 +19,8 @@ from tests.support.simulation import reaching, simulated
 
 WRITES: Final = [operation for operation in OPERATIONS if not operation.reads]
 
-FAULTS: Final[dict[str, JsonObject]] = {
-    "reset": {"action": "reset"},
-    "stall": {"action": "stall"},
-    "truncate": {"action": "truncate"},
-    "garbage": {"action": "garbage"},
-    "500": {"action": "status", "status": 500},
-    "502": {"action": "garbage", "status": 502},
-    "503": {"action": "status", "status": 503},
-    "504": {"action": "status", "status": 504},
-}
+FAULTS: Final[dict[str, JsonObject]] = {fault: {"action": fault} for fault in ("reset", "truncate", "stall")}
+"""A connection that breaks, an answer that is cut, and silence; `tests/writing/test_honest.py` has them all."""
 PATIENCE_S: Final = 0.2
 """What a test waits for an answer that never comes; on a socket three times that."""
 

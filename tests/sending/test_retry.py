@@ -18,6 +18,7 @@ from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, Behaviour, client, in_turn, json
 from tests.support.clock import Clock
+from tests.support.pairs import pairs
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +71,18 @@ def silence(clock: Callable[[], Clock], seconds: float) -> Callable[[], Awaitabl
     return late
 
 
+def _named(part: Any) -> str:
+    match part:
+        case Operation():
+            return part.tool
+        case httpx2.Response():
+            return str(part.status_code)
+        case Exception():
+            return type(part).__name__
+        case _:
+            return str(part)
+
+
 @pytest.mark.promise("N2")
 @each_write
 async def test_a_write_that_was_never_sent_is_sent_until_it_arrives_once(operation: Operation) -> None:
@@ -83,19 +96,21 @@ async def test_a_write_that_was_never_sent_is_sent_until_it_arrives_once(operati
     assert run.requests == 3
 
 
-@each_write
 @pytest.mark.parametrize(
-    "answer",
-    [
-        *(json({"detail": "Boom"}, status) for status in (500, 502, 503, 504)),
-        httpx2.ReadError("reset"),
-        httpx2.RemoteProtocolError("half an answer"),
-        httpx2.WriteError("broken pipe"),
-        httpx2.ReadTimeout("late"),
-        httpx2.Response(200, text="<html>", headers={"content-type": "text/html"}),
-        httpx2.Response(101),
-    ],
-    ids=lambda answer: str(answer.status_code) if isinstance(answer, httpx2.Response) else type(answer).__name__,
+    ("operation", "answer"),
+    pairs(
+        WRITES,
+        [
+            *(json({"detail": "Boom"}, status) for status in (500, 502, 503, 504)),
+            httpx2.ReadError("reset"),
+            httpx2.RemoteProtocolError("half an answer"),
+            httpx2.WriteError("broken pipe"),
+            httpx2.ReadTimeout("late"),
+            httpx2.Response(200, text="<html>", headers={"content-type": "text/html"}),
+            httpx2.Response(101),
+        ],
+        ids=_named,
+    ),
 )
 async def test_a_write_that_may_have_been_applied_is_never_sent_again(operation: Operation, answer: Behaviour) -> None:
     run = Run(answer, GOOD)
@@ -113,8 +128,9 @@ async def test_a_write_that_became_uncertain_after_a_first_refusal_ends_there(op
 
 
 @pytest.mark.promise("N4")
-@each_read
-@pytest.mark.parametrize("kind", [500, 502, 503, 504, "stall", "reset", "web page", "refused"])
+@pytest.mark.parametrize(
+    ("operation", "kind"), pairs(READS, [500, 502, 503, 504, "stall", "reset", "web page", "refused"], ids=_named)
+)
 async def test_a_read_that_fails_twice_is_answered_the_third_time(operation: Operation, kind: int | str) -> None:
     run: Run
     bad: dict[int | str, Behaviour] = {
@@ -135,7 +151,7 @@ async def test_three_requests_are_all_there_are_for_one_call() -> None:
     error = await run.failure()
     assert (run.requests, error.attempts) == (3, 3)
     assert [attempt.status for attempt in run.attempts] == [503, 503, 503]
-    assert error.sentence == "Boom (HTTP 503)."
+    assert error.sentence == "Barrack says «Boom» (HTTP 503)."
 
 
 @pytest.mark.parametrize("random", [0.0, 0.3, 1.0])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from barrack_mcp.simulator.calls import ROUTES, Route
 from tests.simulator.box import Box, Json
+from tests.support.pairs import pairs
 
 WRITES = [route for route in ROUTES if route.method in {"POST", "PUT"}]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
@@ -48,25 +49,22 @@ def real_path(box: Box, template: str) -> str:
     )
 
 
+NO_OBJECT = {
+    "cut": (b"{", 400),
+    "list": (b"[]", 400),
+    "text": (b'"text"', 400),
+    "bytes": (b"\xff\xfe\xfd", 400),
+    "nan": (b'{"name": NaN}', 400),
+    "deep": (b"[" * 100_000, 400),
+    "digits": (b'{"a": 1' + b"0" * 5000 + b"}", 400),
+    "large": (b" " * (5 << 20), 413),
+}
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("route", WRITES, ids=[route.operation for route in WRITES])
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b"{", 400),
-        (b"[]", 400),
-        (b'"text"', 400),
-        (b"\xff\xfe\xfd", 400),
-        (b'{"name": NaN}', 400),
-        (b"[" * 100_000, 400),
-        (b'{"a": 1' + b"0" * 5000 + b"}", 400),
-        (b" " * (5 << 20), 413),
-    ],
-    ids=["cut", "list", "text", "bytes", "nan", "deep", "digits", "large"],
-)
-async def test_a_body_that_is_no_json_object_is_a_detail_and_no_effect(
-    route: Route, content: bytes, status: int
-) -> None:
+@pytest.mark.parametrize(("route", "body"), pairs(WRITES, NO_OBJECT, ids=lambda part: getattr(part, "operation", part)))
+async def test_a_body_that_is_no_json_object_is_a_detail_and_no_effect(route: Route, body: str) -> None:
+    content, status = NO_OBJECT[body]
     box = Box()
     answer = await box.send(route.method, real_path(box, route.path), content=content)
     assert answer.status_code == status

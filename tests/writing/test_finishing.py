@@ -25,6 +25,7 @@ from tests.support.answers import Answers, client, dispatcher
 from tests.support.answers import json as answered
 from tests.support.guarding import guard, writer
 from tests.support.house import Person, house, says_yes
+from tests.support.pairs import pairs
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
@@ -173,8 +174,9 @@ async def test_an_error_of_ours_is_raised_where_the_write_is_waited_for(tmp_path
 
 
 @pytest.mark.promise("P3")
-@pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.tool)
-@pytest.mark.parametrize("way", ["elicited", "unattended"])
+@pytest.mark.parametrize(
+    ("operation", "way"), pairs(WRITES, ["elicited", "unattended"], ids=lambda part: getattr(part, "tool", part))
+)
 async def test_each_write_leaves_who_what_how_and_what_came_of_it(
     operation: Operation, way: str, tmp_path: Path
 ) -> None:

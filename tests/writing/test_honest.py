@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.dispatch.writes.ledger import belongs
 from tests.support.house import House, house
+from tests.support.pairs import pairs
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +35,18 @@ FAULTS: dict[str, dict[str, Any]] = {
 NEVER_ENDS = ("stall", "drip")
 
 each_write = pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.tool)
-each_fault = pytest.mark.parametrize("fault", FAULTS)
+
+
+def befallen(faults: Iterable[str]) -> pytest.MarkDecorator:
+    """Every write and one fault, and every fault and one write of each method; what never ends takes its time."""
+    return pytest.mark.parametrize(
+        ("operation", "fault"),
+        pairs(WRITES, faults, ids=_named, marks=lambda fault: pytest.mark.slow if fault in NEVER_ENDS else ()),
+    )
+
+
+def _named(part: Operation | str) -> str:
+    return part if isinstance(part, str) else part.tool
 
 
 def sent(made: House, operation: Operation, arguments: dict[str, Any]) -> int:
@@ -52,8 +65,7 @@ async def ruined(operation: Operation, fault: str, **more: Any) -> tuple[dict[st
 
 
 @pytest.mark.promise("N3")
-@each_fault
-@each_write
+@befallen(FAULTS)
 async def test_a_write_whose_answer_is_lost_is_done_once_and_said_to_be(operation: Operation, fault: str) -> None:
     with anyio.fail_after(60):
         outcome, effects, requests = await ruined(operation, fault, after_effect=True)
@@ -64,8 +76,7 @@ async def test_a_write_whose_answer_is_lost_is_done_once_and_said_to_be(operatio
 
 
 @pytest.mark.promise("N3")
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "drip"])  # whose effect takes place first
-@each_write
+@befallen(fault for fault in FAULTS if fault != "drip")  # whose effect takes place first
 async def test_a_write_that_is_lost_on_its_way_is_unknown_and_never_done(operation: Operation, fault: str) -> None:
     with anyio.fail_after(60):
         outcome, effects, requests = await ruined(operation, fault)
