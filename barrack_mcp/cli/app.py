@@ -31,7 +31,7 @@ MODULES: Final = MappingProxyType(
         "simulate": "simulate",
         "install": "install.command",
         "doctor": "doctor.command",
-        "contract": "contract.command",
+        "contract": "contract",
         "manifests": "manifests.command",
     }
 )

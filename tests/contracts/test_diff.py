@@ -21,7 +21,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.contract.diff import as_json, as_table, summary
+from barrack_mcp.cli.contract import comparison_as_json, comparison_as_page, sum_up
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from tests.contracts import dialect
 from tests.contracts.other import PATHS
@@ -543,7 +543,7 @@ def test_what_does_something_else_is_never_taken_for_the_same(tool: str, method:
 
 def rendered(comparison: Comparison, **more: bool) -> str:
     console = Console(width=180, file=(text := io.StringIO()))
-    console.print(as_table(comparison, **more))
+    console.print(comparison_as_page(comparison, **more))
     return text.getvalue()
 
 
@@ -554,8 +554,8 @@ def test_the_table_says_what_to_do_and_json_says_the_same() -> None:
     assert "adopt: sent as the API has it" in text
     assert "more" in text
     assert len(rendered(comparison, everything=True)) > 1.5 * len(text)
-    assert summary(comparison) in " ".join(text.split())
-    told = json.loads(json.dumps(as_json(comparison)))
+    assert sum_up(comparison) in " ".join(text.split())
+    told = json.loads(json.dumps(comparison_as_json(comparison)))
     assert len(told["matches"]) == 63
     assert {each["kind"] for each in told["differences"]} >= {"path", "method", "key", "paging", "result", "values"}
     assert told["same"] is False

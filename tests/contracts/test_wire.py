@@ -15,7 +15,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.contract.show import as_rows, as_table
+from barrack_mcp.cli.contract import contract_as_json, contract_as_page
 
 SHIPPED = Contract()
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
@@ -293,7 +293,7 @@ def test_the_contract_can_be_shown_whole() -> None:
         '[operations.get_volume]\npath = "/d/{volume_id}"\nresult = "disk"\nconstants = { v = 1 }\n'
         '[operations.get_volume.fields]\n"volume.region" = "dc"\n[operations.get_volume.arguments.tenant]\n'
     )
-    rows = {row["tool"]: row for row in as_rows(shown)}
+    rows = {row["tool"]: row for row in contract_as_json(shown)["operations"]}
     assert list(rows) == list(BY_TOOL)
     assert json.loads(json.dumps(rows["get_volume"])) == {
         "tool": "get_volume",
@@ -306,7 +306,8 @@ def test_the_contract_can_be_shown_whole() -> None:
         "constants": {"v": 1},
         "arguments": {"tenant": {"name": "tenant", "in": "query"}},
     }
-    assert as_table(shown).row_count == len(OPERATIONS)
+    table: Any = contract_as_page(shown).renderables[0]
+    assert table.row_count == len(OPERATIONS)
 
 
 def test_overrides_by_hand_win_over_those_of_a_document_key_by_key() -> None:

@@ -1,1 +1,0 @@
-"""How the API is spelled: shown, compared with the vendor's own document, and mended by data."""
