@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 from barrack_mcp.api.body import presented
-from barrack_mcp.api.openapi.adopt import adopt, adopted, contract_of
+from barrack_mcp.api.openapi.adopt import adopt, adopted
 from barrack_mcp.api.openapi.comparison import Comparison, compare
 from barrack_mcp.api.openapi.differences import Difference, Kind
 from barrack_mcp.api.openapi.document import Document, read
 from barrack_mcp.api.openapi.export import export
 from barrack_mcp.api.wire.form import Contract, Sent
 from barrack_mcp.api.wire.loading import load
-from barrack_mcp.api.wire.overrides import Overrides
+from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.contract import comparison_as_json, comparison_as_page, sum_up
@@ -155,7 +155,7 @@ def test_an_unknown_required_field_becomes_an_argument_of_the_tool() -> None:
     body["required"] += ["projectId", "replicas", "kind", "labels", "extra", "copy", "stage", "ratio", "version"]
     contract = Contract(overrides(raw))
     derived = contract.operation(BY_TOOL["create_volume"])
-    extras = {extra.name: extra for extra in contract.extra_arguments(BY_TOOL["create_volume"])}
+    extras = contract.for_(derived).extras
     assert {extra.theirs for extra in extras.values()} == set(body["required"]) - set(
         arguments_schema(BY_TOOL["create_volume"].arguments)["required"]
     ) - {"version"}
@@ -586,7 +586,7 @@ def test_text_of_a_document_reaches_a_terminal_and_a_file_only_as_text() -> None
 def test_what_would_not_load_again_is_a_comment_with_the_reason() -> None:
     raw = moved(only("get_volume"), "get", "/a b/{volume_id}/")
     text = adopt(document(raw))
-    assert "get_volume: can't be taken over as it is" in text
+    assert "Not sure: its path must be a path below the base URL" in text
     assert "# path = " in text
     assert "get_volume" not in overrides(raw).operations
     raw = moved(only("get_volume"), "get", "/{id}/of/{id}/")
@@ -599,6 +599,6 @@ def test_what_would_not_load_again_is_a_comment_with_the_reason() -> None:
 def test_a_documents_contract_takes_overrides_by_hand_over_it() -> None:
     raw = moved(only("get_volume"), "get", "/disks/{volume_id}/")
     over = load(b'[operations.get_volume]\nresult = "disk"\n', "x")
-    wire = contract_of(document(raw), over).for_(BY_TOOL["get_volume"])
+    wire = Contract(merged(adopted(document(raw)), over)).for_(BY_TOOL["get_volume"])
     assert (wire.path, wire.result) == ("/disks/{volume_id}/", "disk")
-    assert contract_of(document(raw)).for_(BY_TOOL["get_volume"]).result == "volume"
+    assert Contract(adopted(document(raw))).for_(BY_TOOL["get_volume"]).result == "volume"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,9 +15,9 @@ from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.export import SERVER
 from barrack_mcp.api.openapi.matching import Match, matched
 from barrack_mcp.api.openapi.requests import Findings, compare_request, printable
-from barrack_mcp.api.wire.bounds import bounded
-from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, OperationOverride, Overrides, Slash
-from barrack_mcp.catalogue import BY_TOOL, INFERRED
+from barrack_mcp.api.wire.loading import from_table
+from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, Overrides
+from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject
 
 _BELOW: Final = urlsplit(SERVER).path
 _HALF: Final = 0.5
@@ -31,14 +31,14 @@ class Comparison:
         document: The document.
         matches: Ours and theirs that are the same, by the order of our catalogue.
         overrides: What mends the differences of the matches that are sure.
-        unsure: What would mend those of the others; for a person to look at.
+        unsure: What would mend those of the others, as tables by tool; for a person to look at.
         differences: All of them, in the order of our catalogue, those that hold everywhere first.
     """
 
     document: Document
     matches: tuple[Match, ...]
     overrides: Overrides
-    unsure: Overrides
+    unsure: Mapping[str, JsonObject]
     differences: tuple[Difference, ...]
 
     @property
@@ -54,28 +54,21 @@ def compare(document: Document) -> Comparison:
     slash = _slash(theirs)
     matches = matched(ours.operations, theirs)
     findings = [_compared(match, slash) for match in matches]
-    _, refused = bounded(Overrides(operations=_collected(matches, findings, sure=True)))
-    matches = [
-        replace(match, doubt=f"it {refused[match.operation.tool]}") if match.operation.tool in refused else match
-        for match in matches
-    ]
     paging = _paging(findings)
+    for found in findings:
+        _settle_paging(found, paging)
+    auth = document.auth if document.auth != ours.auth else None
+    keys = {"auth_header": auth.header, "auth_template": auth.template} if auth is not None else {}
+    everywhere = ({"slash": slash} if slash else {}) | keys | paging
+    overrides, mistakes = from_table({"api": everywhere, "operations": _tables(matches, findings, sure=True)})
+    wrong = {way[1]: f"its {'.'.join(way[2:])} {words}" for way, words in mistakes if way[0] == "operations"}
+    matches = [replace(match, doubt=match.doubt or wrong.get(match.operation.tool, "")) for match in matches]
     status: dict[str, dict[str, str]] = {}
     for match, found in zip(matches, findings, strict=True):
-        _settle_paging(found, paging)
-        if match.sure:
-            for kind, table in found.states.items():
-                status.setdefault(kind, {}).update(table)
-    auth = document.auth
-    changed = auth if auth is not None and auth != ours.auth else None
-    api = ApiOverride(
-        slash=slash,
-        auth_header=changed.header if changed else None,
-        auth_template=changed.template if changed else None,
-        **paging,
-    )
+        for kind, table in found.states.items() if match.sure else ():
+            status.setdefault(kind, {}).update(table)
     differences = [
-        *_everywhere(document, api),
+        *_everywhere(document, overrides.api),
         *_missing(ours.operations, matches),
         *(difference for match, found in zip(matches, findings, strict=True) for difference in _told(match, found)),
         *_extra(theirs, matches),
@@ -83,8 +76,8 @@ def compare(document: Document) -> Comparison:
     return Comparison(
         document=document,
         matches=tuple(matches),
-        overrides=Overrides(api=api, operations=_collected(matches, findings, sure=True), status=status),
-        unsure=Overrides(operations=_collected(matches, findings, sure=False)),
+        overrides=replace(overrides, status=status),
+        unsure=_tables(matches, findings, sure=False),
         differences=tuple(differences),
     )
 
@@ -101,12 +94,12 @@ def _below_base(document: Document) -> tuple[TheirOperation, ...]:
     )
 
 
-def _slash(theirs: Sequence[TheirOperation]) -> Slash | None:
+def _slash(theirs: Sequence[TheirOperation]) -> str | None:
     """Whether all of their paths end without a slash, unlike ours."""
     return "never" if all(not operation.path.endswith("/") for operation in theirs) else None
 
 
-def _compared(match: Match, slash: Slash | None) -> Findings:
+def _compared(match: Match, slash: str | None) -> Findings:
     found = Findings(match.operation.tool)
     compare_request(match, found, path=match.theirs.path)
     compare_answer(match, found)
@@ -145,22 +138,14 @@ def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
                 found.add(Kind.PAGING, theirs, name, "renamed", mended=True)
 
 
-def _collected(matches: Sequence[Match], findings: Sequence[Findings], *, sure: bool) -> dict[str, OperationOverride]:
-    collected = {}
+def _tables(matches: Sequence[Match], findings: Sequence[Findings], *, sure: bool) -> dict[str, JsonObject]:
+    tables = {}
     for match, found in zip(matches, findings, strict=True):
-        override = OperationOverride(
-            **found.said,
-            requires=tuple(found.requires),
-            constants=found.constants,
-            fields=found.fields,
-            values=found.values,
-            arguments=found.arguments,
-        )
         # an empty entry says that the document has what was a guess
         vouched = sure and match.operation.provenance is INFERRED and not match.theirs.inferred
-        if match.sure is sure and (vouched or override != OperationOverride()):
-            collected[found.tool] = override
-    return collected
+        if match.sure is sure and (vouched or found.table):
+            tables[found.tool] = found.table
+    return tables
 
 
 def _everywhere(document: Document, api: ApiOverride) -> Iterator[Difference]:

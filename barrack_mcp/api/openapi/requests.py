@@ -17,8 +17,8 @@ from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.checks import fit_for_an_argument
 from barrack_mcp.api.wire.names import alike, paired, plain, words
-from barrack_mcp.api.wire.overrides import Extra, Place
 from barrack_mcp.api.wire.shape import JsonValue, answer_places
+from barrack_mcp.catalogue import JsonObject
 
 LEAST: Final = 0.6
 """Names that are less alike than this are not taken for one."""
@@ -40,11 +40,17 @@ class Findings:
     fields: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     constants: dict[str, JsonValue] = field(default_factory=dict)
-    arguments: dict[str, Extra] = field(default_factory=dict)
+    arguments: dict[str, JsonObject] = field(default_factory=dict)
     requires: list[str] = field(default_factory=list)
     paging: dict[str, str] = field(default_factory=dict)
     states: dict[str, dict[str, str]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def table(self) -> JsonObject:
+        """The override, as it would stand in a file."""
+        names = ("requires", "constants", "fields", "values", "arguments")
+        return self.said | {name: inner for name in names if (inner := getattr(self, name))}
 
     def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:
         """Note a difference."""
@@ -137,7 +143,7 @@ def _compare_path(match: Match, found: Findings, mine: dict[str, Argument], path
             extra = _argument_name(name, set(mine) | set(renamed.values()))
             renamed[name] = extra
             shape = next((each.shape for each in match.theirs.parameters if each.name == name), Shape())
-            found.arguments[extra] = Extra(extra, extra, "path", shape.as_schema())
+            found.arguments[extra] = {"in": "path", **shape.as_schema()}
             found.add(
                 Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too", mended=True
             )
@@ -220,8 +226,8 @@ def _add_new(found: Findings, argument: Argument, taken: set[str]) -> None:
         found.add(Kind.NEW_ARGUMENT, "", argument.name, "has one value alone: sent with every call", mended=True)
     else:
         name = _argument_name(argument.name.rpartition(".")[2], taken | set(found.arguments))
-        place: Place = "query" if argument.place == "query" else "body"
-        found.arguments[name] = Extra(name, argument.name, place, argument.shape.as_schema())
+        place = "query" if argument.place == "query" else "body"
+        found.arguments[name] = {"in": place, "name": argument.name, **argument.shape.as_schema()}
         found.add(
             Kind.NEW_ARGUMENT, name, argument.name, "required: asked of the caller; a constant serves too", mended=True
         )

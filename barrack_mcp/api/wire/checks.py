@@ -1,25 +1,21 @@
-"""What a value of an override may be: one check for each kind, each with its sentence."""
+"""Whether an operation's override makes sense for that operation: each mistake with its key and a sentence."""
 
 from __future__ import annotations
 
+import difflib
 import re
 import string
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, TypeAlias, get_args, get_origin
 
-from barrack_mcp.api.http import checked_url
-from barrack_mcp.api.wire.overrides import SLASHES, WHOLE_BODY
-from barrack_mcp.api.wire.shape import JsonValue
-from barrack_mcp.catalogue import Request
+from barrack_mcp.api.wire.overrides import OperationOverride
+from barrack_mcp.api.wire.shape import answer_places, request_places
+from barrack_mcp.catalogue import Operation, Request
 
-Value = TypeVar("Value")
+Mistake: TypeAlias = tuple[tuple[str, ...], str]
+"""The way to a key, and what is wrong there, as the end of a sentence."""
 
-_HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _ARGUMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
-class MistakeError(Exception):
-    """What is wrong with one value, as the end of a sentence."""
 
 
 def placeholders(path: str) -> tuple[str, ...]:
@@ -42,80 +38,117 @@ def fit_for_an_argument(name: str) -> bool:
     return bool(_ARGUMENT.fullmatch(name)) and not hasattr(Request, name) and not name.startswith("model_")
 
 
-def a_text(value: Any) -> str:
-    """Text that can be shown."""
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise MistakeError("must be text in quotes")
-    return value
+def no_such(word: str, known: Collection[str], kind: str) -> str:
+    """Say that a word is unknown, and which one may be meant."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"is not {kind}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}")
 
 
-def a_name(value: Any) -> str:
-    """A name of the API's, with dots for objects inside objects."""
-    text = a_text(value)
-    if any(not part or " " in part for part in text.split(".")) or len(text) > 200:  # noqa: PLR2004 - no name is longer
-        raise MistakeError("must be a name, or names with dots between")
-    return text
+def check(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:
+    """Find what an override says of an operation that can't be so."""
+    known = operation.arguments.model_fields
+    for name in override.arguments:
+        if not fit_for_an_argument(name) or name in known:
+            yield ("arguments", name), "must be a new argument's name: small letters, digits and _"
+    for name in override.requires:
+        if name not in known:
+            yield ("requires",), f"names what {no_such(name, known, f'an argument of {operation.tool}')}"
+    unknown = list(_unknown(operation, override))
+    yield from unknown or _check_values(operation, override)
+    if override.path is not None and (words := _check_path(operation, override, override.path)):
+        yield ("path",), words
+    elif not unknown:
+        yield from _check_names(operation, override)
 
 
-def a_result(value: Any) -> str:
-    """The way to the result, or `.` for the whole body."""
-    return WHOLE_BODY if value == WHOLE_BODY else a_name(value)
+def _unknown(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:
+    sides = {"request": request_places(operation), "answer": answer_places(operation)}
+    for section, table in (("fields", override.fields), ("values", override.values)):
+        for key in table:
+            side, dot, rest = key.partition(".")
+            name = rest if dot and side in sides else key
+            places = sides[side] if name is rest else {**sides["request"], **sides["answer"]}
+            if name not in places:
+                yield (section, key), no_such(name, places, f"an argument or answer field of {operation.tool}")
 
 
-def a_table(value: Any) -> dict[str, Any]:
-    """A table."""
-    if not isinstance(value, dict):
-        raise MistakeError("must be a table")
-    return value
+def _check_values(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:
+    for key, table in override.values.items():
+        info = request_places(operation).get(key.removeprefix("request."))
+        closed = _choices(info.annotation) if info is not None else ()
+        for ours in table:
+            if closed and ours not in closed:
+                yield ("values", key, ours), no_such(ours, closed, f"a value of {key}")
+        for ours, other in repeated(table):
+            yield ("values", key, ours), f"repeats the one of {other}; values must differ"
 
 
-def a_list(value: Any) -> list[JsonValue]:
-    """A list."""
-    if not isinstance(value, list):
-        raise MistakeError("must be a list")
-    return value
+def repeated(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The keys of a table whose value stands there already, each with the key before it."""
+    seen: dict[tuple[type, str], str] = {}
+    for key, value in table.items():
+        if seen.setdefault((type(value), str(value)), key) != key:
+            yield key, seen[type(value), str(value)]
 
 
-def one_of(known: tuple[Value, ...]) -> Callable[[Any], Value]:
-    """One of a closed set."""
-
-    def check(value: Any) -> Value:
-        if value not in known:
-            raise MistakeError(f"must be one of {', '.join(map(str, known))}")
-        return cast("Value", value)
-
-    return check
-
-
-def a_url(value: Any) -> str:
-    """A base URL."""
+def _check_path(operation: Operation, override: OperationOverride, path: str) -> str:
+    """What is wrong with a path; empty if nothing is."""
     try:
-        return checked_url(a_text(value))
+        names = placeholders(path)
     except ValueError as error:
-        raise MistakeError(str(error)) from None
+        return str(error)
+    known = {*operation.arguments.model_fields, *override.arguments, *override.constants}
+    for name in names:
+        if name not in known:
+            return f"has {{{name}}}, which {no_such(name, known, f'an argument of {operation.tool}')}"
+    for name in operation.placeholders:
+        if name not in names and not {name, f"request.{name}"} & set(override.fields):
+            return f"lacks {{{name}}}; put it into the path, or say under fields by which name it travels instead"
+    return "has a placeholder twice" if len(set(names)) != len(names) else ""
 
 
-def a_header(value: Any) -> str:
-    """The name of a header."""
-    if not _HEADER.fullmatch(a_text(value)):
-        raise MistakeError("must be the name of a header: letters, digits and -")
-    return str(value)
+def _check_names(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:
+    """Two things may not travel by one name at one place."""
+    in_path = set(placeholders(override.path) if override.path else operation.placeholders)
+    asked, answered = request_places(operation), answer_places(operation)
+    # what travels: whose object it is in, its name there, what it is, and the key that says so
+    sent: list[tuple[str, str, str, tuple[str, ...]]] = []
+    for ours in asked:
+        key = f"request.{ours}" if f"request.{ours}" in override.fields else ours
+        parent, _, name = ours.rpartition(".")
+        if ours not in in_path:
+            sent.append((parent, override.fields.get(key, name), ours, ("fields", key)))
+        elif key in override.fields and (key != ours or ours not in answered):
+            yield ("fields", key), "stands in the path and has no other name"
+    sent += [
+        ("", extra.theirs or name, name, ("arguments", name))
+        for name, extra in override.arguments.items()
+        if extra.place != "path"
+    ]
+    sent += [("", name, f"the constant {name}", ("constants",)) for name in override.constants if name not in in_path]
+    yield from _collisions(sent, override)
+    yield from _collisions(
+        [
+            (key.removeprefix("answer.").rpartition(".")[0], theirs, key, ("fields", key))
+            for key, theirs in override.fields.items()
+            if (ours := key.removeprefix("answer.")) in answered and (key != ours or ours not in asked)
+        ],
+        override,
+    )
 
 
-def a_template(value: Any) -> str:
-    """The value of the key's header."""
-    if a_text(value).count("{key}") != 1:
-        raise MistakeError("must hold {key} once, as in «Bearer {key}»")
-    return str(value)
+def _collisions(sent: list[tuple[str, str, str, tuple[str, ...]]], override: OperationOverride) -> Iterator[Mistake]:
+    taken: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
+    for parent, theirs, what, at in sent:
+        other, before = taken.setdefault((parent, theirs), (what, at))
+        if other != what:
+            # the one of the two that the file names is the one to mend
+            silent = at[0] == "fields" and at[1] not in override.fields
+            yield (before if silent else at), f"gives {other} and {what} one name"
 
 
-API: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "url": a_url,
-    "slash": one_of(SLASHES),
-    "auth_header": a_header,
-    "auth_template": a_template,
-    "page": a_name,
-    "limit": a_name,
-    "total": a_name,
-    "total_pages": a_name,
-}
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values of a closed set; none if it is open."""
+    if get_origin(annotation) is not None and all(isinstance(value, str) for value in get_args(annotation)):
+        return tuple(get_args(annotation))
+    return next((found for part in get_args(annotation) if (found := _choices(part))), ())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -21,7 +21,7 @@ _PLAIN: Final[dict[str, type]] = {"string": str, "integer": int, "number": float
 _MAX_DESCRIPTION: Final = 200
 
 
-def extended(operation: Operation, extras: Sequence[Extra], requires: Sequence[str]) -> Operation:
+def extended(operation: Operation, extras: Mapping[str, Extra], requires: Sequence[str]) -> Operation:
     """Derive an operation whose request also takes `extras` and must hold `requires`.
 
     The operation itself, if there is nothing to add: schemas, validation and tests see one more argument, nothing else.
@@ -32,17 +32,16 @@ def extended(operation: Operation, extras: Sequence[Extra], requires: Sequence[s
     fields: dict[str, Any] = {
         name: _needed(operation.arguments.model_fields[name]) for name in requires if name not in places
     }
-    for extra in extras:
-        annotation = _type(extra.schema)
-        words = _described(extra)
-        fields[extra.name] = (annotation, required(words)) if extra.required else (annotation | None, optional(words))
+    for name, extra in extras.items():
+        annotation = _type(asdict(extra))
+        words = _described(extra.description)
+        fields[name] = (annotation, required(words)) if extra.required else (annotation | None, optional(words))
     usual = operation.request
     return replace(operation, request=create_model(usual.__name__, __base__=usual, __doc__=usual.__doc__, **fields))
 
 
-def _described(extra: Extra) -> str:
-    text = " ".join(str(extra.schema.get("description", "")).split())
-    return str(escape(text, limit=_MAX_DESCRIPTION)) or "Wanted by the API; not described."
+def _described(words: str) -> str:
+    return str(escape(" ".join(words.split()), limit=_MAX_DESCRIPTION)) or "Wanted by the API; not described."
 
 
 def _needed(info: FieldInfo) -> tuple[Any, Any]:
@@ -65,7 +64,9 @@ def _type(schema: JsonObject) -> Any:
     if kind == "object":
         return Annotated[dict[str, Any], OBJECT]
     plain: Any = _PLAIN[kind]
-    limits = {key: schema[name] for key, name in (("ge", "minimum"), ("le", "maximum")) if name in schema}
+    limits = {
+        key: said for key, name in (("ge", "minimum"), ("le", "maximum")) if (said := schema.get(name)) is not None
+    }
     if limits and kind in ("integer", "number"):
         plain = Annotated[plain, Field(**limits)]
     return Annotated[plain, AfterValidator(_among(choices))] if choices else plain

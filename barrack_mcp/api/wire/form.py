@@ -12,7 +12,7 @@ from urllib.parse import quote
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.extend import extended
-from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, Extra, OperationOverride, Overrides
+from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, OperationOverride, Overrides, Place
 from barrack_mcp.api.wire.renaming import MISSING, Names, dig, inward, outward, put, spelled, tree, without
 from barrack_mcp.api.wire.shape import JsonValue, answer_places, request_places, status_kinds
 from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject, Operation
@@ -40,6 +40,13 @@ class Sent(NamedTuple):
     body: JsonObject | None
 
 
+class Asked(NamedTuple):
+    """How an argument that the catalogue doesn't know travels."""
+
+    theirs: str
+    place: Place
+
+
 @dataclass(frozen=True)
 class Wire:
     """One operation's wire form.
@@ -65,7 +72,7 @@ class Wire:
     guessed: bool
     fields: Mapping[str, str]
     constants: Mapping[str, JsonValue]
-    extras: Mapping[str, Extra]
+    extras: Mapping[str, Asked]
     result: str | None
     _outward: Names
     _inward: Names
@@ -168,10 +175,6 @@ class Contract:
         self.seen |= frozenset(tools)
         self._wires.clear()
 
-    def extra_arguments(self, operation: Operation) -> tuple[Extra, ...]:
-        """What the API wants of this operation beyond what the catalogue knows."""
-        return tuple(self._override(operation).arguments.values())
-
     def operation(self, operation: Operation) -> Operation:
         """The operation as this API has it: with its extra arguments, and with those required that it requires."""
         override = self._override(operation)
@@ -179,7 +182,7 @@ class Contract:
         optional = {name for name, info in operation.arguments.model_fields.items() if not info.is_required()}
         constant = set(override.constants)
         requires = [name for name in dict.fromkeys((*override.requires, *in_path)) if name in optional - constant]
-        return extended(operation, tuple(override.arguments.values()), requires)
+        return extended(operation, override.arguments, requires)
 
     def _override(self, operation: Operation) -> OperationOverride:
         return self.overrides.operations.get(operation.tool, OperationOverride())
@@ -198,6 +201,7 @@ class Contract:
     def _made(self, operation: Operation) -> Wire:
         override = self._override(operation)
         path, method = self._path(operation), override.method or operation.method
+        in_query = method in ("GET", "DELETE") if override.send is None else override.send == "query"
         in_path = set(placeholders(path))
         paging = {
             name: theirs
@@ -231,12 +235,15 @@ class Contract:
             operation=operation,
             method=method,
             path=path,
-            in_query=method in ("GET", "DELETE") if override.send is None else override.send == "query",
+            in_query=in_query,
             marks=marks,
             guessed=operation.provenance is INFERRED and not by_name and operation.tool not in self.seen,
             fields=MappingProxyType({**paging, **override.fields}),
             constants=override.constants,
-            extras=override.arguments,
+            extras={
+                name: Asked(extra.theirs or name, extra.place or ("query" if in_query else "body"))
+                for name, extra in override.arguments.items()
+            },
             result=override.result or operation.result,
             _outward=tree(asked, out_values),
             _inward=tree(answered, {name: table for name, table in in_values.items() if table}),

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Final, cast, get_args, get_origin
+from functools import cache
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from barrack_mcp.api.text import cite
 from barrack_mcp.api.wire.bounds import bounded
-from barrack_mcp.api.wire.checks import (
-    API,
-    MistakeError,
-    Value,
-    a_list,
-    a_name,
-    a_result,
-    a_table,
-    fit_for_an_argument,
-    one_of,
-    placeholders,
-)
-from barrack_mcp.api.wire.located import Located, TomlError, read
-from barrack_mcp.api.wire.overrides import METHODS, PLACES, ApiOverride, Extra, OperationOverride, Overrides, Place
-from barrack_mcp.api.wire.shape import STATES, JsonValue, answer_places, request_places
-from barrack_mcp.catalogue import BY_TOOL, Operation
+from barrack_mcp.api.wire.checks import Mistake, check, no_such, repeated
+from barrack_mcp.api.wire.overrides import ApiOverride, Extra, OperationOverride, Overrides
+from barrack_mcp.api.wire.shape import STATES
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
 
-_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]*")
-_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object")
-_SECTIONS: Final = ("api", "operations", "status")
-_SIDES: Final = ("request", "answer")
+MAX_BYTES: Final = 1_000_000
+_SECTIONS: Final = tuple(each.name for each in fields(Overrides))
+_SENTENCES: Final = {
+    "string_type": "must be text in quotes",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a table",
+    "dataclass_type": "must be a table",
+    "float_type": "must be a number",
+}
+_KEYS: Final = {
+    "api": (ApiOverride, "a key of [api]"),
+    "operations": (OperationOverride, "a key of an operation"),
+    "arguments": (Extra, "a key of an argument"),
+}
+Model = TypeVar("Model")
 
 
 class OverridesError(Exception):
@@ -55,282 +58,157 @@ def load(raw: bytes, name: str) -> Overrides:
     Raises:
         OverridesError: With a sentence for each mistake.
     """
-    try:
-        document = read(raw)
-    except TomlError as error:
-        raise OverridesError([f"{name} {error}."]) from None
-    reading = _Reading(document, name)
-    overrides = reading.all()
-    if reading.mistakes:
-        raise OverridesError([sentence for _, sentence in sorted(reading.mistakes)])
-    return overrides
-
-
-def _near(word: str, known: Collection[str], *, kind: str) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"is not {kind}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}")
-
-
-_EXTRA: Final = ("type", "description", "enum", "items", "properties", "minimum", "maximum", "name", "in", "required")
-_OPERATION: Final = tuple(each.name for each in fields(OperationOverride))
-
-
-class _Reading:
-    """One reading of one file, collecting its mistakes."""
-
-    def __init__(self, document: Located, name: str) -> None:
-        self._document = document
-        self._file = name
-        self.mistakes: list[tuple[int, str]] = []
-
-    def _wrong(self, path: tuple[str, ...], words: str) -> None:
-        line = self._document.line(*path)
-        key = ".".join(part if re.fullmatch(r"[\w-]{1,80}", part) else cite(part) for part in path)
-        self.mistakes.append((line, f"{self._file}, line {line}: {key} {words}."))
-
-    def _take(self, path: tuple[str, ...], value: Any, check: Callable[[Any], Value]) -> Value | None:
-        try:
-            return check(value)
-        except MistakeError as mistake:
-            self._wrong(path, str(mistake))
-            return None
-
-    def _entries(self, path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-        for key, inner in (self._take(path, value, a_table) or {}).items():
-            yield (*path, key), key, inner
-
-    def all(self) -> Overrides:
-        api: dict[str, Any] = {}
-        operations: dict[str, OperationOverride] = {}
-        status: dict[str, dict[str, str]] = {}
-        for section in self._document.table:
-            if section not in _SECTIONS:
-                self._wrong((section,), _near(section, _SECTIONS, kind="a section of overrides"))
-        for path, key, value in self._entries(("api",), self._document.table.get("api", {})):
-            if key in API:
-                api[key] = self._take(path, value, API[key])
-            else:
-                self._wrong(path, _near(key, API, kind="a key of [api]"))
-        self._no_twice(("api",), {key: value for key, value in api.items() if key in ("page", "limit")}, "names")
-        for path, tool, value in self._entries(("operations",), self._document.table.get("operations", {})):
-            if tool in BY_TOOL:
-                operations[tool] = self._operation(path, BY_TOOL[tool], value)
-            else:
-                self._wrong(path, _near(tool, BY_TOOL, kind="a tool"))
-        for path, kind, value in self._entries(("status",), self._document.table.get("status", {})):
-            if kind in STATES:
-                status[kind] = self._states(path, kind, value)
-            else:
-                self._wrong(path, _near(kind, STATES, kind="a kind of thing with states"))
-        overrides = Overrides(api=ApiOverride(**api), operations=operations, status=status)
-        for tool, words in ({} if self.mistakes else bounded(overrides)[1]).items():
-            self._wrong(("operations", tool, "path" if operations[tool].path else "method"), words)
+    text, table = _toml(raw, name)
+    overrides, mistakes = from_table(table)
+    if not mistakes:
         return overrides
+    lines = key_lines(text)
+    told = sorted((_line(lines, way), _key(way), words) for way, words in mistakes)
+    raise OverridesError([f"{name}, line {line}: {key} {words}." for line, key, words in told])
 
-    def _states(self, path: tuple[str, ...], kind: str, value: Any) -> dict[str, str]:
-        states = {}
-        for at, theirs, ours in self._entries(path, value):
-            if isinstance(ours, str) and ours in STATES[kind]:
-                states[theirs] = ours
+
+def _toml(raw: bytes, name: str) -> tuple[str, JsonObject]:
+    if len(raw) > MAX_BYTES:
+        raise OverridesError([f"{name} is larger than {MAX_BYTES // 1000} kB."])
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        words = f"is not UTF-8 (byte {error.start})"
+    except tomllib.TOMLDecodeError as error:
+        words = f"is not TOML: {error}"
+    except RecursionError:
+        words = "is nested too deeply"
+    raise OverridesError([f"{name} {words}."])
+
+
+def from_table(table: JsonObject) -> tuple[Overrides, list[Mistake]]:
+    """Read overrides from the table that a file holds; what is wrong is left out and told."""
+    mistakes: list[Mistake] = [
+        ((section,), no_such(section, _SECTIONS, "a section of overrides")) for section in table.keys() - set(_SECTIONS)
+    ]
+    operations = _operations(table, mistakes)
+    overrides, refused = bounded(
+        Overrides(api=_api(table, mistakes), operations=operations, status=_status(table, mistakes))
+    )
+    for tool, words in refused.items():
+        mistakes.append((("operations", tool, "path" if operations[tool].path else "method"), words))
+    return overrides, mistakes
+
+
+def _api(table: JsonObject, mistakes: list[Mistake]) -> ApiOverride:
+    said: dict[str, Any] = {}
+    for key, value in _table(table, ("api",), mistakes).items():
+        if (one := _valid(ApiOverride, {key: value}, ("api",), mistakes)) is not None:
+            said[key] = getattr(one, key)
+    for key, other in repeated({name: said[name] for name in ("page", "limit") if name in said}):
+        mistakes.append((("api", key), f"repeats the one of {other}; names must differ"))
+    return ApiOverride(**said)
+
+
+def _operations(table: JsonObject, mistakes: list[Mistake]) -> dict[str, OperationOverride]:
+    operations: dict[str, OperationOverride] = {}
+    for tool, said in _entries(table, "operations", BY_TOOL, "a tool", mistakes):
+        if (override := _valid(OperationOverride, said, ("operations", tool), mistakes)) is not None:
+            wrong = [(("operations", tool, *way), words) for way, words in check(BY_TOOL[tool], override)]
+            mistakes += wrong
+            operations |= {} if wrong else {tool: override}
+    return operations
+
+
+def _status(table: JsonObject, mistakes: list[Mistake]) -> dict[str, dict[str, str]]:
+    status: dict[str, dict[str, str]] = {}
+    for kind, _ in _entries(table, "status", STATES, "a kind of thing with states", mistakes):
+        for theirs, ours in _table(table["status"], ("status", kind), mistakes).items():
+            if ours in STATES[kind]:
+                status.setdefault(kind, {})[theirs] = ours
             else:
-                self._wrong(at, f"must name a state of ours: {', '.join(STATES[kind])}")
-        return states
+                mistakes.append((("status", kind, theirs), f"must name a state of ours: {', '.join(STATES[kind])}"))
+    return status
 
-    def _operation(self, path: tuple[str, ...], operation: Operation, value: Any) -> OperationOverride:
-        said = self._take(path, value, a_table) or {}
-        for key in said:
-            if key not in _OPERATION:
-                self._wrong((*path, key), _near(key, _OPERATION, kind="a key of an operation"))
-        simple: dict[str, Any] = {}
-        checks: dict[str, Callable[[Any], Any]] = {
-            "method": one_of(METHODS),
-            "result": a_result,
-            "send": one_of(("query", "body")),
-        }
-        for key, check in checks.items():
-            if key in said:
-                simple[key] = self._take((*path, key), said[key], check)
-        arguments = self._extras((*path, "arguments"), operation, said.get("arguments", {}))
-        constants = self._take((*path, "constants"), said.get("constants", {}), a_table) or {}
-        names = self._fields((*path, "fields"), operation, said.get("fields", {}))
-        if "path" in said:
-            known = {*operation.arguments.model_fields, *arguments, *constants}
-            simple["path"] = self._path((*path, "path"), operation, said["path"], known=known, moved=names)
-        override = OperationOverride(
-            **simple,
-            requires=self._requires((*path, "requires"), operation, said.get("requires", [])),
-            constants=constants,
-            fields=names,
-            values=self._values((*path, "values"), operation, said.get("values", {})),
-            arguments=arguments,
-        )
-        self._names_apart(path, operation, override)
-        return override
 
-    def _path(
-        self, at: tuple[str, ...], operation: Operation, value: Any, *, known: set[str], moved: Mapping[str, str]
-    ) -> str | None:
-        if not isinstance(value, str) or not _PATH.fullmatch(value) or "//" in value:
-            self._wrong(at, "must be a path below the base URL, such as /instances/{instance_id}/")
-            return None
-        if {".", ".."} & set(value.split("/")):
-            self._wrong(at, "must not hold . or .. as a segment")
-            return None
-        try:
-            names = placeholders(value)
-        except ValueError as error:
-            self._wrong(at, f"{error}")
-            return None
-        for name in names:
-            if name not in known:
-                self._wrong(at, f"has {{{name}}}, which {_near(name, known, kind=f'an argument of {operation.tool}')}")
-        for name in operation.placeholders if known.issuperset(names) else ():
-            if name not in names and not {name, f"request.{name}"} & set(moved):
-                self._wrong(
-                    at,
-                    f"lacks {{{name}}}; put it into the path, or say under fields by which name it travels instead",
-                )
-        if len(set(names)) != len(names):
-            self._wrong(at, "has a placeholder twice")
-        return value
+def _table(holder: JsonObject, way: tuple[str, ...], mistakes: list[Mistake]) -> JsonObject:
+    return _valid(dict[str, Any], holder.get(way[-1], {}), way, mistakes) or {}
 
-    def _requires(self, at: tuple[str, ...], operation: Operation, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list):
-            self._wrong(at, "must be a list of arguments")
-            return ()
-        known = operation.arguments.model_fields
-        for name in value:
-            if name not in known:
-                self._wrong(at, f"names what {_near(str(name), known, kind=f'an argument of {operation.tool}')}")
-        return tuple(name for name in value if name in known)
 
-    def _known(self, at: tuple[str, ...], operation: Operation, key: str) -> bool:
-        side, dot, rest = key.partition(".")
-        places = {"request": request_places(operation), "answer": answer_places(operation)}
-        if dot and side in _SIDES:
-            known, name = set(places[side]), rest
+def _entries(
+    table: JsonObject, section: str, known: Mapping[str, Any], kind: str, mistakes: list[Mistake]
+) -> Iterator[tuple[str, Any]]:
+    for key, said in _table(table, (section,), mistakes).items():
+        if key in known:
+            yield key, said
         else:
-            known, name = {*places["request"], *places["answer"]}, key
-        if name in known:
-            return True
-        self._wrong(at, _near(name, known, kind=f"an argument or answer field of {operation.tool}"))
-        return False
-
-    def _fields(self, path: tuple[str, ...], operation: Operation, value: Any) -> dict[str, str]:
-        names: dict[str, str] = {}
-        for at, key, theirs in self._flat(path, value):
-            if self._known(at, operation, key) and (name := self._take(at, theirs, a_name)):
-                names[key] = name
-        return names
-
-    def _flat(self, path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-        """Entries of a table; `a.b = …` and `"a.b" = …` mean the same."""
-        for at, key, inner in self._entries(path, value):
-            if isinstance(inner, dict):
-                yield from ((deeper, f"{key}.{name}", leaf) for deeper, name, leaf in self._flat(at, inner))
-            else:
-                yield at, key, inner
-
-    def _values(self, path: tuple[str, ...], operation: Operation, value: Any) -> dict[str, dict[str, JsonValue]]:
-        maps: dict[str, dict[str, JsonValue]] = {}
-        for at, name, theirs in self._flat(path, value):
-            key, _, ours = name.rpartition(".")
-            # a value of ours may hold dots itself, so the key ends where the table does
-            key, ours = (".".join(at[len(path) : -1]), at[-1]) if len(at) > len(path) + 1 else (key, ours)
-            if not key:
-                self._wrong(at, "must be a table of our values and theirs")
-            elif self._known(at, operation, key) and self._value_fits(at, operation, key, ours, theirs):
-                maps.setdefault(key, {})[ours] = theirs
-        for key, table in maps.items():
-            self._no_twice((*path, key), table, "values")
-        return maps
-
-    def _value_fits(self, at: tuple[str, ...], operation: Operation, key: str, ours: str, theirs: Any) -> bool:
-        if not isinstance(theirs, str | int | float):
-            self._wrong(at, "must be text, a number, true or false")
-            return False
-        info = request_places(operation).get(key.removeprefix("request."))
-        closed = _choices(info.annotation) if info is not None else ()
-        if closed and ours not in closed:
-            self._wrong(at, _near(ours, closed, kind=f"a value of {key}"))
-            return False
-        return True
-
-    def _extras(self, path: tuple[str, ...], operation: Operation, value: Any) -> dict[str, Extra]:
-        found = (self._extra(at, operation, name, said) for at, name, said in self._entries(path, value))
-        return {extra.name: extra for extra in found if extra is not None}
-
-    def _extra(self, at: tuple[str, ...], operation: Operation, name: str, said: Any) -> Extra | None:
-        """Read an argument that the API wants and we don't know."""
-        table = self._take(at, said, a_table)
-        if table is None:
-            return None
-        before = len(self.mistakes)
-        if not fit_for_an_argument(name) or name in operation.arguments.model_fields:
-            self._wrong(at, "must be a new argument's name: small letters, digits and _")
-        for key in table:
-            if key not in _EXTRA:
-                self._wrong((*at, key), _near(key, _EXTRA, kind="a key of an argument"))
-        usual = "query" if operation.in_query else "body"
-        checked = {
-            key: self._take((*at, key), table.get(key, default), check)
-            for key, default, check in (
-                ("type", "string", one_of(_TYPES)),
-                ("enum", [], a_list),
-                ("in", usual, one_of(PLACES)),
-                ("required", True, one_of((True, False))),
-                ("name", name, a_name),
-            )
-        }
-        if len(self.mistakes) > before:
-            return None
-        schema = {key: inner for key, inner in table.items() if key not in ("name", "in", "required")}
-        return Extra(name, str(checked["name"]), cast("Place", checked["in"]), schema, bool(checked["required"]))
-
-    def _names_apart(self, path: tuple[str, ...], operation: Operation, override: OperationOverride) -> None:
-        """Two things may not travel by one name at one place."""
-        in_path = set(placeholders(override.path) if override.path else operation.placeholders)
-        sent: dict[str, dict[str, str]] = {}
-        for ours in request_places(operation):
-            if ours in in_path:
-                if f"request.{ours}" in override.fields or (
-                    ours in override.fields and ours not in answer_places(operation)
-                ):
-                    self._wrong((*path, "fields", ours), "stands in the path and has no other name")
-                continue
-            parent, _, name = ours.rpartition(".")
-            theirs = override.fields.get(f"request.{ours}", override.fields.get(ours, name))
-            self._claim(path, sent.setdefault(parent, {}), theirs, ours)
-        for extra in override.arguments.values():
-            if extra.place != "path":
-                self._claim(path, sent.setdefault("", {}), extra.theirs, extra.name)
-        for name in override.constants:
-            if name not in in_path:
-                self._claim(path, sent.setdefault("", {}), name, f"the constant {name}")
-        answered: dict[str, dict[str, str]] = {}
-        for key, theirs in override.fields.items():
-            ours = key.removeprefix("answer.")
-            if ours in answer_places(operation) and (key != ours or ours not in request_places(operation)):
-                self._claim(path, answered.setdefault(ours.rpartition(".")[0], {}), theirs, key)
-
-    def _claim(self, path: tuple[str, ...], taken: dict[str, str], theirs: str, ours: str) -> None:
-        other = taken.setdefault(theirs, ours)
-        if other != ours:
-            at = (*path, "fields", ours)
-            if at not in self._document.lines:
-                at = (*path, "constants") if ours.startswith("the constant ") else (*path, "fields", other)
-            self._wrong(at, f"gives {other} and {ours} one name, {theirs}")
-
-    def _no_twice(self, path: tuple[str, ...], table: Mapping[str, Any], what: str) -> None:
-        seen: dict[str, str] = {}
-        for key, value in table.items():
-            spelled = f"{type(value).__name__}:{value}"
-            if value is not None and seen.setdefault(spelled, key) != key:
-                self._wrong((*path, key), f"repeats the one of {seen[spelled]}; {what} must differ")
+            mistakes.append(((section, key), no_such(key, known, kind)))
 
 
-def _choices(annotation: Any) -> tuple[str, ...]:
-    """The values of a closed set; none if it is open."""
-    if get_origin(annotation) is not None and all(isinstance(value, str) for value in get_args(annotation)):
-        return tuple(get_args(annotation))
-    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+@cache
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
+def _valid(model: type[Model], said: Any, way: tuple[str, ...], mistakes: list[Mistake]) -> Model | None:
+    try:
+        valid: Model = _adapter(cast("Any", model)).validate_python(said)
+    except ValidationError as error:
+        details: Any = error.errors(include_url=False, include_input=False)
+        mistakes += [((*way, *map(str, each["loc"])), _words((*way, *each["loc"]), each)) for each in details]
+        return None
+    return valid
+
+
+def _words(way: tuple[Any, ...], detail: Any) -> str:
+    """Say in our words what pydantic found."""
+    match detail["type"]:
+        case "unexpected_keyword_argument":
+            model, kind = _KEYS["arguments" if "arguments" in way[:-1] else way[0]]
+            names = [getattr(each.default, "alias", None) or each.name for each in fields(model)]
+            return no_such(str(way[-1]), names, kind)
+        case "literal_error":
+            return f"must be one of {detail['ctx']['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case kind:
+            return _SENTENCES.get(kind) or f"must be another kind of value ({kind.replace('_', ' ')})"
+
+
+def _key(way: tuple[str, ...]) -> str:
+    """A key as it would be written."""
+    return ".".join(part if re.fullmatch(r"[\w-]{1,80}", part) else cite(part) for part in way)
+
+
+def _line(lines: Mapping[str, int], way: tuple[str, ...]) -> int:
+    """The line of a key; for one inside a value, the line of that value."""
+    return next((lines[key] for end in range(len(way), 0, -1) if (key := ".".join(way[:end])) in lines), 1)
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """The line (from 1) on which each key stands, by its names with dots between.
+
+    No library keeps lines. But a valid document falls into statements (a header, or a key with its value), and each is
+    valid TOML by itself: so `tomllib` finds where each ends and what it names.
+    """
+    lines: dict[str, int] = {}
+    header, begun, first = "", "", 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        first = first if begun else number
+        begun += line + "\n"
+        try:
+            said = tomllib.loads(begun)
+        except tomllib.TOMLDecodeError:
+            continue
+        is_header, begun = begun.lstrip().startswith("["), ""
+        ways = list(_ways(said))
+        if is_header:
+            header = f"{max(ways, key=len)}."
+        for way in ways:
+            key = way if is_header else header + way
+            # what a header opens on its way counts only until it has a line of its own
+            lines[key] = first if is_header and f"{key}." == header else lines.get(key, first)
+    return lines
+
+
+def _ways(table: Any, before: str = "") -> Iterator[str]:
+    table = table[0] if isinstance(table, list) and table else table
+    for name, inner in table.items() if isinstance(table, dict) else ():
+        yield before + name
+        yield from _ways(inner, f"{before}{name}.")

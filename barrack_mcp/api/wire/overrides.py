@@ -2,43 +2,133 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import fields, replace
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject, Method
 
-Slash: TypeAlias = Literal["always", "never", "keep"]
-Place: TypeAlias = Literal["body", "query", "path"]
-
 METHODS: Final[tuple[Method, ...]] = ("GET", "POST", "PUT", "PATCH", "DELETE")
-SLASHES: Final[tuple[Slash, ...]] = ("always", "never", "keep")
-PLACES: Final[tuple[Place, ...]] = ("body", "query", "path")
 WHOLE_BODY: Final = "."
 """As `result`: the answer's body itself is the result, without a root."""
+PAGING: Final = ("page", "limit", "total", "total_pages")
+"""The names of `[api]` that rename fields of every paged operation."""
+
+_LONGEST: Final = 200
+_HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
+_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]*")
+_AS_WRITTEN: Final = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
+def _check_text(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("must be text in quotes")
+    return text
+
+
+def _check_name(text: str) -> str:
+    if any(not part or " " in part for part in text.split(".")) or len(text) > _LONGEST:
+        raise ValueError("must be a name, or names with dots between")
+    return text
+
+
+def _check_result(text: str) -> str:
+    return text if text == WHOLE_BODY else _check_name(text)
+
+
+def _check_path(text: str) -> str:
+    if not _PATH.fullmatch(text) or "//" in text:
+        raise ValueError("must be a path below the base URL, such as /instances/{instance_id}/")
+    if {".", ".."} & set(text.split("/")):
+        raise ValueError("must not hold . or .. as a segment")
+    return text
+
+
+def _check_header(text: str) -> str:
+    if not _HEADER.fullmatch(text):
+        raise ValueError("must be the name of a header: letters, digits and -")
+    return text
+
+
+def _check_template(text: str) -> str:
+    if text.count("{key}") != 1:
+        raise ValueError("must hold {key} once, as in «Bearer {key}»")
+    return text
+
+
+def _check_value(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - pydantic words ValueErrors alone
+    return value
+
+
+def _flattened(table: Any, before: str = "") -> Any:
+    """A table whose names have dots, where it was written as tables inside tables."""
+    if not isinstance(table, dict):
+        return table
+    flat: dict[str, Any] = {}
+    for key, inner in table.items():
+        flat |= _flattened(inner, f"{before}{key}.") if isinstance(inner, dict) else {before + key: inner}
+    return flat
+
+
+def _tabled(table: Any, before: str = "") -> Any:
+    """Tables of values by the dotted name of what they are values of; a value of ours may hold dots itself."""
+    if not isinstance(table, dict):
+        return table
+    tables: dict[str, Any] = {}
+    for key, inner in table.items():
+        if isinstance(inner, dict):
+            tables |= _tabled(inner, f"{before}{key}.")
+        elif before:
+            tables.setdefault(before[:-1], {})[key] = inner
+        else:
+            tables[key] = inner
+    return tables
+
+
+Text: TypeAlias = Annotated[str, AfterValidator(_check_text)]
+Name: TypeAlias = Annotated[Text, AfterValidator(_check_name)]
+Values: TypeAlias = dict[str, Annotated[JsonValue, AfterValidator(_check_value)]]
+Place: TypeAlias = Literal["body", "query", "path"]
+
+
+@dataclass(frozen=True, config=_AS_WRITTEN)
 class Extra:
-    """An argument that the API wants and the catalogue doesn't know.
+    """An argument that the API wants and the catalogue doesn't know; whatever is silent is the usual.
 
     Attributes:
-        name: The tool's argument.
-        theirs: Its name on the wire.
-        place: Where it goes.
-        schema: Its JSON schema, with a description.
+        theirs: Its name on the wire, if that is not the argument's.
+        place: Where it goes; where the operation's other arguments go, if silent.
         required: Whether it must be given.
+        type: Its JSON type; as in a JSON schema are those that follow.
+        description: In words.
+        enum: The values of a closed set.
+        items: Of an array.
+        properties: Of an object.
+        minimum: Of a number.
+        maximum: Of a number.
     """
 
-    name: str
-    theirs: str
-    place: Place = "body"
-    schema: JsonObject = field(default_factory=dict)
-    required: bool = True
+    theirs: Annotated[Name | None, Field(alias="name")] = None
+    place: Annotated[Place | None, Field(alias="in")] = None
+    required: StrictBool = True
+    type: Literal["string", "integer", "number", "boolean", "array", "object"] = "string"
+    description: str = ""
+    enum: tuple[JsonValue, ...] = ()
+    items: JsonObject | None = None
+    properties: JsonObject | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, config=_AS_WRITTEN)
 class OperationOverride:
     """What differs in one operation; what is silent is as shipped.
 
@@ -55,35 +145,31 @@ class OperationOverride:
     """
 
     method: Method | None = None
-    path: str | None = None
-    result: str | None = None
+    path: Annotated[str, AfterValidator(_check_path)] | None = None
+    result: Annotated[Text, AfterValidator(_check_result)] | None = None
     send: Literal["query", "body"] | None = None
     requires: tuple[str, ...] = ()
-    constants: Mapping[str, JsonValue] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    arguments: Mapping[str, Extra] = field(default_factory=dict)
+    constants: JsonObject = Field(default_factory=dict)
+    fields: Annotated[dict[str, Name], BeforeValidator(_flattened)] = Field(default_factory=dict)
+    values: Annotated[dict[str, Values], BeforeValidator(_tabled)] = Field(default_factory=dict)
+    arguments: dict[str, Extra] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, config=_AS_WRITTEN)
 class ApiOverride:
     """What differs everywhere."""
 
-    url: str | None = None
-    slash: Slash | None = None
-    auth_header: str | None = None
-    auth_template: str | None = None
-    page: str | None = None
-    limit: str | None = None
-    total: str | None = None
-    total_pages: str | None = None
+    url: Annotated[Text, AfterValidator(checked_url)] | None = None
+    slash: Literal["always", "never", "keep"] | None = None
+    auth_header: Annotated[Text, AfterValidator(_check_header)] | None = None
+    auth_template: Annotated[Text, AfterValidator(_check_template)] | None = None
+    page: Name | None = None
+    limit: Name | None = None
+    total: Name | None = None
+    total_pages: Name | None = None
 
 
-PAGING: Final = ("page", "limit", "total", "total_pages")
-"""The names of `[api]` that rename fields of every paged operation."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, config=_AS_WRITTEN)
 class Overrides:
     """Everything that differs; empty as shipped.
 
@@ -94,11 +180,25 @@ class Overrides:
     """
 
     api: ApiOverride = ApiOverride()
-    operations: Mapping[str, OperationOverride] = field(default_factory=dict)
-    status: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    operations: dict[str, OperationOverride] = Field(default_factory=dict)
+    status: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self != Overrides()
+
+
+_ADAPTER: Final = TypeAdapter(Overrides)
+
+
+def as_table(overrides: Overrides) -> JsonObject:
+    """Overrides as the table that a file of them holds; what is silent is left out."""
+    table: JsonObject = _ADAPTER.dump_python(overrides, mode="json", by_alias=True, exclude_defaults=True)
+    operations = {tool: _without_empty(said) for tool, said in table.get("operations", {}).items()}
+    return _without_empty({**table, "operations": operations})
+
+
+def _without_empty(table: JsonObject) -> JsonObject:
+    return {name: inner for name, inner in table.items() if inner not in ({}, [], None)}
 
 
 def merged(under: Overrides, over: Overrides) -> Overrides:
