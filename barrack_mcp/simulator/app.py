@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, compile_path
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.simulator.barrack import Barrack
@@ -21,24 +21,26 @@ from barrack_mcp.simulator.faults import play
 from barrack_mcp.simulator.rules import JsonValue, RefusedError, detail
 
 
-class Table:
-    """The routes by path. A fixed segment wins over a placeholder."""
+def _by_path(routes: list[Route]) -> dict[re.Pattern[str], dict[str, Route]]:
+    """The routes by path and method. A fixed segment wins over a placeholder."""
+    found: dict[re.Pattern[str], dict[str, Route]] = {}
+    for each in sorted(routes, key=lambda route: route.path.count("{")):
+        found.setdefault(compile_path(each.path)[0], {})[each.method] = each
+    return found
 
-    def __init__(self, routes: list[Route]) -> None:
-        self._paths: dict[re.Pattern[str], dict[str, Route]] = {}
-        for route in sorted(routes, key=lambda route: route.path.count("{")):
-            form = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path))
-            self._paths.setdefault(form, {})[route.method] = route
 
-    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
-        """The route of a call, and what stands in its placeholders; refuse what there is not."""
-        for form, routes in self._paths.items():
-            fits = form.fullmatch(path)
-            if fits and method in routes:
-                return routes[method], {name: unquote(value) for name, value in fits.groupdict().items()}
-            if fits:
-                raise detail(405, f'Method "{method}" not allowed.', allow=", ".join(sorted(routes)))
-        raise detail(404, "Not found.")
+PATHS = _by_path(ROUTES)
+
+
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route of a call, and what stands in its placeholders; refuse what there is not."""
+    for form, routes in PATHS.items():
+        fits = form.fullmatch(path)
+        if fits and method in routes:
+            return routes[method], {name: unquote(value) for name, value in fits.groupdict().items()}
+        if fits:
+            raise detail(405, f'Method "{method}" not allowed.', allow=", ".join(sorted(routes)))
+    raise detail(404, "Not found.")
 
 
 class Api:
@@ -46,7 +48,6 @@ class Api:
 
     def __init__(self, barrack: Barrack, *, auth_header: str, auth_template: str) -> None:
         self._barrack = barrack
-        self._table = Table(ROUTES)
         self._header = auth_header
         self._template = auth_template
 
@@ -81,7 +82,7 @@ class Api:
     def _answer(self, request: Request, path: str, raw: bytes) -> Response:
         request_id = {"request_id": self._barrack.next_request_id()}
         try:
-            route, ids = self._table.find(request.method, path)
+            route, ids = find_route(request.method, path)
             key = self._read_key(request)
             body = parse_json(raw)
             if raw.strip() and not isinstance(body, dict):

@@ -59,15 +59,13 @@ def parse_json(raw: bytes) -> JsonValue:
     return value
 
 
-class Page(Body):
-    """Which page of a list the query asks for."""
-
+class _Page(Body):
     page: Annotated[int, Field(ge=1)] = 1
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
 def pick(thing: object, *names: str, **renamed: str) -> Json:
-    """What a row says of a thing: attributes under the API's names, then those whose names are the API's."""
+    """Some of what there is to say of a thing, first what gets another name."""
     return {name: getattr(thing, own) for name, own in (*renamed.items(), *zip(names, names, strict=True))}
 
 
@@ -80,11 +78,6 @@ class Call:
     query: dict[str, str]
     body: Json
     changed: bool = True
-
-    @property
-    def now(self) -> float:
-        """The simulated time of this call."""
-        return self.world.now
 
     def find(self, shelf: Shelf[Held]) -> Held:
         """The thing that the path names; refuse if the account has none of this id."""
@@ -119,7 +112,7 @@ class Call:
 
     def page(self, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
         """One page under `root`, with `total, page, limit, total_pages` at top level."""
-        asked = self.read_query(Page)
+        asked = self.read_query(_Page)
         first = (asked.page - 1) * asked.limit
         return {
             root: [show(item) for item in items[first : first + asked.limit]],

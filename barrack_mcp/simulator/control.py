@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,20 +19,12 @@ from barrack_mcp.simulator.rules import Body, JsonValue, RefusedError
 MAX_ADVANCE_S = 10 * 366 * 86_400.0
 
 
-class Reset(Body):
-    """Which scenario begins anew."""
-
-    model_config = ConfigDict(extra="forbid")
-
+class _Reset(Body, extra="forbid"):
     scenario: str | None = None
     seed: int | None = None
 
 
-class Advance(Body):
-    """How far simulated time moves on, up to ten years."""
-
-    model_config = ConfigDict(extra="forbid")
-
+class _Advance(Body, extra="forbid"):
     advance_s: Annotated[float, Field(ge=0, le=MAX_ADVANCE_S, allow_inf_nan=False)]
 
 
@@ -73,12 +65,12 @@ def control_routes(barrack: Barrack) -> list[Route]:
     """The routes of `/_sim` for one fake."""
 
     def reset(given: JsonValue) -> JsonValue:
-        wanted = Reset.model_validate({} if given is None else given)
+        wanted = _Reset.model_validate({} if given is None else given)
         barrack.reset(wanted.scenario, wanted.seed)
         return {"scenario": barrack.scenario, "seed": barrack.seed}
 
     def advance(given: JsonValue) -> JsonValue:
-        barrack.clock.advance(Advance.model_validate(given).advance_s)
+        barrack.clock.advance(_Advance.model_validate(given).advance_s)
         return {"now": iso(barrack.clock.now())}
 
     def replace_faults(given: JsonValue) -> JsonValue:

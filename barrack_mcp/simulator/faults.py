@@ -39,13 +39,11 @@ def _sendable(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-class Fault(Body):
+class Fault(Body, extra="forbid"):
     """One thing that goes wrong: for which calls, how often, how, and whether the call takes effect before.
 
     `slow` delays an answer and never withholds an effect. `pace_s` is its pause before each byte.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     action: Literal["status", "reset", "stall", "truncate", "garbage", "redirect", "slow"]
     method: str = "*"

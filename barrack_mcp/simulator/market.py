@@ -6,7 +6,7 @@ guide of June 2025 (its USD prices; EUR and INR in proportion). Sizes, capacitie
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,21 +17,12 @@ GB_PER_TB = 1000
 SNAPSHOT_GB = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """One price in each currency."""
+Prices = dict[str, float]
+"""One price in each currency, as the API shows it."""
 
-    usd: float
-    eur: float
-    inr: float
 
-    def of(self, currency: str) -> float:
-        """The price in a currency."""
-        return self.by_currency()[currency]
-
-    def by_currency(self) -> dict[str, float]:
-        """The price as the API shows it."""
-        return {"USD": self.usd, "EUR": self.eur, "INR": self.inr}
+def _prices(*each: float) -> Prices:
+    return dict(zip(CURRENCIES, each, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +45,25 @@ def _legacy(norway: int, canada: int, us: int) -> dict[str, int]:
 
 _SXM5 = {"FIN-01": 16, "FIN-02": 16, "ICE-01": 16, "US-1": 8}
 GPUS = {
-    "H100-PCIe-NVLink-80GB": Gpu("legacy", Prices(2.29, 2.39, 199), 8, 80, 31, 180, 750, _legacy(16, 32, 16)),
-    "H100-PCIe-80GB": Gpu("legacy", Prices(2.25, 2.35, 195), 8, 80, 28, 180, 750, _legacy(16, 16, 16)),
-    "A100-SXM4-80GB-NVLink": Gpu("legacy", Prices(1.59, 1.69, 139), 8, 80, 24, 120, 650, _legacy(8, 8, 8)),
-    "A100-PCIe-80GB": Gpu("legacy", Prices(1.55, 1.65, 135), 8, 80, 28, 120, 750, _legacy(24, 24, 8)),
-    "L40": Gpu("legacy", Prices(1.19, 1.25, 99), 8, 48, 28, 58, 725, _legacy(24, 24, 8)),
-    "RTX-A6000": Gpu("legacy", Prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(16, 32, 16)),
-    "A40": Gpu("legacy", Prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(8, 8, 8)),
-    "B300-262GB": Gpu("advanced", Prices(5.79, 5.99, 499), 8, 262, 30, 275, 0, {"FIN-01": 16, "FIN-03": 8}),
-    "H100-SXM5-80GB": Gpu("advanced", Prices(2.49, 2.69, 209), 8, 80, 30, 185, 0, _SXM5),
+    "H100-PCIe-NVLink-80GB": Gpu("legacy", _prices(2.29, 2.39, 199), 8, 80, 31, 180, 750, _legacy(16, 32, 16)),
+    "H100-PCIe-80GB": Gpu("legacy", _prices(2.25, 2.35, 195), 8, 80, 28, 180, 750, _legacy(16, 16, 16)),
+    "A100-SXM4-80GB-NVLink": Gpu("legacy", _prices(1.59, 1.69, 139), 8, 80, 24, 120, 650, _legacy(8, 8, 8)),
+    "A100-PCIe-80GB": Gpu("legacy", _prices(1.55, 1.65, 135), 8, 80, 28, 120, 750, _legacy(24, 24, 8)),
+    "L40": Gpu("legacy", _prices(1.19, 1.25, 99), 8, 48, 28, 58, 725, _legacy(24, 24, 8)),
+    "RTX-A6000": Gpu("legacy", _prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(16, 32, 16)),
+    "A40": Gpu("legacy", _prices(0.69, 0.75, 49), 4, 48, 28, 58, 425, _legacy(8, 8, 8)),
+    "B300-262GB": Gpu("advanced", _prices(5.79, 5.99, 499), 8, 262, 30, 275, 0, {"FIN-01": 16, "FIN-03": 8}),
+    "H100-SXM5-80GB": Gpu("advanced", _prices(2.49, 2.69, 209), 8, 80, 30, 185, 0, _SXM5),
 }
 
 VOLUME_PRICES = {
-    "SSD": ("legacy", Prices(0.1, 0.1, 10)),
-    "HDD": ("advanced", Prices(0.08, 0.08, 8)),
-    "NVMe": ("advanced", Prices(0.3, 0.3, 30)),
+    "SSD": ("legacy", _prices(0.1, 0.1, 10)),
+    "HDD": ("advanced", _prices(0.08, 0.08, 8)),
+    "NVMe": ("advanced", _prices(0.3, 0.3, 30)),
 }
-SNAPSHOT_PRICES = Prices(0.1, 0.1, 10)
-HIBERNATED_PRICES = Prices(0.01, 0.01, 1)
-VOLUME_CREDIT = Prices(1, 1, 100)
+SNAPSHOT_PRICES = _prices(0.1, 0.1, 10)
+HIBERNATED_PRICES = _prices(0.01, 0.01, 1)
+VOLUME_CREDIT = _prices(1, 1, 100)
 """The least credit with which a volume can be created."""
 
 REGIONS = {
@@ -99,42 +90,27 @@ _APPLICATIONS = {
 """Images that bring an application along, and the GPUs that each is made for (vendor posts of 2026)."""
 
 
-@dataclass(frozen=True, slots=True)
-class OSImage:
-    """What a machine of one region and tier can boot from; `gpu_models` are the only ones that it fits, if any."""
-
-    id: str
-    name: str
-    type: str
-    version: str
-    region: str
-    tier: str
-    gpu_models: tuple[str, ...] = ()
-
-    def listing(self) -> dict[str, Any]:
-        """As the API lists it."""
-        return {name: value for name, value in asdict(self).items() if value != ()}
-
-
 @cache
-def os_images() -> tuple[OSImage, ...]:
-    """Every image of every region: first the operating systems, then the applications."""
+def os_images() -> list[dict[str, Any]]:
+    """Every image of every region as the API lists it: first the operating systems, then the applications."""
     places = [(region, tier) for region, (_, tiers) in REGIONS.items() for tier in tiers]
-    found: list[tuple[str, str, str, str, str, tuple[str, ...]]] = [
-        (*system, *place, ()) for place in places for system in _SYSTEMS
+    found: list[dict[str, Any]] = [
+        {"name": name, "type": kind, "version": version, "region": region, "tier": tier}
+        for region, tier in places
+        for name, kind, version in _SYSTEMS
     ]
     for region, tier in places:
         for name, models in _APPLICATIONS.items():
-            here = tuple(each for each in models if GPUS[each].tier == tier and region in GPUS[each].capacity)
-            if here:
-                found.append((name, "Application", "1", region, tier, here))
-    return tuple(OSImage(f"OS-{number}", *each) for number, each in enumerate(found, start=1))
+            here = [each for each in models if GPUS[each].tier == tier and region in GPUS[each].capacity]
+            row = {"name": name, "type": "Application", "version": "1", "region": region, "tier": tier}
+            found += [row | {"gpu_models": here}] if here else []
+    return [{"id": f"OS-{number}"} | row for number, row in enumerate(found, start=1)]
 
 
-def find_os_image(name: str, region: str, tier: str) -> OSImage | None:
-    """The image of this name for machines of this region and tier."""
+def find_os_image(name: str, region: str, tier: str) -> dict[str, Any] | None:
+    """The image of this name for machines of this region and tier; `gpu_models`, if any, are all that it fits."""
     wanted = (name, region, tier)
-    return next((image for image in os_images() if (image.name, image.region, image.tier) == wanted), None)
+    return next((row for row in os_images() if (row["name"], row["region"], row["tier"]) == wanted), None)
 
 
 def keeps_public_ip(image_name: str) -> bool:

@@ -16,14 +16,7 @@ Json = dict[str, Any]
 JsonValue = Any
 """Whatever JSON can say."""
 
-KEY_TYPES = (
-    "ssh-rsa",
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "ssh-dss",
-)
+KEY_TYPES = ("ssh-rsa", "ssh-ed25519", "ssh-dss", *(f"ecdsa-sha2-nistp{bits}" for bits in (256, 384, 521)))
 PROTOCOLS = (
     *("any", "ah", "dccp", "egp", "esp", "gre", "icmp", "icmpv6", "igmp", "ipip", "ipv6-encap", "ipv6-frag"),
     *("ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite"),
@@ -164,7 +157,7 @@ class SecurityRule(Body):
     port_range_max: Port | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> SecurityRule:
+    def _check_together(self) -> SecurityRule:
         low, high = self.port_range_min, self.port_range_max
         if self.ethertype != f"IPv{ipaddress.ip_network(self.remote_ip_prefix, strict=False).version}":
             raise misfit("The CIDR must be of the rule's ethertype.", "remote_ip_prefix")

@@ -7,13 +7,8 @@ import hashlib
 
 from barrack_mcp.simulator.calls import Answerer, Call
 from barrack_mcp.simulator.market import GPUS, REGIONS
-from barrack_mcp.simulator.routes.deploy import build, deploy_instance
-from barrack_mcp.simulator.routes.firewalls import add_firewall_rule, attach_firewall, create_firewall
-from barrack_mcp.simulator.routes.instances import delete_instance, hibernate_instance
+from barrack_mcp.simulator.routes import deploy, firewalls, instances, scripts, snapshots, volumes
 from barrack_mcp.simulator.routes.keys import create_ssh_key
-from barrack_mcp.simulator.routes.scripts import create_startup_script
-from barrack_mcp.simulator.routes.snapshots import create_custom_image, create_snapshot, delete_snapshot
-from barrack_mcp.simulator.routes.volumes import add_volume, attach_volumes, create_volume, delete_volume
 from barrack_mcp.simulator.rules import Json
 from barrack_mcp.simulator.world import Account, Instance, Volume, World
 
@@ -71,7 +66,7 @@ class Story:
             "ssh_key_ids": keys,
             "security_rules": [SSH_RULE],
         }
-        instance_id: str = self.do(deploy_instance, body | more)["data"]["instance_id"]
+        instance_id: str = self.do(deploy.deploy_instance, body | more)["data"]["instance_id"]
         self.wait(3 * MINUTE)
         return instance_id
 
@@ -79,23 +74,23 @@ class Story:
         """A disk; wait until it is available."""
         body = {"name": name, "size_gb": size_gb, "region": region, "volume_type": volume_type}
         body["tier"] = "legacy" if volume_type == "SSD" else "advanced"
-        volume_id: str = self.do(create_volume, body)["volume"]["volume_id"]
+        volume_id: str = self.do(volumes.create_volume, body)["volume"]["volume_id"]
         self.wait(MINUTE)
         return volume_id
 
     def snapshot(self, name: str, instance_id: str) -> str:
         """A snapshot; wait until it is complete."""
-        made = self.do(create_snapshot, {"name": name}, instance_id=instance_id)
+        made = self.do(snapshots.create_snapshot, {"name": name}, instance_id=instance_id)
         self.wait(2 * MINUTE)
         snapshot_id: str = made["data"]["snapshot_id"]
         return snapshot_id
 
     def firewall(self, name: str, region: str, *rules: Json) -> str:
         """A firewall with rules."""
-        made = self.do(create_firewall, {"name": name, "region": region, "description": f"Rules of {name}"})
+        made = self.do(firewalls.create_firewall, {"name": name, "region": region, "description": f"Rules of {name}"})
         firewall_id: str = made["firewall"]["id"]
         for each in rules:
-            self.do(add_firewall_rule, each, firewall_id=firewall_id)
+            self.do(firewalls.add_firewall_rule, each, firewall_id=firewall_id)
         self.wait(MINUTE)
         return firewall_id
 
@@ -104,23 +99,24 @@ def small(world: World) -> None:
     """A few of everything, in both tiers."""
     story = Story(world)
     keys = [story.key("laptop"), story.key("ci")]
-    story.do(create_startup_script, {"name": "install-docker", "script": "#!/bin/sh\ncurl -fsSL get.docker.com | sh\n"})
-    story.do(create_startup_script, {"name": "mount-scratch", "script": "#!/bin/sh\nmount /dev/vdb /mnt/scratch\n"})
+    texts = {"install-docker": "curl -fsSL get.docker.com | sh", "mount-scratch": "mount /dev/vdb /mnt/scratch"}
+    for name, text in texts.items():
+        story.do(scripts.create_startup_script, {"name": name, "script": f"#!/bin/sh\n{text}\n"})
     old = story.deploy("train-0", "NORWAY-1", "A100-PCIe-80GB", keys)
     scratch = story.volume("scratch-0", "NORWAY-1", "SSD", 200)
     draft = story.snapshot("draft-0", old)
     story.wait(2 * DAY)
-    story.do(delete_instance, instance_id=old)
-    story.do(delete_volume, volume_id=scratch)
-    story.do(delete_snapshot, snapshot_id=draft)
+    story.do(instances.delete_instance, instance_id=old)
+    story.do(volumes.delete_volume, volume_id=scratch)
+    story.do(snapshots.delete_snapshot, snapshot_id=draft)
     story.wait(20 * DAY)
     trial = story.deploy("trial-1", "US-1", "L40", keys[:1])
     story.wait(5 * HOUR)
-    story.do(delete_instance, instance_id=trial)
+    story.do(instances.delete_instance, instance_id=trial)
 
     archive = story.deploy("archive-1", "NORWAY-1", "A100-PCIe-80GB", keys)
     story.wait(DAY)
-    story.do(hibernate_instance, instance_id=archive)
+    story.do(instances.hibernate_instance, instance_id=archive)
     train_1 = story.deploy("train-1", "CANADA-1", "RTX-A6000", keys[:1])
     train_2 = story.deploy("train-2", "CANADA-1", "RTX-A6000", keys[:1])
     notebook = story.deploy("notebook-1", "CANADA-1", "A40", keys[1:], **JUPYTER)
@@ -130,14 +126,14 @@ def small(world: World) -> None:
     story.volume("checkpoints", "CANADA-1", "SSD", 200)
     models = story.volume("models", "FIN-01", "NVMe", 300)
     story.volume("cold-store", "FIN-01", "HDD", 1000)
-    story.do(attach_volumes, {"volume_ids": [datasets]}, instance_id=train_1)
-    story.do(attach_volumes, {"volume_ids": [models]}, instance_id=infer)
+    story.do(volumes.attach_volumes, {"volume_ids": [datasets]}, instance_id=train_1)
+    story.do(volumes.attach_volumes, {"volume_ids": [models]}, instance_id=infer)
 
     golden = story.snapshot("train-base", train_1)
     story.snapshot("train-2-before-upgrade", train_2)
-    story.do(create_custom_image, {"name": "train-base-v1"}, snapshot_id=golden)
+    story.do(snapshots.create_custom_image, {"name": "train-base-v1"}, snapshot_id=golden)
     office = story.firewall("office", "CANADA-1", SSH_RULE, SSH_RULE | {"port_range_min": 443, "port_range_max": 443})
-    story.do(attach_firewall, {"instance_ids": [train_1, train_2]}, firewall_id=office)
+    story.do(firewalls.attach_firewall, {"instance_ids": [train_1, train_2]}, firewall_id=office)
     story.firewall("batch", "NORWAY-1", SSH_RULE)
     world.move(world.instances[notebook], "stop")
 
@@ -149,7 +145,7 @@ def modest(world: World) -> None:
     story.wait(29 * DAY)
     instance_id = story.deploy("etude-1", "NORWAY-1", "L40", keys)
     volume_id = story.volume("donnees", "NORWAY-1", "SSD", 100)
-    story.do(attach_volumes, {"volume_ids": [volume_id]}, instance_id=instance_id)
+    story.do(volumes.attach_volumes, {"volume_ids": [volume_id]}, instance_id=instance_id)
 
 
 def bare(world: World) -> None:
@@ -158,39 +154,30 @@ def bare(world: World) -> None:
 
 
 def large(world: World) -> None:
-    """2,000 machines and 500 disks over all regions, models and states."""
+    """2,000 machines and 500 disks over all regions, models and states: one failed, of one nothing is known."""
     world.stock_factor = 100
     story = Story(world)
     keys = [story.key("fleet")]
     story.wait(29 * DAY)
+    usual: Json = {"gpu_count": 1, "boot_source": "os_image", "image_name": UBUNTU, "ssh_key_ids": keys}
     places = [(model, region) for model, gpu in GPUS.items() for region in gpu.capacity]
     for number in range(LARGE_INSTANCES):
         model, region = places[number % len(places)]
-        build(
-            world,
-            Instance(
-                name=f"worker-{number + 1:04d}",
-                tier=GPUS[model].tier,
-                region=region,
-                gpu_model=model,
-                gpu_count=1,
-                boot_source="os_image",
-                image_name=UBUNTU,
-                ssh_key_ids=keys,
-            ),
-        )
+        name, tier = f"worker-{number + 1:04d}", GPUS[model].tier
+        deploy.build(world, Instance(name=name, tier=tier, region=region, gpu_model=model, **usual))
     for number in range(LARGE_VOLUMES):
         region, (_, tiers) = list(REGIONS.items())[number % len(REGIONS)]
-        kind = "SSD" if tiers[0] == "legacy" else "NVMe"
-        size_gb = 100 + 100 * (number % 10)
+        kind, size_gb = "SSD" if tiers[0] == "legacy" else "NVMe", 100 + 100 * (number % 10)
         disk = Volume(name=f"data-{number + 1:03d}", size_gb=size_gb, region=region, tier=tiers[0], volume_type=kind)
-        add_volume(world, disk)
+        volumes.add_volume(world, disk)
     story.wait(HOUR)
     machines = list(world.instances.values())
     for instance in machines[8::10]:
         world.move(instance, "stop")
     for instance in machines[9::10]:
         world.move(instance, "hibernate")
+    for instance, status in zip(machines[-4:-2], ("ERROR", "UNKNOWN"), strict=True):
+        world.set_status(instance, status)
 
 
 SCENARIOS = {"small": (small, 250.0), "large": (large, 2_000_000.0)}

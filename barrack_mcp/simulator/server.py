@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,27 +27,11 @@ class _Protocol(H11Protocol):
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
 
-class _Server(uvicorn.Server):
-    """A server that ends quietly on SIGINT and SIGTERM, where its parent would raise them again."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 def _bound(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
-def _server(app: Starlette) -> _Server:
+def _server(app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -58,7 +41,7 @@ def _server(app: Starlette) -> _Server:
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    return _Server(config)
+    return uvicorn.Server(config)
 
 
 def serve(*, host: str, port: int, scenario: str = "small", seed: int = 1, speed: float = 60.0) -> None:
@@ -66,8 +49,11 @@ def serve(*, host: str, port: int, scenario: str = "small", seed: int = 1, speed
 
     Raises OSError if the port is taken and ValueError for an unknown scenario.
     """
-    app = create_app(scenario=scenario, seed=seed, speed=speed)
-    _server(app).run(sockets=[_bound(host, port)])
+    server, bound = _server(create_app(scenario=scenario, seed=seed, speed=speed)), _bound(host, port)
+    # uvicorn raises a signal anew once it has ended: then there is nothing left to interrupt
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    server.run(sockets=[bound])
 
 
 @contextlib.asynccontextmanager

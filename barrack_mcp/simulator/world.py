@@ -115,7 +115,7 @@ class Instance(Billed):
 
     def hourly(self, currency: str) -> float:
         """What it costs an hour, running or stopped."""
-        return GPUS[self.gpu_model].prices.of(currency) * self.gpu_count
+        return GPUS[self.gpu_model].prices[currency] * self.gpu_count
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class Volume(Billed):
 
     def hourly(self, currency: str) -> float:
         """What it costs an hour, by its size."""
-        return VOLUME_PRICES[self.volume_type][1].of(currency) * self.size_gb / GB_PER_TB
+        return VOLUME_PRICES[self.volume_type][1][currency] * self.size_gb / GB_PER_TB
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,7 +154,7 @@ class Snapshot(Billed):
 
     def hourly(self, currency: str) -> float:
         """What it costs an hour, by its size."""
-        return SNAPSHOT_PRICES.of(currency) * self.size_gb / SNAPSHOT_GB
+        return SNAPSHOT_PRICES[currency] * self.size_gb / SNAPSHOT_GB
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,6 +270,11 @@ class World:
         """Let something happen after so many simulated seconds."""
         heapq.heappush(self._events, (self.now + seconds, next(self._order), happen))
 
+    def become(self, thing: Volume | Snapshot | Image | Firewall, status: str, seconds: float) -> None:
+        """Let a thing that is being made be ready after so many simulated seconds, if it is being made still."""
+        before = thing.status
+        self.later(seconds, lambda: setattr(thing, "status", status if thing.status == before else thing.status))
+
     def settle(self, to: float) -> None:
         """Bring the world up to a time: what was due happens in order, and credits are drawn, perhaps to the last."""
         while True:
@@ -329,7 +334,7 @@ class World:
     def set_status(self, instance: Instance, status: str) -> None:
         """Put a machine into a state, with the bill and the public address that it has there."""
         instance.status = status
-        asleep = per_minute(HIBERNATED_PRICES.of(self.account.currency)) if status == "HIBERNATED" else 0
+        asleep = per_minute(HIBERNATED_PRICES[self.account.currency]) if status == "HIBERNATED" else 0
         self.charge(instance, self.full_rate(instance) if status in FULL_RATE else asleep)
         if status in FULL_RATE:
             self._running[instance.id] = instance

@@ -21,7 +21,7 @@ def _bills(call: Call, kind: type[Sold], argument: str) -> list[Sold]:
 
 def _row(call: Call, thing: Billed, write: Callable[[float], str], status: str, description: str) -> Json:
     meter = thing.meter
-    minutes, nano = meter.read(call.now)
+    minutes, nano = meter.read(call.world.now)
     return {
         "start_time": write(meter.started or 0.0),
         "end_time": None if meter.ended is None else write(meter.ended),
@@ -35,7 +35,7 @@ def _row(call: Call, thing: Billed, write: Callable[[float], str], status: str, 
 
 
 def _page(call: Call, things: list[Sold], show: Callable[[Sold], Json], active: int, **counts: int) -> Json:
-    read = [thing.meter.read(call.now) for thing in things]
+    read = [thing.meter.read(call.world.now) for thing in things]
     minutes = sum(each for each, _ in read)
     summary = {
         "totalMinutes": minutes,

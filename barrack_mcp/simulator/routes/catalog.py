@@ -23,9 +23,7 @@ from barrack_mcp.simulator.rules import Body, Currency, GpuCount, GpuModel, Json
 from barrack_mcp.simulator.world import World
 
 
-class Wish(Body):
-    """What a price is asked for."""
-
+class _Wish(Body):
     tier: Tier | None = None
     currency: Currency | None = None
     resource_type: Annotated[str, one_of("volumes", "snapshots", "gpus")] | None = None
@@ -35,9 +33,7 @@ class Wish(Body):
     volume_size_gb: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
 
 
-class Count(Body):
-    """How many GPUs a machine shall have."""
-
+class _Count(Body):
     gpu_count: Annotated[int, Field(ge=1, le=8)] | None = None
 
 
@@ -45,12 +41,12 @@ def _list_prices(call: Call) -> Json:
     # The published example asks for one volume type and is answered with the whole list, so nothing is filtered.
     volumes: Json = {tier: {} for tier in TIERS}
     for kind, (tier, prices) in VOLUME_PRICES.items():
-        volumes[tier][kind] = {"prices": prices.by_currency(), "unit": "per TB per hour"}
+        volumes[tier][kind] = {"prices": prices, "unit": "per TB per hour"}
     gpus: Json = {tier: {} for tier in TIERS}
     for model, gpu in GPUS.items():
-        row = {"prices": gpu.prices.by_currency(), "max_count": gpu.max_count, "unit": "per GPU per hour"}
+        row = {"prices": gpu.prices, "max_count": gpu.max_count, "unit": "per GPU per hour"}
         gpus[gpu.tier][model] = row
-    snapshots = {"prices": SNAPSHOT_PRICES.by_currency(), "fixed_size_gb": 100, "unit": "per hour (fixed 100GB)"}
+    snapshots = {"prices": SNAPSHOT_PRICES, "fixed_size_gb": 100, "unit": "per hour (fixed 100GB)"}
     return {
         "message": "Pricing information retrieved successfully",
         "pricing_data": {
@@ -70,7 +66,7 @@ def _list_prices(call: Call) -> Json:
                 "volume_minimum_size_gb": MIN_VOLUME_GB,
                 "authenticated_user": call.world.account.user,
                 "authentication_type": "api_key",
-                "timestamp": int(call.now),
+                "timestamp": int(call.world.now),
             },
         },
     }
@@ -79,14 +75,14 @@ def _list_prices(call: Call) -> Json:
 @route("GET", "/pricing/")
 def get_pricing(call: Call) -> Json:
     """The price list; the query may narrow it, and must fit."""
-    call.read_query(Wish)
+    call.read_query(_Wish)
     return _list_prices(call)
 
 
 @route("POST", "/pricing/", reads=True)
 def quote_price(call: Call) -> Json:
     """The price list; the body may narrow it, and must fit."""
-    call.read(Wish)
+    call.read(_Wish)
     return _list_prices(call)
 
 
@@ -135,7 +131,7 @@ def specify(model: str, count: int) -> Json:
 @route("GET", "/gpu-specs/")
 def list_gpu_specs(call: Call) -> Json:
     """Every configuration on sale."""
-    call.read_query(Count)
+    call.read_query(_Count)
     rows = [
         specify(model, count) | {"regions": list(gpu.capacity)} for model, gpu in GPUS.items() for count in _counts(gpu)
     ]
@@ -161,7 +157,7 @@ def list_regions(call: Call) -> Json:
 @route("GET", "/os-images/")
 def list_os_images(call: Call) -> Json:
     """What machines can boot from; `name` is what a deployment asks for."""
-    return {"images": [image.listing() for image in call.filter(os_images(), region="region", tier="tier")]}
+    return {"images": call.filter(os_images(), region="region", tier="tier")}
 
 
 @route("GET", "/volumes/types/")
@@ -173,7 +169,7 @@ def list_volume_types(call: Call) -> Json:
     types: Json = {name: [] for name in TIERS if name in offered and (not tier or name == tier)}
     for kind, (of_tier, prices) in VOLUME_PRICES.items():
         if of_tier in types:
-            rate = {"price": prices.of(currency), "currency": currency, "unit": "per TB per hour"}
+            rate = {"price": prices[currency], "currency": currency, "unit": "per TB per hour"}
             types[of_tier].append({"type": kind, "tier": of_tier, "minimum_size_gb": MIN_VOLUME_GB, "rate": rate})
     return {"volume_types": types}
 

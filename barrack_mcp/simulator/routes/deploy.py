@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints, model_validator
 
 from barrack_mcp.simulator.calls import Call, pick, route
-from barrack_mcp.simulator.market import GPUS, REGIONS, find_os_image, keeps_public_ip
-from barrack_mcp.simulator.routes.instances import make_rule, need_machine, need_profile
+from barrack_mcp.simulator.market import GPUS, keeps_public_ip
+from barrack_mcp.simulator.routes.instances import make_rule
+from barrack_mcp.simulator.routes.needs import need_available, need_machine, need_os_image, need_profile, need_region
 from barrack_mcp.simulator.routes.volumes import add_volume
 from barrack_mcp.simulator.rules import (
     Body,
@@ -40,16 +41,12 @@ def _short(text: str) -> str:
     return text
 
 
-class OSVolume(Body):
-    """A disk that the new machine boots from."""
-
+class _OSVolume(Body):
     name: Name
     size_gb: VolumeSize
 
 
-class Deployment(Body):
-    """What a new machine shall be."""
-
+class _Deployment(Body):
     name: Name
     tier: Tier
     region: Region
@@ -59,7 +56,7 @@ class Deployment(Body):
     os_image: ImageName | None = None
     volume_id: Id | None = None
     image_id: Id | None = None
-    os_volume: OSVolume | None = None
+    os_volume: _OSVolume | None = None
     ssh_key_ids: SomeIds
     public_ip: bool | None = None
     security_rules: list[SecurityRule] | None = None
@@ -68,7 +65,7 @@ class Deployment(Body):
     jupyter_password: Annotated[str, StringConstraints(min_length=8, max_length=128)] | None = None
 
     @model_validator(mode="after")
-    def _boots_from_something(self) -> Deployment:
+    def _check_boot_source(self) -> _Deployment:
         source = _BOOT_FIELD[self.boot_source]
         if getattr(self, source) is None:
             raise misfit(f"This field is required when boot_source is {self.boot_source}.", source)
@@ -91,7 +88,7 @@ def answer_deployed(instance: Instance, message: str) -> Json:
     return {"message": message, "data": pick(instance, *names, instance_id="id")}
 
 
-def _find_boot_volume(world: World, wanted: Deployment) -> Volume | None:
+def _find_boot_volume(world: World, wanted: _Deployment) -> Volume | None:
     if wanted.boot_source != "volume":
         return None
     volume = world.volumes.find(wanted.volume_id or "")
@@ -99,45 +96,31 @@ def _find_boot_volume(world: World, wanted: Deployment) -> Volume | None:
         raise refusal(400, "REGION_MISMATCH", "The boot volume is in another region or tier")
     if not volume.bootable:
         raise refusal(400, "VOLUME_NOT_BOOTABLE", "The volume is not bootable")
-    if volume.status != "available":
-        raise refusal(409, "VOLUME_NOT_AVAILABLE", f"The boot volume is {volume.status}, not available")
+    need_available(volume)
     return volume
 
 
-def _find_custom_image(world: World, wanted: Deployment) -> Image:
+def _find_custom_image(world: World, wanted: _Deployment) -> Image:
     image = world.images.find(wanted.image_id or "")
     if image.region != wanted.region or wanted.tier != "legacy":
         raise refusal(400, "REGION_MISMATCH", "The image is in another region or tier")
-    if image.status != "available":
-        raise refusal(409, "IMAGE_NOT_AVAILABLE", f"The image is {image.status}, not available")
+    need_available(image)
     return image
 
 
-def _need_place(wanted: Deployment) -> None:
+def _need_place(wanted: _Deployment) -> None:
     gpu = GPUS[wanted.gpu_model]
     if gpu.tier != wanted.tier:
         raise refusal(400, "GPU_MODEL_NOT_IN_TIER", f"This GPU model belongs to the {gpu.tier} tier")
-    if wanted.tier not in REGIONS[wanted.region][1]:
-        raise refusal(400, "REGION_NOT_IN_TIER", f"{wanted.region} does not offer the {wanted.tier} tier")
+    need_region(wanted.region, wanted.tier)
     if wanted.gpu_count > gpu.max_count:
         raise refusal(400, "GPU_COUNT_NOT_OFFERED", f"At most {gpu.max_count} GPUs of this model fit into one instance")
-
-
-def _need_fitting_image(name: str, wanted: Deployment) -> None:
-    image = find_os_image(name, wanted.region, wanted.tier)
-    if image is None:
-        raise refusal(404, "OS_IMAGE_NOT_FOUND", "OS image not found in this region and tier")
-    if image.gpu_models and wanted.gpu_model not in image.gpu_models:
-        message = (
-            f"The image {image.name} is not available for {wanted.gpu_model}: choose {' or '.join(image.gpu_models)}"
-        )
-        raise refusal(400, "IMAGE_NOT_AVAILABLE_FOR_GPU", message)
 
 
 @route("POST", "/instances/deploy/", status=201)
 def deploy_instance(call: Call) -> Json:
     """Creates a machine, which bills from when it is ACTIVE."""
-    world, wanted = call.world, call.read(Deployment)
+    world, wanted = call.world, call.read(_Deployment)
     need_profile(world)
     _need_place(wanted)
     world.instances.need_free(wanted.name)
@@ -150,7 +133,7 @@ def deploy_instance(call: Call) -> Json:
         image_name = _find_custom_image(world, wanted).name
     else:
         image_name = (volume.os_image if volume else wanted.os_image) or ""
-        _need_fitting_image(image_name, wanted)
+        need_os_image(image_name, wanted.region, wanted.tier, wanted.gpu_model)
     if wanted.os_volume:
         world.volumes.need_free(wanted.os_volume.name)
     same = ("name", "tier", "region", "gpu_model", "gpu_count", "boot_source", "ssh_key_ids", "startup_script_id")
@@ -172,15 +155,12 @@ def deploy_instance(call: Call) -> Json:
     return answer_deployed(instance, "Instance deployment started")
 
 
-def _add_os_volume(world: World, instance: Instance, wanted: OSVolume) -> Volume:
+def _add_os_volume(world: World, instance: Instance, wanted: _OSVolume) -> Volume:
     volume = Volume(
-        name=wanted.name,
-        size_gb=wanted.size_gb,
-        region=instance.region,
-        tier=instance.tier,
+        **pick(instance, "region", "tier", os_image="image_name"),
+        **dict(wanted),
         volume_type="SSD" if instance.tier == "legacy" else "NVMe",
         bootable=True,
-        os_image=instance.image_name,
         owned=True,
     )
     return add_volume(world, volume)

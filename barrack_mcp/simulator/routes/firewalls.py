@@ -10,7 +10,8 @@ from pydantic import StringConstraints
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import REGIONS
-from barrack_mcp.simulator.routes.instances import add_rule, need_status, remove_rule
+from barrack_mcp.simulator.routes.instances import add_rule, remove_rule
+from barrack_mcp.simulator.routes.needs import need_status
 from barrack_mcp.simulator.rules import PORTLESS, PROTOCOLS, Body, Ids, Json, Name, Region, refusal
 from barrack_mcp.simulator.world import Firewall, World
 
@@ -18,17 +19,13 @@ MAX_FIREWALLS = 25
 CREATE_S, ATTACH_S = 10, 10
 
 
-class NewFirewall(Body):
-    """A firewall to create."""
-
+class _NewFirewall(Body):
     name: Name
     region: Region
     description: Annotated[str, StringConstraints(max_length=255)] | None = None
 
 
-class Attachments(Body):
-    """The machines that a firewall shall guard."""
-
+class _Attachments(Body):
     instance_ids: Ids
 
 
@@ -67,13 +64,13 @@ def get_firewall(call: Call) -> Json:
 @route("POST", "/firewalls/create/", status=201)
 def create_firewall(call: Call) -> Json:
     """Creates a firewall without rules, attached to nothing."""
-    world, wanted = call.world, call.read(NewFirewall)
+    world, wanted = call.world, call.read(_NewFirewall)
     if len(world.firewalls) >= MAX_FIREWALLS:
         raise refusal(400, "FIREWALL_LIMIT_REACHED", f"At most {MAX_FIREWALLS} firewalls are allowed")
     world.firewalls.need_free(wanted.name)
     firewall = Firewall(name=wanted.name, description=wanted.description or "", region=wanted.region)
     world.put(world.firewalls, firewall)
-    world.later(CREATE_S, lambda: setattr(firewall, "status", "SUCCESS"))
+    world.become(firewall, "SUCCESS", CREATE_S)
     return {"message": "Firewall is being created", "firewall": show_firewall(world, firewall)}
 
 
@@ -97,7 +94,7 @@ def remove_firewall_rule(call: Call) -> Json:
 def attach_firewall(call: Call) -> Json:
     """Makes the firewall guard exactly these machines: any other that it guarded loses it."""
     world, firewall = call.world, call.find(call.world.firewalls)
-    wanted = call.read(Attachments).instance_ids
+    wanted = call.read(_Attachments).instance_ids
     if firewall.status != "SUCCESS":
         raise refusal(409, "FIREWALL_NOT_READY", f"The firewall is {firewall.status}: wait until it is created")
     fresh = [instance_id for instance_id in wanted if instance_id not in firewall.attachments]

@@ -8,46 +8,13 @@ from typing import Any
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import keeps_public_ip
-from barrack_mcp.simulator.routes.catalog import count_stock, specify
+from barrack_mcp.simulator.routes.catalog import specify
+from barrack_mcp.simulator.routes.needs import need_machine, need_status
 from barrack_mcp.simulator.rules import Json, SecurityRule, missing, refusal
 from barrack_mcp.simulator.world import MOVES, Firewall, Instance, Rule, Volume, World
 
 SETTLED = ("ACTIVE", "SHUTOFF", "HIBERNATED", "ERROR")
 DELETE_S = 20
-
-
-def need_status(instance: Instance, *allowed: str, what: str) -> None:
-    """Refuse unless the machine is in one of these states."""
-    if instance.status not in allowed:
-        raise refusal(
-            409,
-            "INVALID_INSTANCE_STATE",
-            f"Cannot {what} an instance in state {instance.status}: it must be {' or '.join(allowed)}",
-            current_status=instance.status,
-        )
-
-
-def need_profile(world: World) -> None:
-    """Refuse what creates things until the profile is complete."""
-    if not world.account.complete:
-        raise refusal(400, "PROFILE_INCOMPLETE", "Profile incomplete")
-
-
-def need_credit(world: World, amount: float) -> None:
-    """Refuse what the credits do not cover."""
-    if world.credit < amount:
-        facts = {"balance": world.credit, "required": round(amount, 4), "currency": world.account.currency}
-        raise refusal(402, "INSUFFICIENT_CREDITS", "Insufficient credits", **facts)
-
-
-def need_machine(world: World, instance: Instance) -> None:
-    """Refuse a machine that is not in stock or whose first hour the credits do not cover."""
-    model, region = instance.gpu_model, instance.region
-    here = [row for row in count_stock(world) if (row["gpu_model"], row["region"]) == (model, region)]
-    left = here[0]["available"] if here else 0
-    if left < instance.gpu_count:
-        raise refusal(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
-    need_credit(world, instance.hourly(world.account.currency))
 
 
 def _show_attachment(volume: Volume) -> Json:

@@ -15,9 +15,7 @@ MAX_KEYS = 25
 RSA_BITS = 2048
 
 
-class NewKey(Body):
-    """A key to keep, or to make."""
-
+class _NewKey(Body):
     name: KeyName
     public_key: PublicKey | None = None
 
@@ -64,7 +62,7 @@ def get_ssh_key(call: Call) -> Json:
 @route("POST", "/ssh-keys/", status=201)
 def create_ssh_key(call: Call) -> Json:
     """Keeps a public key; without one, makes a pair and shows the private half this once."""
-    keys, wanted = call.world.keys, call.read(NewKey)
+    keys, wanted = call.world.keys, call.read(_NewKey)
     if len(keys) >= MAX_KEYS:
         raise refusal(400, "SSH_KEY_LIMIT_REACHED", f"At most {MAX_KEYS} SSH keys are allowed")
     keys.need_free(wanted.name)

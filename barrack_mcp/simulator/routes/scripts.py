@@ -8,23 +8,17 @@ from barrack_mcp.simulator.rules import Body, Json, Name, RefusedError, SomeIds,
 from barrack_mcp.simulator.world import Script
 
 
-class NewScript(Body):
-    """A script to keep."""
-
+class _NewScript(Body):
     name: Name
     script: Text
 
 
-class Update(Body):
-    """What shall change of a script."""
-
+class _Update(Body):
     name: Name | None = None
     script: Text | None = None
 
 
-class Several(Body):
-    """Some scripts."""
-
+class _Several(Body):
     script_ids: SomeIds
 
 
@@ -49,16 +43,16 @@ def get_startup_script(call: Call) -> Json:
 @route("POST", "/scripts/", status=201)
 def create_startup_script(call: Call) -> Json:
     """Keeps a script."""
-    scripts, wanted = call.world.scripts, call.read(NewScript)
+    scripts, wanted = call.world.scripts, call.read(_NewScript)
     scripts.need_free(wanted.name)
-    script = call.world.put(scripts, Script(name=wanted.name, script=wanted.script, updated_at=call.now))
+    script = call.world.put(scripts, Script(name=wanted.name, script=wanted.script, updated_at=call.world.now))
     return {"message": "Startup script created", "script": show_script(script)}
 
 
 @route("PUT", "/scripts/{script_id}/")
 def update_startup_script(call: Call) -> Json:
     """Changes what is given of a script; machines that ran it are not touched."""
-    script, wanted = call.find(call.world.scripts), call.read(Update)
+    script, wanted = call.find(call.world.scripts), call.read(_Update)
     if wanted.name is None and wanted.script is None:
         raise RefusedError(400, {"non_field_errors": ["Give name, script or both."]})
     if wanted.name is not None:
@@ -66,7 +60,7 @@ def update_startup_script(call: Call) -> Json:
     before = script.name, script.script
     script.name, script.script = wanted.name or script.name, wanted.script or script.script
     call.changed = before != (script.name, script.script)
-    script.updated_at = call.now if call.changed else script.updated_at
+    script.updated_at = call.world.now if call.changed else script.updated_at
     return {"message": "Startup script updated", "script": show_script(script)}
 
 
@@ -81,7 +75,7 @@ def delete_startup_script(call: Call) -> Json:
 @route("POST", "/scripts/bulk-delete/")
 def bulk_delete_startup_scripts(call: Call) -> Json:
     """Deletes those of the scripts that exist, and says which did not."""
-    wanted = call.read(Several).script_ids
+    wanted = call.read(_Several).script_ids
     deleted = [script_id for script_id in wanted if call.world.scripts.pop(script_id, None)]
     call.changed = bool(deleted)
     return {

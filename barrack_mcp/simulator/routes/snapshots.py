@@ -10,37 +10,31 @@ from pydantic import StringConstraints
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.routes.deploy import answer_deployed, build
-from barrack_mcp.simulator.routes.instances import need_machine, need_profile, need_status
+from barrack_mcp.simulator.routes.needs import need_available, need_machine, need_profile, need_status
 from barrack_mcp.simulator.rules import MAX_NAME, Body, Json, Name, SomeIds, refusal
 from barrack_mcp.simulator.world import Image, Instance, Snapshot, World
 
 SNAPSHOT_S, IMAGE_S = 120, 90
+_MACHINE = ("gpu_model", "gpu_count", "image_name", "ssh_key_ids")
+"""What a snapshot remembers of its machine to make it anew."""
 _IMAGE_NAME = re.compile(r"[A-Za-z0-9 ._-]{3,30}")
 _Line = Annotated[str, StringConstraints(max_length=1000)]
 
 
-class NewSnapshot(Body):
-    """A snapshot to take."""
-
+class _NewSnapshot(Body):
     name: Name
     description: _Line | None = None
 
 
-class Restoration(Body):
-    """How the machine made from a snapshot shall be called."""
-
+class _Restoration(Body):
     name: Name | None = None
 
 
-class NewImage(Body):
-    """An image to make. Its name has a refusal of its own."""
-
+class _NewImage(Body):
     name: _Line
 
 
-class Several(Body):
-    """Some snapshots."""
-
+class _Several(Body):
     snapshot_ids: SomeIds
 
 
@@ -87,7 +81,7 @@ def get_snapshot(call: Call) -> Json:
 @route("POST", "/instances/{instance_id}/snapshots/", status=201)
 def create_snapshot(call: Call) -> Json:
     """Copies the disk of an ACTIVE legacy machine, which goes on running; the copy bills while it exists."""
-    world, instance, wanted = call.world, call.find(call.world.instances), call.read(NewSnapshot)
+    world, instance, wanted = call.world, call.find(call.world.instances), call.read(_NewSnapshot)
     need_profile(world)
     if instance.tier != "legacy":
         raise refusal(400, "TIER_NOT_SUPPORTED", "Snapshots exist in the legacy tier only")
@@ -100,36 +94,25 @@ def create_snapshot(call: Call) -> Json:
     snapshot = Snapshot(
         name=wanted.name,
         description=wanted.description or "",
-        region=instance.region,
-        instance_id=instance.id,
-        instance_name=instance.name,
-        gpu_model=instance.gpu_model,
-        gpu_count=instance.gpu_count,
-        image_name=instance.image_name,
-        ssh_key_ids=list(instance.ssh_key_ids),
+        **pick(instance, "region", *_MACHINE, instance_id="id", instance_name="name"),
     )
     world.put(world.snapshots, snapshot)
     world.charge(snapshot)
-    world.later(SNAPSHOT_S, lambda: setattr(snapshot, "status", "SUCCESS"))
+    world.become(snapshot, "SUCCESS", SNAPSHOT_S)
     return {"message": "Snapshot is being created", "data": show_snapshot(world, snapshot)}
 
 
 @route("POST", "/snapshots/{snapshot_id}/restore/", status=201)
 def restore_snapshot(call: Call) -> Json:
     """Makes a new machine from a snapshot, in the same region, with new addresses; it bills like any other."""
-    world, snapshot, wanted = call.world, call.find(call.world.snapshots), call.read(Restoration)
+    world, snapshot, wanted = call.world, call.find(call.world.snapshots), call.read(_Restoration)
     need_profile(world)
     _need_complete(snapshot)
     suffix = "-restored"
     instance = Instance(
         name=wanted.name or snapshot.name[: MAX_NAME - len(suffix)] + suffix,
-        tier=snapshot.tier,
-        region=snapshot.region,
-        gpu_model=snapshot.gpu_model,
-        gpu_count=snapshot.gpu_count,
         boot_source="snapshot",
-        image_name=snapshot.image_name,
-        ssh_key_ids=list(snapshot.ssh_key_ids),
+        **pick(snapshot, "tier", "region", *_MACHINE),
     )
     world.instances.need_free(instance.name)
     need_machine(world, instance)
@@ -162,7 +145,7 @@ def get_custom_image(call: Call) -> Json:
 @route("POST", "/snapshots/{snapshot_id}/image/", status=201)
 def create_custom_image(call: Call) -> Json:
     """Makes an image from a complete snapshot that has none yet."""
-    world, name = call.world, call.read(NewImage).name
+    world, name = call.world, call.read(_NewImage).name
     if not _IMAGE_NAME.fullmatch(name):
         raise refusal(400, "INVALID_IMAGE_NAME", "Invalid image name")
     need_profile(world)
@@ -177,7 +160,7 @@ def create_custom_image(call: Call) -> Json:
     world.images.need_free(name)
     image = Image(name=name, region=snapshot.region, size_gb=snapshot.size_gb, snapshot_id=snapshot.id)
     world.put(world.images, image)
-    world.later(IMAGE_S, lambda: setattr(image, "status", "available"))
+    world.become(image, "available", IMAGE_S)
     return {"message": "Image is being created", "image": show_image(image)}
 
 
@@ -185,8 +168,7 @@ def create_custom_image(call: Call) -> Json:
 def delete_custom_image(call: Call) -> Json:
     """Deletes an image, for good; machines made from it stay."""
     image = call.find(call.world.images)
-    if image.status != "available":
-        raise refusal(409, "IMAGE_NOT_AVAILABLE", f"The image is {image.status}, not available")
+    need_available(image)
     del call.world.images[image.id]
     return {"message": "Image deleted", "image_id": image.id}
 
@@ -206,5 +188,5 @@ def get_snapshot_image(call: Call) -> Json:
 @route("POST", "/snapshots/image-relationships/", reads=True)
 def list_snapshot_images(call: Call) -> Json:
     """The same for several snapshots; ids that are none of this account's are left out."""
-    known = [each for each in call.read(Several).snapshot_ids if each in call.world.snapshots]
+    known = [each for each in call.read(_Several).snapshot_ids if each in call.world.snapshots]
     return {"relationships": [_relate(call.world, snapshot_id) for snapshot_id in known]}

@@ -8,8 +8,16 @@ from pydantic import model_validator
 
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
-from barrack_mcp.simulator.market import REGIONS, VOLUME_CREDIT, VOLUME_PRICES, find_os_image
-from barrack_mcp.simulator.routes.instances import answer_for, need_credit, need_profile, need_status
+from barrack_mcp.simulator.market import VOLUME_CREDIT, VOLUME_PRICES
+from barrack_mcp.simulator.routes.instances import answer_for
+from barrack_mcp.simulator.routes.needs import (
+    need_available,
+    need_credit,
+    need_os_image,
+    need_profile,
+    need_region,
+    need_status,
+)
 from barrack_mcp.simulator.rules import (
     Body,
     ImageName,
@@ -28,9 +36,7 @@ from barrack_mcp.simulator.world import Volume, World
 CREATE_S, ATTACH_S = 20, 10
 
 
-class NewVolume(Body):
-    """A disk to create."""
-
+class _NewVolume(Body):
     name: Name
     size_gb: VolumeSize
     region: Region
@@ -40,28 +46,22 @@ class NewVolume(Body):
     os_image: ImageName | None = None
 
     @model_validator(mode="after")
-    def _boots_from_something(self) -> NewVolume:
+    def _check_boot_source(self) -> _NewVolume:
         if self.bootable and self.os_image is None:
             raise misfit("This field is required when bootable is true.", "os_image")
         return self
 
 
-class Copy(Body):
-    """What a clone shall be."""
-
+class _Copy(Body):
     name: Name
     volume_type: VolumeType | None = None
 
 
-class Size(Body):
-    """How large a disk shall be."""
-
+class _Size(Body):
     size_gb: VolumeSize
 
 
-class Several(Body):
-    """Some disks."""
-
+class _Several(Body):
     volume_ids: SomeIds
 
 
@@ -69,12 +69,9 @@ def show_volume(world: World, volume: Volume) -> Json:
     """A disk as the API shows it."""
     instance = world.instances.get(volume.instance_id or "")
     names = ("size_gb", "volume_type", "tier", "region", "status", "bootable", "os_image", "instance_id")
-    return {
-        **pick(volume, *names, volume_id="id", volume_name="name"),
-        "attachment": instance
-        and pick(instance, instance_id="id", vm_name="name") | {"status": volume.attachment, "boot": volume.boot},
-        "created_at": iso(volume.created_at),
-    }
+    where = instance and pick(instance, instance_id="id", vm_name="name") | pick(volume, "boot", status="attachment")
+    row = pick(volume, *names, volume_id="id", volume_name="name")
+    return row | {"attachment": where, "created_at": iso(volume.created_at)}
 
 
 def _answer(world: World, volume: Volume, message: str) -> Json:
@@ -85,13 +82,8 @@ def add_volume(world: World, volume: Volume) -> Volume:
     """Put up a disk that is available after 20 seconds and bills from now."""
     world.put(world.volumes, volume)
     world.charge(volume)
-    world.later(CREATE_S, partial(_finish_creating, volume))
+    world.become(volume, "available", CREATE_S)
     return volume
-
-
-def _finish_creating(volume: Volume) -> None:
-    if volume.status == "creating":
-        volume.status = "available"
 
 
 def _suggest_name(world: World) -> str:
@@ -121,33 +113,27 @@ def _need_type(volume_type: str, tier: str) -> None:
 
 def _need_purse(world: World) -> None:
     need_profile(world)
-    need_credit(world, VOLUME_CREDIT.of(world.account.currency))
-
-
-def _need_available(volume: Volume) -> None:
-    if volume.status != "available":
-        raise refusal(409, "VOLUME_NOT_AVAILABLE", f"The volume is {volume.status}, not available")
+    need_credit(world, VOLUME_CREDIT[world.account.currency])
 
 
 def _need_growable(volume: Volume, done: str) -> None:
     if volume.tier != "advanced":
         raise refusal(400, "TIER_NOT_SUPPORTED", f"Only volumes of the advanced tier can be {done}")
     if volume.status != "in-use":
-        _need_available(volume)
+        need_available(volume)
 
 
 @route("POST", "/volumes/", status=201)
 def create_volume(call: Call) -> Json:
     """Creates a disk, which bills from now."""
-    world, wanted = call.world, call.read(NewVolume)
+    world, wanted = call.world, call.read(_NewVolume)
     _need_purse(world)
     _need_type(wanted.volume_type, wanted.tier)
-    if wanted.tier not in REGIONS[wanted.region][1]:
-        raise refusal(400, "REGION_NOT_IN_TIER", f"{wanted.region} does not offer the {wanted.tier} tier")
+    need_region(wanted.region, wanted.tier)
     world.volumes.need_free(wanted.name)
     os_image = wanted.os_image if wanted.bootable else None
-    if os_image is not None and find_os_image(os_image, wanted.region, wanted.tier) is None:
-        raise refusal(404, "OS_IMAGE_NOT_FOUND", "OS image not found in this region and tier")
+    if os_image is not None:
+        need_os_image(os_image, wanted.region, wanted.tier)
     facts = wanted.model_dump(exclude={"bootable", "os_image"})
     volume = add_volume(world, Volume(**facts, bootable=os_image is not None, os_image=os_image))
     return _answer(world, volume, "Volume is being created")
@@ -159,7 +145,7 @@ def delete_volume(call: Call) -> Json:
     volume = call.find(call.world.volumes)
     if volume.instance_id is not None:
         raise refusal(409, "VOLUME_ATTACHED", "The volume is attached to an instance: detach it first")
-    _need_available(volume)
+    need_available(volume)
     call.world.end_volume(volume)
     return {"message": "Volume deleted", "volume_id": volume.id, "tier": volume.tier}
 
@@ -167,28 +153,21 @@ def delete_volume(call: Call) -> Json:
 @route("POST", "/volumes/{volume_id}/clone/", status=201)
 def clone_volume(call: Call) -> Json:
     """Copies an advanced disk; the copy bills as a disk of its own, and may be of the tier's other type."""
-    world, volume, wanted = call.world, call.find(call.world.volumes), call.read(Copy)
+    world, volume, wanted = call.world, call.find(call.world.volumes), call.read(_Copy)
     _need_purse(world)
     _need_growable(volume, "cloned")
     volume_type = wanted.volume_type or volume.volume_type
     _need_type(volume_type, volume.tier)
     world.volumes.need_free(wanted.name)
-    copy = Volume(
-        name=wanted.name,
-        size_gb=volume.size_gb,
-        region=volume.region,
-        tier=volume.tier,
-        volume_type=volume_type,
-        bootable=volume.bootable,
-        os_image=volume.os_image,
-    )
+    same = pick(volume, "size_gb", "region", "tier", "bootable", "os_image")
+    copy = Volume(name=wanted.name, volume_type=volume_type, **same)
     return _answer(world, add_volume(world, copy), "Volume is being cloned")
 
 
 @route("POST", "/volumes/{volume_id}/resize/")
 def resize_volume(call: Call) -> Json:
     """Grows an advanced disk; it never shrinks again."""
-    volume, size_gb = call.find(call.world.volumes), call.read(Size).size_gb
+    volume, size_gb = call.find(call.world.volumes), call.read(_Size).size_gb
     _need_growable(volume, "resized")
     if size_gb <= volume.size_gb:
         raise refusal(400, "VOLUME_CANNOT_SHRINK", f"The new size must be larger than {volume.size_gb} GB")
@@ -201,7 +180,7 @@ def resize_volume(call: Call) -> Json:
 def attach_volumes(call: Call) -> Json:
     """Gives free disks to an ACTIVE machine, all or none."""
     world, instance = call.world, call.find(call.world.instances)
-    volumes = [world.volumes.find(volume_id) for volume_id in call.read(Several).volume_ids]
+    volumes = [world.volumes.find(volume_id) for volume_id in call.read(_Several).volume_ids]
     need_status(instance, "ACTIVE", what="attach volumes to")
     for volume in volumes:
         if volume.region != instance.region:
@@ -210,7 +189,7 @@ def attach_volumes(call: Call) -> Json:
             raise refusal(400, "TIER_MISMATCH", "The volume is of another tier than the instance")
         if volume.instance_id is not None:
             raise refusal(409, "VOLUME_ATTACHED", "The volume is attached to an instance already")
-        _need_available(volume)
+        need_available(volume)
     for volume in volumes:
         volume.instance_id, volume.attachment, volume.status = instance.id, "ATTACHING", "in-use"
         world.later(ATTACH_S, partial(_finish_attaching, volume))
@@ -226,7 +205,7 @@ def _finish_attaching(volume: Volume) -> None:
 def detach_volumes(call: Call) -> Json:
     """Takes disks from an ACTIVE machine, all or none; what is on them stays."""
     world, instance = call.world, call.find(call.world.instances)
-    volumes = [world.volumes.find(volume_id) for volume_id in call.read(Several).volume_ids]
+    volumes = [world.volumes.find(volume_id) for volume_id in call.read(_Several).volume_ids]
     need_status(instance, "ACTIVE", what="detach volumes from")
     for volume in volumes:
         if volume.instance_id != instance.id:
