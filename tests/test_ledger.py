@@ -25,7 +25,7 @@ from barrack_mcp.dispatch.writes.ledger import (
     process,
 )
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError
-from barrack_mcp.state.store.sqlite_entries import ENTRIES_KEPT_S
+from barrack_mcp.state.store.sqlite import KEPT_S
 from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
@@ -244,7 +244,7 @@ async def test_entries_are_forgotten_after_a_month(path: Path, clock: Clock) -> 
     async with SqliteStore(path, now=clock) as store:
         ledger = Ledger(store, now=clock)
         await ledger.close(await begun(ledger), "unknown")
-        clock.at += ENTRIES_KEPT_S - 1
+        clock.at += KEPT_S - 1
         await stopped(ledger)
         clock.at += 1
         assert await ledger.held(DIGEST) is None

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
-from barrack_mcp.state.store import Entry, EntryStore, Standing
+from barrack_mcp.state.store import Entry, Standing, Store
 
 __all__ = ["Entry", "Held", "Ledger", "Why", "belongs", "digest_of"]
 
@@ -128,7 +128,7 @@ class Ledger:
 
     def __init__(
         self,
-        store: EntryStore,
+        store: Store,
         *,
         now: Callable[[], float] = time.time,
         under_way_s: float = UNDER_WAY_S,

@@ -1,20 +1,8 @@
 """What outlives a call: used nonces, approvals and the ledger, each changed by exactly one process at a time."""
 
-from __future__ import annotations
-
-from barrack_mcp.state.store.entries import Entry, EntryStore, Standing
-from barrack_mcp.state.store.records import OPEN_ENDED, Approval, Status
-from barrack_mcp.state.store.sqlite import SqliteStore, StoreError
+from barrack_mcp.state.store.database import StoreError
+from barrack_mcp.state.store.records import OPEN_ENDED, Approval, Entry, Standing, Status
+from barrack_mcp.state.store.sqlite import SqliteStore
 from barrack_mcp.state.store.store import Store
 
-__all__ = [
-    "OPEN_ENDED",
-    "Approval",
-    "Entry",
-    "EntryStore",
-    "SqliteStore",
-    "Standing",
-    "Status",
-    "Store",
-    "StoreError",
-]
+__all__ = ["OPEN_ENDED", "Approval", "Entry", "SqliteStore", "Standing", "Status", "Store", "StoreError"]

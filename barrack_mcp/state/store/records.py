@@ -1,4 +1,4 @@
-"""The records that a store keeps, as plain frozen data."""
+"""The records that a store keeps, as plain frozen data: approvals, and the entries of the operation ledger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 
 class Status(StrEnum):
@@ -23,9 +23,47 @@ OPEN_ENDED: Final = (Status.PENDING, Status.APPROVED)
 """What the time limit can still end."""
 
 
+class Standing(StrEnum):
+    """Where a call stands that must not be sent twice unknowingly."""
+
+    SENT = "sent"
+    """It is being sent, or the process that sent it is gone."""
+    UNKNOWN = "unknown"
+    """Nobody knows whether it took place."""
+    LOOKED = "looked"
+    """Nobody knew, and then the caller looked."""
+    CLOSED = "closed"
+    """What came of it is known."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a store keeps, written as JSON."""
+
+    STATE: ClassVar[tuple[str, type[StrEnum]]]
+    """The field that says how it stands, and what it can say."""
+
+    def to_json(self) -> str:
+        """Write it so that what was read gives the same text again; a plan's order is the order it is shown in."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is no such record of this version.
+        """
+        values = json.loads(text)
+        field, states = cls.STATE
+        return cls(**values | {field: states(values[field])})
+
+
 @dataclass(frozen=True, kw_only=True)
-class Approval:
+class Approval(Record):
     """A call that waits for a person's yes, has it, or had its answer. Times are seconds since 1970."""
+
+    STATE = "status", Status
 
     id: str
     binding: str
@@ -56,16 +94,33 @@ class Approval:
         """Whether the next call with this binding finds it; a store keeps at most one live approval a binding."""
         return self.status in OPEN_ENDED or (self.status is not Status.USED and self.told_at is None)
 
-    def to_json(self) -> str:
-        """Write it so that what was read gives the same text again; a plan's order is the order it is shown in."""
-        return json.dumps(asdict(self), separators=(",", ":"))
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote.
+@dataclass(frozen=True, kw_only=True)
+class Entry(Record):
+    """A call that was sent. Times are seconds since 1970."""
 
-        Raises:
-            ValueError, TypeError, KeyError: It is no approval of this version.
-        """
-        values = json.loads(text)
-        return cls(**values | {"status": Status(values["status"])})
+    STATE = "standing", Standing
+
+    id: str
+    digest: str
+    """Of the tool, its arguments and the caller's account: equal for equal calls."""
+    account: str
+    """Digest of the account."""
+    tool: str
+    arguments: Mapping[str, Any]
+    """For showing: secrets are masked already."""
+    look_tool: str
+    look_arguments: Mapping[str, Any]
+    """With which read one sees what became of it."""
+    owner: str
+    """The process that sends it."""
+    standing: Standing
+    sent_at: float
+    since: float
+    """Since when it stands so; for a call that is being sent, until when that may take."""
+    outcome: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it stops the same call; a store keeps at most one live entry a digest."""
+        return self.standing in (Standing.SENT, Standing.UNKNOWN)

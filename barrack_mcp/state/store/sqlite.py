@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import anyio.to_thread
 
 from barrack_mcp.state.store.database import Database, StoreError
-from barrack_mcp.state.store.records import Approval, Status
-from barrack_mcp.state.store.sqlite_entries import ENTRIES, SqliteEntries
-
-__all__ = ["KEPT_S", "SLACK_S", "SqliteStore", "StoreError"]
+from barrack_mcp.state.store.records import Approval, Entry, Record, Status
 
 SLACK_S: Final = 3600.0
 """How long a used nonce is remembered past its time, should a clock be set back."""
 KEPT_S: Final = 30 * 86_400.0
-"""How long a closed approval is kept to be shown."""
-
-_T = TypeVar("_T")
+"""How long a closed approval is kept to be shown; and an entry, open or not: after a month nobody asks again."""
 
 _MIGRATIONS: Final = (
     """
@@ -41,13 +37,33 @@ _MIGRATIONS: Final = (
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counters VALUES ('approvals', 0)
     """,
-    ENTRIES,
+    """
+    CREATE TABLE entries (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        digest TEXT NOT NULL,
+        account TEXT NOT NULL,
+        live INTEGER NOT NULL,
+        sent_at REAL NOT NULL,
+        record TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX live_entries ON entries (digest) WHERE live;
+    CREATE INDEX entries_by_time ON entries (sent_at)
+    """,
 )
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
+_UNREADABLE: Final[Mapping[type[Record], str]] = {
+    Approval: "an approval that this version can't read; move the file away and start again.",
+    Entry: "an entry that this version can't read; move the file away and start again, but look first at what was "
+    "bought.",
+}
+
+_T = TypeVar("_T")
+_R = TypeVar("_R", Approval, Entry)
 
 
-class SqliteStore(SqliteEntries):
-    """Keeps state in one SQLite file; a `Store`.
+class SqliteStore:
+    """Keeps state in one SQLite file; a `Store`, whose methods say what each of these promises.
 
     Args:
         path: The file, opened at the first use; `:memory:` is gone with the object.
@@ -55,7 +71,8 @@ class SqliteStore(SqliteEntries):
     """
 
     def __init__(self, path: Path | str, *, now: Callable[[], float] = time.time) -> None:
-        super().__init__(Database(path, _MIGRATIONS), now=now)
+        self._database = Database(path, _MIGRATIONS)
+        self._now = now
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,109 +87,130 @@ class SqliteStore(SqliteEntries):
         await anyio.to_thread.run_sync(self._database.close)
 
     async def use(self, nonce: str, *, until: float) -> bool:
-        """Use a nonce up; see `Store.use`."""
+        """Use a nonce up."""
         now = self._now()
-        if until <= now:
-            return False
 
-        def step() -> bool:
-            with self._database.transaction() as table:
-                table.execute("DELETE FROM nonces WHERE until <= ?", (now - SLACK_S,))
-                return table.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?)", (nonce, until)).rowcount == 1
+        def step(tables: sqlite3.Connection) -> bool:
+            tables.execute("DELETE FROM nonces WHERE until <= ?", (now - SLACK_S,))
+            return tables.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?)", (nonce, until)).rowcount == 1
 
-        return await _in_thread(step)
+        return until > now and await self._write(step)
 
     async def add_approval(self, approval: Approval) -> Approval:
-        """Keep a new approval, unless its binding has a live one; see `Store.add_approval`."""
-        now = self._now()
+        """Keep a new approval, unless its binding has a live one."""
+        forgotten = self._now() - KEPT_S
 
-        def step() -> Approval:
-            with self._database.transaction() as table:
-                table.execute("DELETE FROM approvals WHERE expires_at <= ?", (now - KEPT_S,))
-                row = table.execute(
-                    "SELECT record FROM approvals WHERE live AND binding = ?", (approval.binding,)
-                ).fetchone()
-                if row is not None:
-                    return _read(row[0])
-                table.execute(
-                    "INSERT INTO approvals (id, binding, live, status, expires_at, record) VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        approval.id,
-                        approval.binding,
-                        approval.live,
-                        approval.status,
-                        approval.expires_at,
-                        approval.to_json(),
-                    ),
-                )
-                table.execute(_COUNT)
-                return approval
+        def step(tables: sqlite3.Connection) -> Approval:
+            tables.execute("DELETE FROM approvals WHERE expires_at <= ?", (forgotten,))
+            if held := _found(tables, Approval, "approvals WHERE live AND binding = ?", approval.binding):
+                return held[0]
+            added = {"id": approval.id, "binding": approval.binding, "expires_at": approval.expires_at}
+            _insert(tables, "approvals", added | {"status": approval.status, **_columns(approval)})
+            tables.execute(_COUNT)
+            return approval
 
-        return await _in_thread(step)
+        return await self._write(step)
 
     async def find_approval(self, approval_id: str) -> Approval | None:
         """Find an approval by its id."""
-        return await self._one("SELECT record FROM approvals WHERE id = ?", approval_id)
+        found = await self._read(Approval, "approvals WHERE id = ?", approval_id)
+        return found[0] if found else None
 
     async def live_approval(self, binding: str) -> Approval | None:
         """Find the live approval of a binding."""
-        return await self._one("SELECT record FROM approvals WHERE live AND binding = ?", binding)
+        found = await self._read(Approval, "approvals WHERE live AND binding = ?", binding)
+        return found[0] if found else None
 
     async def swap_approval(self, before: Approval, after: Approval) -> bool:
-        """Put one approval in the place of another; see `Store.swap_approval`."""
+        """Put one approval in the place of another."""
 
-        def step() -> bool:
-            with self._database.transaction() as table:
-                swapped = table.execute(
-                    "UPDATE approvals SET live = ?, status = ?, record = ? WHERE id = ? AND record = ?",
-                    (after.live, after.status, after.to_json(), before.id, before.to_json()),
-                ).rowcount
-                if swapped and after.status is not before.status:
-                    table.execute(_COUNT)
-                return swapped == 1
+        def step(tables: sqlite3.Connection) -> bool:
+            swapped = _swap(tables, "approvals", before, {"status": after.status, **_columns(after)})
+            if swapped and after.status is not before.status:
+                tables.execute(_COUNT)
+            return swapped
 
-        return await _in_thread(step)
+        return await self._write(step)
 
     async def approvals(self, statuses: Collection[Status], *, limit: int) -> list[Approval]:
         """List the approvals that stand at one of these, newest first."""
         marks = ", ".join("?" * len(statuses))
-
-        def step() -> list[Approval]:
-            with self._database.reading() as table:
-                rows = table.execute(
-                    f"SELECT record FROM approvals WHERE status IN ({marks}) ORDER BY number DESC LIMIT ?",  # noqa: S608  # only question marks
-                    (*statuses, limit),
-                )
-                return [_read(row[0]) for row in rows]
-
-        return await _in_thread(step)
+        query = f"approvals WHERE status IN ({marks}) ORDER BY number DESC LIMIT ?"
+        return await self._read(Approval, query, *statuses, limit)
 
     async def changes(self) -> int:
-        """Count the changes until now; see `Store.changes`."""
+        """Count the changes until now."""
 
         def step() -> int:
-            with self._database.reading() as table:
-                return int(table.execute("SELECT value FROM counters WHERE name = 'approvals'").fetchone()[0])
+            with self._database.reading() as tables:
+                return int(tables.execute("SELECT value FROM counters WHERE name = 'approvals'").fetchone()[0])
 
-        return await _in_thread(step)
+        return await anyio.to_thread.run_sync(step)
 
-    async def _one(self, query: str, key: str) -> Approval | None:
-        def step() -> Approval | None:
-            with self._database.reading() as table:
-                row = table.execute(query, (key,)).fetchone()
-                return None if row is None else _read(row[0])
+    async def add_entry(self, entry: Entry) -> Entry:
+        """Keep a new entry, unless its digest has a live one."""
+        forgotten = self._now() - KEPT_S
 
-        return await _in_thread(step)
+        def step(tables: sqlite3.Connection) -> Entry:
+            tables.execute("DELETE FROM entries WHERE sent_at <= ?", (forgotten,))
+            if held := _found(tables, Entry, "entries WHERE live AND digest = ?", entry.digest):
+                return held[0]
+            added = {"id": entry.id, "digest": entry.digest, "account": entry.account, "sent_at": entry.sent_at}
+            _insert(tables, "entries", added | _columns(entry))
+            return entry
+
+        return await self._write(step)
+
+    async def open_entry(self, digest: str) -> Entry | None:
+        """Find the open entry of a digest."""
+        found = await self._read(
+            Entry, "entries WHERE live AND sent_at > ? AND digest = ?", self._now() - KEPT_S, digest
+        )
+        return found[0] if found else None
+
+    async def swap_entry(self, before: Entry, after: Entry) -> bool:
+        """Put one entry in the place of another."""
+        return await self._write(lambda tables: _swap(tables, "entries", before, _columns(after)))
+
+    async def open_entries(self, account: str | None = None) -> list[Entry]:
+        """List the open entries, of one account or of all, oldest first."""
+        query = "entries WHERE live AND sent_at > ? AND (? IS NULL OR account = ?) ORDER BY number"
+        return await self._read(Entry, query, self._now() - KEPT_S, account, account)
+
+    async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
+        def alone() -> _T:
+            with self._database.transaction() as tables:
+                return step(tables)
+
+        return await anyio.to_thread.run_sync(alone)
+
+    async def _read(self, kind: type[_R], query: str, *values: object) -> list[_R]:
+        def step() -> list[_R]:
+            with self._database.reading() as tables:
+                return _found(tables, kind, query, *values)
+
+        return await anyio.to_thread.run_sync(step)
 
 
-def _read(record: str) -> Approval:
+def _found(tables: sqlite3.Connection, kind: type[_R], query: str, *values: object) -> list[_R]:
     try:
-        return Approval.from_json(record)
+        rows = tables.execute(f"SELECT record FROM {query}", values)  # noqa: S608 - each query stands in this module
+        return [kind.from_json(row[0]) for row in rows]
     except (ValueError, TypeError, KeyError):
-        raise StoreError(
-            "The state file holds an approval that this version can't read; move the file away and start again."
-        ) from None
+        raise StoreError(f"The state file holds {_UNREADABLE[kind]}") from None
 
 
-async def _in_thread(step: Callable[[], _T]) -> _T:
-    return await anyio.to_thread.run_sync(step)
+def _columns(record: Approval | Entry) -> dict[str, Any]:
+    return {"live": record.live, "record": record.to_json()}
+
+
+def _insert(tables: sqlite3.Connection, table: str, columns: Mapping[str, Any]) -> None:
+    marks = ", ".join("?" * len(columns))
+    tables.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))  # noqa: S608 - ours
+
+
+def _swap(tables: sqlite3.Connection, table: str, before: Approval | Entry, columns: Mapping[str, Any]) -> bool:
+    """Put other columns in a record's place, if it still stands as it was."""
+    places = ", ".join(f"{name} = ?" for name in columns)
+    query = f"UPDATE {table} SET {places} WHERE id = ? AND record = ?"  # noqa: S608 - ours
+    return tables.execute(query, (*columns.values(), before.id, before.to_json())).rowcount == 1

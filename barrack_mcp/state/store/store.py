@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from barrack_mcp.state.store.entries import EntryStore
-from barrack_mcp.state.store.records import Approval, Status
+from barrack_mcp.state.store.records import Approval, Entry, Status
 
 
-class Store(EntryStore, Protocol):
+class Store(Protocol):
     """Keeps what calls leave behind. Every method is one atomic step, across threads and processes.
 
     Rules about approvals are not made here: a store keeps, finds and swaps; who may do what is the guard's.
@@ -47,4 +46,20 @@ class Store(EntryStore, Protocol):
 
     async def changes(self) -> int:
         """Count the approvals added and the changes of their status until now; it only grows."""
+        ...
+
+    async def add_entry(self, entry: Entry) -> Entry:
+        """Keep a new live entry, unless its digest has one; answers the one that is kept. Old ones are forgotten."""
+        ...
+
+    async def open_entry(self, digest: str) -> Entry | None:
+        """Find the open entry of a digest."""
+        ...
+
+    async def swap_entry(self, before: Entry, after: Entry) -> bool:
+        """Put `after` in the place of `before`: True for the one caller that still found `before` there."""
+        ...
+
+    async def open_entries(self, account: str | None = None) -> list[Entry]:
+        """List the open entries, of one account or of all, oldest first."""
         ...
