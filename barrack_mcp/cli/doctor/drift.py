@@ -1,14 +1,12 @@
-"""How an answer's shape differs from what we know: only names of fields and kinds of values leave this module."""
+"""Where the result of an answer is and what seems renamed in it, as far as its shape differs from what we know."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final
 
-from pydantic import AliasChoices, BaseModel
+from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.api.body import is_list, presented
@@ -18,11 +16,10 @@ from barrack_mcp.api.wire.overrides import OperationOverride, Overrides, merged
 from barrack_mcp.api.wire.shape import JsonValue, model_of
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.cli.doctor.report import Drift
+from barrack_mcp.dispatch.answers.drift import is_word, other_types, places
 
 _ENVELOPE: Final = frozenset({"message", "request_id", "tier", "unexpected", "notes"})
 """Beside every result, and not worth a word when they are missing or there."""
-_NAME: Final = re.compile(r"[A-Za-z_]+[0-9]?[A-Za-z_]*")
-_LONGEST: Final = 40
 _ALIKE: Final = 0.7
 """From here on two names may be one field's."""
 _NEVER: Final = 2.0
@@ -126,7 +123,7 @@ def _way_to_result(operation: Operation, body: JsonValue) -> tuple[str, float]:
         return best[:2]
     names = (root, *_also(operation.response.model_fields[root]))
     for way, inner in _containers(body, ()):
-        if isinstance(inner, list) != is_list(operation) or not all(_showable(step) for step in way):
+        if isinstance(inner, list) != is_list(operation) or not all(map(is_word, way)):
             continue
         named = max(alike(name, way[-1]) for name in names)
         told = bool(_names(inner) - _ENVELOPE and _spellings(operation))
@@ -186,70 +183,18 @@ def _renamed(operation: Operation, contract: Contract, body: JsonValue, drift: D
 
 
 def _drift(operation: Operation, data: JsonObject, private: frozenset[str], least: float) -> Drift:
-    seen: dict[str, tuple[frozenset[str], set[str]]] = {}
-    _walk(operation.response, {name: inner for name, inner in data.items() if name not in _ENVELOPE}, "", seen)
     new: list[str] = []
     missing: list[str] = []
     renamed: dict[str, str] = {}
-    for before, (declared, came) in seen.items():
-        unknown = sorted(name for name in came - declared if _showable(name) and name not in private)
+    for before, place in places(operation, data, beside=_ENVELOPE).items():
+        unknown = [name for name in place.unknown if name not in private]
         # beside the result much may be absent: pages, notes, ids of the request
-        absent = sorted(declared - came - _ENVELOPE) if before else []
+        absent = sorted(place.declared - place.came - _ENVELOPE) if before else []
         pairs = dict(paired([[alike(ours, theirs) for theirs in unknown] for ours in absent], least))
         renamed |= {f"{before}{absent[mine]}": unknown[theirs] for mine, theirs in pairs.items()}
         new += [f"{before}{name}" for index, name in enumerate(unknown) if index not in pairs.values()]
         missing += [f"{before}{name}" for index, name in enumerate(absent) if index not in pairs]
-    return Drift(tuple(new), tuple(missing), _types(data.get("unexpected")), renamed)
-
-
-def _walk(model: type[BaseModel], value: Any, before: str, seen: dict[str, tuple[frozenset[str], set[str]]]) -> None:
-    """Note, for every place that a model describes, which of its fields came, in any row."""
-    if isinstance(value, list):
-        for row in value:
-            _walk(model, row, before, seen)
-        return
-    if not isinstance(value, dict) or not model.model_fields:
-        return
-    _, came = seen.setdefault(before, (frozenset(model.model_fields), set()))
-    came.update(value)
-    for name, info in model.model_fields.items():
-        inner = model_of(info.annotation)
-        held = value.get(name)
-        if inner is None or held is None:
-            continue
-        if _is_map(info.annotation) and isinstance(held, dict):
-            held = list(held.values())
-        _walk(inner, held, f"{before}{name}.", seen)
-
-
-def _is_map(annotation: Any) -> bool:
-    return get_origin(annotation) in (dict, Mapping) or any(_is_map(part) for part in get_args(annotation))
-
-
-def _types(unexpected: Any) -> dict[str, str]:
-    """The places whose value had another type, without the value and without which row it was."""
-    found = {}
-    for place, text in unexpected.items() if isinstance(unexpected, dict) else ():
-        steps = [step for step in place.split(".") if not step.isdecimal()]
-        if steps and all(_showable(step) for step in steps):
-            found[".".join(steps)] = _kind(str(text))
-    return found
-
-
-def _kind(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {"{": "an object", "[": "a list"}.get(text[:1], "a text")
-    if isinstance(value, bool):
-        return "true or false"
-    kinds = {dict: "an object", list: "a list", int: "a number", float: "a number"}
-    return kinds.get(type(value), "null")
-
-
-def _showable(name: str) -> bool:
-    """Whether this is a word of a schema rather than somebody's id or name, as far as that can be told."""
-    return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
+    return Drift(tuple(new), tuple(missing), other_types(data), renamed)
 
 
 def _account_words(value: Any) -> frozenset[str]:

@@ -1,10 +1,12 @@
-"""What the API answers otherwise than we know it, said in the log once a field: names and kinds, never values."""
+"""What the API answers otherwise than we know it: only names of fields and kinds of values leave this module."""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
@@ -15,16 +17,33 @@ from barrack_mcp.catalogue import JsonObject, Operation
 MOST: Final = 50
 """Lines that one process writes about it; `barrack-mcp doctor` shows all."""
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z_]{0,38}[0-9]?")
-"""A word of a schema rather than somebody's id, as far as that can be told."""
+_NAME: Final = re.compile(r"[A-Za-z_]+[0-9]?[A-Za-z_]*")
+_LONGEST: Final = 40
 _ADDED: Final = frozenset({"unexpected", "notes"})
-_ROWS: Final = 20
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class Place:
+    """An object somewhere in an answer, in however many rows.
+
+    Attributes:
+        declared: Its fields, as its model has them.
+        came: The fields that came, in any row.
+    """
+
+    declared: frozenset[str]
+    came: set[str] = field(default_factory=set)
+
+    @property
+    def unknown(self) -> list[str]:
+        """The names that no field bears, as far as they can be told to anybody."""
+        return sorted(name for name in self.came - self.declared if is_word(name))
+
+
 class Drifts:
-    """Remembers what was said.
+    """Says in the log what is new, once a field.
 
     Args:
         most: Lines to write; 0 where the answers are no news, as those of the simulator.
@@ -39,13 +58,13 @@ class Drifts:
 
         Args:
             operation: What was answered.
-            data: The answer as `present.typed` gives it.
+            data: The answer as `body.typed` gives it.
         """
-        for place in _wrong_types(data.get("unexpected")):
-            self._say(f"{operation.tool}: {place} comes with another type than we know; it stands under `unexpected`.")
-        known = {name: value for name, value in data.items() if name not in _ADDED}
-        for place in _unknown(operation.response, known, ""):
-            self._say(f"{operation.tool}: the API sends {place}, which we don't know; it is passed on.")
+        for path in other_types(data):
+            self._say(f"{operation.tool}: {path} comes with another type than we know; it stands under `unexpected`.")
+        for before, place in places(operation, data, beside=_ADDED).items():
+            for name in place.unknown:
+                self._say(f"{operation.tool}: the API sends {before}{name}, which we don't know; it is passed on.")
 
     def _say(self, sentence: str) -> None:
         if sentence not in self._said and len(self._said) < self._most:
@@ -53,30 +72,61 @@ class Drifts:
             _log.warning("%s", sentence)
 
 
-def _wrong_types(unexpected: Any) -> Iterator[str]:
-    for place in unexpected if isinstance(unexpected, dict) else ():
-        steps = [step for step in str(place).split(".") if not step.isdecimal()]
-        if steps and all(_NAME.fullmatch(step) for step in steps):
-            yield ".".join(steps)
+def places(operation: Operation, data: JsonObject, *, beside: frozenset[str]) -> dict[str, Place]:
+    """Note for every object that a model describes which of its fields came; `volumes.` holds the fields of each row.
+
+    Args:
+        operation: What was answered.
+        data: The answer as `body.typed` gives it.
+        beside: Names at the top that are not looked at.
+    """
+    found: dict[str, Place] = {}
+    _walk(operation.response, {name: value for name, value in data.items() if name not in beside}, "", found)
+    return found
 
 
-def _unknown(model: type[BaseModel], value: Any, before: str) -> Iterator[str]:
+def other_types(data: JsonObject) -> dict[str, str]:
+    """The kinds of the values that had another type, by place, without which row it was."""
+    found = {}
+    unexpected = data.get("unexpected")
+    for path, text in unexpected.items() if isinstance(unexpected, dict) else ():
+        steps = [step for step in str(path).split(".") if not step.isdecimal()]
+        if steps and all(map(is_word, steps)):
+            found[".".join(steps)] = _kind(str(text))
+    return found
+
+
+def is_word(name: str) -> bool:
+    """Whether this is a word of a schema rather than somebody's id or name, as far as that can be told."""
+    return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
+
+
+def _walk(model: type[BaseModel], value: Any, before: str, found: dict[str, Place]) -> None:
     if isinstance(value, list):
-        for row in value[:_ROWS]:
-            yield from _unknown(model, row, before)
+        for row in value:
+            _walk(model, row, before, found)
         return
     if not isinstance(value, dict) or not model.model_fields:
         return
-    for name, inner in value.items():
-        info = model.model_fields.get(name)
-        if info is None:
-            if _NAME.fullmatch(name):
-                yield f"{before}{name}"
-        elif (deeper := model_of(info.annotation)) is not None:
+    found.setdefault(before, Place(frozenset(model.model_fields))).came.update(value)
+    for name, info in model.model_fields.items():
+        held = value.get(name)
+        if held is not None and (inner := model_of(info.annotation)) is not None:
             # the names in a map are no fields
-            held = list(inner.values()) if _is_map(info.annotation) and isinstance(inner, dict) else inner
-            yield from _unknown(deeper, held, f"{before}{name}.")
+            mapped = _is_map(info.annotation) and isinstance(held, dict)
+            _walk(inner, list(held.values()) if mapped else held, f"{before}{name}.", found)
 
 
 def _is_map(annotation: Any) -> bool:
     return get_origin(annotation) in (dict, Mapping) or any(_is_map(part) for part in get_args(annotation))
+
+
+def _kind(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {"{": "an object", "[": "a list"}.get(text[:1], "a text")
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = {dict: "an object", list: "a list", int: "a number", float: "a number"}
+    return kinds.get(type(value), "null")
