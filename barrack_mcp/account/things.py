@@ -89,7 +89,7 @@ class Thing:
     @property
     def status(self) -> str:
         """Its state in capitals; empty if unknown."""
-        return (text(self.row, "status") or "").upper()
+        return status(self.row)
 
     def target(self, **more: Any) -> JsonObject:
         """Describe it in a plan."""
@@ -123,6 +123,20 @@ def text(row: Mapping[str, Any], *names: str) -> str | None:
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
     return None
+
+
+def status(row: Mapping[str, Any]) -> str:
+    """A thing's state in capitals; empty if it isn't told."""
+    return (text(row, "status") or "").upper()
+
+
+def moment(value: object) -> float | None:
+    """Read a time in seconds since 1970; times come with or without a zone (documented)."""
+    try:
+        at = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def said(row: Mapping[str, Any], *names: str) -> str | None:
@@ -189,14 +203,9 @@ def _valid(adapter: TypeAdapter[str], value: str) -> bool:
 
 
 def age(row: Mapping[str, Any], now: float) -> str | None:
-    """How long ago it was created; None if that is not told. Times come with or without a zone (documented)."""
-    created = text(row, "created_at")
-    try:
-        at = datetime.fromisoformat(created or "")
-        seconds = now - (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    if seconds < 0:
+    """How long ago it was created; None if that is not told."""
+    created = moment(row.get("created_at"))
+    if created is None or (seconds := now - created) < 0:
         return None
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if (count := int(seconds // length)) > 0:

@@ -75,7 +75,7 @@ async def test_looking_ends_with_its_time() -> None:
         ("start_instance", "starting", "ACTIVE", "it was STARTING before the call, too"),
         ("stop_instance", None, "SHUTOFF", "not known, so that nothing seen now proves anything"),
         ("stop_instance", "ACTIVE", None, "its state is not told now"),
-        ("stop_instance", "ACTIVE", "\x1b[31m", "it is in a state that is not told"),
+        ("stop_instance", "ACTIVE", "\x1b[31m", "it is «\\u001b[31M»"),
         ("reboot_instance", "ACTIVE", "ACTIVE", "it is ACTIVE, as it would be either way"),
         ("reboot_instance", "ACTIVE", "SHUTOFF", "it is SHUTOFF"),
     ],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from barrack_mcp.account.things import status, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.signs import Reaches, Shows
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text, status, text
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text
 
 _IP: Final[tuple[str, ...]] = ("public_ip", "ip_status")
 _NO_IP: Final = frozenset({"", "DETACHED", "DETACHING", "NONE"})
@@ -47,7 +48,7 @@ def judge_address(case: Case) -> Seen:
 def _has_ip(row: JsonObject | None) -> bool | None:
     if row is None or not any(name in row for name in _IP):
         return None
-    return bool(text(row, "public_ip")) or text(row, "ip_status").upper() not in _NO_IP
+    return bool(text(row, "public_ip")) or (text(row, "ip_status") or "").upper() not in _NO_IP
 
 
 def judge_values(sign: Shows, case: Case) -> Seen:

@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from barrack_mcp.account.things import moment, status, text
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.signs import AllGone, Copied, Made
-from barrack_mcp.dispatch.writes.sign import (
-    NOT_READ_BEFORE,
-    Case,
-    Seen,
-    alike,
-    moment,
-    name_state,
-    same_text,
-    status,
-    text,
-)
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text
 
 _ENDING: Final = frozenset({"DELETING", "DELETED"})
 _FULL_SECOND: Final = 1.0
@@ -29,7 +20,7 @@ _FULL_SECOND: Final = 1.0
 def fits(sign: Made, case: Case, row: JsonObject) -> bool:
     """Whether a row is what was asked for, whenever it was made."""
     return (
-        text(row, sign.kind.names[0]).strip() == str(case.values.get("name", "")).strip()
+        (text(row, sign.kind.names[0]) or "").strip() == str(case.values.get("name", "")).strip()
         and all(alike(case.values.get(name), row.get(name)) for name in sign.same)
         and all(
             not isinstance(row.get(name), str) or same_text(case.values[name], row[name])
@@ -67,8 +58,8 @@ async def judge_copied(sign: Copied, case: Case) -> Seen:
     origin = data.get(BY_TOOL[sign.origin.get_tool].result or "") or {}
     (row,) = fresh.values()
     # whoever else makes one at the same time doesn't name it after this origin
-    name = text(origin, sign.origin.names[0]).casefold()
-    named_after = name and name in text(row, sign.kind.names[0]).casefold()
+    name = (text(origin, sign.origin.names[0]) or "").casefold()
+    named_after = name and name in (text(row, sign.kind.names[0]) or "").casefold()
     if named_after and alike(origin.get("region"), row.get("region")):
         return _conclude(case, fresh, there_before=False)
     return Seen(f"there is a new {sign.kind.words}, but nothing ties it to this {sign.origin.words}")
@@ -84,7 +75,7 @@ def judge_image(case: Case) -> Seen:
     image = after.get("image")
     if not isinstance(image, dict) or not image:
         return Seen("the snapshot has no image yet")
-    if text(image, "name").strip() != case.values["name"].strip():
+    if (text(image, "name") or "").strip() != case.values["name"].strip():
         return Seen("the snapshot has an image of another name")
     return Seen("the snapshot has that image now, and had none before", {"image": image})
 

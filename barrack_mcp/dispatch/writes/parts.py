@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from barrack_mcp.account.things import objects, status, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.signs import RuleAdded, RuleRemoved, VolumesMoved
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, objects, text
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen
 from barrack_mcp.dispatch.writes.view import View
 
 _WORDS: Final = ("direction", "ethertype", "protocol")
@@ -64,7 +65,7 @@ def judge_volumes(sign: VolumesMoved, case: Case) -> Seen:
 def _moved(wanted: set[str], rows: list[JsonObject], *, attached: bool) -> set[str]:
     """Those of the volumes that are where they were to be."""
     there = {text(row, "volume_id") for row in rows}
-    failed = {text(row, "volume_id") for row in rows if text(row, "status").upper() == "ERROR"}
+    failed = {text(row, "volume_id") for row in rows if status(row) == "ERROR"}
     return (wanted & there) - failed if attached else wanted - there
 
 
@@ -94,13 +95,14 @@ def _behind(view: View) -> set[str] | None:
     rows = _part(view, "attachments")
     if rows is None:
         return None
-    found = {
+    found = [
         text(vm if isinstance(vm := row.get("vm"), dict) else row, "instance_id") or text(row, "instance_id")
         for row in rows
-        if text(row, "status").upper() != "ERROR"
-    }
+        if status(row) != "ERROR"
+    ]
+    named = {instance_id for instance_id in found if instance_id}
     # an instance that isn't named could be any
-    return None if "" in found else found
+    return named if all(found) else None
 
 
 def _part(view: View, name: str) -> list[JsonObject] | None:
@@ -118,5 +120,5 @@ def _meaning(rule: JsonObject) -> tuple[object, ...]:
         prefix = ipaddress.ip_network(str(prefix), strict=False)
     except ValueError:
         prefix = str(prefix)
-    words = (text(rule, name).casefold() for name in _WORDS)
+    words = ((text(rule, name) or "").casefold() for name in _WORDS)
     return (*words, prefix, None if ports in _ALL_PORTS else ports)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from barrack_mcp.account.reading import Reader
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.dispatch.writes.view import View, look_with
-
-_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,29}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,25 +63,9 @@ class Seen:
 NOT_READ_BEFORE: Final = "how it stood before the call is not known, so that nothing seen now proves anything"
 
 
-def objects(value: object) -> list[JsonObject]:
-    """The objects of a list; none if it is no list."""
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def text(row: Mapping[str, Any], name: str) -> str:
-    """A field that holds text or a number, as text; empty if it holds neither."""
-    value = row.get(name)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def status(row: Mapping[str, Any]) -> str:
-    """A thing's state in capitals; empty if it isn't told."""
-    return text(row, "status").upper()
-
-
 def name_state(state: str) -> str:
-    """A state for people; what is no plain word is not repeated."""
-    return state if _PLAIN.fullmatch(state) else "in a state that is not told"
+    """A state for people."""
+    return mention(state) if state else "in a state that is not told"
 
 
 def alike(wanted: object, found: object) -> bool:
@@ -103,12 +84,3 @@ def same_text(one: object, other: object) -> bool:
 
 def _plain_ends(value: str) -> str:
     return value.replace("\r\n", "\n").rstrip()
-
-
-def moment(value: object) -> float | None:
-    """Read a time in seconds since 1970; times come with or without a zone (documented)."""
-    try:
-        at = datetime.fromisoformat(value if isinstance(value, str) else "")
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
