@@ -89,13 +89,16 @@ BROKEN_TEXTS = {
     "a word": (b"hello", "an object is expected at its top"),
 }
 
-BROKEN_PLACES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+BROKEN_TOPS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no version": (lambda document: document.pop("openapi"), "openapi, its version, is missing"),
     "swagger 2": (put("swagger", "2.0"), "is a Swagger 2 document"),
     "version 4": (put("openapi", "4.0.0"), "a version that we don't read"),
-    "no paths": (lambda document: document.pop("paths"), "paths is missing"),
-    "paths a list": (put("paths", []), "paths is no object"),
+    "no paths": (lambda document: document.pop("paths"), "paths holds no operation"),
+    "paths a list": (put("paths", []), "paths holds no operation"),
     "paths empty": (put("paths", {}), "paths holds no operation"),
+}
+
+BROKEN_PLACES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a path without slash": (put("paths", "things", {}), "paths/things does not begin with /"),
     "a path that is text": (put("paths", "/things/{id}", "x"), "paths/\u002fthings/{id} is no object"),
     "an operation that is text": (put(*GET, "x"), "paths//things/{id}/get is no object"),
@@ -108,14 +111,14 @@ BROKEN_PLACES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a body that is text": (put(*GET, "requestBody", "x"), "get/requestBody is no object"),
     "content a list": (put(*GET, "requestBody", {"content": []}), "get/requestBody/content is no object"),
     "a reference in a circle": (put(*THING, {"$ref": "#/components/schemas/Thing"}), "refers to itself by way of #/"),
-    "a reference that is a number": (put(*THING, {"$ref": 3}), "/$ref is no text"),
-    "a schema that is text": (put(*THING, "x"), "is no schema"),
+    "a reference that is a number": (put(*THING, {"$ref": 3}), "has a reference that is no text"),
+    "a schema that is text": (put(*THING, "x"), "is no object"),
     "an unheard-of type": (put(*THING, "type", "thing"), "/type is no type of JSON"),
     "an enum that is text": (put(*THING, "enum", "x"), "/enum is no list"),
     "properties a list": (put(*THING, "properties", []), "/properties is no object"),
-    "required is text": (put(*THING, "required", "id"), "/required is no list of names"),
+    "required is text": (put(*THING, "required", "id"), "/required is no list"),
     "allOf an object": (put(*THING, "allOf", {}), "/allOf is no list"),
-    "a field that is text": (put(*THING, "properties", "id", "x"), "properties/id is no schema"),
+    "a field that is text": (put(*THING, "properties", "id", "x"), "properties/id is no object"),
 }
 
 
@@ -135,15 +138,34 @@ def test_what_is_no_document_is_told_in_one_sentence(raw: bytes, words: str) -> 
     assert _one_sentence(told(raw))
 
 
-@pytest.mark.parametrize(("change", "words"), BROKEN_PLACES.values(), ids=BROKEN_PLACES)
-@pytest.mark.parametrize("form", [as_bytes, lambda document: yaml.safe_dump(document).encode()], ids=["json", "yaml"])
-def test_a_broken_place_is_told_in_one_sentence_with_where(
+each_form = pytest.mark.parametrize(
+    "form", [as_bytes, lambda document: yaml.safe_dump(document).encode()], ids=["json", "yaml"]
+)
+
+
+@pytest.mark.parametrize(("change", "words"), BROKEN_TOPS.values(), ids=BROKEN_TOPS)
+@each_form
+def test_a_document_with_nothing_to_read_is_told_in_one_sentence(
     change: Callable[[dict[str, Any]], Any], words: str, form: Callable[[Any], bytes]
 ) -> None:
     document = small()
     change(document)
     assert words in told(form(document))
     assert _one_sentence(told(form(document)))
+
+
+@pytest.mark.parametrize(("change", "words"), BROKEN_PLACES.values(), ids=BROKEN_PLACES)
+@each_form
+def test_a_broken_place_is_noted_in_one_sentence_with_where_and_the_rest_is_read(
+    change: Callable[[dict[str, Any]], Any], words: str, form: Callable[[Any], bytes]
+) -> None:
+    document = small()
+    document["paths"]["/whole"] = {"get": {"operationId": "whole"}}
+    change(document)
+    read_from = read(form(document), "api.json")
+    assert "whole" in [operation.operation_id for operation in read_from.operations]
+    assert [note for note in read_from.notes if words in note]
+    assert all(note.endswith(".") and "\n" not in note for note in read_from.notes)
 
 
 def one(document: Any) -> TheirOperation:

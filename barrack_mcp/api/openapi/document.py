@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from barrack_mcp.api.openapi.export import RESULT, as_text, export
@@ -86,7 +86,7 @@ class Document:
         prefix: What stands before each path, where the first server is given as a path.
         auth: How the key travels, where the document says it.
         operations: In the document's order.
-        notes: Oddities that were passed over.
+        notes: What is broken or odd in it and was passed over; the rest is used.
     """
 
     name: str
@@ -98,21 +98,21 @@ class Document:
 
 
 def read(raw: bytes, name: str) -> Document:
-    """Read an OpenAPI 3.0 or 3.1 document, JSON or YAML.
+    """Read an OpenAPI 3.0 or 3.1 document, JSON or YAML; what is broken in it is noted, and the rest is read.
 
     Args:
         raw: Its bytes.
         name: Its file name or address, for messages.
 
     Raises:
-        DocumentError: One sentence on what is wrong and where.
+        DocumentError: There is nothing to read in it; one sentence on why.
     """
     parsed = parse(raw, name)
     root = parsed.value
     if not isinstance(root, dict):
         raise DocumentError(f"{name} is no OpenAPI document: an object is expected at its top.")
-    schemas = Schemas(root, name, parsed.notes)
     _check_version(root, name)
+    schemas = Schemas(root, parsed.notes)
     operations = tuple(_operations(root, schemas))
     if not operations:
         raise DocumentError(f"{name}: paths holds no operation, so there is nothing to compare.")
@@ -143,35 +143,23 @@ def _check_version(root: JsonObject, name: str) -> None:
 
 
 def _operations(root: JsonObject, schemas: Schemas) -> Iterator[TheirOperation]:
-    paths = root.get("paths")
-    if paths is None:
-        raise schemas.wrong("paths", "is missing")
-    if not isinstance(paths, dict):
-        raise schemas.wrong("paths", "is no object")
-    for path, said in paths.items():
-        if str(path).startswith("x-"):
-            continue
+    for path, said in schemas.table(root.get("paths"), "paths").items():
         where = f"paths/{path}"
-        if not str(path).startswith("/"):
-            raise schemas.wrong(where, "does not begin with /")
-        item = schemas.resolved(said, where)
-        if item is None:
-            continue
-        if not isinstance(item, dict):
-            raise schemas.wrong(where, "is no object")
-        shared = _parameters(item, where, schemas)
-        for method in METHODS:
-            operation = item.get(method.lower())
-            if operation is not None:
-                yield _operation(operation, method, str(path), shared, schemas)
+        if path.startswith("/"):
+            item = schemas.table(said, where)
+            shared = _parameters(item, where, schemas)
+            for method in METHODS:
+                if item.get(method.lower()) is not None:
+                    yield _operation(item[method.lower()], method, path, shared, schemas)
+        elif not path.startswith("x-"):
+            schemas.note(where, "does not begin with /")
 
 
 def _operation(
-    said: JsonValue, method: str, path: str, shared: tuple[Parameter, ...], schemas: Schemas
+    value: JsonValue, method: str, path: str, shared: tuple[Parameter, ...], schemas: Schemas
 ) -> TheirOperation:
     where = f"paths/{path}/{method.lower()}"
-    if not isinstance(said, dict):
-        raise schemas.wrong(where, "is no object")
+    said = schemas.table(value, where)
     own = {(each.name, each.place): each for each in (*shared, *_parameters(said, where, schemas))}
     body, form = _body(said, where, schemas)
     tags = said.get("tags")
@@ -191,85 +179,58 @@ def _operation(
 
 
 def _parameters(holder: JsonObject, where: str, schemas: Schemas) -> tuple[Parameter, ...]:
-    listed = holder.get("parameters")
-    if listed is None:
-        return ()
-    if not isinstance(listed, list):
-        raise schemas.wrong(f"{where}/parameters", "is no list")
     found = []
-    for index, said in enumerate(listed):
+    for index, value in enumerate(schemas.rows(holder, "parameters", where)):
         at = f"{where}/parameters/{index}"
-        parameter = schemas.resolved(said, at)
-        if parameter is None:
-            continue
-        if not isinstance(parameter, dict):
-            raise schemas.wrong(at, "is no object")
-        name, place = parameter.get("name"), parameter.get("in")
+        said = schemas.table(value, at)
+        name, place = said.get("name"), said.get("in")
         if not isinstance(name, str) or not name:
-            raise schemas.wrong(f"{at}/name", "is missing or no text")
-        if place not in _PLACES:
-            raise schemas.wrong(f"{at}/in", f"must be one of {', '.join(_PLACES)}")
-        schema = parameter.get("schema", _schema_of(parameter.get("content")))
-        shape = schemas.shape(schema, f"{at}/schema")
-        words = str(parameter.get("description") or shape.description)
-        required = place == "path" or parameter.get("required") is True
-        found.append(Parameter(name, str(place), required, replace(shape, description=words)))
+            schemas.note(f"{at}/name", "is missing or no text")
+        elif place not in _PLACES:
+            schemas.note(f"{at}/in", f"must be one of {', '.join(_PLACES)}")
+        else:
+            shape = schemas.shape(said.get("schema", _schema_of(said.get("content"))), f"{at}/schema")
+            words = str(said.get("description") or shape.description)
+            required = place == "path" or said.get("required") is True
+            found.append(Parameter(name, place, required, replace(shape, description=words)))
     return tuple(found)
 
 
 def _schema_of(content: JsonValue) -> JsonValue:
     """The schema of the JSON among several kinds of content; None if there is none."""
-    if not isinstance(content, dict):
-        return None
-    for kind, media in content.items():
-        if isinstance(media, dict) and ("json" in str(kind).lower() or kind == "*/*"):
+    for kind, media in content.items() if isinstance(content, dict) else ():
+        if isinstance(media, dict) and ("json" in kind.lower() or kind == "*/*"):
             return media.get("schema", {})
     return None
 
 
 def _body(operation: JsonObject, where: str, schemas: Schemas) -> tuple[Shape | None, bool]:
+    """What an operation takes, and whether it takes a form and no JSON."""
     where = f"{where}/requestBody"
-    body = schemas.resolved(operation.get("requestBody"), where)
-    if body is None:
-        return None, False
-    if not isinstance(body, dict):
-        raise schemas.wrong(where, "is no object")
-    content = body.get("content")
-    if content is not None and not isinstance(content, dict):
-        raise schemas.wrong(f"{where}/content", "is no object")
+    content = schemas.table(schemas.table(operation.get("requestBody"), where).get("content"), f"{where}/content")
     schema = _schema_of(content)
-    forms = [media for kind, media in (content or {}).items() if str(kind).split(";")[0].strip().lower() in _FORMS]
-    if schema is None and forms and isinstance(forms[0], dict):
-        return schemas.shape(forms[0].get("schema"), where), True
-    return (schemas.shape(schema, where) if schema is not None else None), False
+    if schema is not None:
+        return schemas.shape(schema, where), False
+    forms = [media for kind, media in content.items() if kind.partition(";")[0].strip().lower() in _FORMS]
+    return (schemas.shape(schemas.table(forms[0], where).get("schema"), where), True) if forms else (None, False)
 
 
 def _answer(operation: JsonObject, where: str, schemas: Schemas) -> Shape | None:
     where = f"{where}/responses"
-    responses = operation.get("responses")
-    if responses is None:
-        return None
-    if not isinstance(responses, dict):
-        raise schemas.wrong(where, "is no object")
-    successes = sorted(str(status) for status in responses if str(status).startswith("2"))
+    responses = schemas.table(operation.get("responses"), where)
+    successes = sorted(status for status in responses if status.startswith("2"))
     for status in (*successes, "default"):
-        response = schemas.resolved(responses.get(status), f"{where}/{status}")
-        if response is not None and not isinstance(response, dict):
-            raise schemas.wrong(f"{where}/{status}", "is no object")
-        schema = _schema_of(response.get("content")) if response else None
-        if schema is not None:
+        response = schemas.table(responses.get(status), f"{where}/{status}")
+        if (schema := _schema_of(response.get("content"))) is not None:
             return schemas.shape(schema, f"{where}/{status}")
-        if status != "default" and response is not None:
-            return UNKNOWN
-    return None
+    return UNKNOWN if successes else None
 
 
 def _server(root: JsonObject, schemas: Schemas) -> tuple[str | None, str]:
     """The first server's whole address, or the path that it puts before all others."""
     servers = root.get("servers")
-    if not isinstance(servers, list) or not servers:
-        return None, ""
-    address = servers[0].get("url") if isinstance(servers[0], dict) else None
+    first = servers[0] if isinstance(servers, list) and servers else None
+    address = first.get("url") if isinstance(first, dict) else None
     if not isinstance(address, str):
         return None, ""
     if address.startswith("/") and "{" not in address:
@@ -278,30 +239,28 @@ def _server(root: JsonObject, schemas: Schemas) -> tuple[str | None, str]:
         whole = "{" not in address and bool(urlsplit(address).hostname)
     except ValueError:
         whole = False
-    if not whole:
-        schemas.note("servers/0/url is no whole address, so the base URL stays as it is set.")
-        return None, ""
-    return address.rstrip("/"), ""
+    if whole:
+        return address.rstrip("/"), ""
+    schemas.note("servers/0/url", "is no whole address, so the base URL stays as it is set")
+    return None, ""
 
 
 def _auth(root: JsonObject, schemas: Schemas) -> Auth | None:
-    components = root.get("components")
-    schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-    if not isinstance(schemes, dict):
-        return None
-    wanted = [name for need in root.get("security") or () if isinstance(need, dict) for name in need]
+    where = "components/securitySchemes"
+    schemes = schemas.table(schemas.table(root.get("components"), "components").get("securitySchemes"), where)
+    needs = root.get("security")
+    wanted = [name for need in (needs if isinstance(needs, list) else ()) if isinstance(need, dict) for name in need]
     for name in (*(name for name in wanted if name in schemes), *schemes):
-        scheme = schemas.resolved(schemes[name], f"components/securitySchemes/{name}")
-        if isinstance(scheme, dict) and (auth := _header(scheme)) is not None:
+        if (auth := _header(schemas.table(schemes[name], f"{where}/{name}"))) is not None:
             return auth
     return None
 
 
-def _header(scheme: dict[str, Any]) -> Auth | None:
-    if scheme.get("type") == "http" and str(scheme.get("scheme")).lower() == "bearer":
+def _header(scheme: JsonObject) -> Auth | None:
+    kind, name = str(scheme.get("type")).lower(), scheme.get("name")
+    if kind == "bearer" or (kind == "http" and str(scheme.get("scheme")).lower() == "bearer"):
         return Auth("Authorization", "Bearer {key}")
-    name = scheme.get("name")
-    if scheme.get("type") != "apiKey" or scheme.get("in") != "header" or not isinstance(name, str):
+    if kind != "apikey" or scheme.get("in") != "header" or not isinstance(name, str):
         return None
     if name.lower() != "authorization":
         return Auth(name, "{key}")

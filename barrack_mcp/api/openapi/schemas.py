@@ -8,13 +8,13 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from barrack_mcp.api.openapi.export import ALSO
-from barrack_mcp.api.openapi.parsing import DocumentError
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject
 
 _DEEPEST: Final = 8
 _MOST_SHAPES: Final = 200_000
+_MOST_NOTES: Final = 200
 _MOST_PER_BODY: Final = 5_000
 _MAX_DESCRIPTION: Final = 200
 _KINDS: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
@@ -67,51 +67,50 @@ UNKNOWN: Final = Shape()
 
 
 class Schemas:
-    """Reads the schemas of one document.
+    """Reads the schemas of one document. What is broken in it is noted and read as if it were not there.
 
     Args:
         root: The whole document.
-        name: What to call it in messages.
-        notes: Oddities that are passed over are added here.
+        notes: What is broken or odd is added here, a sentence each.
     """
 
-    def __init__(self, root: JsonObject, name: str, notes: list[str]) -> None:
+    def __init__(self, root: JsonObject, notes: list[str]) -> None:
         self._root = root
-        self._name = name
         self._notes = notes
         self._made = 0
         self._here = 0
 
-    def wrong(self, where: str, words: str) -> DocumentError:
-        """Say what is wrong at a place of the document."""
-        return DocumentError(f"{self._name}: {escape(where, limit=300)} {words}.")
+    def note(self, where: str, words: str) -> None:
+        """Remember what is wrong at a place, once."""
+        note = f"{escape(where, limit=300)} {escape(words, limit=200)}."
+        if note not in self._notes and len(self._notes) < _MOST_NOTES:
+            self._notes.append(note)
 
-    def note(self, words: str) -> None:
-        """Remember an oddity, once."""
-        shown = str(escape(words, limit=400))
-        if shown not in self._notes:
-            self._notes.append(shown)
-
-    def resolved(self, value: JsonValue, where: str) -> JsonValue:
-        """Follow references until something stands there; None where nothing does.
-
-        Raises:
-            DocumentError: They lead in a circle, or one is no text.
-        """
+    def table(self, value: JsonValue, where: str) -> JsonObject:
+        """The object that stands somewhere, by whatever references; an empty one where there is none."""
         seen: list[str] = []
         while isinstance(value, dict) and "$ref" in value:
             reference = value["$ref"]
-            if not isinstance(reference, str):
-                raise self.wrong(f"{where}/$ref", "is no text, but a reference must be")
-            if reference in seen:
-                raise self.wrong(where, f"refers to itself by way of {reference}")
+            if not isinstance(reference, str) or reference in seen:
+                by = f"refers to itself by way of {reference}"
+                self.note(where, by if isinstance(reference, str) else "has a reference that is no text")
+                return {}
             seen.append(reference)
             value = self._target(reference, where)
-        return value
+        if value is not None and not isinstance(value, dict):
+            self.note(where, "is no object")
+        return value if isinstance(value, dict) else {}
+
+    def rows(self, holder: JsonObject, key: str, where: str) -> list[JsonValue]:
+        """The list that stands under a key; an empty one where there is none."""
+        value = holder.get(key)
+        if value is not None and not isinstance(value, list):
+            self.note(f"{where}/{key}", "is no list")
+        return value if isinstance(value, list) else []
 
     def _target(self, reference: str, where: str) -> JsonValue:
         if not reference.startswith("#"):
-            self.note(f"{where} refers to another file, which is not read.")
+            self.note(where, "refers to another file, which is not read")
             return None
         value: Any = self._root
         for step in reference[1:].split("/")[1:]:
@@ -121,66 +120,61 @@ class Schemas:
             elif isinstance(value, dict) and key in value:
                 value = value[key]
             else:
-                self.note(f"{where} refers to {reference}, which is not in the document.")
+                self.note(where, f"refers to {reference}, which is not in the document")
                 return None
         return value
 
     def shape(self, schema: JsonValue, where: str) -> Shape:
-        """Find out what a schema describes.
-
-        Raises:
-            DocumentError: It is no schema.
-        """
+        """Find out what a schema describes."""
         self._here = 0
         return self._shape(schema, where, 0, ())
 
     def _shape(self, schema: JsonValue, where: str, depth: int, inside: tuple[int, ...]) -> Shape:
-        if isinstance(schema, bool) or schema is None:
-            return UNKNOWN
-        if not isinstance(schema, dict):
-            raise self.wrong(where, "is no schema: an object is expected")
         self._made += 1
         self._here += 1
-        if depth > _DEEPEST or self._here > _MOST_PER_BODY or self._made > _MOST_SHAPES:
+        if isinstance(schema, bool) or depth > _DEEPEST or self._here > _MOST_PER_BODY or self._made > _MOST_SHAPES:
             return UNKNOWN
-        if "$ref" in schema:
-            target = self.resolved(schema, where)
-            if id(target) in inside:
-                return UNKNOWN
-            followed = self._shape(target, where, depth, (*inside, id(target)))
-            beside = {key: value for key, value in schema.items() if key != "$ref"}
-            return self._over(followed, self._plain(beside, where, depth, inside)) if beside else followed
-        return self._plain(schema, where, depth, inside)
+        if not isinstance(schema, dict) or "$ref" not in schema:
+            return self._plain(self.table(schema, where), where, depth, inside)
+        target = self.table(schema, where)
+        if id(target) in inside:
+            return UNKNOWN
+        followed = self._shape(target, where, depth, (*inside, id(target)))
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        return self._over(followed, self._plain(beside, where, depth, inside)) if beside else followed
 
     def _plain(self, schema: JsonObject, where: str, depth: int, inside: tuple[int, ...]) -> Shape:
+        def below(inner: JsonValue, step: str) -> Shape:
+            return self._shape(inner, f"{where}/{step}", depth + 1, inside)
+
+        properties = self.table(schema.get("properties"), f"{where}/properties")
         shape = Shape(
             kinds=self._kinds(schema, where),
             enum=self._enum(schema, where),
-            fields=self._fields(schema, where, depth, inside),
+            fields={name: below(inner, f"properties/{name}") for name, inner in properties.items()},
             required=self._required(schema, where),
-            items=self._items(schema, where, depth, inside),
+            items=below(schema["items"], "items") if "items" in schema else None,
             description=str(schema.get("description") or schema.get("title") or ""),
-            also=tuple(str(name) for name in schema.get(ALSO, ())),
+            also=tuple(str(name) for name in schema.get(ALSO) or ()),
             limits={key: schema[key] for key in _KEPT if isinstance(schema.get(key), int | float)},
         )
-        for part in self._parts(schema, "allOf", where):
-            shape = self._over(self._shape(part, f"{where}/allOf", depth + 1, inside), shape)
+        for part in self.rows(schema, "allOf", where):
+            shape = self._over(below(part, "allOf"), shape)
         for key in ("oneOf", "anyOf"):
             options = [
-                self._shape(option, f"{where}/{key}", depth + 1, inside)
-                for option in self._parts(schema, key, where)
+                below(option, key)
+                for option in self.rows(schema, key, where)
                 if not (isinstance(option, dict) and option.get("type") == "null")
             ]
-            if options:
-                shape = self._over(self._either(options), shape)
+            shape = self._over(self._either(options), shape) if options else shape
         return shape
 
     def _kinds(self, schema: JsonObject, where: str) -> frozenset[str]:
         said = schema.get("type")
-        kinds = said if isinstance(said, list) else [said] if said is not None else []
-        for kind in kinds:
-            if kind not in _KINDS:
-                raise self.wrong(f"{where}/type", "is no type of JSON")
+        said = said if isinstance(said, list) else [] if said is None else [said]
+        kinds = [kind for kind in said if kind in _KINDS]
+        if len(kinds) < len(said):
+            self.note(f"{where}/type", "is no type of JSON")
         if not kinds:
             kinds = ["object"] if "properties" in schema else ["array"] if "items" in schema else []
         if not kinds and isinstance(schema.get("enum"), list):
@@ -188,43 +182,13 @@ class Schemas:
         return frozenset(kinds) - {"null"}
 
     def _enum(self, schema: JsonObject, where: str) -> tuple[JsonValue, ...]:
-        values = [schema["const"]] if "const" in schema else schema.get("enum", [])
-        if not isinstance(values, list):
-            raise self.wrong(f"{where}/enum", "is no list")
+        values = [schema["const"]] if "const" in schema else self.rows(schema, "enum", where)
         return tuple(value for value in values if value is not None and not isinstance(value, dict | list))
 
-    def _fields(self, schema: JsonObject, where: str, depth: int, inside: tuple[int, ...]) -> dict[str, Shape]:
-        properties = schema.get("properties")
-        if properties is None:
-            return {}
-        if not isinstance(properties, dict):
-            raise self.wrong(f"{where}/properties", "is no object")
-        return {
-            str(name): self._shape(inner, f"{where}/properties/{name}", depth + 1, inside)
-            for name, inner in properties.items()
-        }
-
     def _required(self, schema: JsonObject, where: str) -> frozenset[str]:
-        required = schema.get("required")
-        if isinstance(required, bool) or required is None:
-            # as in the third draft of JSON schema, where each field said it of itself
-            return frozenset()
-        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-            raise self.wrong(f"{where}/required", "is no list of names")
-        return frozenset(required)
-
-    def _items(self, schema: JsonObject, where: str, depth: int, inside: tuple[int, ...]) -> Shape | None:
-        if "items" not in schema:
-            return None
-        return self._shape(schema["items"], f"{where}/items", depth + 1, inside)
-
-    def _parts(self, schema: JsonObject, key: str, where: str) -> list[JsonValue]:
-        parts = schema.get(key)
-        if parts is None:
-            return []
-        if not isinstance(parts, list):
-            raise self.wrong(f"{where}/{key}", "is no list")
-        return parts
+        # true or false, as in the third draft of JSON schema, was said of the field itself
+        said = [] if isinstance(schema.get("required"), bool) else self.rows(schema, "required", where)
+        return frozenset(name for name in said if isinstance(name, str))
 
     @staticmethod
     def _over(under: Shape, over: Shape) -> Shape:
