@@ -31,17 +31,22 @@ async def open_contract(settings: Settings) -> Contract:
         return Contract()
     overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
     if settings.openapi is not None:
-        from barrack_mcp.api.openapi.source import VendorError, overrides_from  # noqa: PLC0415 - mostly not needed, and not small
-
-        try:
-            overrides = merged(await overrides_from(settings.openapi), overrides)
-        except VendorError as error:
-            raise SettingsError(f"BARRACK_OPENAPI: {error}") from None
+        overrides = merged(await _overrides_from(settings.openapi), overrides)
     contract = Contract(overrides)
     for tool, words in contract.refused.items():
         _log.warning("What was said of %s is not followed: it %s.", tool, words)
     contract.trust(remembered(_bytes(settings.state_folder / SEEN_FILE), place(settings, contract)[0], contract))
     return contract
+
+
+async def _overrides_from(source: str) -> Overrides:
+    from barrack_mcp.api.openapi.adopt import adopted  # noqa: PLC0415 - mostly not needed, and not small
+    from barrack_mcp.api.openapi.document import DocumentError, FetchError, document_from  # noqa: PLC0415 - likewise
+
+    try:
+        return adopted(await document_from(source))
+    except (DocumentError, FetchError) as error:
+        raise SettingsError(f"BARRACK_OPENAPI: {error}") from None
 
 
 def place(settings: Settings, contract: Contract) -> tuple[str, str, str]:

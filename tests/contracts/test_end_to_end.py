@@ -217,6 +217,25 @@ async def test_a_404_of_a_path_that_somebody_vouches_for_does_not_call_it_a_gues
             assert "guess" not in message
 
 
+@pytest.mark.promise("G11")
+@pytest.mark.parametrize("tool", ["get_instance", "list_instance_firewalls"])
+async def test_a_document_that_would_make_a_read_write_takes_no_effect_under_read_only(
+    tool: str, tmp_path: Path
+) -> None:
+    said = {"operationId": tool, "summary": BY_TOOL[tool].title, "tags": [BY_TOOL[tool].group]}
+    path = tmp_path / "openapi.json"
+    path.write_bytes(json.dumps({"openapi": "3.0.3", "paths": {"/instances/{id}/stop/": {"post": said}}}).encode())
+    app = create_app(now=lambda: 0.0)
+    async with listening(app) as url:
+        settings = {"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "s.db")}
+        settings |= {"BARRACK_OPENAPI": str(path), "BARRACK_READ_ONLY": "1"}
+        async with open_server(read_settings(settings)) as product, Client(product.server) as client:
+            good = examples.good(BY_TOOL[tool], json.loads(json.dumps(app.state.barrack.state())))
+            assert not (await client.call_tool(tool, good)).is_error
+    assert app.state.barrack.requests
+    assert not app.state.barrack.journal
+
+
 async def test_a_path_that_was_seen_working_is_not_called_a_guess_any_more(tmp_path: Path) -> None:
     app = create_app(now=lambda: 0.0)
     async with listening(app) as url:

@@ -8,6 +8,9 @@ from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
+import anyio
+
+from barrack_mcp.api.fetch import FetchError, fetch
 from barrack_mcp.api.openapi.export import RESULT, as_text, export
 from barrack_mcp.api.openapi.parsing import DocumentError, parse
 from barrack_mcp.api.openapi.schemas import UNKNOWN, Schemas, Shape
@@ -15,7 +18,17 @@ from barrack_mcp.api.wire.overrides import METHODS
 from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject
 
-__all__ = ["Auth", "Document", "DocumentError", "Parameter", "TheirOperation", "ours", "read"]
+__all__ = [
+    "Auth",
+    "Document",
+    "DocumentError",
+    "FetchError",
+    "Parameter",
+    "TheirOperation",
+    "document_from",
+    "ours",
+    "read",
+]
 
 MAX_OPERATIONS: Final = 5_000
 _PLACES: Final = ("path", "query", "header", "cookie")
@@ -122,6 +135,22 @@ def read(raw: bytes, name: str) -> Document:
     return Document(
         name=name, url=url, prefix=prefix, auth=_auth(root, schemas), operations=operations, notes=parsed.notes
     )
+
+
+async def document_from(source: str) -> Document:
+    """Read an OpenAPI document from a file or from its address.
+
+    Raises:
+        DocumentError: There is nothing to read in it, or it can't be read.
+        FetchError: Its address gives nothing.
+    """
+    if "://" in source:
+        return read(await fetch(source), source.partition("?")[0])
+    try:
+        raw = await anyio.Path(source).read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{source} can't be read ({error.strerror}).") from None
+    return read(raw, source)
 
 
 @cache
