@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 EPOCH = datetime(2026, 1, 15, 10, 0, 0, tzinfo=UTC).timestamp()
 """Where every scenario begins, in unix seconds. A whole minute, since the bill is drawn on whole minutes."""
 
+LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""Where simulated time stands still, since no later day can be written."""
+
 
 class Clock:
     """Simulated seconds: the epoch + speed x real seconds since the start + what was advanced. Never runs backwards."""
@@ -30,7 +33,7 @@ class Clock:
     def now(self) -> float:
         """The simulated time in unix seconds, to the millisecond: finer would let float noise decide minutes."""
         elapsed = self.speed * (self._real() - self._start) + self.advanced_s
-        self._latest = max(self._latest, round(EPOCH + elapsed, 3))
+        self._latest = max(self._latest, min(LAST, round(EPOCH + elapsed, 3)))
         return self._latest
 
 

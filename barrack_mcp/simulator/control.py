@@ -14,7 +14,7 @@ from barrack_mcp.simulator import faults
 from barrack_mcp.simulator.barrack import Barrack
 from barrack_mcp.simulator.calls import Answer, parse_json, read_body
 from barrack_mcp.simulator.clock import iso
-from barrack_mcp.simulator.rules import Body, JsonValue, RefusedError
+from barrack_mcp.simulator.rules import Body, JsonValue, RefusedError, detail
 
 MAX_ADVANCE_S = 10 * 366 * 86_400.0
 
@@ -28,28 +28,30 @@ class _Advance(Body, extra="forbid"):
     advance_s: Annotated[float, Field(ge=0, le=MAX_ADVANCE_S, allow_inf_nan=False)]
 
 
-def _explain(no: ValueError) -> str:
-    if not isinstance(no, ValidationError):
-        return str(no)
-    error = no.errors(include_url=False, include_input=False)[0]
-    return " ".join([".".join(map(str, error["loc"])), error["msg"]]).strip() + "."
-
-
-Look = Callable[[], JsonValue]
 Deed = Callable[[JsonValue], JsonValue]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def _look(what: Look) -> Endpoint:
-    async def answer(_: Request) -> Response:
-        return Answer(what())
+def _refuse_pages(request: Request) -> None:
+    """A web page has no say here, not even one whose name has been led to our address."""
+    *labels, last = (request.url.hostname or "").split(".")
+    if "origin" in request.headers or (labels and not last.isdigit()):
+        raise detail(403, "Not for web pages: send no Origin, and name the host by its address or without a dot.")
 
-    return answer
+
+def _explain(no: ValueError) -> str:
+    if not isinstance(no, ValidationError):
+        return str(no)
+    error = no.errors(include_url=False, include_input=False)[0]
+    if error["type"] == "model_type":
+        return "Send a JSON object."
+    return " ".join([".".join(map(str, error["loc"])), error["msg"]]).strip() + "."
 
 
-def _act(deed: Deed) -> Endpoint:
+def _answering(deed: Deed) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
+            _refuse_pages(request)
             return Answer(deed(parse_json(await read_body(request))))
         except RefusedError as no:
             return Answer(no.body, no.status)
@@ -77,12 +79,14 @@ def control_routes(barrack: Barrack) -> list[Route]:
         barrack.faults.replace(faults.parse(given))
         return barrack.faults.list()
 
+    looks: dict[str, Deed] = {
+        "journal": lambda _: list(barrack.journal),
+        "requests": lambda _: list(barrack.requests),
+        "state": lambda _: barrack.state(),
+        "faults": lambda _: barrack.faults.list(),
+    }
+    deeds: dict[str, Deed] = {"faults": replace_faults, "reset": reset, "clock": advance}
     return [
-        Route("/_sim/journal", _look(lambda: list(barrack.journal))),
-        Route("/_sim/requests", _look(lambda: list(barrack.requests))),
-        Route("/_sim/state", _look(barrack.state)),
-        Route("/_sim/faults", _look(barrack.faults.list), methods=["GET"]),
-        Route("/_sim/faults", _act(replace_faults), methods=["POST"]),
-        Route("/_sim/reset", _act(reset), methods=["POST"]),
-        Route("/_sim/clock", _act(advance), methods=["POST"]),
+        *(Route(f"/_sim/{name}", _answering(look), methods=["GET"]) for name, look in looks.items()),
+        *(Route(f"/_sim/{name}", _answering(deed), methods=["POST"]) for name, deed in deeds.items()),
     ]
