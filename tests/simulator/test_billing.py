@@ -131,7 +131,7 @@ async def test_snapshots_are_billed_in_the_published_shape() -> None:
     assert later["total_cost"] - first["total_cost"] == pytest.approx(1.0)
 
 
-async def test_the_summary_counts_all_rows_of_every_page() -> None:
+async def test_the_summary_is_of_all_pages_and_its_counts_need_not_add_up() -> None:
     answer = await Box().get("/instances/billing/", limit=1)
     summary = answer["summary"]
     assert (len(answer["records"]), answer["total"], answer["total_pages"]) == (1, 7, 7)
@@ -195,3 +195,14 @@ async def test_the_large_scenario_is_made_and_a_month_passes_at_once() -> None:
     assert statuses == {"ACTIVE", "SHUTOFF", "HIBERNATED"}
     box.wait(30 * 24 * HOUR)
     assert await balance(box) == 0
+
+
+async def test_a_machine_of_which_nothing_is_known_costs_nothing() -> None:
+    box = Box(scenario="large")
+    (lost,) = (await box.get("/instances/", status="UNKNOWN"))["instances"]
+    (failed,) = (await box.get("/instances/", status="ERROR"))["instances"]
+    before = [await record(box, each["instance_id"]) for each in (lost, failed)]
+    box.wait(HOUR)
+    assert [await record(box, each["instance_id"]) for each in (lost, failed)] == before
+    await box.delete(f"/instances/{lost['instance_id']}/delete/", 409)
+    await box.delete(f"/instances/{failed['instance_id']}/delete/")

@@ -204,6 +204,33 @@ async def test_a_control_body_that_is_no_json_is_told() -> None:
         assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize("headers", [{"origin": "https://pages.example"}, {"host": "pages.example:8900"}])
+async def test_a_web_page_has_no_say(headers: dict[str, str]) -> None:
+    box = Box()
+    for method, path, body in (("POST", "clock", b'{"advance_s": 60}'), ("GET", "state", b"")):
+        answer = await box.client.request(method, f"/_sim/{path}", headers=headers, content=body)
+        assert (answer.status_code, list(answer.json())) == (403, ["detail"])
+    assert (await box.control("state"))["clock"]["now"] == "2026-01-15T10:00:00Z"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8900", "[::1]:8900", "localhost", "simulator:8900"])
+async def test_an_address_or_a_name_of_the_own_network_is_no_web_page(host: str) -> None:
+    assert (await Box().client.get("/_sim/state", headers={"host": host})).status_code == 200
+
+
+async def test_a_control_body_that_is_too_large_is_not_kept() -> None:
+    answer = await Box().client.post("/_sim/faults", content=b" " * (5 << 20))
+    assert answer.status_code == 413
+
+
+async def test_time_stands_still_on_the_last_day_that_can_be_written() -> None:
+    box = Box()
+    box.wait(10_000 * 366 * 86_400)
+    assert (await box.control("clock", {"advance_s": 1}))["now"] == "9999-12-31T00:00:00Z"
+    assert (await box.get("/instances/"))["total"] == 5
+    assert (await box.control("requests"))[0]["at"] == "9999-12-31T00:00:00Z"
+
+
 def test_an_unknown_scenario_does_not_start() -> None:
     with pytest.raises(ValueError, match="choose one of small, large"):
         create_app(scenario="tiny")

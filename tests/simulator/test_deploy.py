@@ -211,3 +211,32 @@ async def test_a_machine_boots_from_a_custom_image_once_it_is_available() -> Non
     made = await box.deploy(**boot)
     instance = (await box.get(f"/instances/{made['data']['instance_id']}/"))["instance"]
     assert instance["image"]["name"] == "img"
+
+
+@pytest.mark.parametrize("gpu_model", ["A40", "L40"])
+async def test_an_application_image_fits_some_gpus_only(gpu_model: str) -> None:
+    box = Box()
+    answer = await box.deploy(400, os_image="Barrack Qwen 3-32B", gpu_model=gpu_model)
+    assert answer["code"] == "IMAGE_NOT_AVAILABLE_FOR_GPU"
+    assert answer["message"].startswith(f"The image Barrack Qwen 3-32B is not available for {gpu_model}: choose H100-")
+    assert box.effects() == []
+
+
+async def test_with_an_application_image_a_public_ip_always_comes_and_stays() -> None:
+    box = Box()
+    made = await box.deploy(os_image="Barrack ComfyUI - WAN T2V 14B", public_ip=False)
+    path = f"/instances/{made['data']['instance_id']}"
+    box.wait(180)
+    instance = (await box.get(f"{path}/"))["instance"]
+    assert instance["ip_status"] == "ATTACHED"
+    assert instance["operations"]["toggle_public_ip"] is False
+    assert (await box.post(f"{path}/toggle-public-ip/", status=400))["code"] == "PUBLIC_IP_REQUIRED"
+    assert (await box.get(f"{path}/"))["instance"]["public_ip"] == instance["public_ip"]
+
+
+async def test_the_default_user_is_the_images() -> None:
+    box = Box()
+    for image, user in (("Debian 12", "debian"), ("Ubuntu 24.04 LTS", "ubuntu")):
+        made = await box.deploy(os_image=image, name=f"for-{user}")
+        instance = (await box.get(f"/instances/{made['data']['instance_id']}/"))["instance"]
+        assert instance["image"]["default_user"] == user
