@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
-from pydantic import AliasChoices, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from barrack_mcp.api.text import compact, size
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import spellings
 
 MAX_ROWS: Final = 20
 MAX_BYTES: Final = 80_000
@@ -60,14 +60,6 @@ def is_list(operation: Operation) -> bool:
     return any(get_origin(option) is list for option in (annotation, *get_args(annotation)))
 
 
-def _names(name: str, field: FieldInfo) -> tuple[str, ...]:
-    alias = field.validation_alias
-    also = (
-        tuple(choice for choice in alias.choices if isinstance(choice, str)) if isinstance(alias, AliasChoices) else ()
-    )
-    return (name, *also)
-
-
 def _rooted(operation: Operation, body: Any) -> JsonObject:
     """Find the root under `data`, `results`, `items` or as the bare body, and lift a nested envelope."""
     root = operation.result
@@ -75,7 +67,7 @@ def _rooted(operation: Operation, body: Any) -> JsonObject:
         return {root or "data": body}
     data = {name: value for name, value in body.items() if name != "success"}
     fields = operation.response.model_fields
-    names = _names(root, fields[root]) if root else ()
+    names = spellings(operation.response, root) if root else ()
     if not any(name in data for name in names):
         for generic in _GENERIC:
             if generic in fields or generic not in data:

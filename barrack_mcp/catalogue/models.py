@@ -48,6 +48,13 @@ class Response(BaseModel):
                 info.validation_alias = AliasChoices(name, *also.choices)
 
 
+def spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
+    """The names under which a field may come, its own first."""
+    alias = model.model_fields[name].validation_alias
+    also = alias.choices if isinstance(alias, AliasChoices) else ()
+    return tuple(dict.fromkeys((name, *(each for each in also if isinstance(each, str)))))
+
+
 def required(description: str, mark: Provenance = INFERRED, *, secret: bool = False) -> Any:
     """Declare an argument that must be given.
 

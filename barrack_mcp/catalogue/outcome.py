@@ -55,7 +55,7 @@ class LookWith(_Shape):
     arguments: JsonObject = Field(description="Its arguments.")
 
 
-class Approval(_Shape):
+class Pending(_Shape):
     """A request that a person can approve."""
 
     id: str = Field(description="Id of the request.")
@@ -72,6 +72,6 @@ class Outcome(_Shape):
     message: str = Field(description="What happened, why, and what to do now.")
     result: JsonObject | None = Field(None, description="What the API answered.")
     plan: Plan | None = Field(None, description="What the call would do.")
-    approval: Approval | None = Field(None, description="The pending request.")
+    approval: Pending | None = Field(None, description="The pending request.")
     billing: JsonObject | None = Field(None, description="What happens to the bill.")
     look_with: LookWith | None = Field(None, description="How to see what took place.")

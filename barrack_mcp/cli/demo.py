@@ -15,7 +15,6 @@ import anyio
 import httpx2
 import typer
 from mcp import Client, StdioServerParameters
-from mcp.types import TextContent
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -78,19 +77,13 @@ class Story:
 
     async def call(self, tool: str, **arguments: Any) -> JsonObject:
         """Call a tool, show the call, and answer its structured content."""
-        return (await self.ask(tool, **arguments))[0]
-
-    async def ask(self, tool: str, **arguments: Any) -> tuple[JsonObject, str]:
-        """Call a tool, show the call, and answer its structured content and its text."""
         said = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         self._console.print(Text.assemble(("→ ", "cyan"), (tool, "bold cyan"), f"({said})"))
         return await self.quietly(tool, **arguments)
 
-    async def quietly(self, tool: str, **arguments: Any) -> tuple[JsonObject, str]:
+    async def quietly(self, tool: str, **arguments: Any) -> JsonObject:
         """Call a tool and show nothing."""
-        result = await self._client.call_tool(tool, arguments)
-        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-        return dict(result.structured_content or {}), text
+        return dict((await self._client.call_tool(tool, arguments)).structured_content or {})
 
     def says(self, text: str, style: str = "green") -> None:
         """Show what the server said."""
@@ -116,8 +109,7 @@ class Story:
 
     async def instance(self, instance_id: str) -> JsonObject:
         """Read one instance."""
-        data, _ = await self.quietly("get_instance", instance_id=instance_id)
-        return dict(data["instance"])
+        return dict((await self.quietly("get_instance", instance_id=instance_id))["instance"])
 
 
 class Person:
@@ -245,14 +237,14 @@ async def _image(story: Story, instance_id: str) -> None:
     snapshot_id = str(outcome["result"]["data"]["snapshot_id"])
 
     async def snapshot() -> JsonObject:
-        return dict((await story.quietly("get_snapshot", snapshot_id=snapshot_id))[0]["snapshot"])
+        return dict((await story.quietly("get_snapshot", snapshot_id=snapshot_id))["snapshot"])
 
     await story.until("SUCCESS", "snapshot", snapshot)
     outcome = await story.call("create_custom_image", snapshot_id=snapshot_id, name="demo-image")
     story.says(outcome["message"])
 
     async def image() -> JsonObject:
-        return dict((await story.quietly("get_snapshot_image", snapshot_id=snapshot_id))[0]["image"])
+        return dict((await story.quietly("get_snapshot_image", snapshot_id=snapshot_id))["image"])
 
     await story.until("available", "image", image)
     outcome = await story.call("create_custom_image", snapshot_id=snapshot_id, name="demo-image-2")
@@ -310,7 +302,7 @@ async def _deletion(story: Story, person: Person, instance_id: str) -> None:
     outcome = await story.call("delete_instance", instance_id=instance_id)
     story.says(outcome["message"])
     listed = await story.quietly("list_instances")
-    if any(row["instance_id"] == instance_id and row["status"] != "DELETING" for row in listed[0]["instances"]):
+    if any(row["instance_id"] == instance_id and row["status"] != "DELETING" for row in listed["instances"]):
         raise RuntimeError("demo-1 should be gone")
     story.says("demo-1 is gone.")
 

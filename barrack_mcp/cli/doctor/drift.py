@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pydantic import AliasChoices
-from pydantic.fields import FieldInfo
-
 from barrack_mcp.api.body import is_list, presented
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.names import alike, paired
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides, merged
-from barrack_mcp.api.wire.shape import JsonValue, model_of
+from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import spellings
 from barrack_mcp.cli.doctor.report import Drift
 from barrack_mcp.dispatch.answers.drift import is_word, other_types, places
 
@@ -83,7 +81,7 @@ def _has_result(operation: Operation, data: JsonObject) -> bool:
         return False
     there = _names(result)
     # rows of which we know no field at all are not ours
-    return not known or not there or any(there & {name, *also} for name, also in known.items())
+    return not known or not there or any(there.intersection(names) for names in known.values())
 
 
 def _names(result: Any) -> set[str]:
@@ -93,14 +91,8 @@ def _names(result: Any) -> set[str]:
 
 
 def _spellings(operation: Operation) -> dict[str, tuple[str, ...]]:
-    """The fields of a result, less what is beside every result, each with its other spellings."""
-    root = operation.result
-    model = operation.response if root is None else model_of(operation.response.model_fields[root].annotation)
-    found = {}
-    for name, info in model.model_fields.items() if model is not None else ():
-        if name not in _ENVELOPE:
-            found[name] = _also(info)
-    return found
+    """The fields of a result, less what is beside every result, each with its spellings."""
+    return {name: spellings(operation.row, name) for name in operation.row.model_fields if name not in _ENVELOPE}
 
 
 def _likeness(operation: Operation, result: Any) -> float:
@@ -109,8 +101,7 @@ def _likeness(operation: Operation, result: Any) -> float:
     if not there or not known:
         return 1.0
     same = sum(
-        any(alike(spelling, theirs) >= _SAME for theirs in there for spelling in (name, *also))
-        for name, also in known.items()
+        any(alike(spelling, theirs) >= _SAME for theirs in there for spelling in names) for names in known.values()
     )
     return 2 * same / (len(known) + len(there))
 
@@ -121,7 +112,7 @@ def _way_to_result(operation: Operation, body: JsonValue) -> tuple[str, float]:
     best = ("", 0.0, 0.0)
     if root is None or not isinstance(body, dict):
         return best[:2]
-    names = (root, *_also(operation.response.model_fields[root]))
+    names = spellings(operation.response, root)
     for way, inner in _containers(body, ()):
         if isinstance(inner, list) != is_list(operation) or not all(map(is_word, way)):
             continue
@@ -133,11 +124,6 @@ def _way_to_result(operation: Operation, body: JsonValue) -> tuple[str, float]:
         if score > max(best[2], _ROOT_LIKELY):
             best = (".".join(way), likely, score)
     return best[:2]
-
-
-def _also(info: FieldInfo) -> tuple[str, ...]:
-    alias = info.validation_alias
-    return tuple(each for each in alias.choices if isinstance(each, str)) if isinstance(alias, AliasChoices) else ()
 
 
 def _containers(value: JsonObject, way: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 import anyio
-from pydantic import AliasChoices, BaseModel
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import spellings
 
 Rows: TypeAlias = Callable[[JsonObject], Awaitable[JsonObject]]
 """Sends the same read with other arguments and answers its answer in full, as `typed` gives it."""
@@ -73,20 +73,8 @@ def _filters(operation: Operation, name: str) -> bool:
 
 def _fields(operation: Operation, argument: str) -> list[str]:
     """The fields of a row that an argument may be about: those that bear its name, or its plural, or declare it."""
-    fields = dict.fromkeys((argument, f"{argument}s"))
-    for row in _models(operation.response.model_fields[operation.result or ""].annotation):
-        for name, info in row.model_fields.items():
-            also = info.validation_alias
-            if isinstance(also, AliasChoices) and argument in also.choices:
-                fields[name] = None
-    return list(fields)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
+    declared = [name for name in operation.row.model_fields if argument in spellings(operation.row, name)]
+    return list(dict.fromkeys((argument, f"{argument}s", *declared)))
 
 
 def _known(rows: Iterable[JsonObject], fields: list[str]) -> Iterator[str]:

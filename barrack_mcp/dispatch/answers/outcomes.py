@@ -9,7 +9,7 @@ from typing import Any, Final
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.outcome import ERRORS, Approval, Outcome, Verdict
+from barrack_mcp.catalogue.outcome import ERRORS, Outcome, Pending, Verdict
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.writes.writer import Unsent
 from barrack_mcp.guard.guard import Stopped, Waiting
@@ -37,7 +37,7 @@ def conclude_held(ruling: Stopped | Waiting) -> Answer:
     if isinstance(ruling, Stopped):
         return conclude("refused", ruling.sentence, plan=ruling.plan)
     expires = datetime.fromtimestamp(ruling.approval.expires_at, tz=UTC).isoformat(timespec="seconds")
-    approval = Approval(id=ruling.approval.id, expires_at=expires)
+    approval = Pending(id=ruling.approval.id, expires_at=expires)
     waiting = conclude("approval_required", ruling.sentence, plan=ruling.plan, approval=approval)
     return replace(waiting, failure="approval_required")
 
