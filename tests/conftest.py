@@ -55,6 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow.mark(items)
 
 
+def pytest_runtest_logstart() -> None:
+    """Forget what the run itself has started: measuring coverage asks `uname`."""
+    slow.STARTED.clear()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from barrack_mcp.guard.approvals import (
 )
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
+from tests.support.contending import contend
 
 pytestmark = pytest.mark.anyio
 
@@ -84,24 +83,6 @@ async def ask(approvals: Approvals, binding: str = "b", **changed: Any) -> Appro
         "fingerprint": "seen",
     }
     return await approvals.request(**call | changed)
-
-
-def contend(path: Path, what: str) -> list[str]:
-    """Let four processes do the same five times each, all at once."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CONTENDER, str(path), what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return [said for process in processes for said in process.communicate(timeout=20)[0].split()]
 
 
 async def test_a_request_holds_what_was_asked_and_when_it_lapses(approvals: Approvals) -> None:
@@ -187,7 +168,7 @@ async def test_of_twenty_at_once_in_four_processes_one_redeems(tmp_path: Path) -
     async with SqliteStore(path) as store:
         approvals = Approvals(store, ttl=TTL)
         await approvals.approve((await ask(approvals)).id, by="ada")
-        said = await anyio.to_thread.run_sync(contend, path, "redeem")
+        said = " ".join(await anyio.to_thread.run_sync(contend, CONTENDER, path, "redeem")).split()
         assert sorted(said) == ["approved"] + ["none"] * 19
         assert [a.status for a in await approvals.recent()] == [Status.USED]
 
@@ -195,7 +176,7 @@ async def test_of_twenty_at_once_in_four_processes_one_redeems(tmp_path: Path) -
 @pytest.mark.slow
 async def test_twenty_who_ask_at_once_in_four_processes_share_one_request(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
-    said = await anyio.to_thread.run_sync(contend, path, "request")
+    said = " ".join(await anyio.to_thread.run_sync(contend, CONTENDER, path, "request")).split()
     async with SqliteStore(path) as store:
         assert said == [a.id for a in await Approvals(store, ttl=TTL).pending()] * 20
 

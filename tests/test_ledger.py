@@ -27,6 +27,7 @@ from barrack_mcp.dispatch.writes.ledger import (
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError
 from barrack_mcp.state.store.sqlite import KEPT_S
 from tests.support.clock import Clock
+from tests.support.contending import go, hear, start
 
 pytestmark = pytest.mark.anyio
 
@@ -273,9 +274,9 @@ async def test_an_entry_of_another_version_is_told(path: Path) -> None:
 
 @pytest.mark.slow
 def test_of_twenty_equal_calls_in_four_processes_one_is_sent(path: Path) -> None:
-    processes = [contender(path) for _ in range(4)]
+    processes = [start(CONTENDER, path) for _ in range(4)]
     for started in processes:
-        tell(started)
+        go(started)
     # all of them are alive until all have said what they got
     assert sorted(hear(started) for started in processes) == ["0", "0", "0", "1"]
     for started in processes:
@@ -285,8 +286,8 @@ def test_of_twenty_equal_calls_in_four_processes_one_is_sent(path: Path) -> None
 
 @pytest.mark.slow
 async def test_what_a_killed_process_sent_counts_as_unknown_at_once(path: Path) -> None:
-    started = contender(path)
-    tell(started)
+    started = start(CONTENDER, path)
+    go(started)
     assert hear(started) == "1"
     async with SqliteStore(path) as store:
         ledger = Ledger(store)
@@ -300,25 +301,6 @@ async def test_what_a_killed_process_sent_counts_as_unknown_at_once(path: Path) 
         assert held.why is Why.UNKNOWN
         assert await ledger.looked("a", "list_volumes", {}, read_at=held.entry.sent_at + 1)
         await begun(ledger, "d", "a")
-
-
-def contender(path: Path) -> subprocess.Popen[str]:
-    started = subprocess.Popen(
-        [sys.executable, "-c", CONTENDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert hear(started) == "ready"
-    return started
-
-
-def tell(started: subprocess.Popen[str]) -> None:
-    assert started.stdin
-    started.stdin.write("go\n")
-    started.stdin.flush()
-
-
-def hear(started: subprocess.Popen[str]) -> str:
-    assert started.stdout
-    return started.stdout.readline().strip()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ import pytest
 from barrack_mcp.state.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, AuditError, approved_by, unfinished, verify
 from barrack_mcp.state.audit.file import _why
 from tests.audit.record import MEANT, NOON, head, lines, small
+from tests.support.contending import contend
 
 pytestmark = pytest.mark.anyio
 
@@ -189,22 +190,7 @@ async def test_arguments_too_large_for_a_line_give_way_to_their_digest(path: Pat
 @pytest.mark.slow
 @pytest.mark.promise("P2")
 def test_eight_processes_that_write_at_once_make_one_unbroken_chain(path: Path) -> None:
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(8)
-    ]
-    for writer in writers:
-        assert writer.stdout
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        assert writer.stdin
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-    for writer in writers:
-        writer.communicate(timeout=120)
-        assert writer.returncode == 0
+    contend(WRITER, path, processes=8)
     report = verify(path)
     assert report.ok
     assert (report.lines, report.guarded, report.torn, report.unfinished) == (400, 400, 0, ())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from barrack_mcp.state.secret import KeyFileError, secret_in
+from tests.support.contending import contend
 
 GOOD = "0123456789abcdef0123456789abcdef"
 CONTENDER = """
@@ -77,20 +76,7 @@ def test_white_space_around_an_operators_own_secret_does_not_count(tmp_path: Pat
 @pytest.mark.slow
 def test_processes_that_make_it_at_once_get_the_same(tmp_path: Path) -> None:
     path = tmp_path / "state" / "seal.key"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CONTENDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = {process.communicate(timeout=30)[0] for process in processes}
+    said = {*contend(CONTENDER, path, processes=3)}
     assert said == {path.read_text()}
     assert [each.name for each in path.parent.iterdir()] == ["seal.key"]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -18,6 +16,7 @@ import pytest
 from barrack_mcp.state.store import Approval, SqliteStore, Status, StoreError
 from barrack_mcp.state.store.database import Database
 from barrack_mcp.state.store.sqlite import KEPT_S, SLACK_S
+from tests.support.contending import contend
 
 pytestmark = pytest.mark.anyio
 
@@ -119,20 +118,7 @@ async def test_of_twenty_at_once_in_one_process_one_uses_the_nonce() -> None:
 
 @pytest.mark.slow
 def test_of_twenty_at_once_in_four_processes_that_make_the_file_one_uses_the_nonce(path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CONTENDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    assert sorted(process.communicate(timeout=20)[0] for process in processes) == ["0", "0", "0", "1"]
+    assert sorted(contend(CONTENDER, path)) == ["0", "0", "0", "1"]
 
 
 async def test_an_approval_comes_back_as_it_went_in_and_in_its_order(path: Path) -> None:
