@@ -206,6 +206,15 @@ async def test_each_instance_says_what_it_costs_as_it_stands_and_prices_are_read
     assert sent(answers).count(("GET", "/pricing/")) == 1
 
 
+async def test_what_the_api_answers_as_null_is_left_out_at_every_depth() -> None:
+    firewall = {"id": "1", "region": None, "environment": {"name": None}, "rules": [{"id": "7", "status": None}]}
+    answer = await call(Answers(json({"firewall": firewall, "tier": None})), "get_firewall", {"firewall_id": "FW-1"})
+    assert answer.structured == {"firewall": {"id": "1", "environment": {}, "rules": [{"id": "7"}]}}
+    script = {"script": {"id": "1", "name": None}, "tier": None}
+    done = await call(Answers(json(script)), "update_startup_script", {"script_id": "SCR-1", "name": "a"})
+    assert done.structured["result"] == {"script": {"id": "1"}}
+
+
 async def test_a_price_list_that_cannot_be_read_leaves_the_rates_open() -> None:
     answers = Answers(
         json({"instance": {"instance_id": "1", "status": "ACTIVE", "gpu_count": 1}}),

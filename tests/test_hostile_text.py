@@ -18,7 +18,7 @@ from mcp import Client
 from mcp.types import ElicitResult, TextContent
 from pydantic import SecretStr
 
-from barrack_mcp.api.body import MAX_BYTES, presented, typed
+from barrack_mcp.api.body import MAX_BYTES, presented, typed, without_nulls
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import error_from
 from barrack_mcp.api.text import compact, escape
@@ -51,7 +51,12 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda ope
 
 def show(tool: str, body: Any, **arguments: Any) -> JsonObject:
     operation = BY_TOOL[tool]
-    return shown(operation, typed(operation, body), arguments)
+    return shown(operation, said(operation, body), arguments)
+
+
+def said(operation: Operation, body: Any) -> JsonObject:
+    """What the API's answer says, as the product hands it on to be shown."""
+    return dict(without_nulls(typed(operation, body)))
 
 
 def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
@@ -69,7 +74,7 @@ def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
 def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) -> None:
     texts = (ZOO, "\x1b[2J", f"x\n{FORGED}", "\ud800")
     for text, everything in itertools.product(texts, (False, True)):
-        answer = shown(operation, typed(operation, body_of(operation, text, everything=everything)), {})
+        answer = shown(operation, said(operation, body_of(operation, text, everything=everything)), {})
         jsonschema.validate(answer, answer_schema(operation.response))
         places = list(strings(answer))
         assert len(places) > 4
@@ -81,7 +86,7 @@ def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) 
 @pytest.mark.promise("S5")
 @each_operation
 def test_no_text_of_any_answer_is_endless_and_what_is_cut_is_told(operation: Operation) -> None:
-    answer = shown(operation, typed(operation, body_of(operation, ENDLESS)), {})
+    answer = shown(operation, said(operation, body_of(operation, ENDLESS)), {})
     jsonschema.validate(answer, answer_schema(operation.response))
     lengths = set()
     for path, value in strings(answer):
@@ -110,20 +115,20 @@ def test_lines_and_tabs_stay_in_scripts_and_descriptions_and_a_script_is_never_s
 def test_a_script_that_does_not_fit_is_left_out_as_a_whole_and_told() -> None:
     for tool, script in (("get_startup_script", "x" * 200_000), ("get_startup_script", "é" * 60_000)):
         answer = show(tool, {"script": {"id": "SCR-1", "name": "big", "script": script}})
-        assert answer["script"] == {"id": "SCR-1", "name": "big", "script": None}
+        assert answer["script"] == {"id": "SCR-1", "name": "big"}
         assert answer["notes"] == [
             f"Left out, since the answer would be too large: script.script ({len(script):,} characters)."
         ]
     rows = [{"id": "SCR-1", "script": "x" * 100_000}, {"id": "SCR-2", "script": "y"}]
     answer = show("list_startup_scripts", {"scripts": rows})
-    assert answer["scripts"] == [{"id": "SCR-1", "script": None}, {"id": "SCR-2", "script": "y"}]
+    assert answer["scripts"] == [{"id": "SCR-1"}, {"id": "SCR-2", "script": "y"}]
     assert "scripts.0.script (100,000 characters)" in answer["notes"][0]
 
 
 def test_a_script_of_hidden_characters_that_grows_when_it_is_escaped_is_left_out_too() -> None:
     script = "\u202e" * (LONGEST_SCRIPT // 5)
     answer = show("get_startup_script", {"script": {"id": "SCR-1", "script": script}})
-    assert answer["script"]["script"] is None
+    assert "script" not in answer["script"]
     assert f"script.script ({len(script):,} characters)" in answer["notes"][0]
 
 
@@ -186,7 +191,7 @@ def test_our_own_reading_gets_names_as_they_are() -> None:
 
 def test_a_private_key_in_an_answer_is_not_shown_unless_the_operator_says_so() -> None:
     operation = BY_TOOL["create_ssh_key"]
-    data = typed(operation, {"ssh_key": {"id": "KEY-1", "pem": PEM}, "private_key": "any text", "more": [PEM]})
+    data = said(operation, {"ssh_key": {"id": "KEY-1", "pem": PEM}, "private_key": "any text", "more": [PEM]})
     answer = shown(operation, data, {})
     assert [answer["private_key"], answer["ssh_key"]["pem"], *answer["more"]] == [NOT_SHOWN] * 3
     assert "private_key" in answer["notes"][0]
@@ -203,7 +208,7 @@ def test_a_private_key_in_an_answer_is_not_shown_unless_the_operator_says_so() -
 )
 def test_a_generated_private_key_is_found_wherever_the_api_puts_it(body: JsonObject) -> None:
     operation = BY_TOOL["create_ssh_key"]
-    data = typed(operation, body)
+    data = said(operation, body)
     assert take_private_key(operation, data) == PEM
     assert "PRIVATE KEY" not in compact(data)
     assert take_private_key(operation, data) is None

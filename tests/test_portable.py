@@ -113,6 +113,7 @@ BAD: Final[list[tuple[str, Callable[[], list[dict[str, Any]]]]]] = [
     ("Cursor: fewer", given(name="d" * 49)),
     ("Cursor: at most 40", many(41)),
     ("Inspector: one type", argument(type=["array", "null"], items={"type": "string"})),
+    ("Inspector: one type", answer({"type": ["string", "null"]})),
     ("Inspector: no schema", answer({"description": "Anything at all."})),
     ("Inspector: no bare", answer(schema=True)),
     ("Inspector: no bare", answer({"type": "array", "items": True})),

@@ -130,6 +130,15 @@ def _without_gone(value: Any) -> Any:
     return value
 
 
+def without_nulls(value: Any) -> Any:
+    """Leave out what the API answers as null, at every depth: a tool's answer has no null, and its schema none."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value if each is not None]
+    return value
+
+
 def _has(holder: Any, step: int | str) -> bool:
     if isinstance(holder, dict):
         return step in holder

@@ -1,8 +1,8 @@
 """From pydantic models to the JSON schemas that every MCP client accepts.
 
-No `$ref`, no `anyOf`, no generated titles: nested models and closed sets are inlined, an optional argument has its
-plain type, an answer that may be null says so in `type`. The schemas are read off the fields themselves: building
-pydantic's validators for all operations only to describe them would take most of the server's start.
+No `$ref`, no `anyOf`, no generated titles, one type a value: nested models and closed sets are inlined, and what is
+absent or null is simply not there. The schemas are read off the fields themselves: building pydantic's validators for
+all operations only to describe them would take most of the server's start.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def arguments_schema(model: type[BaseModel]) -> JsonObject:
 
 
 def answer_schema(model: type[BaseModel]) -> JsonObject:
-    """Derive the schema of an answer: nothing is required, anything may be null, unknown fields are allowed."""
+    """Derive the schema of an answer: nothing is required, nothing is null, unknown fields are allowed."""
     return _object(model, answer=True)
 
 
@@ -61,10 +61,7 @@ def _value(annotation: Any, metadata: list[Any], *, answer: bool) -> JsonObject:
         return _value(parameters[0], [*parameters[1:], *metadata], answer=answer)
     if NoneType in parameters:
         (one,) = (option for option in parameters if option is not NoneType)
-        schema = _value(one, metadata, answer=answer)
-        if answer and isinstance(schema.get("type"), str):
-            schema["type"] = [schema["type"], "null"]
-        return schema
+        return _value(one, metadata, answer=answer)
     return _bare(annotation, origin, parameters, answer=answer) | _limits(annotation, origin, metadata)
 
 

@@ -231,6 +231,11 @@ def _listed(value: object) -> object:
     return value if value is None or isinstance(value, list) else [value]
 
 
+def _alone(value: object) -> object:
+    rows = [each for each in value if each is not None] if isinstance(value, list) else [value]
+    return value if len(rows) > 1 else next(iter(rows), None)
+
+
 def bare(name: str) -> BeforeValidator:
     """Read a bare word or number where an object is expected as that object's field `name`."""
 
@@ -260,22 +265,22 @@ class Keep(StrEnum):
     """These, and its length: it is shown whole or not at all."""
 
 
-Text: TypeAlias = Annotated[str | None, BeforeValidator(_text), WithJsonSchema({"type": ["string", "null"]})]
+Text: TypeAlias = Annotated[str | None, BeforeValidator(_text), WithJsonSchema({"type": "string"})]
 Lines: TypeAlias = Annotated[Text, Keep.LINES]
 """Text of several lines, such as a description."""
 WholeText: TypeAlias = Annotated[Text, Keep.WHOLE]
 """Text that is worth nothing unless it is whole."""
 LISTED: Final = BeforeValidator(_listed)
 """Read one row where a list is expected as a list of one."""
+ALONE: Final = BeforeValidator(_alone)
+"""Read a list of one where a single thing is expected as that thing."""
 Texts: TypeAlias = Annotated[list[Text] | None, LISTED]
 Flag: TypeAlias = bool | None
-Number: TypeAlias = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": ["number", "null"]})]
+Number: TypeAlias = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 """Money and other quantities: an integer stays an integer."""
-Whole: TypeAlias = Annotated[Any, BeforeValidator(_whole_number), WithJsonSchema({"type": ["integer", "null"]})]
-Anything: TypeAlias = Annotated[
-    Any, WithJsonSchema({"type": ["object", "array", "string", "number", "boolean", "null"]})
-]
-"""A value of which nothing is known."""
+Whole: TypeAlias = Annotated[Any, BeforeValidator(_whole_number), WithJsonSchema({"type": "integer"})]
+Anything: TypeAlias = Annotated[Any, WithJsonSchema({"type": ["object", "array", "string", "number", "boolean"]})]
+"""A value of an error of which nothing is known; what a tool answers has one type."""
 StatusEnum: TypeAlias = Text
 DeploymentDataStatusEnum: TypeAlias = Text
 IpStatusEnum: TypeAlias = Text

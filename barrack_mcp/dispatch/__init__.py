@@ -15,7 +15,7 @@ import anyio
 
 from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import reader
-from barrack_mcp.api.body import presented, typed
+from barrack_mcp.api.body import presented, typed, without_nulls
 from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
@@ -112,7 +112,7 @@ class Dispatcher:
     async def _read(self, operation: Operation, values: JsonObject) -> Answer:
         read_at = self.writer.ledger.now()
         try:
-            data = await self._typed(operation, values)
+            data = without_nulls(await self._typed(operation, values))
         except ApiError as error:
             message = await self._explained(operation, values, error)
             return conclude("failed", message, failure=error.failure)
@@ -175,7 +175,7 @@ class Dispatcher:
                 kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
             else:
                 keyfile.unlink(missing_ok=True)
-        data = shown(operation, sent.data, values, reveal=self.reveal_private_keys)
+        data = shown(operation, without_nulls(sent.data), values, reveal=self.reveal_private_keys)
         if kept:
             data["private_key_file"] = str(keyfile)
         said = sent.words(operation).rstrip(".")

@@ -16,8 +16,8 @@ from barrack_mcp.catalogue.operations.instances import SEEN, InstancePath
 from barrack_mcp.catalogue.operations.pricing import VolumeRate
 from barrack_mcp.catalogue.signs import Gone, Look, Made, Shows, VolumesMoved
 from barrack_mcp.catalogue.values import (
+    ALONE,
     LISTED,
-    Anything,
     Flag,
     Id,
     Ids,
@@ -111,6 +111,14 @@ class ResizeVolumeRequest(Request):
     size_gb: VolumeSize = required("New GB, above the present.")
 
 
+class VolumeAttachment(Response):
+    """The bond between a volume and an instance."""
+
+    instance_id: Text = answered("Instance id.", "vm_id", "id")
+    vm_name: Text = answered("Its name.", "instance_name", "name")
+    status: StatusEnum = answered("ATTACHING, SUCCESS or ERROR.")
+
+
 class VolumeResponse(Response):
     """A volume as the API shows it."""
 
@@ -122,7 +130,9 @@ class VolumeResponse(Response):
     region: Text = answered("Region.", concise=MANY)
     status: StatusEnum = answered("creating, available, in-use, attached or error.", concise=MANY)
     bootable: Flag = answered("Whether instances can boot from it.")
-    attachment: Anything = answered("Where it is attached, if at all.", "attachments", concise=FEW)
+    attachment: Annotated[VolumeAttachment | None, bare("instance_id"), ALONE] = answered(
+        "Where it is attached, if at all.", "attachments", concise=FEW
+    )
     instance_id: Text = answered("The instance that it is attached to, if any.", "vm_id", concise=MANY)
     created_at: Text = answered("When it was created, ISO 8601.", concise=FEW)
 

@@ -180,16 +180,7 @@ def _typed_items(tools: Tools) -> Iterator[str]:
 
 
 def _one_type(tools: Tools) -> Iterator[str]:
-    yield from (where for where, node in _inputs(tools) if isinstance(node.get("type"), list))
-
-
-def _null_alone(tools: Tools) -> Iterator[str]:
-    """What the API may answer null has to say so, and a list of types is the only way without a union."""
-    yield from _one_type(tools)
-    for tool in tools:
-        for path, node in nodes(tool.get("outputSchema", {"type": "object"})):
-            if isinstance(kinds := node.get("type"), list) and "null" not in kinds:
-                yield f"{tool['name']}: output{path}"
+    yield from (where for where, node in _all(tools) if isinstance(node.get("type"), list))
 
 
 def _says_something(tools: Tools) -> Iterator[str]:
@@ -314,7 +305,7 @@ RULES: Final = (
         "microsoft/vscode#243602",
         _name(_WORD, prefix=f"mcp_{SERVER}_"),
     ),
-    Rule("VS Code", "one type an argument", "RooCodeInc/Roo-Code#10221", _one_type),
+    Rule("VS Code", "one type a value, in answers too", "RooCodeInc/Roo-Code#10221", _one_type),
     Rule(
         "Cursor",
         "fewer than 60 characters of server and tool together",
@@ -322,7 +313,7 @@ RULES: Final = (
         _name(r".{1,59}", prefix=SERVER),
     ),
     Rule("Cursor", "at most 40 tools", "mcptrove.com: the Cursor tool-limit trap", _count(40), surface="core"),
-    Rule("Inspector", "one type a value, and in answers null beside it", _INSPECTOR, _null_alone),
+    Rule("Inspector", "one type a value, in answers too", _INSPECTOR, _one_type),
     Rule("Inspector", "no schema that allows anything, in answers too", _INSPECTOR, _says_something),
     Rule("Inspector", "no bare true or false for a schema", _INSPECTOR, _no_bare_booleans),
 )

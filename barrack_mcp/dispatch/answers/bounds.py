@@ -46,12 +46,15 @@ class Ink:
             shown = self._name(name, path)
             while shown in written:
                 shown += "~"
-            written[shown] = self._value(each, inner(marks, name), (*path, shown))
+            told = self._value(each, inner(marks, name), (*path, shown))
+            if told is not None or each is None:
+                written[shown] = told
         return written
 
     def rows(self, value: list[Any], marks: Marks, path: Path = ()) -> list[Any]:
         """Write the rows of a list, each with the same marks."""
-        return [self._value(each, marks, (*path, at)) for at, each in enumerate(value)]
+        told = [(each, self._value(each, marks, (*path, at))) for at, each in enumerate(value)]
+        return [shown for each, shown in told if shown is not None or each is None]
 
     def _value(self, value: Any, marks: Marks, path: Path) -> Any:
         match value:
@@ -89,7 +92,7 @@ class Ink:
             self._escaped.append(_place(path))
 
     def within(self, value: Any, room: int, path: Path = ()) -> Any:
-        """Answer as much of a value as fits into so many bytes; each text in it is whole or null."""
+        """Answer as much of a value as fits into so many bytes; each text in it is whole or left out."""
         if size(value) <= room:
             return value
         match value:
@@ -111,8 +114,10 @@ class Ink:
             if share < min(_SMALLEST, size(value[name])):
                 self._left_out.append(f"{len(by_size) - done} fields of {_place(path)}")
                 break
-            kept[name] = self.within(value[name], share, (*path, name))
-            left -= size(kept[name]) + size(name) + _SYNTAX
+            part = self.within(value[name], share, (*path, name))
+            if part is not None or value[name] is None:
+                kept[name] = part
+                left -= size(part) + size(name) + _SYNTAX
         return {name: kept[name] for name in value if name in kept}
 
     def _first(self, value: list[Any], room: int, path: Path) -> list[Any]:

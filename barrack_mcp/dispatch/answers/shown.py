@@ -19,8 +19,8 @@ _LOOKED_AT: Final = 8 * MAX_BYTES
 def shown(operation: Operation, data: JsonObject, arguments: Mapping[str, Any], *, reveal: bool = False) -> JsonObject:
     """Make a typed answer fit for a model: nothing invisible in it, nothing endless, no private key.
 
-    Texts are escaped visibly and capped, keys included; descriptions keep their lines; a script is whole or null. The
-    answer has at most 80 kB. `notes` say of all that whether it happened, and where.
+    Texts are escaped visibly and capped, keys included; descriptions keep their lines; a script is whole or left
+    out. The answer has at most 80 kB. `notes` say of all that whether it happened, and where.
 
     Args:
         operation: What was called.
@@ -58,7 +58,7 @@ def take_private_key(operation: Operation, data: JsonObject) -> str | None:
 def _take_key(holder: Any) -> str | None:
     for at, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
         if isinstance(value, str) and PRIVATE_KEY.search(value):
-            holder[at] = None
+            del holder[at]
             return value
         if isinstance(value, dict | list) and (found := _take_key(value)):
             return found
