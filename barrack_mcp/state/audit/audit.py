@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict, Unpack
 
 import anyio
 import anyio.to_thread
@@ -31,6 +31,60 @@ NEVER_ASKS: Final = "never asks"
 def approved_by(who: str) -> str:
     """Say who gave the yes out of band."""
     return f"approved by {who}"
+
+
+class _Asked(TypedDict):
+    caller: str
+    """Who asked for it."""
+    tool: str
+    """The tool's name."""
+    plan: NotRequired[str | None]
+    """Digest of the plan that was shown; None if there was none."""
+
+
+class _Call(_Asked):
+    risk: str
+    """The operation's risk."""
+    arguments: Mapping[str, Any]
+    """Its arguments, masked."""
+
+
+class _Intent(_Call):
+    confirmed: str
+    """How it was allowed: `ELICITED`, `UNATTENDED`, `NEVER_ASKS` or `approved_by(…)`."""
+    api: str
+    """The API's host."""
+
+
+class _Outcome(TypedDict):
+    outcome: Came
+    """What came of it; refused: it was not sent after all."""
+    message: str
+    """The same in a sentence."""
+    request_id: NotRequired[str | None]
+    """The API's name for the request."""
+    status: NotRequired[int | None]
+    """HTTP status; None without an answer."""
+    attempts: NotRequired[int]
+    """How often it was sent."""
+    seconds: NotRequired[float]
+    """How long it took in all."""
+
+
+class _Decision(_Call):
+    decision: Decided
+    """What was decided."""
+    message: str
+    """Why, in a sentence."""
+    approval: NotRequired[str | None]
+    """Id of the request for a person's yes."""
+
+
+class _Reply(_Asked):
+    answer: Answered
+    """The answer."""
+    by: str
+    """Who gave it."""
 
 
 class Audit:
@@ -61,30 +115,11 @@ class Audit:
         """
         await self._in_thread("", {}, on_intact=_nothing)
 
-    async def intent(
-        self,
-        *,
-        caller: str,
-        tool: str,
-        risk: str,
-        arguments: Mapping[str, Any],
-        plan: str | None,
-        confirmed: str,
-        api: str,
-    ) -> str:
+    async def intent(self, **fields: Unpack[_Intent]) -> str:
         """Write down that a call is about to be sent; send it only after this has returned.
 
         A caller that is cancelled while it waits for its turn leaves no line. One that is cancelled later has a line,
         and owes it an outcome.
-
-        Args:
-            caller: Who asked for it.
-            tool: The tool's name.
-            risk: The operation's risk.
-            arguments: Its arguments, masked.
-            plan: Digest of the plan that was shown; None if there was none.
-            confirmed: How it was allowed: `ELICITED`, `UNATTENDED`, `NEVER_ASKS` or `approved_by(…)`.
-            api: The API's host.
 
         Returns:
             The intent's id, for its outcome.
@@ -93,122 +128,34 @@ class Audit:
             AuditError: It is not written, so nothing may be sent.
         """
         intent_id = f"in-{secrets.token_hex(8)}"
-        fields = {
-            "id": intent_id,
-            "caller": caller,
-            "tool": tool,
-            "risk": risk,
-            "arguments": arguments,
-            "plan": plan,
-            "confirmed": confirmed,
-            "api": api,
-            "process": os.getpid(),
-        }
-        await self._in_thread("intent", fields)
+        await self._in_thread("intent", {"id": intent_id, "plan": None, **fields, "process": os.getpid()})
         return intent_id
 
-    async def outcome(
-        self,
-        intent_id: str,
-        *,
-        outcome: Came,
-        message: str,
-        request_id: str | None = None,
-        status: int | None = None,
-        attempts: int = 0,
-        seconds: float = 0.0,
-    ) -> None:
+    async def outcome(self, intent_id: str, **fields: Unpack[_Outcome]) -> None:
         """Write down what came of an intent, even if the caller is cancelled meanwhile.
-
-        Args:
-            intent_id: The intent's id.
-            outcome: What came of it; refused: it was not sent after all.
-            message: The same in a sentence.
-            request_id: The API's name for the request.
-            status: HTTP status; None without an answer.
-            attempts: How often it was sent.
-            seconds: How long it took in all.
 
         Raises:
             AuditError: It is not written; the intent stays without an outcome.
         """
-        fields = {
-            "intent": intent_id,
-            "outcome": outcome,
-            "message": message,
-            "request_id": request_id,
-            "status": status,
-            "attempts": attempts,
-            "seconds": round(seconds, 3),
-        }
-        await self._shielded("outcome", fields)
+        unsaid = {"request_id": None, "status": None, "attempts": 0}
+        seconds = round(fields.get("seconds", 0.0), 3)
+        await self._shielded("outcome", {"intent": intent_id, **unsaid, **fields, "seconds": seconds})
 
-    async def decision(
-        self,
-        *,
-        caller: str,
-        tool: str,
-        risk: str,
-        arguments: Mapping[str, Any],
-        decision: Decided,
-        message: str,
-        plan: str | None = None,
-        approval: str | None = None,
-    ) -> None:
+    async def decision(self, **fields: Unpack[_Decision]) -> None:
         """Write down that a call was not sent: it was refused, or waits for a person.
-
-        Args:
-            caller: Who asked for it.
-            tool: The tool's name.
-            risk: The operation's risk.
-            arguments: Its arguments, masked.
-            decision: What was decided.
-            message: Why, in a sentence.
-            plan: Digest of the plan that was shown.
-            approval: Id of the request for a person's yes.
 
         Raises:
             AuditError: It is not written.
         """
-        fields = {
-            "caller": caller,
-            "tool": tool,
-            "risk": risk,
-            "arguments": arguments,
-            "decision": decision,
-            "message": message,
-            "plan": plan,
-            "approval": approval,
-            "process": os.getpid(),
-        }
-        await self._shielded("decision", fields)
+        await self._shielded("decision", {"plan": None, "approval": None, **fields, "process": os.getpid()})
 
-    async def approval(
-        self, approval_id: str, *, caller: str, tool: str, answer: Answered, by: str, plan: str | None = None
-    ) -> None:
-        """Write down a person's answer.
-
-        Args:
-            approval_id: Id of the request.
-            caller: Who asked for the call.
-            tool: The tool's name.
-            answer: The answer.
-            by: Who gave it.
-            plan: Digest of the plan that was shown.
+    async def approval(self, approval_id: str, **fields: Unpack[_Reply]) -> None:
+        """Write down a person's answer to the request of that id.
 
         Raises:
             AuditError: It is not written, so the answer may not count.
         """
-        fields = {
-            "approval": approval_id,
-            "caller": caller,
-            "tool": tool,
-            "answer": answer,
-            "by": by,
-            "plan": plan,
-            "process": os.getpid(),
-        }
-        await self._shielded("approval", fields)
+        await self._shielded("approval", {"approval": approval_id, "plan": None, **fields, "process": os.getpid()})
 
     async def _shielded(self, kind: str, fields: Mapping[str, Any]) -> None:
         with anyio.CancelScope(shield=True):
