@@ -11,16 +11,9 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.cli.install import (
-    Installed,
-    InstallError,
-    Launcher,
-    NoLauncherError,
-    UnknownClientError,
-    choose_command,
-    install,
-)
-from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, place
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError, place
+from barrack_mcp.cli.install.command import Launcher, NoLauncherError, choose_command
+from barrack_mcp.cli.install.installation import Installed, InstallError, install
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
 JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]

@@ -24,8 +24,8 @@ from mcp.client.stdio import stdio_client
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli import tools as listing
-from barrack_mcp.cli.install import install
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
+from barrack_mcp.cli.install.installation import install
 from barrack_mcp.cli.manifests import registry
 from barrack_mcp.config import NAMES, Settings
 from barrack_mcp.simulator import create_app

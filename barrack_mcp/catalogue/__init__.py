@@ -45,6 +45,7 @@ __all__ = [
     "Toolset",
     "answer_schema",
     "arguments_schema",
+    "fixed_words",
     "index",
 ]
 
@@ -108,7 +109,11 @@ def _faults(operation: Operation, look: Look, found: Mapping[str, Operation]) ->
 BY_TOOL: Final[Mapping[str, Operation]] = index(OPERATIONS)
 """The operations by the names of their tools."""
 
-RESERVED_IDS: Final = frozenset(
-    part for operation in OPERATIONS for part in operation.path.split("/") if part and "{" not in part
-)
-"""The fixed segments of all paths. As an id, one of them would call another operation."""
+
+def fixed_words(paths: Iterable[str]) -> frozenset[str]:
+    """The fixed segments of paths, in small letters. As an id, one of them would call another operation."""
+    return frozenset(part.casefold() for path in paths for part in path.split("/") if part and "{" not in part)
+
+
+RESERVED_IDS: Final = fixed_words(operation.path for operation in OPERATIONS)
+"""What no id may be, however its letters are written."""

@@ -15,7 +15,7 @@ from barrack_mcp.api.wire.extend import extended
 from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, OperationOverride, Overrides, Place
 from barrack_mcp.api.wire.renaming import MISSING, Names, dig, inward, outward, put, spelled, tree, without
 from barrack_mcp.api.wire.shape import JsonValue, answer_places, request_places, status_kinds
-from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, INFERRED, RESERVED_IDS, JsonObject, Operation, fixed_words
 
 
 class Mark(StrEnum):
@@ -150,7 +150,8 @@ class Contract:
         self.overrides, self.refused = bounded(overrides if overrides is not None else Overrides())
         self.seen = frozenset(seen)
         self._wires: dict[str, Wire] = {}
-        self._segments = self._fixed_segments() if self.overrides else frozenset()
+        # without overrides the arguments' own types know all of them
+        self._reserved = RESERVED_IDS | self._words() if self.overrides else frozenset[str]()
 
     def for_(self, operation: Operation) -> Wire:
         """The wire form of an operation; an extended one has that of its tool."""
@@ -193,10 +194,8 @@ class Contract:
             return path if path.endswith("/") else f"{path}/"
         return path.rstrip("/") if self.overrides.api.slash == "never" else path
 
-    def _fixed_segments(self) -> frozenset[str]:
-        paths = [path for operation in BY_TOOL.values() for path in (operation.path, self._path(operation))]
-        segments = (part for path in paths for part in path.split("/"))
-        return frozenset(part.casefold() for part in segments if part and "{" not in part)
+    def _words(self) -> frozenset[str]:
+        return fixed_words(map(self._path, BY_TOOL.values()))
 
     def _made(self, operation: Operation) -> Wire:
         override = self._override(operation)
@@ -247,7 +246,7 @@ class Contract:
             result=override.result or operation.result,
             _outward=tree(asked, out_values),
             _inward=tree(answered, {name: table for name, table in in_values.items() if table}),
-            _reserved=self._segments,
+            _reserved=self._reserved,
         )
 
 

@@ -1,11 +1,14 @@
-"""A client's file as text: what is in it, and the same text with the server in it."""
+"""A client's file: what is in it, the same text with the server in it, and how that takes the old one's place."""
 
 from __future__ import annotations
 
 import json
 import re
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import tomlkit
@@ -13,6 +16,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from barrack_mcp.cli.install import jsonc
 from barrack_mcp.cli.install.clients import SERVER, Client, Format, Json
+from barrack_mcp.state.files import OWNER_FILE, draft, replace
 
 _UNUSUAL: Final = "the file is built in an unusual way"
 _MARK: Final = "\ufeff"
@@ -129,3 +133,47 @@ def _set(document: Json, path: Sequence[str], value: Json) -> None:
     for name in path[:-1]:
         document = document.setdefault(name, {})
     document[path[-1]] = value
+
+
+class ChangedError(Exception):
+    """Somebody else wrote the file meanwhile; nothing was changed."""
+
+
+def current(path: Path) -> bytes | None:
+    """Answer what a file holds; None if there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def put_in_place(path: Path, old: bytes | None, new: bytes, *, stamp: str) -> Path | None:
+    """Put new content in a file's place, with its mode; answer where the old content is.
+
+    Args:
+        path: The file; if it is a link, what it leads to is replaced and the link stays.
+        old: What it held when it was read; None if there was none.
+        new: What it shall hold.
+        stamp: Part of the backup's name.
+
+    Raises:
+        ChangedError: It holds something else by now.
+        OSError: It can't be written.
+    """
+    target = path.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = OWNER_FILE if old is None else stat.S_IMODE(target.stat().st_mode)
+    backup = None
+    with draft(target, new, mode=mode) as made:
+        if current(target) != old:
+            raise ChangedError
+        if old is not None:
+            backup = _free(target, stamp)
+            replace(backup, old, mode=mode)
+        made.replace(target)
+    return backup
+
+
+def _free(target: Path, stamp: str) -> Path:
+    names = (f"{target.name}.{stamp}{'' if number == 1 else f'-{number}'}.bak" for number in count(1))
+    return next(path for path in map(target.with_name, names) if not path.exists())
