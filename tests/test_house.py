@@ -113,6 +113,18 @@ def test_nobody_writes_a_quotation_mark_around_a_value_by_hand() -> None:
     assert [(name, text) for name, text in texts if not balanced.fullmatch(text.replace("« and »", ""))] == []
 
 
+def test_one_word_names_one_thing() -> None:
+    """The simulator has words of its own: it knows nothing of us."""
+    defined = [
+        node.name
+        for module in MODULES
+        for node in nodes(module)
+        if room(module) != "simulator" and isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
+    words = ("Answer", "Approval", "Reader", "Account", "quote")
+    assert {word: defined.count(word) for word in words} == dict.fromkeys(words, 1)
+
+
 def test_nothing_prints() -> None:
     calls = [(named(module), node.func) for module in MODULES for node in nodes(module) if isinstance(node, ast.Call)]
     assert [name for name, called in calls if isinstance(called, ast.Name) and called.id == "print"] == []

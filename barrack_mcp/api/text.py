@@ -21,7 +21,7 @@ _BMP: Final = 0xFFFF
 
 INLINE_LONGEST: Final = 60
 """Characters of a text inside a sentence of ours, the mark of a cut included."""
-_WORD: Final = re.compile(r"[A-Za-z0-9:][A-Za-z0-9_.:/+=-]{0,99}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:/+=-]{0,99}")
 """A state, a region, a model, a size: one word, which can't be taken for a sentence."""
 
 _OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
@@ -85,7 +85,12 @@ def cite(text: object, *, limit: int = INLINE_LONGEST) -> str:
 
 def mention(text: object) -> str:
     """Put what should be one plain word into a sentence of ours, such as a state or a region; else it is cited."""
-    return str(text) if _WORD.fullmatch(str(text)) else cite(text)
+    return str(text) if is_one_word(str(text)) else cite(text)
+
+
+def is_one_word(text: str) -> bool:
+    """Whether the text is one plain word, which can't be taken for a sentence."""
+    return _WORD.fullmatch(text) is not None
 
 
 def shorten(sentence: str, limit: int) -> str:

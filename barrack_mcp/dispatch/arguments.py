@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from barrack_mcp.api.text import mention
+from barrack_mcp.api.text import is_one_word
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 
@@ -57,12 +57,12 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
 
 
 def _refuse_unfit(arguments: Mapping[str, Any]) -> None:
-    if refused := [f"{mention(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
+    if refused := [f"{_place(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
         raise BadArgumentsError(refused)
 
 
 def _sentence(operation: Operation, detail: Any) -> str:
-    where = ".".join(mention(part) for part in detail["loc"])
+    where = ".".join(_place(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return _unknown(operation, where, detail["loc"])
     words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", detail["msg"].removeprefix("Value error, "))
@@ -79,6 +79,11 @@ def _unknown(operation: Operation, where: str, path: tuple[int | str, ...]) -> s
     return f"{where}: is not an argument of {operation.tool}; " + (
         f"did you mean {near[0]}?" if near else f"its arguments: {known}."
     )
+
+
+def _place(part: int | str) -> str:
+    """Name a place in the arguments; a name that the caller made up is repeated only if it can't be a sentence."""
+    return str(part) if is_one_word(str(part)) else "(an unreadable name)"
 
 
 def _unfit(value: object) -> str | None:
