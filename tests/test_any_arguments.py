@@ -18,14 +18,12 @@ from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered
 
 STATE: Any = json.loads(json.dumps(create_app(now=lambda: 0.0).state.barrack.state()))
-NOBODY = Caller("local:0")
 TIMES = 60
 
 ODD: list[Any] = [
@@ -121,7 +119,7 @@ def test_valid_arguments_are_never_rejected_and_of_invalid_ones_nothing_is_sent(
         answers = Answers(answered({"success": True}))
 
         async def call() -> Answer:
-            answer = await dispatcher(answers, key_folder=keys).call(operation.tool, given_, NOBODY)
+            answer = await dispatcher(answers, key_folder=keys).call(operation.tool, given_)
             assert isinstance(answer, Answer)
             return answer
 

@@ -16,15 +16,14 @@ from barrack_mcp.guard.approvals import (
     Approval,
     Approvals,
     NotPending,
-    Redemption,
     Status,
     UnknownApproval,
-    Verdict,
     WrongName,
 )
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
 from tests.support.contending import contend
+from tests.support.guarding import told
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +43,8 @@ async def main():
             )
             said.append(asked.id)
         else:
-            said.append((await approvals.redeem("b")).verdict)
+            redeemed = await approvals.redeem("b")
+            said.append(redeemed.status if redeemed else "none")
     async with SqliteStore(sys.argv[1]) as store:
         approvals = Approvals(store, ttl=600)
         async with anyio.create_task_group() as tasks:
@@ -115,51 +115,50 @@ async def test_asking_again_while_it_waits_gives_the_same_request_and_no_more_ti
 
 async def test_another_binding_is_another_request(approvals: Approvals) -> None:
     assert (await ask(approvals)).id != (await ask(approvals, "other")).id
-    assert (await approvals.redeem("third")) == Redemption(Verdict.NONE)
+    assert await approvals.redeem("third") is None
 
 
 async def test_a_yes_is_good_once(approvals: Approvals, clock: Clock) -> None:
     asked = await ask(approvals)
-    assert (await approvals.redeem("b")) == Redemption(Verdict.PENDING, asked)
+    assert await approvals.redeem("b") == asked
     clock.at += 5
     await approvals.approve(asked.id, by="ada")
     clock.at += 5
     redeemed = await approvals.redeem("b")
-    assert redeemed.verdict is Verdict.APPROVED
-    assert redeemed.approval is not None
-    assert redeemed.approval.fingerprint == "seen"
-    assert (redeemed.approval.decided_by, redeemed.approval.decided_at) == ("ada", START + 5)
-    assert (redeemed.approval.status, redeemed.approval.used_at) == (Status.USED, START + 10)
-    assert [(await approvals.redeem("b")).verdict for _ in range(19)] == [Verdict.NONE] * 19
-    assert await approvals.find(asked.id) == redeemed.approval
+    assert redeemed is not None
+    assert redeemed.fingerprint == "seen"
+    assert (redeemed.decided_by, redeemed.decided_at) == ("ada", START + 5)
+    assert (redeemed.status, redeemed.used_at) == (Status.USED, START + 10)
+    assert [await told(approvals, "b") for _ in range(19)] == [None] * 19
+    assert await approvals.find(asked.id) == redeemed
 
 
 async def test_a_yes_to_one_call_is_none_to_another(approvals: Approvals) -> None:
     await approvals.approve((await ask(approvals, "a")).id, by="ada")
     await ask(approvals, "b")
-    assert (await approvals.redeem("b")).verdict is Verdict.PENDING
-    assert (await approvals.redeem("a")).verdict is Verdict.APPROVED
+    assert await told(approvals, "b") is Status.PENDING
+    assert await told(approvals, "a") is Status.USED
 
 
 async def test_asking_again_after_a_yes_that_is_not_used_gives_the_one_that_is_approved(approvals: Approvals) -> None:
     asked = await ask(approvals)
     approved = await approvals.approve(asked.id, by="ada")
     assert await ask(approvals) == approved
-    assert (await approvals.redeem("b")).verdict is Verdict.APPROVED
+    assert await told(approvals, "b") is Status.USED
     assert (await ask(approvals)).id != asked.id
 
 
 async def test_of_twenty_at_once_in_one_process_one_redeems(approvals: Approvals) -> None:
     await approvals.approve((await ask(approvals)).id, by="ada")
-    verdicts: list[Verdict] = []
+    said: list[str] = []
 
     async def one() -> None:
-        verdicts.append((await approvals.redeem("b")).verdict)
+        said.append(str(await told(approvals, "b")))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(one)
-    assert sorted(verdicts) == [Verdict.APPROVED] + [Verdict.NONE] * 19
+    assert sorted(said) == ["None"] * 19 + ["used"]
 
 
 @pytest.mark.slow
@@ -169,7 +168,7 @@ async def test_of_twenty_at_once_in_four_processes_one_redeems(tmp_path: Path) -
         approvals = Approvals(store, ttl=TTL)
         await approvals.approve((await ask(approvals)).id, by="ada")
         said = " ".join(await anyio.to_thread.run_sync(contend, CONTENDER, path, "redeem")).split()
-        assert sorted(said) == ["approved"] + ["none"] * 19
+        assert sorted(said) == ["none"] * 19 + ["used"]
         assert [a.status for a in await approvals.recent()] == [Status.USED]
 
 
@@ -186,25 +185,25 @@ async def test_a_no_is_told_once_and_then_a_new_request_starts(approvals: Approv
     denied = await approvals.deny(asked.id, by="ada")
     assert (denied.status, denied.decided_by, denied.decided_at) == (Status.DENIED, "ada", START)
     clock.at += 5 * TTL
-    told = await approvals.redeem("b")
-    assert told.verdict is Verdict.DENIED
-    assert told.approval is not None
-    assert told.approval.id == asked.id
-    assert (await approvals.redeem("b")).verdict is Verdict.NONE
+    redeemed = await approvals.redeem("b")
+    assert redeemed is not None
+    assert redeemed.status is Status.DENIED
+    assert redeemed.id == asked.id
+    assert await approvals.redeem("b") is None
     assert (await ask(approvals)).id != asked.id
 
 
 async def test_of_twenty_at_once_one_is_told_the_no(approvals: Approvals) -> None:
     await approvals.deny((await ask(approvals)).id, by="ada")
-    verdicts: list[Verdict] = []
+    said: list[str] = []
 
     async def one() -> None:
-        verdicts.append((await approvals.redeem("b")).verdict)
+        said.append(str(await told(approvals, "b")))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(one)
-    assert sorted(verdicts) == [Verdict.DENIED] + [Verdict.NONE] * 19
+    assert sorted(said) == ["None"] * 19 + ["denied"]
 
 
 @pytest.mark.parametrize("untold", [Approvals.deny, None])
@@ -218,7 +217,7 @@ async def test_asking_anew_instead_of_hearing_the_old_answer_starts_a_new_reques
         clock.at += TTL
     anew = await ask(approvals)
     assert anew.id != asked.id
-    assert await approvals.redeem("b") == Redemption(Verdict.PENDING, anew)
+    assert await approvals.redeem("b") == anew
 
 
 @pytest.mark.parametrize(("after", "good"), [(TTL - 1, True), (TTL, False), (TTL + 1, False)])
@@ -228,8 +227,8 @@ async def test_a_yes_counts_until_the_time_limit(
     asked = await ask(approvals)
     await approvals.approve(asked.id, by="ada")
     clock.at += after
-    assert (await approvals.redeem("b")).verdict is (Verdict.APPROVED if good else Verdict.EXPIRED)
-    assert (await approvals.redeem("b")).verdict is Verdict.NONE
+    assert await told(approvals, "b") is (Status.USED if good else Status.EXPIRED)
+    assert await approvals.redeem("b") is None
     assert (await approvals.find(asked.id)).status is (Status.USED if good else Status.EXPIRED)
 
 
@@ -246,7 +245,7 @@ async def test_a_person_can_answer_until_the_time_limit(
     with pytest.raises(NotPending, match="has expired") as caught:
         await decide(approvals, asked.id, by="ada")
     assert caught.value.approval.status is Status.EXPIRED
-    assert (await approvals.redeem("b")).verdict is Verdict.EXPIRED
+    assert await told(approvals, "b") is Status.EXPIRED
 
 
 async def test_an_unanswered_request_lapses_is_told_once_and_can_be_asked_again(
@@ -254,7 +253,7 @@ async def test_an_unanswered_request_lapses_is_told_once_and_can_be_asked_again(
 ) -> None:
     asked = await ask(approvals)
     clock.at += TTL
-    assert [(await approvals.redeem("b")).verdict for _ in range(2)] == [Verdict.EXPIRED, Verdict.NONE]
+    assert [await told(approvals, "b") for _ in range(2)] == [Status.EXPIRED, None]
     anew = await ask(approvals)
     assert (anew.id != asked.id, anew.expires_at) == (True, clock.at + TTL)
 
@@ -334,7 +333,7 @@ async def test_a_name_that_differs_in_anything_approves_nothing(approvals: Appro
     with pytest.raises(WrongName, match=r"nothing was approved\. 9 tries are left\.") as caught:
         await approvals.approve(asked.id, by="ada", typed=typed)
     assert NAME not in str(caught.value)
-    assert (await approvals.redeem("b")).verdict is Verdict.PENDING
+    assert await told(approvals, "b") is Status.PENDING
     assert await approvals.changes() == changes
     assert (await approvals.approve(asked.id, by="ada", typed=NAME)).status is Status.APPROVED
 
@@ -349,10 +348,10 @@ async def test_the_tenth_wrong_name_denies(approvals: Approvals) -> None:
     assert left == [f"{n} tries are left." for n in range(9, 1, -1)] + ["1 try is left.", "The request is now denied."]
     with pytest.raises(NotPending, match="denied already"):
         await approvals.approve(asked.id, by="ada", typed=NAME)
-    told = await approvals.redeem("b")
-    assert told.verdict is Verdict.DENIED
-    assert told.approval is not None
-    assert told.approval.decided_by == "ada, by 10 wrong names"
+    redeemed = await approvals.redeem("b")
+    assert redeemed is not None
+    assert redeemed.status is Status.DENIED
+    assert redeemed.decided_by == "ada, by 10 wrong names"
 
 
 async def test_wrong_names_at_once_are_all_counted(approvals: Approvals) -> None:

@@ -9,14 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from barrack_mcp.account.reading import reader
 from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, answer_schema
 from barrack_mcp.catalogue.models import FEW, MANY
 from barrack_mcp.cli.tools import BYTES_PER_TOKEN
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher, in_turn, json
@@ -25,7 +23,6 @@ from tests.test_naming import desk
 
 pytestmark = pytest.mark.anyio
 
-NOBODY = Caller("local:0")
 LISTS = [BY_TOOL[tool] for tool in ("list_instances", "list_volumes", "list_snapshots", "list_firewalls")]
 LITTLE: dict[str, set[str]] = {
     "list_instances": {"instance_id", "vm_name", "status", "gpu_type", "gpu_count", "region", "hourly_rate"},
@@ -43,7 +40,7 @@ def tokens(value: Any) -> int:
 
 
 async def called(answers: Answers, tool: str, arguments: JsonObject | None = None) -> Answer:
-    answer = await dispatcher(answers).call(tool, arguments or {}, NOBODY)
+    answer = await dispatcher(answers).call(tool, arguments or {})
     assert isinstance(answer, Answer)
     return answer
 
@@ -143,7 +140,7 @@ async def test_a_list_without_rows_is_answered_as_it_is(body: JsonObject) -> Non
 
 async def test_the_servers_own_reads_see_all_of_a_row() -> None:
     async with desk() as made:
-        read = reader(made.dispatcher.client)
+        read = made.dispatcher.account.read
         (row, *_) = (await read("list_instances", {}))["instances"]
         assert "security_rules" in row
         assert "notes" not in await read("list_volumes", {})

@@ -14,7 +14,6 @@ from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.decide import exposes_widely
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, Behaviour, dispatcher, in_turn, json
@@ -28,15 +27,12 @@ STATE: Any = create_app(now=lambda: 0.0).state.barrack.state()
 IMAGE = {"has_image": True, "image": {"image_id": "BRK-7I", "name": "base"}}
 
 
-NOBODY = Caller("local:0")
-
-
 def tool(operation: Operation) -> str:
     return operation.tool
 
 
 async def call(answers: Answers, name: str, arguments: dict[str, Any] | None = None, **more: Any) -> Answer:
-    answer = await dispatcher(answers, **more).call(name, arguments or {}, NOBODY)
+    answer = await dispatcher(answers, **more).call(name, arguments or {})
     assert isinstance(answer, Answer)
     return answer
 
@@ -195,7 +191,7 @@ async def test_each_instance_says_what_it_costs_as_it_stands_and_prices_are_read
     answers = Answers(instances=json({"instances": rows}), pricing=json({"success": True, "pricing_data": price}))
     house = dispatcher(answers, currency="EUR")
     for _ in range(2):
-        answer = await house.call("list_instances", {}, NOBODY)
+        answer = await house.call("list_instances", {})
         assert isinstance(answer, Answer)
         shown = answer.structured
         assert [row["hourly_rate"] for row in shown["instances"]] == [2.58, 0.01, 0.0, None, None]

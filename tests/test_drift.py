@@ -8,19 +8,18 @@ import pytest
 from mcp import Client
 
 from barrack_mcp.config import read_settings
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import MOST
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.house import open_server
 from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered
+from tests.support.guarding import Corridor
 
 pytestmark = pytest.mark.anyio
 
 
-async def call(made: Dispatcher, tool: str, arguments: dict[str, Any] | None = None) -> None:
-    assert isinstance(await made.call(tool, arguments or {}, Caller("local:0")), Answer)
+async def call(made: Corridor, tool: str, arguments: dict[str, Any] | None = None) -> None:
+    assert isinstance(await made.call(tool, arguments or {}), Answer)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

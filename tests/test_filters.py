@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 async def looked(tool: str, arguments: JsonObject) -> tuple[str, int]:
     """What is said of a read on the simulator, and how many requests that took beside the read."""
     async with desk() as made:
-        operation, client = BY_TOOL[tool], made.dispatcher.client
+        operation, client = BY_TOOL[tool], made.dispatcher.account.client
 
         async def read(values: JsonObject) -> JsonObject:
             return typed(operation, await client.send(operation, operation.on_the_wire(values)))

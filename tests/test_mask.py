@@ -13,7 +13,6 @@ from barrack_mcp.catalogue.marks import MASK, masked, secrets_in
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher
@@ -85,12 +84,12 @@ async def test_a_private_key_in_any_text_of_any_write_is_refused_and_nothing_is_
     house = dispatcher(transport)
     good = examples.good(operation, STATE)
     for name, wrap in places(operation):
-        answer = await house.call(operation.tool, good | {name: wrap(key)}, Caller("local:0"))
+        answer = await house.call(operation.tool, good | {name: wrap(key)})
         assert isinstance(answer, Answer)
         assert answer.structured["outcome"] == "refused"
         assert "BEGIN" not in answer.text
         assert name in answer.text
-    named = await house.call(operation.tool, good | {key: 1}, Caller("local:0"))
+    named = await house.call(operation.tool, good | {key: 1})
     assert isinstance(named, Answer)
     assert named.structured["outcome"] == "refused"
     assert "BEGIN" not in named.text

@@ -14,27 +14,23 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from barrack_mcp.account.reading import reader
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, KINDS
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError
 from barrack_mcp.dispatch.names import ID_SHAPE, Names, NotFoundError
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher, json
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.house import Person, house, says_yes
 from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio
 
-NOBODY = Caller("local:0")
 WORLD = {
     "instance_id": "instances",
     "volume_id": "volumes",
@@ -64,11 +60,11 @@ each_name = pytest.mark.parametrize(
 class Desk:
     """A dispatcher that asks nobody, and the simulator behind it."""
 
-    dispatcher: Dispatcher
+    dispatcher: Corridor
     barrack: Any
 
     async def call(self, tool: str, arguments: JsonObject) -> Answer:
-        answer = await self.dispatcher.call(tool, arguments, NOBODY)
+        answer = await self.dispatcher.call(tool, arguments)
         assert isinstance(answer, Answer)
         return answer
 
@@ -109,11 +105,11 @@ async def desk(scenario: str = "small") -> AsyncIterator[Desk]:
         seconds=30,
         app=app,
     ) as api:
-        made = Dispatcher(
-            client=api,
+        made = Corridor(
+            account=account_of(api),
             surface=BY_TOOL,
-            guard=guard(api, unattended=EVERY_RISK.split(",")),
-            writer=writer(api),
+            guard=guard(unattended=EVERY_RISK.split(",")),
+            writer=writer(),
         )
         yield Desk(made, app.state.barrack)
 
@@ -244,14 +240,14 @@ async def test_several_lists_are_read_once_each_and_arrays_may_be_json_text() ->
         volumes = made.things("volume_ids")
         one, other = list(volumes)[:2]
         volumes[one].name = "vol"
-        ids = await Names(reader(made.dispatcher.client)).resolve(
+        ids = await Names(made.dispatcher.account.read).resolve(
             BY_TOOL["attach_volumes"], {"instance_id": "train-1", "volume_ids": jsonlib.dumps(["vol", other])}
         )
         assert ids["volume_ids"] == [one, other]
         assert ID_SHAPE.fullmatch(ids["instance_id"])
         assert [path for _, path in made.sent] == ["/instances/", "/volumes/"]
         with pytest.raises(BadArgumentsError, match="volume_ids"):
-            await Names(reader(made.dispatcher.client)).resolve(
+            await Names(made.dispatcher.account.read).resolve(
                 BY_TOOL["attach_volumes"], {"instance_id": "train-1", "volume_ids": ["vol", "vol"]}
             )
         assert len(made.sent) == 2
@@ -335,11 +331,11 @@ async def test_where_the_time_is_up_before_a_list_is_read_to_its_end_that_is_sai
 async def test_a_list_that_cannot_be_read_stops_a_name_but_not_what_may_be_an_id() -> None:
     answers = Answers(json({"success": True, "instance": {"id": "x"}}), instances=json({"detail": "Boom"}, 500))
     made = dispatcher(answers)
-    stopped = await made.call("get_instance", {"instance_id": "my train"}, NOBODY)
+    stopped = await made.call("get_instance", {"instance_id": "my train"})
     assert isinstance(stopped, Answer)
     assert "can't be read to find it by its name" in stopped.text
     assert "my train" not in stopped.text
-    passed = await made.call("get_instance", {"instance_id": "i-4f"}, NOBODY)
+    passed = await made.call("get_instance", {"instance_id": "i-4f"})
     assert isinstance(passed, Answer)
     assert not passed.is_error
     assert "/api/instances/i-4f/" in [request.url.path for request in answers.requests]
@@ -347,7 +343,7 @@ async def test_a_list_that_cannot_be_read_stops_a_name_but_not_what_may_be_an_id
 
 @pytest.mark.parametrize("body", [{"success": True}, [], {"instances": {"a": 1}}, {"instances": [1, None, {}]}])
 async def test_a_list_of_another_shape_stops_a_name_without_a_crash(body: Any) -> None:
-    answer = await dispatcher(Answers(json(body))).call("get_instance", {"instance_id": "my train"}, NOBODY)
+    answer = await dispatcher(Answers(json(body))).call("get_instance", {"instance_id": "my train"})
     assert isinstance(answer, Answer)
     assert answer.structured["outcome"] == "refused"
 
@@ -356,7 +352,7 @@ async def test_a_list_without_a_total_is_whole_only_if_it_is_short() -> None:
     rows = [{"instance_id": f"BRK-{at}D", "vm_name": f"w {at}"} for at in range(30)]
     few, many = (Answers(json({"instances": part}), instances=json({"instances": part})) for part in (rows[:3], rows))
     for answers, sure in ((few, True), (many, False)):
-        read = reader(dispatcher(answers).client)
+        read = dispatcher(answers).account.read
         assert (await Names(read).resolve(BY_TOOL["get_instance"], {"instance_id": "w 2"}))["instance_id"] == "BRK-2D"
         if sure:
             assert await Names(read).resolve(BY_TOOL["stop_instance"], {"instance_id": "w 2"})
@@ -400,12 +396,12 @@ async def test_of_many_wrong_names_a_few_are_told() -> None:
         assert "35 more" in answer.text
         assert len(answer.text) < 1_000
         assert len(made.sent) == 1
-        told = await Names(reader(made.dispatcher.client)).suggest(
+        told = await Names(made.dispatcher.account.read).suggest(
             BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": ["install", *many]}
         )
         assert told.startswith("script_ids.0: did you mean «install-docker»")
         unlike = [f"install-docke{at}" for at in range(9)]
-        told = await Names(reader(made.dispatcher.client)).suggest(
+        told = await Names(made.dispatcher.account.read).suggest(
             BY_TOOL["bulk_delete_startup_scripts"], {"script_ids": unlike}
         )
         assert told.count("did you mean") == 5
@@ -421,10 +417,10 @@ async def test_after_a_404_an_unreadable_list_adds_nothing() -> None:
 
 async def test_without_a_key_a_name_is_answered_like_everything_else() -> None:
     async with httpx2.AsyncClient() as http:
-        made = dispatcher(Answers(json({}))).client
+        made = dispatcher(Answers(json({}))).account.client
         made = type(made)(http, url="http://127.0.0.1/api", auth=None, seconds=5)
-        own = Dispatcher(client=made, surface=BY_TOOL, guard=guard(made), writer=writer(made))
-        answer = await own.call("get_instance", {"instance_id": "my train"}, NOBODY)
+        own = Corridor(account=account_of(made), surface=BY_TOOL, guard=guard(), writer=writer())
+        answer = await own.call("get_instance", {"instance_id": "my train"})
         assert isinstance(answer, Answer)
         assert "No API key is set" in answer.text
 
@@ -440,6 +436,9 @@ async def test_a_yes_is_for_the_id_that_the_name_stood_for_when_it_was_asked() -
         one = next(each for each in machines.values() if each.name == "train-1")
         other = next(each for each in machines.values() if each.name == "train-2")
         one.name, other.name = "train-2", "train-1"
+        refused = await made.call("delete_instance", instance_id="train-1")
+        assert refused["outcome"] == "refused"
+        assert "changed since you were asked" in refused["message"]
         again = await made.call("delete_instance", instance_id="train-1")
         assert again["outcome"] == "approval_required"
         assert again["approval"]["id"] != asked["approval"]["id"]
@@ -456,11 +455,11 @@ async def test_a_name_that_moves_to_another_thing_between_question_and_answer_do
         await anyio.lowlevel.checkpoint()
         return says_yes(question)
 
-    for era, words in (("legacy", "changed since you were asked"), ("auto", "belongs to another call")):
+    for era in ("legacy", "auto"):
         async with house(era=era, person=Person(moves)) as made:
             outcome = await made.call("delete_instance", instance_id="train-1")
             assert outcome["outcome"] == "refused"
-            assert words in outcome["message"]
+            assert "changed since you were asked" in outcome["message"]
             assert made.effects == []
 
 

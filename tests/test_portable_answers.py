@@ -16,11 +16,10 @@ from pydantic import SecretStr
 from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import OPERATIONS, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.server.tools import create_server, tool_of
+from barrack_mcp.server.tools import tool_of
 from barrack_mcp.simulator import create_app
 from tests.support import answers, examples
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio
@@ -50,7 +49,7 @@ def fits(operation: Operation, result: CallToolResult) -> None:
 async def test_every_failure_fits_the_schema(operation: Operation) -> None:
     arguments = examples.good(operation, STATE)
     for fault in FAULTS.values():
-        server = create_server(answers.dispatcher(answers.Answers(fault)))
+        server = answers.dispatcher(answers.Answers(fault)).server
         with anyio.fail_after(20):
             async with Client(server) as client:
                 result = await client.call_tool(operation.tool, arguments)
@@ -73,9 +72,9 @@ async def test_what_comes_of_arguments_that_are_wrong_and_of_nobody_having_agree
         app=app,
     ) as api:
         arguments = examples.good(operation, STATE)
-        house = Dispatcher(client=api, surface=SURFACE, guard=guard(api), writer=writer(api))
+        house = Corridor(account=account_of(api), surface=SURFACE, guard=guard(), writer=writer())
         with anyio.fail_after(20):
-            async with Client(create_server(house)) as client:
+            async with Client(house.server) as client:
                 fits(operation, await client.call_tool(operation.tool, arguments))
                 wrong = await client.call_tool(operation.tool, arguments | {"unheard": 1})
         assert wrong.is_error
@@ -107,14 +106,14 @@ async def test_an_array_that_comes_as_text_has_the_same_effect(operation: Operat
         seconds=30,
         app=app,
     ) as api:
-        allowing = guard(api, unattended=EVERY_RISK.split(","))
+        allowing = guard(unattended=EVERY_RISK.split(","))
         effects = []
         good = examples.good(operation, STATE)
         for given in (good, {name: json.dumps(v) if name in compound(operation) else v for name, v in good.items()}):
             barrack.reset()
-            house = Dispatcher(client=api, surface=SURFACE, guard=allowing, writer=writer(api))
+            house = Corridor(account=account_of(api), surface=SURFACE, guard=allowing, writer=writer())
             with anyio.fail_after(20):
-                async with Client(create_server(house)) as client:
+                async with Client(house.server) as client:
                     result = await client.call_tool(operation.tool, given)
             assert not result.is_error
             effects.append([effect["body"] for effect in barrack.journal])

@@ -13,7 +13,6 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.config import Settings
 from barrack_mcp.server.prompts import PROMPTS, Prompt, mentioned
 from barrack_mcp.server.resources.completion import SOURCES, WORDS
-from barrack_mcp.server.tools import create_server
 from tests.support.answers import Answers, dispatcher
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +40,7 @@ def surface(**settings: Any) -> dict[str, Operation]:
 
 def served(offered: dict[str, Operation] | None = None) -> Any:
     """A server behind which nothing may be asked."""
-    return create_server(dispatcher(Answers(), surface=surface() if offered is None else offered))
+    return dispatcher(Answers(), surface=surface() if offered is None else offered).server
 
 
 def required(prompt: Prompt) -> dict[str, str]:
@@ -220,7 +219,7 @@ async def test_the_core_surface_deploys() -> None:
 
 async def test_writing_a_task_out_asks_the_api_nothing() -> None:
     api = Answers()
-    async with Client(create_server(dispatcher(api))) as client:
+    async with Client(dispatcher(api).server) as client:
         for prompt in PROMPTS:
             await told(client, prompt.name, required(prompt))
     assert not api.requests

@@ -253,7 +253,16 @@ async def test_the_http_libraries_debug_logs_show_no_key_even_if_the_api_sends_i
 def test_no_object_of_the_house_shows_the_key() -> None:
     settings = read_settings({"BARRACK_API_KEY": CANARY, "BARRACK_STATE_KEYS": f"{CANARY}-{'x' * 32}"})
     house = dispatcher(Answers(answered({})))
-    for thing in (settings, settings.key, house, house.client, house.guard, KNOWING, httpx2.Request("GET", "http://a")):
+    for thing in (
+        settings,
+        settings.key,
+        house,
+        house.account,
+        house.account.client,
+        house.guard,
+        KNOWING,
+        httpx2.Request("GET", "http://a"),
+    ):
         for shown in (repr(thing), str(thing), f"{thing}"):
             assert "canary" not in shown
     assert "canary" not in settings.model_dump_json()

@@ -22,19 +22,18 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch import Dispatcher, UnknownToolError
+from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.resources import handlers
 from barrack_mcp.server.resources.addresses import template
 from barrack_mcp.server.resources.completion import SOURCES
 from barrack_mcp.server.resources.reading import Reads
-from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from tests.support.answers import CANARY, Answers, dispatcher, in_turn
 from tests.support.answers import json as answer
 from tests.support.clock import Clock
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.running import KEY, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -114,7 +113,7 @@ async def simulated(
     clock: Clock | None = None,
     offered: Mapping[str, Operation] | None = None,
     **more: Any,
-) -> AsyncIterator[tuple[Client, Any, Dispatcher]]:
+) -> AsyncIterator[tuple[Client, Any, Corridor]]:
     """A client, the server and a simulator whose time stands still, in one process."""
     app = create_app(scenario=scenario, now=lambda: 0.0)
     async with open_client(
@@ -125,22 +124,22 @@ async def simulated(
         seconds=30,
         app=app,
     ) as api:
-        walked = Dispatcher(
-            client=api,
+        walked = Corridor(
+            account=account_of(api),
             surface=surface() if offered is None else offered,
-            guard=guard(api),
-            writer=writer(api),
+            guard=guard(),
+            writer=writer(),
             **more,
         )
-        server = create_server(walked) if clock is None else timed(walked, clock)
+        server = walked.server if clock is None else timed(walked, clock)
         async with Client(server, mode=MODES[era]) as client:
             yield client, app.state.barrack, walked
             assert not app.state.barrack.journal
 
 
-def timed(walked: Dispatcher, clock: Clock, subject: list[str] | None = None) -> Server[Any]:
+def timed(walked: Corridor, clock: Clock, subject: list[str] | None = None) -> Server[Any]:
     """A server of the handlers alone, whose clock the test moves and whose caller it names."""
-    return Server("timed", **handlers(walked, lambda _: Caller((subject or ["local:1"])[0]), now=clock))
+    return Server("timed", **handlers(walked, lambda _: Caller((subject or ["local:1"])[0], walked.account), now=clock))
 
 
 async def text(client: Client, uri: str) -> str:
@@ -289,13 +288,13 @@ async def test_credit_in_several_currencies_lasts_by_its_own() -> None:
         ),
         **{kind: answer({kind: rows, "total": len(rows)}) for kind, rows in pages.items()},
     )
-    async with Client(create_server(dispatcher(api))) as client:
+    async with Client(dispatcher(api).server) as client:
         assert (await page(client, "barrack://account"))["burn"]["runway_hours"] == 500
 
 
 async def test_an_account_whose_prices_or_lists_are_missing_says_so_instead_of_a_sum() -> None:
     down = Answers(answer({"detail": "out of order"}, 400), balance=answer({"balance": 5}))
-    async with Client(create_server(dispatcher(down))) as client:
+    async with Client(dispatcher(down).server) as client:
         account = await page(client, "barrack://account")
     assert account["burn"] is None
     assert "can't be told" in account["notes"][0]
@@ -346,22 +345,20 @@ async def test_an_id_that_nothing_bears_is_told_in_the_words_of_the_tool(era: st
 @each_era
 async def test_an_api_that_does_not_answer_is_no_missing_resource(era: str) -> None:
     api = Answers(answer({"message": "No such key"}, 401))
-    async with Client(create_server(dispatcher(api)), mode=MODES[era]) as client:
+    async with Client(dispatcher(api).server, mode=MODES[era]) as client:
         for uri in ("barrack://instances/BRK-1D", "barrack://account", "barrack://pricing"):
             error = await refused(client, uri)
             assert error.code == -32603
             assert "Check that the API key is right" in error.message
             assert CANARY not in error.message
-    async with Client(
-        create_server(dispatcher(Answers(answer({"detail": "Not now"}, 400)))), mode=MODES[era]
-    ) as client:
+    async with Client(dispatcher(Answers(answer({"detail": "Not now"}, 400))).server, mode=MODES[era]) as client:
         assert (await refused(client, "barrack://account")).code == -32603
 
 
 @each_era
 async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(era: str, caplog: pytest.LogCaptureFixture) -> None:
     broken = Answers(ZeroDivisionError(f"secret {CANARY}"))
-    async with Client(create_server(dispatcher(broken)), mode=MODES[era]) as client:
+    async with Client(dispatcher(broken).server, mode=MODES[era]) as client:
         with caplog.at_level(logging.ERROR):
             for uri in ("barrack://instances/BRK-1D", "barrack://account"):
                 error = await refused(client, uri)
@@ -392,7 +389,7 @@ async def test_a_read_only_surface_reads_all_resources() -> None:
 
 async def test_nothing_but_reads_goes_this_way() -> None:
     async with simulated() as (_, barrack, walked):
-        reads = Reads(walked, Caller("local:1"))
+        reads = Reads(walked, Caller("local:1", walked.account))
         for operation in OPERATIONS:
             if not operation.reads:
                 with pytest.raises(UnknownToolError):
@@ -512,7 +509,7 @@ async def test_keys_typed_at_once_wait_for_one_read() -> None:
         return answer({"instances": [{"instance_id": "BRK-1D", "vm_name": "train-1"}], "total": 1})
 
     api = Answers(slow)
-    async with Client(create_server(dispatcher(api))) as client:
+    async with Client(dispatcher(api).server) as client:
         with anyio.fail_after(20):
             async with anyio.create_task_group() as typing:
                 for typed in ("", "B", "BR", "BRK", "train"):
@@ -539,7 +536,7 @@ async def test_what_one_caller_may_choose_from_another_does_not_see() -> None:
 @each_era
 async def test_an_api_that_does_not_answer_leaves_nothing_to_choose_from_and_is_left_alone(era: str) -> None:
     api = Answers(answer({"message": "No such key"}, 401))
-    async with Client(create_server(dispatcher(api)), mode=MODES[era]) as client:
+    async with Client(dispatcher(api).server, mode=MODES[era]) as client:
         for typed in ("", "B", "BR"):
             found = await completed(client, TEMPLATES[0], typed)
             assert (found.values, found.total, found.has_more) == ([], 0, False)
@@ -549,7 +546,7 @@ async def test_an_api_that_does_not_answer_leaves_nothing_to_choose_from_and_is_
 async def test_a_list_that_is_cut_short_says_that_there_is_more() -> None:
     rows = [{"instance_id": f"BRK-{n}D", "vm_name": "x" * 2_500} for n in range(50)]
     api = Answers(answer({"instances": rows}))
-    async with Client(create_server(dispatcher(api))) as client:
+    async with Client(dispatcher(api).server) as client:
         found = await completed(client, TEMPLATES[0], "")
     assert 0 < len(found.values) < 50
     assert found.has_more is True
@@ -559,7 +556,7 @@ async def test_rows_whose_id_no_tool_would_take_are_not_offered() -> None:
     hostile = ["../balance", "billing", "BRK-1D\u202e", "BRK 1", None, "x" * 65, {"a": 1}]
     rows = [{"instance_id": each, "vm_name": "train"} for each in [*hostile, "BRK-7D"]]
     api = Answers(answer({"instances": rows, "total": len(rows)}), regions=answer({"regions": ["US-1", "A\nB", ""]}))
-    async with Client(create_server(dispatcher(api))) as client:
+    async with Client(dispatcher(api).server) as client:
         assert (await completed(client, TEMPLATES[0], "train")).values == ["BRK-7D"]
         assert await suggested(client, "clean-up", "region", "") == ["US-1"]
 
@@ -577,7 +574,7 @@ async def test_gpu_models_come_from_the_stock_where_there_is_no_price_list_and_a
 async def test_a_price_list_of_another_shape_leaves_nothing_to_choose_from() -> None:
     bodies: tuple[Any, ...] = ({"pricing_data": None}, {"pricing_data": {"gpus": {"pricing": {"legacy": 3}}}}, {}, [])
     for body in bodies:
-        async with Client(create_server(dispatcher(Answers(answer(body))))) as client:
+        async with Client(dispatcher(Answers(answer(body))).server) as client:
             assert await suggested(client, "deploy-gpu", "gpu_model", "") == []
 
 
@@ -612,7 +609,7 @@ async def test_what_nothing_is_known_of_completes_to_nothing(era: str) -> None:
 
 async def test_typing_does_not_count_as_having_looked_after_a_purchase_without_an_answer() -> None:
     async with simulated() as (client, _, walked):
-        ledger, account = walked.writer.ledger, walked.writer.account
+        ledger, account = walked.writer.ledger, walked.account.id
         entry = await ledger.begin("digest", "deploy_instance", {}, ("list_instances", {}), account)
         await ledger.close(entry, "unknown")  # type: ignore[arg-type]  # nothing held it back
         await completed(client, TEMPLATES[0], "BRK")
@@ -651,7 +648,7 @@ async def test_stdio_serves_resources_prompts_and_completion(era: str) -> None:
 
 async def test_streamable_http_serves_resources_prompts_and_completion() -> None:
     async with simulated() as (_, __, walked):
-        server = create_server(walked)
+        server = walked.server
         app = server.streamable_http_app()
         with anyio.fail_after(60):
             async with server.session_manager.run(), listening(app) as url:

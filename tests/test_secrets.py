@@ -24,20 +24,19 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from barrack_mcp.account.account import Account
 from barrack_mcp.api.redact import HidingFormatter, Redaction
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.models import Request, Response
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
-from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.store import Approval, Entry, SqliteStore
 from tests.support import examples
 from tests.support.answers import CANARY, Answers, client
 from tests.support.answers import json as answered
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.hostile import body_of
 from tests.support.running import EVERY_RISK, environment, listening
 
@@ -111,51 +110,49 @@ class BrokenFolder(KeyFolder):
         broken(name)
 
 
-async def unreadable(tool: str, arguments: JsonObject) -> JsonObject:
-    broken(tool, arguments)
-
-
-def house(transport: Answers | None = None, *, store: SqliteStore | None = None, **more: Any) -> Dispatcher:
+def house(transport: Answers | None = None, *, store: SqliteStore | None = None, **more: Any) -> Corridor:
     api = client(transport or Answers(answered(FINE)))
     surface = {operation.tool: operation for operation in OPERATIONS}
     made: dict[str, Any] = {
-        "guard": guard(api, store=store, unattended=() if store else EVERY_RISK.split(",")),
-        "writer": writer(api),
+        "account": account_of(api),
+        "surface": surface,
+        "guard": guard(store=store, unattended=() if store else EVERY_RISK.split(",")),
+        "writer": writer(),
     }
-    return Dispatcher(client=api, **{"surface": surface} | made | more)
+    return Corridor(**made | more)
 
 
-def with_model(tool: str, **models: Any) -> Dispatcher:
+def with_model(tool: str, **models: Any) -> Corridor:
     return house(surface={tool: replace(BY_TOOL[tool], **models)})
 
 
-def with_reader() -> Dispatcher:
-    api = client(Answers(answered(FINE)))
-    return house(guard=replace_reader(api))
+class BrokenAccount(Account):
+    async def read(self, tool: str, arguments: JsonObject) -> JsonObject:
+        broken(tool, arguments)
+
+    recall = read
 
 
-def replace_reader(api: Any) -> Any:
-    made = guard(api)
-    made._read = unreadable  # noqa: SLF001 - the reader that it was made with, another one
-    return made
-
-
-def with_writer(**more: Any) -> Dispatcher:
-    api = client(Answers(answered(FINE)))
-    return house(writer=writer(api, **more))
+def with_writer(**more: Any) -> Corridor:
+    return house(writer=writer(**more))
 
 
 DELETE = ("delete_volume", {"volume_id": "BRK-1V"})
 CREATE = ("create_volume", VOLUME)
-LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Dispatcher]]] = {
+START = ("start_instance", {"instance_id": "BRK-1D"})
+LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
     "validate, a read": (
         ("get_volume", {"volume_id": "BRK-1V"}),
         lambda _: with_model("get_volume", place=BrokenRequest),
     ),
     "validate, a write": (DELETE, lambda _: with_model("delete_volume", place=BrokenRequest)),
-    "guard": (DELETE, lambda _: with_reader()),
+    "guard": (
+        DELETE,
+        lambda _: house(account=BrokenAccount(client(Answers(answered(FINE))), "https://barrack.example/api")),
+    ),
     "client, a read": (("list_volumes", {}), lambda _: house(Answers(RuntimeError(CANARY)))),
-    "client, a write": (("start_instance", {"instance_id": "BRK-1D"}), lambda _: house(Answers(RuntimeError(CANARY)))),
+    "client, a read before a write": (START, lambda _: house(Answers(RuntimeError(CANARY)))),
+    "client, a write": (START, lambda _: house(Answers(answered(FINE), instances__BRK_1D__start=RuntimeError(CANARY)))),
     "present, a read": (("list_volumes", {}), lambda _: with_model("list_volumes", response=BrokenResponse)),
     "present, a write": (DELETE, lambda _: with_model("delete_volume", response=BrokenResponse)),
     "state": (DELETE, lambda _: house(store=BrokenApprovals(":memory:"))),
@@ -163,6 +160,10 @@ LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Dispatcher]]] =
     "record": (CREATE, lambda path: with_writer(audit=BrokenAudit(path / "audit.jsonl"))),
     "key folder": (("create_ssh_key", {"name": "a"}), lambda path: house(key_folder=BrokenFolder(path))),
 }
+
+
+OUTCOMES = {"client, a write": "unknown", "present, a write": "unknown"}
+"""Where something had been sent by then."""
 
 
 @pytest.mark.promise("S2")
@@ -175,13 +176,17 @@ async def test_whichever_layer_breaks_the_caller_gets_an_id_and_nobody_the_key(
     told: set[str] = set()
     for era in ERAS:
         with logged() as log, anyio.fail_after(60):
-            async with Client(create_server(make(tmp_path)), mode=era) as connected:
+            async with Client(make(tmp_path).server, mode=era) as connected:
                 result = await connected.call_tool(tool, arguments)
         (block,) = result.content
         assert isinstance(block, TextContent)
         crash = re.match(r"Internal error ([0-9a-f]{8})", block.text)
         assert crash, block.text
         assert result.is_error
+        said = result.structured_content or {}
+        assert said["outcome"] == OUTCOMES.get(layer, "failed" if BY_TOOL[tool].reads else "refused")
+        assert ("Nothing was sent" in block.text) is (said["outcome"] == "refused")
+        assert ("look_with" in said) is (said["outcome"] == "unknown")
         assert "canary" not in result.model_dump_json()
         assert f"internal error {crash[1]} in {tool}" in log.getvalue()
         assert "RuntimeError: " in log.getvalue()
@@ -202,9 +207,9 @@ async def test_a_client_that_breaks_while_it_is_asked_gets_no_key_and_has_no_eff
     async def person(context: Any, params: Any) -> ElicitResult:  # noqa: ARG001 - the SDK passes them
         raise RuntimeError(CANARY)
 
-    asking = house(transport, guard=guard(client(transport)))
+    asking = house(transport, guard=guard())
     with logged() as log, anyio.fail_after(60):
-        async with Client(create_server(asking), mode=era, elicitation_callback=person) as connected:
+        async with Client(asking.server, mode=era, elicitation_callback=person) as connected:
             try:
                 said = (await connected.call_tool(*DELETE)).model_dump_json()
             except Exception as error:  # noqa: BLE001 - the client's own error comes back to it in the newer era

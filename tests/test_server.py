@@ -14,7 +14,7 @@ from mcp.types import TextContent
 from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
-from barrack_mcp.server.tools import create_server, tool_of
+from barrack_mcp.server.tools import tool_of
 from tests.support.answers import CANARY, Answers, dispatcher
 
 pytestmark = pytest.mark.anyio
@@ -66,12 +66,12 @@ async def test_the_list_is_the_same_for_the_life_of_a_process(mode: str) -> None
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize(("tool", "outcome"), [("list_volumes", "failed"), ("start_instance", "unknown")])
+@pytest.mark.parametrize(("tool", "outcome"), [("list_volumes", "failed"), ("start_instance", "refused")])
 async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(
     mode: str, tool: str, outcome: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = Answers(ZeroDivisionError(f"secret {CANARY}"))
-    async with Client(create_server(dispatcher(broken)), mode=mode) as client:
+    async with Client(dispatcher(broken).server, mode=mode) as client:
         arguments = {} if tool == "list_volumes" else {"instance_id": "BRK-1D"}
         with caplog.at_level(logging.ERROR):
             result = await client.call_tool(tool, arguments)

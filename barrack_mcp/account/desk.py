@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 import anyio
@@ -18,6 +19,17 @@ SECONDS: Final = 2.0
 """Time for all that isn't the target."""
 
 _NOT_FOUND: Final = 404
+
+
+class Binding(Enum):
+    """How much of a plan's reads is made."""
+
+    NOT_YET = auto()
+    """All: the plan is to be shown."""
+    ALONE = auto()
+    """What holds a yes to what was shown: the target, what would be lost with it, the price."""
+    WITH_ALL_THAT_COSTS = auto()
+    """The same and, for a purchase, all that costs, since the operator limits that."""
 
 
 @dataclass
@@ -40,9 +52,11 @@ class Desk:
     Args:
         read: Sends one.
         seconds: Time for all reads but the target's, counted anew from when the target is known.
+        binding: Which reads are made; what is left out has no rows and no data, and no warning says so.
     """
 
-    def __init__(self, read: Reader, *, seconds: float) -> None:
+    def __init__(self, read: Reader, *, seconds: float, binding: Binding = Binding.NOT_YET) -> None:
+        self.binding = binding
         self._read = read
         self._seconds = seconds
         self._until = anyio.current_time() + seconds
@@ -114,23 +128,36 @@ class Sheet:
         self._tasks.start_soon(run)
         return single
 
-    def one(self, tool: str, arguments: JsonObject, what: str) -> Single:
+    def one(self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False) -> Single:
         """Read one thing.
 
         Args:
             tool: The read.
             arguments: Its arguments.
             what: The thing in words, for the warning that it could not be read.
+            binds: Whether a yes is good only while it stays as it is.
         """
         single = Single()
+        if self._leaves_out(binds=binds):
+            return single
         self._tasks.start_soon(self._desk._one, single, tool, arguments, what)  # noqa: SLF001 - as above
         return single
 
-    def rows(self, tool: str, arguments: JsonObject, what: str) -> Listing:
+    def rows(self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False) -> Listing:
         """Read a list, at most five pages of it; the arguments are as for `one`."""
         listing = Listing()
+        if self._leaves_out(binds=binds):
+            return listing
         self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what)  # noqa: SLF001 - as above
         return listing
+
+    @property
+    def limits_bind(self) -> bool:
+        """Whether all that costs binds a purchase."""
+        return self._desk.binding is Binding.WITH_ALL_THAT_COSTS
+
+    def _leaves_out(self, *, binds: bool) -> bool:
+        return self._desk.binding is not Binding.NOT_YET and not binds
 
 
 def _root(tool: str, data: JsonObject) -> JsonObject | None:

@@ -51,14 +51,20 @@ class Account:
     snapshots: Listing
 
     @classmethod
-    def ask(cls, sheet: Sheet) -> Account:
-        """Order them."""
+    def ask(cls, sheet: Sheet, *, instances_bind: bool = False) -> Account:
+        """Order them.
+
+        Args:
+            sheet: Takes the orders.
+            instances_bind: Whether the plan rests on what the instances are, beside what they cost.
+        """
+        limits = sheet.limits_bind
         return cls(
-            prices=sheet.one("get_pricing", {}, "the prices"),
-            credit=sheet.one("get_credit_balance", {}, "the balance"),
-            instances=sheet.rows("list_instances", {}, "the instances that run"),
-            volumes=sheet.rows("list_volumes", {}, "the volumes"),
-            snapshots=sheet.rows("list_snapshots", {}, "the snapshots"),
+            prices=sheet.one("get_pricing", {}, "the prices", binds=True),
+            credit=sheet.one("get_credit_balance", {}, "the balance", binds=True),
+            instances=sheet.rows("list_instances", {}, "the instances that run", binds=limits or instances_bind),
+            volumes=sheet.rows("list_volumes", {}, "the volumes", binds=limits),
+            snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=limits),
         )
 
     @property

@@ -83,6 +83,13 @@ class ApiError(Exception):
         return self.failure in UNCERTAIN
 
     @property
+    def unsent(self) -> bool:
+        """Whether no request of it ever reached the API."""
+        return self.failure in (Failure.NO_KEY, Failure.UNREACHABLE, Failure.BUSY) or (
+            self.failure is Failure.REJECTED and not self.attempts
+        )
+
+    @property
     def field_words(self) -> str:
         """The field errors in one line."""
         return "; ".join(f"{name}: {words}" for name, words in self.fields.items())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio
 
+from barrack_mcp.account.account import Account
 from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
-from barrack_mcp.account.reading import reader
-from barrack_mcp.api.body import presented, typed, without_nulls
-from barrack_mcp.api.client import Client
+from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.dispatch.answers import advice
@@ -26,15 +24,25 @@ from barrack_mcp.dispatch.answers.filters import unmatched
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.shown import shown, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
-from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Done, NotDone, Unknown, Unsent, Writer
+from barrack_mcp.dispatch.writes.view import look_with
+from barrack_mcp.dispatch.writes.writer import (
+    STATE_UNUSABLE,
+    Done,
+    NotDone,
+    Sent,
+    Unknown,
+    Unsent,
+    Writer,
+    broke_off,
+)
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
-PRICES_KEPT_S: Final = 60.0
 PRICES_AWAITED_S: Final = 2.0
 """Time to find out what things cost, beside what was asked for."""
 
@@ -45,12 +53,27 @@ class UnknownToolError(Exception):
     """No tool of this name is offered."""
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One call on its way."""
+
+    operation: Operation
+    values: JsonObject
+    caller: Caller
+    given: Mapping[str, Any]
+    """The arguments as they came."""
+    names: Names
+
+    @property
+    def account(self) -> Account:
+        return self.caller.account
+
+
 @dataclass
 class Dispatcher:
     """Walks calls through the corridor.
 
     Attributes:
-        client: Sends to the API.
         surface: The operations on offer, by tool name.
         guard: Lets what changes something pass, or not.
         writer: Sends what passed.
@@ -60,7 +83,6 @@ class Dispatcher:
         drifts: Says in the log what is answered otherwise than known.
     """
 
-    client: Client
     surface: Mapping[str, Operation]
     guard: Guard
     writer: Writer
@@ -68,7 +90,6 @@ class Dispatcher:
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
     drifts: Drifts = field(default_factory=Drifts)
-    _prices: tuple[float, JsonObject] | None = field(default=None, init=False)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         """Run one tool and answer what came of it, or the question that a person has to answer first.
@@ -80,93 +101,107 @@ class Dispatcher:
         if operation is None:
             raise UnknownToolError(tool)
         try:
-            values = validated(operation, await Names(reader(self.client)).resolve(operation, arguments))
+            return await self._walk(operation, arguments, caller)
+        except Exception:  # noqa: BLE001 - logged, and answered without its text
+            # what was sent answers for itself: here nothing was
+            if operation.reads:
+                return conclude("failed", crashed(tool), failure="internal")
+            return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
+
+    async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
+        names = Names(caller.account.read)
+        known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
+        try:
+            values = validated(operation, await names.resolve(operation, arguments, known=known))
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
         except NotFoundError as error:
             return conclude("refused", str(error), failure="arguments")
-        if operation.reads:
-            return await self._read(operation, values)
-        return await self._change(operation, values, caller)
+        call = _Call(operation, values, caller, arguments, names)
+        return await (self._read(call) if operation.reads else self._change(call))
 
-    async def _change(self, operation: Operation, values: JsonObject, caller: Caller) -> Answer | Asked:
+    async def _change(self, call: _Call) -> Answer | Asked:
+        operation, values, caller = call.operation, call.values, call.caller
         try:
-            if (open_already := await self.writer.held(operation, values)) is not None:
+            if (open_already := await self.writer.held(operation, values, caller.account)) is not None:
                 return conclude_unsent(open_already)
-            ruling = await self.guard.rule(operation, values, caller)
+            ruling = await self.guard.rule(operation, values, caller, given=call.given, names=call.names.found)
         except ApiError as error:
-            message = f"{await self._explained(BY_TOOL.get(error.tool, operation), values, error)} {_TARGET_UNREAD}"
-            return conclude("failed", message, failure=error.failure)
+            explained = await self._explained(call, error, BY_TOOL.get(error.tool, operation))
+            return conclude("refused", f"{explained} {_TARGET_UNREAD}", failure=error.failure)
         except StoreError as error:
             _log.error("%s", error)
             return conclude("refused", STATE_UNUSABLE)
         match ruling:
             case Passed():
-                return await self.writer.finish(partial(self._write, operation, values, caller, ruling))
+                return await self.writer.finish(partial(self._write, call, ruling))
             case Asked():
                 return ruling
             case Stopped() | Waiting():
                 await self.writer.decided(operation, values, caller.subject, ruling)
                 return conclude_held(ruling)
 
-    async def _read(self, operation: Operation, values: JsonObject) -> Answer:
+    async def _read(self, call: _Call) -> Answer:
+        operation, values = call.operation, call.values
         read_at = self.writer.ledger.now()
         try:
-            data = without_nulls(await self._typed(operation, values))
+            data = without_nulls(await self._typed(call, values))
         except ApiError as error:
-            message = await self._explained(operation, values, error)
-            return conclude("failed", message, failure=error.failure)
+            return conclude("failed", await self._explained(call, error), failure=error.failure)
         self.drifts.note(operation, data)
-        await self.writer.looked(operation, values, read_at=read_at)
+        await self.writer.looked(operation, values, call.account, read_at=read_at)
         if unpriced := no_such_model(operation, values, data):
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
             data["billing"] = quoted
         if priced(operation, data):
-            rate(operation, data, await self._pricing(), self.currency)
-        unmet = await unmatched(operation, values, data, read=partial(self._typed, operation))
+            rate(operation, data, await _pricing(call.account), self.currency)
+        unmet = await unmatched(operation, values, data, read=partial(self._typed, call))
         data = shown(operation, abridged(operation, data, values), values)
         if unmet:
             data["notes"] = [*data.get("notes", []), unmet]
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
 
-    async def _typed(self, operation: Operation, values: JsonObject) -> JsonObject:
-        return typed(operation, await self.client.send(operation, operation.on_the_wire(values)))
+    async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:
+        return typed(call.operation, await call.account.client.send(call.operation, call.operation.on_the_wire(values)))
 
-    async def _write(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> Answer:
+    async def _write(self, call: _Call, passed: Passed) -> Answer:
+        operation, values = call.operation, call.values
         keyfile: Path | None = None
         if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
             try:
                 keyfile = _place(self.key_folder, values["name"])
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
-        sent = await self.writer.send(operation, values, caller=caller.subject, passed=passed)
+        sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
         if keyfile is not None and not isinstance(sent, Done):
             keyfile.unlink(missing_ok=True)
+        try:
+            return await self._tell(call, sent, keyfile)
+        except Exception:  # noqa: BLE001 - logged, and answered without its text
+            where = look_with(operation, values)
+            return conclude("unknown", broke_off(operation, where), look_with=where)
+
+    async def _tell(self, call: _Call, sent: Sent, keyfile: Path | None) -> Answer:
+        """Say what came of a write."""
         match sent:
             case Done():
-                return self._done(operation, values, sent, keyfile, cost=await self._cost(operation, values))
+                return self._done(call, sent, keyfile, cost=await self._cost(call))
             case NotDone(error):
-                return conclude("failed", await self._explained(operation, values, error), failure=error.failure)
+                outcome: Literal["refused", "failed"] = "refused" if error.unsent else "failed"
+                return conclude(outcome, await self._explained(call, error), failure=error.failure)
             case Unknown(sentence, where, error):
-                more = advice.next_step(operation, error) if error is not None else ""
+                more = advice.next_step(call.operation, error) if error is not None else ""
                 return conclude("unknown", f"{sentence} {more}".rstrip(), look_with=where)
             case Unsent():
                 return conclude_unsent(sent)
 
-    async def _cost(self, operation: Operation, values: JsonObject) -> tuple[str, JsonObject]:
+    async def _cost(self, call: _Call) -> tuple[str, JsonObject]:
         """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
-        return bought(values, await self._pricing(), self.currency) if buys(operation) else ("", {})
+        return bought(call.values, await _pricing(call.account), self.currency) if buys(call.operation) else ("", {})
 
-    def _done(
-        self,
-        operation: Operation,
-        values: JsonObject,
-        sent: Done,
-        keyfile: Path | None,
-        *,
-        cost: tuple[str, JsonObject],
-    ) -> Answer:
+    def _done(self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject]) -> Answer:
+        operation = call.operation
         self.drifts.note(operation, sent.data)
         kept = ""
         if keyfile is not None:
@@ -175,7 +210,7 @@ class Dispatcher:
                 kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
             else:
                 keyfile.unlink(missing_ok=True)
-        data = shown(operation, without_nulls(sent.data), values, reveal=self.reveal_private_keys)
+        data = shown(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
         if kept:
             data["private_key_file"] = str(keyfile)
         said = sent.words(operation).rstrip(".")
@@ -188,39 +223,38 @@ class Dispatcher:
         message = " ".join(part for part in (f"{said}.", kept, price, operation.billing, operation.after) if part)
         return conclude("done", message, result=data, billing=billing)
 
-    async def _explained(self, operation: Operation, values: JsonObject, error: ApiError) -> str:
-        """The API's own words, and what to do now."""
+    async def _explained(self, call: _Call, error: ApiError, operation: Operation | None = None) -> str:
+        """The API's own words, and what to do now.
+
+        Args:
+            call: The call.
+            error: What the API said.
+            operation: What it said that to, if not to the call itself.
+        """
+        operation = operation or call.operation
         parts = [error.sentence]
         if (more := advice.follow_up(operation, error)) is not None:
-            explaining = BY_TOOL[more.tool]
-            arguments = {name: values[name] for name in more.arguments}
+            arguments = {name: call.values[name] for name in more.arguments}
             try:
-                body = await self.client.send(explaining, arguments)
-                parts.append(more.sentence(typed(explaining, body)))
+                parts.append(more.sentence(await call.account.read(more.tool, arguments)))
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
         if error.status == HTTPStatus.NOT_FOUND:
-            parts.append(await Names(reader(self.client)).suggest(operation, values))
+            parts.append(await call.names.suggest(operation, call.values))
         parts.append(advice.next_step(operation, error))
         return " ".join(part for part in parts if part)
 
-    async def _pricing(self) -> JsonObject:
-        """The price list, read at most once a minute; empty if it can't be read."""
-        now = time.monotonic()
-        if self._prices is not None and now - self._prices[0] < PRICES_KEPT_S:
-            return self._prices[1]
-        operation = BY_TOOL["get_pricing"]
-        prices: JsonObject = {}
-        # they are an addition: nobody waits long for them
-        with anyio.move_on_after(PRICES_AWAITED_S):
-            try:
-                data = presented(operation, await self.client.send(operation, {}), {})
-            except ApiError as error:
-                _log.info("prices could not be read: %s", error.failure)
-            else:
-                prices = data.get("pricing_data") or {}
-                self._prices = (now, prices)
-        return prices
+
+async def _pricing(account: Account) -> JsonObject:
+    """The price list; empty if it can't be read soon, since it is but an addition."""
+    with anyio.move_on_after(PRICES_AWAITED_S):
+        try:
+            prices: JsonObject = (await account.recall("get_pricing", {})).get("pricing_data") or {}
+        except ApiError as error:
+            _log.info("prices could not be read: %s", error.failure)
+        else:
+            return prices
+    return {}
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."

@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import anyio
@@ -71,8 +72,16 @@ class Names:
         self._read = read
         self._seconds = seconds
         self._listings: dict[str, Listing] = {}
+        self.found: dict[str, tuple[str, str]] = {}
+        """The names that were resolved, by their place, each with the id that it stands for."""
 
-    async def resolve(self, operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
+    async def resolve(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        *,
+        known: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> JsonObject:
         """Answer the arguments with ids in the place of names; what looks like an id, or like nothing, stays as it is.
 
         Lists are read only if all other arguments are right. A name that several things have, or that others may have
@@ -81,6 +90,7 @@ class Names:
         Args:
             operation: What was called.
             arguments: The arguments as they came.
+            known: Names of which is known what they stand for, in the form of `found`.
 
         Raises:
             BadArgumentsError: The other arguments are wrong; nothing was read.
@@ -92,16 +102,22 @@ class Names:
         stand_ins = {value: f"x{at}" for at, value in enumerate({each.value for each in given.values()})}
         validated(operation, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
         until = anyio.current_time() + self._seconds
-        ids: dict[str, str] = {}
         refused: list[str] = []
         for place, each in given.items():
+            name, known_id = known.get(place, ("", ""))
+            if name == each.value:
+                self.found[place] = (name, known_id)
+                continue
             try:
-                ids[place] = _found(each, await self._listing(each.kind, until), reads=operation.reads)
+                self.found[place] = (
+                    each.value,
+                    _found(each, await self._listing(each.kind, until), reads=operation.reads),
+                )
             except LookupError as error:
                 refused.append(f"{place}: {error}")
         if refused:
             raise NotFoundError(refused)
-        return _replaced(arguments, ids)
+        return _replaced(arguments, {place: found for place, (_, found) in self.found.items()})
 
     async def suggest(self, operation: Operation, values: Mapping[str, Any]) -> str:
         """After a 404: say which things the caller may have meant by what is in no list; empty if there is no telling.

@@ -6,8 +6,7 @@ import base64
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from barrack_mcp.state.store import OPEN_ENDED, Approval, Status, Store
@@ -18,10 +17,8 @@ __all__ = [
     "ApprovalError",
     "Approvals",
     "NotPending",
-    "Redemption",
     "Status",
     "UnknownApproval",
-    "Verdict",
     "Witness",
     "WrongName",
 ]
@@ -67,27 +64,6 @@ class WrongName(ApprovalError):  # noqa: N818  # as above
         then = {0: "The request is now denied.", 1: "1 try is left."}.get(left, f"{left} tries are left.")
         super().__init__(f"That is not the name asked for, letter for letter, so nothing was approved. {then}")
         self.approval = approval
-
-
-class Verdict(StrEnum):
-    """What a repeated call is told."""
-
-    APPROVED = "approved"
-    """Go on, this once."""
-    PENDING = "pending"
-    DENIED = "denied"
-    EXPIRED = "expired"
-    NONE = "none"
-    """Nobody was asked yet, or the answer was told before."""
-
-
-@dataclass(frozen=True)
-class Redemption:
-    """What became of the request behind a call."""
-
-    verdict: Verdict
-    approval: Approval | None = None
-    """The request; None if there is none."""
 
 
 class Approvals:
@@ -154,30 +130,37 @@ class Approvals:
             # whoever asks anew has no need to hear of the old answer
             await self._store.swap_approval(kept, replace(current, told_at=self._now()))
 
-    async def redeem(self, binding: str, *, fingerprint: str | None = None) -> Redemption:
-        """Use a yes up: one caller alone ever gets `approved` for it. A no or a lapse is told once, then forgotten.
+    async def live(self, binding: str) -> Approval | None:
+        """Show the request behind a call as it stands now, and leave it as it is; None if there is none."""
+        kept = await self._store.live_approval(binding)
+        return None if kept is None else self._as_of_now(kept)
+
+    async def redeem(self, binding: str, *, fingerprint: str | None = None) -> Approval | None:
+        """Use a yes up: one caller alone ever gets it, as `used`. A no or a lapse is told once, then forgotten.
 
         Args:
             binding: As for `request`.
             fingerprint: The target as it is now. A request that shows another and still waits ends here: a person must
                 not be asked about what is no longer so.
+
+        Returns:
+            The request; None if nobody was asked yet, or the answer was told before.
         """
         while (kept := await self._store.live_approval(binding)) is not None:
             current = self._as_of_now(kept)
-            verdict = Verdict(current.status)
             now = self._now()
-            if current.status is Status.PENDING:
-                if fingerprint in (None, current.fingerprint):
-                    return Redemption(verdict, current)
-                verdict = Verdict.NONE
+            outdated = current.status is Status.PENDING and fingerprint not in (None, current.fingerprint)
+            if outdated:
                 after = replace(current, status=Status.EXPIRED, expires_at=now, told_at=now)
+            elif current.status is Status.PENDING:
+                return current
             elif current.status is Status.APPROVED:
                 after = replace(current, status=Status.USED, used_at=now)
             else:
                 after = replace(current, told_at=now)
             if await self._store.swap_approval(kept, after):
-                return Redemption(verdict, after if verdict is not Verdict.NONE else None)
-        return Redemption(Verdict.NONE)
+                return None if outdated else after
+        return None
 
     async def approve(self, approval_id: str, *, by: str, typed: str | None = None) -> Approval:
         """Say yes to one call, once.

@@ -8,19 +8,21 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
+from barrack_mcp.account.account import Account, Once
+from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.guard import approvals as out_of_band
-from barrack_mcp.guard.approvals import Approval, Approvals
-from barrack_mcp.guard.ask import Asked, Asker, Reply, Verdict
+from barrack_mcp.guard.approvals import Approval, Approvals, Status
+from barrack_mcp.guard.ask import Asked, Asker, Verdict
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
@@ -32,8 +34,10 @@ from barrack_mcp.guard.decide import (
     falls_below,
     is_protected,
 )
-from barrack_mcp.guard.plans import PLANNERS, Planned, Reader, plan
+from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, plan
 from barrack_mcp.guard.telling import question
+from barrack_mcp.state import audit
+from barrack_mcp.state.store import OPEN_ENDED
 
 _log = logging.getLogger(__name__)
 
@@ -63,14 +67,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a call, and how a question reaches the person behind it.
+    """Who makes a call, for which account, and how a question reaches the person behind it.
 
     Attributes:
         subject: The token's subject, else `local:<uid>`.
+        account: What the call is about.
         asker: Asks through the client; None where there is none.
     """
 
     subject: str
+    account: Account
     asker: Asker | None = None
 
 
@@ -80,11 +86,13 @@ class Passed:
 
     Attributes:
         how: `never asks`, `unattended`, `elicited` or `approved by …`; for the record.
-        plan: What it would do, if that was read.
+        plan: The digest of the plan that was shown, or would have been; None if none was made.
+        read: Reads, and knows what was read just now to hold the call to it; None if nothing was.
     """
 
     how: str
-    plan: Plan | None = None
+    plan: str | None = None
+    read: Reader | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +115,18 @@ class Waiting:
 Ruling: TypeAlias = Passed | Stopped | Waiting | Asked
 
 
+Names: TypeAlias = Mapping[str, Sequence[str]]
+"""The names in a call's arguments, by their place, each with the id that it stands for."""
+
+
 @dataclass(frozen=True)
 class _Call:
     operation: Operation
     values: JsonObject
     caller: Caller
+    given: str
+    """Digest of the call as it came, with its names."""
+    names: Names
     binding: str
 
 
@@ -119,9 +134,12 @@ class _Call:
 class _Shown:
     """What a person was shown and for how long, to hold the answer to."""
 
+    tool: str
+    names: Names
     nonce: str
     binding: str
     fingerprint: str
+    plan: str
     must_type: str | None
     until: float
 
@@ -132,9 +150,7 @@ class Guard:
     Args:
         policy: What the operator set.
         approvals: Keeps requests out of band and used answers.
-        read: Sends one read operation and presents its answer.
         secret: Keys the digests that bind an answer to its call.
-        account: What tells one account from another: the API's URL and a digest of the key.
         on_request: Told of each new request out of band; it must not raise.
         now: Seconds since 1970.
     """
@@ -144,55 +160,87 @@ class Guard:
         *,
         policy: Policy,
         approvals: Approvals,
-        read: Reader,
         secret: bytes,
-        account: str,
         on_request: Callable[[Approval], Awaitable[None]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._approvals = approvals
-        self._read = read
         self._secret = secret
-        self._account = account
         self._on_request = on_request
         self._now = now
+        self._names: dict[str, tuple[float, Names]] = {}
+        """What the names in a call stood for that waits out of band, by its `given`, and until when."""
 
-    async def rule(self, operation: Operation, values: JsonObject, caller: Caller) -> Ruling:
+    def names_of(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Names:
+        """Answer what the names in a call stood for when a person was asked about it; nothing if nobody was.
+
+        Args:
+            operation: What would be done.
+            arguments: Its arguments as they came.
+            caller: Who asks for it.
+        """
+        state = caller.asker.state if caller.asker is not None else None
+        if state is not None:
+            names: Names = state.get("names", {}) if state.get("tool") == operation.tool else {}
+            return names
+        until, names = self._names.get(self._digest(operation, arguments, caller), (0.0, {}))
+        return names if self._now() < until else {}
+
+    async def rule(
+        self,
+        operation: Operation,
+        values: JsonObject,
+        caller: Caller,
+        *,
+        given: Mapping[str, Any] | None = None,
+        names: Names = MappingProxyType({}),
+    ) -> Ruling:
         """Let a call pass, refuse it, or get a person's yes for it.
 
         Args:
             operation: What would be done.
-            values: Its validated arguments.
+            values: Its validated arguments, with ids for names.
             caller: Who asks for it.
+            given: Its arguments as they came.
+            names: The names in them, and what these stand for.
 
         Raises:
             ApiError: What the call is about could not be read, so it was not sent.
             StoreError: The state can't be read or written, so it was not sent.
         """
-        call = _Call(operation, values, caller, self._binding(operation, values, caller))
+        call = _Call(
+            operation,
+            values,
+            caller,
+            given=self._digest(operation, values if given is None else given, caller),
+            names=dict(names),
+            binding=self._digest(operation, values, caller),
+        )
         known = self._facts(call)
         first = decide(known)
         if first is Decision.NOT_ALLOWED:
             return Stopped(_NOT_ALLOWED[operation.risk])
         if first is Decision.ALLOW and not self._must_read(operation):
             return await self._unasked(call, known)
-        planned = await self._planned(call)
-        if (stopped := self._against(call, planned)) is not None:
-            return stopped
-        if first is Decision.ALLOW:
-            return Passed(_how(known), planned.plan)
-        return await self._with_a_yes(call, planned, first)
+        if first is not Decision.ALLOW:
+            return await self._with_a_yes(call, first)
+        once = Once(caller.account.read)
+        planned = await self._plan(call, once)
+        return self._against(call, planned) or Passed(_how(known), digest(planned.plan), once)
 
-    async def _with_a_yes(self, call: _Call, planned: Planned, way: Decision) -> Ruling:
+    async def _with_a_yes(self, call: _Call, way: Decision) -> Ruling:
         """Find the yes that this call has, or ask for it."""
         asker = call.caller.asker
         if asker is not None and (state := asker.state) is not None:
-            return await self._answered(call, asker, planned, state)
+            return await self._answered(call, asker, _Shown(**state))
         if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
-            told = await self._redeemed(call, planned)
+            told = await self._redeemed(call)
             if told is not None:
                 return told
+        planned = await self._plan(call, call.caller.account.recall)
+        if (stopped := self._against(call, planned)) is not None:
+            return stopped
         if way is Decision.REQUEST or asker is None:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
@@ -202,7 +250,7 @@ class Guard:
         operation = call.operation
         if operation.risk is Risk.CHANGE and operation.tool in PLANNERS:
             try:
-                planned = await self._planned(call)
+                planned = await self._plan(call, call.caller.account.recall)
             except ApiError as error:
                 # nobody is asked here, so what can't be read is left to the API to judge
                 _log.info("no plan for %s: %s", operation.tool, error.failure)
@@ -213,13 +261,33 @@ class Guard:
 
     def _must_read(self, operation: Operation) -> bool:
         """Whether a call that needs no yes may still be refused for what it is about."""
-        policy = self._policy
         if operation.risk is Risk.SPEND:
-            return policy.max_hourly_cost is not None or policy.min_runway_hours is not None
-        return bool(policy.protect) and operation.risk in (Risk.INTERRUPT, Risk.DESTROY)
+            return self._has_limits
+        return bool(self._policy.protect) and operation.risk in (Risk.INTERRUPT, Risk.DESTROY)
 
-    async def _planned(self, call: _Call) -> Planned:
-        return await plan(call.operation, call.values, read=self._read, currency=self._policy.currency, now=self._now())
+    @property
+    def _has_limits(self) -> bool:
+        """Whether the operator limits what may be spent, so that all that costs binds a purchase."""
+        return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
+
+    async def _plan(self, call: _Call, read: Reader) -> Planned:
+        return await plan(call.operation, call.values, read=read, currency=self._policy.currency, now=self._now())
+
+    async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
+        """Read again what binds, and that alone; None if the target is gone."""
+        try:
+            return await plan(
+                call.operation,
+                call.values,
+                read=read,
+                currency=self._policy.currency,
+                now=self._now(),
+                binding=Binding.WITH_ALL_THAT_COSTS if self._has_limits else Binding.ALONE,
+            )
+        except ApiError as error:
+            if error.status in _GONE:
+                return None
+            raise
 
     def _facts(self, call: _Call, planned: Planned | None = None) -> Facts:
         policy, risk, asker = self._policy, call.operation.risk, call.caller.asker
@@ -244,9 +312,12 @@ class Guard:
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = _must_type(call, planned)
         shown = _Shown(
+            tool=call.operation.tool,
+            names=call.names,
             nonce=secrets.token_urlsafe(18),
             binding=call.binding,
             fingerprint=planned.fingerprint,
+            plan=digest(planned.plan),
             must_type=must_type,
             until=self._now() + self._policy.question_seconds,
         )
@@ -261,53 +332,64 @@ class Guard:
         if reply.verdict in (Verdict.SILENT, Verdict.UNASKED) and self._policy.mode is Mode.AUTO:
             return await self._request(call, planned)
         if reply.verdict is not Verdict.YES:
-            return _no(reply, planned)
-        return await self._agreed(call, await self._planned(call), shown)
+            return Stopped(f"{reply.sentence} {_SENT_NOTHING}", planned.plan)
+        return await self._agreed(call, shown)
 
-    async def _answered(self, call: _Call, asker: Asker, planned: Planned, state: JsonObject) -> Ruling:
-        """Take the answer that came with a second call; `planned` was read just now, after it."""
-        shown = _Shown(**state)
+    async def _answered(self, call: _Call, asker: Asker, shown: _Shown) -> Ruling:
+        """Take the answer that came with a second call; nothing is read for one that is no yes."""
         if not hmac.compare_digest(shown.binding.encode(), call.binding.encode()):
-            return Stopped(f"The answer belongs to another call. {_SENT_NOTHING}", planned.plan)
+            return Stopped(f"The answer belongs to another call. {_SENT_NOTHING}")
         if self._now() >= shown.until:
-            return Stopped(f"The answer came too late. {_SENT_NOTHING} Calling again asks anew.", planned.plan)
+            return Stopped(f"The answer came too late. {_SENT_NOTHING} Calling again asks anew.")
         reply = asker.answer(shown.must_type)
         if reply.verdict is not Verdict.YES:
-            return _no(reply, planned)
-        return await self._agreed(call, planned, shown)
+            return Stopped(f"{reply.sentence} {_SENT_NOTHING}")
+        return await self._agreed(call, shown)
 
-    async def _agreed(self, call: _Call, fresh: Planned, shown: _Shown) -> Ruling:
+    async def _agreed(self, call: _Call, shown: _Shown) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
-        if (stopped := self._against(call, fresh)) is not None:
+        once = Once(call.caller.account.read)
+        fresh = await self._step_back(call, once)
+        if (stopped := await self._moved(call, fresh, shown.fingerprint)) is not None:
             return stopped
-        if fresh.fingerprint != shown.fingerprint:
-            return Stopped(_CHANGED, fresh.plan)
         # a yes given in time may be used a little later, but never twice
         if not await self._approvals.use(shown.nonce, until=shown.until + _REDEEMABLE_S):
-            return Stopped(f"This answer was used already. {_SENT_NOTHING}", fresh.plan)
-        return Passed("elicited", fresh.plan)
+            return Stopped(f"This answer was used already. {_SENT_NOTHING}")
+        return Passed("elicited", shown.plan, once)
 
-    async def _redeemed(self, call: _Call, planned: Planned) -> Ruling | None:
-        """Use up the answer given out of band; None if nobody was asked yet."""
-        redemption = await self._approvals.redeem(call.binding, fingerprint=planned.fingerprint)
-        approval = redemption.approval
-        if approval is None:
+    async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str) -> Stopped | None:
+        """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
+        if fresh is not None and fresh.fingerprint == fingerprint and self._against(call, fresh) is None:
             return None
-        match redemption.verdict:
-            case out_of_band.Verdict.APPROVED if approval.fingerprint == planned.fingerprint:
-                return Passed(f"approved by {approval.decided_by}", planned.plan)
-            case out_of_band.Verdict.APPROVED:
-                return Stopped(_CHANGED, planned.plan)
-            case out_of_band.Verdict.PENDING:
-                return Waiting(_waiting(approval), approval, planned.plan)
-            case out_of_band.Verdict.DENIED:
-                return Stopped(f"A person said no to this call. {_SENT_NOTHING}", planned.plan)
-            case _:
-                return Stopped(
-                    f"Nobody approved this call in time. {_SENT_NOTHING} If the user still wants it, the same call "
-                    "asks again.",
-                    planned.plan,
-                )
+        self._names.pop(call.given, None)
+        try:
+            now = await self._plan(call, call.caller.account.read)
+        except ApiError as error:
+            _log.info("no plan for %s: %s", call.operation.tool, error.failure)
+            return Stopped(_CHANGED)
+        return self._against(call, now) or Stopped(_CHANGED, now.plan)
+
+    async def _redeemed(self, call: _Call) -> Ruling | None:
+        """Use up the answer given out of band; None if nobody was asked yet, or about what is no longer so."""
+        asked = await self._approvals.live(call.binding)
+        if asked is None:
+            return None
+        once = Once(call.caller.account.read)
+        fingerprint = None
+        if asked.status in OPEN_ENDED:
+            fresh = await self._step_back(call, once)
+            if fresh is not None and (stopped := self._against(call, fresh)) is not None:
+                return stopped
+            fingerprint = fresh.fingerprint if fresh is not None else _NOTHING
+        approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint)
+        if approval is None:
+            # what the names stood for may be another thing's by now
+            return Stopped(_CHANGED) if self._names.pop(call.given, None) is not None else None
+        if approval.status is not Status.USED:
+            return _yet_or_never(approval)
+        if approval.fingerprint != fingerprint:
+            return await self._moved(call, None, approval.fingerprint)
+        return Passed(f"approved by {approval.decided_by}", digest(Plan.model_validate(approval.plan)), once)
 
     async def _request(self, call: _Call, planned: Planned) -> Waiting:
         approval = await self._approvals.request(
@@ -319,14 +401,23 @@ class Guard:
             must_type=_must_type(call, planned),
             fingerprint=planned.fingerprint,
         )
+        if call.names:
+            now = self._now()
+            self._names = {given: kept for given, kept in self._names.items() if now < kept[0]}
+            self._names[call.given] = (approval.expires_at, call.names)
         if self._on_request is not None:
             await self._on_request(approval)
         return Waiting(_waiting(approval), approval, planned.plan)
 
-    def _binding(self, operation: Operation, values: JsonObject, caller: Caller) -> str:
+    def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
         """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""
-        bound = json.dumps([operation.tool, values, caller.subject, self._account], sort_keys=True)
+        bound = json.dumps([operation.tool, dict(arguments), caller.subject, caller.account.id], sort_keys=True)
         return hmac.new(self._secret, bound.encode(), hashlib.sha256).hexdigest()
+
+
+def digest(shown: Plan) -> str:
+    """Name a plan by its content, for the record."""
+    return audit.digest(shown.model_dump(mode="json"))
 
 
 def _how(facts: Facts) -> str:
@@ -337,8 +428,20 @@ def _must_type(call: _Call, planned: Planned) -> str | None:
     return planned.must_type if call.operation.risk is Risk.DESTROY else None
 
 
-def _no(reply: Reply, planned: Planned) -> Stopped:
-    return Stopped(f"{reply.sentence} {_SENT_NOTHING}", planned.plan)
+def _yet_or_never(approval: Approval) -> Stopped | Waiting:
+    """Say of a request without a yes how it stands."""
+    shown = Plan.model_validate(approval.plan)
+    match approval.status:
+        case Status.PENDING:
+            return Waiting(_waiting(approval), approval, shown)
+        case Status.DENIED:
+            return Stopped(f"A person said no to this call. {_SENT_NOTHING}", shown)
+        case _:
+            return Stopped(
+                f"Nobody approved this call in time. {_SENT_NOTHING} If the user still wants it, the same call asks "
+                "again.",
+                shown,
+            )
 
 
 def _waiting(approval: Approval) -> str:
@@ -350,6 +453,9 @@ def _waiting(approval: Approval) -> str:
 
 
 _REDEEMABLE_S: Final = 60.0
+_GONE: Final = (404, 410)
+_NOTHING: Final = ""
+"""The fingerprint of what is no more."""
 _SENT_NOTHING: Final = "Nothing was sent to Barrack."
 _CHANGED: Final = (
     f"It changed since you were asked, so the yes is not good for it any more. {_SENT_NOTHING} Read the present state; "

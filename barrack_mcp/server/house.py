@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,9 +13,8 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateSecurity
-from pydantic import SecretStr
 
-from barrack_mcp.account.reading import reader
+from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.fetch import post_webhook
 from barrack_mcp.api.text import mention
@@ -28,10 +26,10 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer, witness
 from barrack_mcp.guard.decide import Mode
-from barrack_mcp.guard.guard import Guard, Policy
+from barrack_mcp.guard.guard import Caller, Guard, Policy
 from barrack_mcp.guard.opening import open_page, open_state
 from barrack_mcp.server.contract import open_contract, place
-from barrack_mcp.server.tools import create_server
+from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import Approval
 
@@ -69,7 +67,6 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
     contract = await open_contract(settings)
     url, auth_header, auth_template = place(settings, contract)
     url = "http://127.0.0.1/api" if app else url
-    account = f"{url} {_digest(settings.key)}"
     record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
     if record is not None:
         await _checked(record)
@@ -99,7 +96,12 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 # a chat that is slow keeps nobody waiting
                 tasks.start_soon(post_webhook, settings.webhook_url, request_told(approval))
 
-        read = reader(client)
+        account = Account(
+            client,
+            url,
+            key_digest=digest_of_key(settings.key),
+            api="simulator" if app else str(urlsplit(url).netloc),
+        )
         guard = Guard(
             policy=Policy(
                 mode=Mode(settings.approval),
@@ -111,23 +113,12 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 question_seconds=settings.elicit_timeout,
             ),
             approvals=state.approvals,
-            read=read,
             secret=state.keys[0].encode(),
-            account=account,
             on_request=on_request,
         )
-        writer = Writer(
-            client=client,
-            read=read,
-            ledger=Ledger(state.store),
-            audit=record,
-            account=account,
-            api="simulator" if app else str(urlsplit(url).netloc),
-            tasks=tasks,
-        )
+        writer = Writer(ledger=Ledger(state.store), audit=record, tasks=tasks)
         server = create_server(
             Dispatcher(
-                client=client,
                 surface={
                     operation.tool: contract.operation(operation)
                     for operation in OPERATIONS
@@ -140,6 +131,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 reveal_private_keys=remote and settings.reveal_private_keys,
                 drifts=Drifts(0) if app else Drifts(),
             ),
+            lambda _: Caller(LOCAL_USER, account),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
         )
@@ -173,7 +165,3 @@ def request_told(approval: Approval) -> str:
         f"{approval.plan['summary']} Asked for by {mention(approval.caller)}, request {approval.id}. Approve or deny "
         "it on the machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
     )
-
-
-def _digest(key: SecretStr | None) -> str:
-    return hashlib.sha256(key.get_secret_value().encode()).hexdigest() if key is not None else ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mcp import MCPError
 from mcp.server.caching import CacheHint
@@ -49,10 +48,10 @@ INSTRUCTIONS: Final = (
 )
 
 _LIST_KEPT_MS: Final = 3_600_000
-_LOCAL_USER: Final = f"local:{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
+LOCAL_USER: Final = f"local:{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
 _CHANGING: Final = frozenset({Risk.INTERRUPT, Risk.EXPOSE, Risk.DESTROY})
 
-_log = logging.getLogger(__name__)
+CallerOf: TypeAlias = Callable[[ServerRequestContext[Any, Any]], Caller]
 
 
 @cache
@@ -84,11 +83,14 @@ def output_schema(operation: Operation) -> JsonObject:
     return outcome
 
 
-def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | None = None) -> Server[Any]:
+def create_server(
+    dispatcher: Dispatcher, caller_of: CallerOf, *, security: RequestStateSecurity | None = None
+) -> Server[Any]:
     """Put a dispatcher behind the protocol; both eras, one object.
 
     Args:
         dispatcher: What runs the calls.
+        caller_of: Finds who makes a request, and for which account.
         security: What seals questions that travel with a call; without it, keys of this process alone.
     """
 
@@ -98,14 +100,12 @@ def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | No
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> CallToolResult | InputRequiredResult:
-        caller = Caller(_LOCAL_USER, Asker(context, params))
+        caller = replace(caller_of(context), asker=Asker(context, params))
         try:
             answer = await dispatcher.call(params.name, params.arguments or {}, caller)
-            return answer.result if isinstance(answer, Asked) else _result(answer)
         except UnknownToolError:
             raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those on offer.") from None
-        except Exception:  # noqa: BLE001 - logged, and answered without its text
-            return _result(_crashed(dispatcher.surface[params.name]))
+        return answer.result if isinstance(answer, Asked) else _result(answer)
 
     def input_schema(name: str) -> Mapping[str, Any] | None:
         operation = dispatcher.surface.get(name)
@@ -119,7 +119,7 @@ def create_server(dispatcher: Dispatcher, *, security: RequestStateSecurity | No
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=input_schema,
-        **resources.handlers(dispatcher, lambda _: Caller(_LOCAL_USER)),
+        **resources.handlers(dispatcher, caller_of),
         cache_hints=dict.fromkeys(("tools/list", *resources.LISTS), CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")),
     )
     server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
@@ -133,14 +133,3 @@ def _result(answer: Answer) -> CallToolResult:
         is_error=answer.is_error,
         _meta={FAILURE: answer.failure} if answer.failure else None,
     )
-
-
-def _crashed(operation: Operation) -> Answer:
-    """Answer an error of our own: an id to find it by, never an exception's text."""
-    crash = secrets.token_hex(4)
-    _log.exception("internal error %s in %s", crash, operation.tool)
-    message = f"Internal error {crash}; the server's log has more."
-    if operation.reads:
-        return Answer({"outcome": "failed", "message": message}, message, is_error=True, failure="internal")
-    message += " Whether it took effect is not known: look before doing it again."
-    return Answer({"outcome": "unknown", "message": message}, message, is_error=True, failure="unknown")

@@ -201,7 +201,7 @@ async def test_a_yes_is_good_for_no_other_api_or_key() -> None:
             arguments = made.good("create_volume")
             asked = await made.call("create_volume", **arguments)
             await made.approvals.approve(asked["approval"]["id"], by="a test")
-        async with house(store=store, clock=clock, app=app, account="https://other.example key-1") as other:
+        async with house(store=store, clock=clock, app=app, url="https://other.example/api") as other:
             assert (await other.call("create_volume", **arguments))["outcome"] == "approval_required"
             assert other.effects == []
         async with house(store=store, clock=clock, app=app) as made:

@@ -9,9 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from barrack_mcp.guard.approvals import Approvals, Status, Verdict
+from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.page.entry import Entry
 from barrack_mcp.state.store import SqliteStore, StoreError
+from tests.support.guarding import told
 
 from .conftest import HOST, PLAN, Desk, marks_of, text_of
 
@@ -83,9 +84,10 @@ async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: htt
     assert "Approved. The assistant can now repeat the call; it runs once." in text_of(shown)
     assert not marks_of(shown)
     redeemed = [await desk.approvals.redeem("binding-1") for _ in range(2)]
-    assert [r.verdict for r in redeemed] == [Verdict.APPROVED, Verdict.NONE]
-    assert redeemed[0].approval is not None
-    assert redeemed[0].approval.decided_by == "on the page"
+    assert redeemed[1] is None
+    assert redeemed[0] is not None
+    assert redeemed[0].status is Status.USED
+    assert redeemed[0].decided_by == "on the page"
     assert "Approved and used." in text_of(await browser.get(answer.headers["location"]))
 
 
@@ -94,7 +96,7 @@ async def test_a_no_on_the_page_ends_the_request(desk: Desk, browser: httpx2.Asy
     answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": await mark(browser, asked.id)})
     assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{asked.id}")
     assert "Denied. Nothing happens." in text_of(await browser.get(f"/requests/{asked.id}"))
-    assert (await desk.approvals.redeem("binding-1")).verdict is Verdict.DENIED
+    assert await told(desk.approvals, "binding-1") is Status.DENIED
 
 
 @pytest.mark.parametrize("typed", ["", "Train-1", "train-1 ", "train-1\n", "yes", "тrain-1"])
@@ -143,7 +145,7 @@ async def test_of_two_tabs_the_first_decides_and_the_second_is_told(desk: Desk, 
     late = await browser.post(f"/requests/{asked.id}/approve", data={"mark": second, "typed": "train-1"})
     assert late.status_code == 409
     assert "this request has been denied already" in text_of(late)
-    assert (await desk.approvals.redeem("binding-1")).verdict is Verdict.DENIED
+    assert await told(desk.approvals, "binding-1") is Status.DENIED
 
 
 @pytest.mark.parametrize("what", ["approve", "deny"])
@@ -157,7 +159,7 @@ async def test_an_answer_past_the_time_limit_is_told_to_be_late(
     assert answer.status_code == 409
     assert "this request has expired" in text_of(answer)
     assert "Expired. Nothing happens." in text_of(answer)
-    assert (await desk.approvals.redeem("binding-1")).verdict is Verdict.EXPIRED
+    assert await told(desk.approvals, "binding-1") is Status.EXPIRED
 
 
 async def test_the_list_shows_what_waits_and_what_was_answered(desk: Desk, browser: httpx2.AsyncClient) -> None:

@@ -10,9 +10,8 @@ from pydantic import SecretStr
 
 from barrack_mcp.api.client import Client, KeyAuth
 from barrack_mcp.catalogue import OPERATIONS
-from barrack_mcp.dispatch import Dispatcher
 from tests.support.clock import Clock
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.running import EVERY_RISK
 
 CANARY = "canary-key-5c1d"
@@ -77,15 +76,14 @@ def client(
     )
 
 
-def dispatcher(transport: httpx2.AsyncBaseTransport, **more: Any) -> Dispatcher:
+def dispatcher(transport: httpx2.AsyncBaseTransport, **more: Any) -> Corridor:
     unattended = more.pop("unattended", EVERY_RISK.split(","))
-    api = client(transport)
     usual: dict[str, Any] = {
         "surface": {operation.tool: operation for operation in OPERATIONS},
-        "guard": guard(api, unattended=unattended),
-        "writer": writer(api),
+        "guard": guard(unattended=unattended),
+        "writer": writer(),
     }
-    return Dispatcher(client=api, **usual | more)
+    return Corridor(account=account_of(client(transport)), **usual | more)
 
 
 def json(body: Any, status: int = 200, **headers: str) -> httpx2.Response:

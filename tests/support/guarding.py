@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from barrack_mcp.account.reading import reader
+from mcp.server.lowlevel import Server
+
+from barrack_mcp.account.account import Account
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import Risk
+from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
-from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.guard import Guard, Policy
+from barrack_mcp.guard.approvals import Approvals, Status
+from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.guard import Caller, Guard, Policy
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store
 from tests.support.clock import at_once
 
-ACCOUNT = "https://barrack.example/api key-1"
 SECRET = b"a secret of thirty-two bytes, at least"
 
 
+@dataclass(kw_only=True)
+class Corridor(Dispatcher):
+    """A dispatcher with the one account that all its calls are about."""
+
+    account: Account
+
+    async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller | None = None) -> Answer | Asked:
+        return await super().call(tool, arguments, caller or self.caller)
+
+    @property
+    def caller(self) -> Caller:
+        return Caller("local:0", self.account)
+
+    @property
+    def server(self) -> Server[Any]:
+        return create_server(self, lambda _: self.caller)
+
+
+def account_of(client: Client, *, key: str = "key-1", url: str = "https://barrack.example/api", **more: Any) -> Account:
+    return Account(client, url, key_digest=key, **more)
+
+
 def guard(
-    client: Client,
     *,
     store: Store | None = None,
-    account: str = ACCOUNT,
     now: Callable[[], float] = time.time,
     ttl: float = 600,
     **policy: Any,
@@ -33,19 +59,18 @@ def guard(
     return Guard(
         policy=Policy(unattended=unattended, **policy),
         approvals=Approvals(store or SqliteStore(":memory:", now=now), ttl=ttl, now=now),
-        read=reader(client),
         secret=SECRET,
-        account=account,
         now=now,
     )
 
 
-def writer(client: Client, *, ledger: Ledger | None = None, account: str = ACCOUNT, **more: Any) -> Writer:
+def writer(*, ledger: Ledger | None = None, **more: Any) -> Writer:
     """What sends writes, without waiting between looks."""
-    usual: dict[str, Any] = {
-        "read": reader(client),
-        "ledger": ledger or Ledger(SqliteStore(":memory:")),
-        "account": account,
-        "sleep": at_once,
-    }
-    return Writer(client=client, **usual | more)
+    usual: dict[str, Any] = {"ledger": ledger or Ledger(SqliteStore(":memory:")), "sleep": at_once}
+    return Writer(**usual | more)
+
+
+async def told(approvals: Approvals, binding: str) -> Status | None:
+    """What a repeated call is told of its request; None if there is nothing to tell."""
+    approval = await approvals.redeem(binding)
+    return approval.status if approval is not None else None

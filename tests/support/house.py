@@ -11,13 +11,11 @@ from mcp import Client
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.simulation import Simulation, simulated
 
 ERAS = ("legacy", "auto")
@@ -50,7 +48,7 @@ class House(Simulation):
     """The whole house over a simulation: what a test looks at."""
 
     client: Client
-    dispatcher: Dispatcher
+    dispatcher: Corridor
     approvals: Approvals
     clock: Clock
     store: SqliteStore
@@ -75,7 +73,8 @@ async def house(
     app: Any = None,
     store: SqliteStore | None = None,
     clock: Clock | None = None,
-    account: str = "https://barrack.example/api key-1",
+    url: str = "https://barrack.example/api",
+    key: str = "key-1",
     seconds: float = 30,
     writing: Mapping[str, Any] | None = None,
     **policy: Any,
@@ -84,13 +83,13 @@ async def house(
     clock = clock or Clock()
     own = store or SqliteStore(":memory:", now=clock)
     async with simulated(app=app, seconds=seconds) as barrack:
-        dispatcher = Dispatcher(
-            client=barrack.api,
+        dispatcher = Corridor(
+            account=account_of(barrack.api, url=url, key=key, api="simulator"),
             surface=BY_TOOL,
-            guard=guard(barrack.api, store=own, now=clock, account=account, **policy),
-            writer=writer(barrack.api, ledger=Ledger(own, now=clock), account=account, **dict(writing or {})),
+            guard=guard(store=own, now=clock, **policy),
+            writer=writer(ledger=Ledger(own, now=clock), **dict(writing or {})),
         )
-        async with Client(create_server(dispatcher), mode=era, elicitation_callback=person) as client:
+        async with Client(dispatcher.server, mode=era, elicitation_callback=person) as client:
             yield House(
                 api=barrack.api,
                 app=barrack.app,

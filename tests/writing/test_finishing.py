@@ -13,17 +13,15 @@ import httpx2
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation, Risk
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
-from barrack_mcp.guard.guard import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import Audit
 from tests.support import examples
 from tests.support.answers import Answers, client, dispatcher
 from tests.support.answers import json as answered
-from tests.support.guarding import guard, writer
+from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.house import Person, house, says_yes
 from tests.support.pairs import pairs
 from tests.support.running import EVERY_RISK
@@ -32,7 +30,6 @@ pytestmark = pytest.mark.anyio
 
 WRITES = [operation for operation in OPERATIONS if not operation.reads]
 ASKING = [operation for operation in WRITES if operation.risk is not Risk.CHANGE]
-NOBODY = Caller("local:0")
 STATE: Any = json.loads(json.dumps(create_app(now=lambda: 0.0).state.barrack.state()))
 
 
@@ -62,15 +59,15 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def running(gate: Gate, path: Path) -> AsyncIterator[Dispatcher]:
+async def running(gate: Gate, path: Path) -> AsyncIterator[Corridor]:
     """A dispatcher whose writes run in a task of their own."""
     api = client(gate, seconds=600)
     async with anyio.create_task_group() as tasks:
-        yield Dispatcher(
-            client=api,
+        yield Corridor(
+            account=account_of(api, api="barrack.example"),
             surface=BY_TOOL,
-            guard=guard(api, unattended=EVERY_RISK.split(",")),
-            writer=writer(api, audit=Audit(path), tasks=tasks, api="barrack.example"),
+            guard=guard(unattended=EVERY_RISK.split(",")),
+            writer=writer(audit=Audit(path), tasks=tasks),
             key_folder=KeyFolder(path.parent / "keys"),
         )
 
@@ -82,7 +79,7 @@ async def test_a_sent_write_whose_caller_is_gone_is_finished_and_written_down(to
     arguments = examples.good(BY_TOOL[tool], STATE)
     with anyio.fail_after(20):
         async with running(gate, path) as made, anyio.create_task_group() as callers:
-            callers.start_soon(made.call, tool, arguments, NOBODY)
+            callers.start_soon(made.call, tool, arguments)
             await gate.reached.wait()
             assert [line["kind"] for line in lines(path)] == ["intent"]
             callers.cancel_scope.cancel()
@@ -102,7 +99,7 @@ async def test_a_read_whose_caller_is_gone_is_broken_off_at_once(tmp_path: Path)
     gate = Gate(reads=False)
     with anyio.fail_after(20):
         async with running(gate, tmp_path / "audit.jsonl") as made, anyio.create_task_group() as callers:
-            callers.start_soon(made.call, "list_volumes", {}, NOBODY)
+            callers.start_soon(made.call, "list_volumes", {})
             await gate.reached.wait()
             begun = anyio.current_time()
             callers.cancel_scope.cancel()
@@ -115,10 +112,10 @@ async def test_once_the_end_has_begun_no_write_is_sent_and_reads_go_on(tmp_path:
     gate = Gate()
     async with running(gate, tmp_path / "audit.jsonl") as made:
         await made.writer.drain()
-        answer = await made.call("start_instance", {"instance_id": "BRK-1D"}, NOBODY)
+        answer = await made.call("start_instance", {"instance_id": "BRK-1D"})
         assert isinstance(answer, Answer)
         assert (answer.structured["outcome"], "is stopping" in answer.text) == ("refused", True)
-        assert not (await made.call("list_regions", {}, NOBODY)).is_error  # type: ignore[union-attr]  # reads never ask
+        assert not (await made.call("list_regions", {})).is_error  # type: ignore[union-attr]  # reads never ask
     assert {request.method for request in gate.requests} == {"GET"}
 
 
@@ -132,7 +129,7 @@ async def test_a_private_key_is_put_away_even_if_nobody_waits_for_it_any_more(tm
     gate = Makes()
     with anyio.fail_after(20):
         async with running(gate, tmp_path / "audit.jsonl") as made, anyio.create_task_group() as callers:
-            callers.start_soon(made.call, "create_ssh_key", {"name": "laptop"}, NOBODY)
+            callers.start_soon(made.call, "create_ssh_key", {"name": "laptop"})
             await gate.reached.wait()
             callers.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
@@ -183,7 +180,7 @@ async def test_each_write_leaves_who_what_how_and_what_came_of_it(
     path = tmp_path / "audit.jsonl"
     unattended = tuple(EVERY_RISK.split(",")) if way == "unattended" else ()
     person = Person(says_yes) if way == "elicited" else None
-    async with house(person=person, unattended=unattended, writing={"audit": Audit(path), "api": "sim"}) as made:
+    async with house(person=person, unattended=unattended, writing={"audit": Audit(path)}) as made:
         arguments = made.good(operation.tool)
         assert (await made.call(operation.tool, **arguments))["outcome"] == "done"
     intent, outcome = lines(path)
@@ -191,7 +188,7 @@ async def test_each_write_leaves_who_what_how_and_what_came_of_it(
     assert intent["caller"].startswith("local:")
     assert intent["confirmed"] == (way if operation in ASKING else "never asks")
     assert intent["arguments"].keys() == arguments.keys()
-    assert intent["api"] == "sim"
+    assert intent["api"] == "simulator"
     assert (outcome["kind"], outcome["intent"], outcome["outcome"]) == ("outcome", intent["id"], "done")
     assert audit.verify(path).ok
     assert not audit.unfinished(path)
@@ -259,7 +256,7 @@ async def test_a_record_that_breaks_between_intent_and_outcome_does_not_hide_wha
     made = dispatcher(answers)
     made.writer.audit = Audit(path)
     answers.by_path = {"/instances/BRK-1D/start/": breaks}
-    answer = await made.call("start_instance", {"instance_id": "BRK-1D"}, NOBODY)
+    answer = await made.call("start_instance", {"instance_id": "BRK-1D"})
     assert isinstance(answer, Answer)
     assert answer.structured["outcome"] == "done"
     assert "audit.jsonl" in caplog.text

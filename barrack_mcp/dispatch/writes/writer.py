@@ -17,20 +17,20 @@ import anyio
 from anyio.abc import TaskGroup
 from pydantic import SecretStr
 
-from barrack_mcp.account.reading import Reader
+from barrack_mcp.account.account import Account
 from barrack_mcp.api.body import typed
-from barrack_mcp.api.client import Attempt, Client
+from barrack_mcp.api.client import Attempt
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import masked, secrets_in
-from barrack_mcp.catalogue.outcome import LookWith, Plan
+from barrack_mcp.catalogue.outcome import LookWith
+from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
 from barrack_mcp.guard.approvals import Approval, Status, Witness
-from barrack_mcp.guard.guard import Passed, Stopped, Waiting
-from barrack_mcp.state import audit
+from barrack_mcp.guard.guard import Caller, Passed, Stopped, Waiting, digest
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
@@ -94,23 +94,15 @@ class Writer:
     """Sends writes.
 
     Attributes:
-        client: Sends to the API.
-        read: Sends one read and presents its answer.
         ledger: Knows what was sent and never answered.
         audit: The record; None where none is kept.
-        account: What tells one account from another: the API's URL and a digest of the key.
-        api: The API's host, for the record.
         tasks: Runs writes apart from the calls that want them; without it, under a shield.
         now: The time in seconds since 1970.
         sleep: Waits for so many seconds between looks.
     """
 
-    client: Client
-    read: Reader
     ledger: Ledger
     audit: Audit | None = None
-    account: str = ""
-    api: str = ""
     tasks: TaskGroup | None = None
     now: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[object]] = anyio.sleep
@@ -118,7 +110,7 @@ class Writer:
     _none: anyio.Event = field(default_factory=anyio.Event, init=False)
     _ending: bool = field(default=False, init=False)
 
-    async def held(self, operation: Operation, values: JsonObject) -> Unsent | None:
+    async def held(self, operation: Operation, values: JsonObject, account: Account) -> Unsent | None:
         """Say why a call can't be sent whatever a person says: no record of it, or the same call is still open.
 
         Raises:
@@ -132,13 +124,13 @@ class Writer:
                 return Unsent(_UNRECORDED)
         if not belongs(operation):
             return None
-        held = await self.ledger.held(self._digest(operation, values))
+        held = await self.ledger.held(digest_of(operation.tool, values, account.id))
         return None if held is None else _held_back(held)
 
-    async def looked(self, operation: Operation, values: JsonObject, *, read_at: float) -> None:
+    async def looked(self, operation: Operation, values: JsonObject, account: Account, *, read_at: float) -> None:
         """Take note that a read was made, which may settle what was open."""
         try:
-            await self.ledger.looked(self.account, operation.tool, values, read_at=read_at)
+            await self.ledger.looked(account.id, operation.tool, values, read_at=read_at)
         except StoreError as error:
             _log.error("%s", error)
 
@@ -154,7 +146,7 @@ class Writer:
                 arguments=masked(operation, values),
                 decision="approval_required" if isinstance(ruling, Waiting) else "refused",
                 message=ruling.sentence,
-                plan=digest(ruling.plan),
+                plan=None if ruling.plan is None else digest(ruling.plan),
                 approval=ruling.approval.id if isinstance(ruling, Waiting) else None,
             )
         except AuditError as error:
@@ -199,19 +191,20 @@ class Writer:
         while self._under_way:
             await self._none.wait()
 
-    async def send(self, operation: Operation, values: JsonObject, *, caller: str, passed: Passed) -> Sent:
-        """Send a write, once, and say what came of it.
+    async def send(self, operation: Operation, values: JsonObject, *, caller: Caller, passed: Passed) -> Sent:
+        """Send a write, once, and say what came of it; an error of our own before it is raised, after it is told.
 
         Args:
             operation: What to do.
             values: Its validated arguments.
             caller: Who asked for it.
-            passed: How it was allowed, and the plan that was shown.
+            passed: How it was allowed, the plan that was shown, and what was read to allow it.
         """
         if self._ending:
             return Unsent(_ENDING)
-        before = await looking.note(operation, values, read=self.read)
-        entry = await self._begun(operation, values)
+        account = caller.account
+        before = await looking.note(operation, values, read=passed.read or account.read)
+        entry = await self._begun(operation, values, account)
         if isinstance(entry, Unsent):
             return entry
         try:
@@ -220,14 +213,18 @@ class Writer:
             _log.error("%s", error)
             await self._close(entry, "failed")
             return Unsent(_UNRECORDED)
-        sent: Sent = Unknown(_BROKE_OFF, looking.look_with(operation, values))
+        where = looking.look_with(operation, values)
+        sent: Sent = Unknown(_BROKE_OFF, where)
         attempts: list[Attempt] = []
         sent_at = self.now()
         try:
-            sent = await self._sent(operation, values, before, attempts.append)
-        finally:
-            await self._close(entry, _standing(sent))
-            await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
+            try:
+                sent = await self._sent(operation, values, before, account, attempts.append)
+            finally:
+                await self._close(entry, _standing(sent))
+                await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
+        except Exception:  # noqa: BLE001 - logged, and told without its text
+            return Unknown(broke_off(operation, where), where)
         return sent
 
     async def _sent(
@@ -235,33 +232,34 @@ class Writer:
         operation: Operation,
         values: JsonObject,
         before: looking.View | None,
+        account: Account,
         on_attempt: Callable[[Attempt], None],
     ) -> Sent:
         sent_at = self.now()
         try:
-            body = await self.client.send(operation, values, on_attempt=on_attempt)
+            body = await account.client.send(operation, values, on_attempt=on_attempt)
         except ApiError as error:
             if not error.uncertain:
                 return NotDone(error)
             looked = await looking.look(
-                operation, values, before=before, sent_at=sent_at, read=self.read, now=self.now, sleep=self.sleep
+                operation, values, before=before, sent_at=sent_at, read=account.read, now=self.now, sleep=self.sleep
             )
             if looked.result is None:
                 return Unknown(f"{error.sentence} {looked.sentence}", looked.look_with, error)
             return Done(typed(operation, looked.result), f"{error.sentence} {looked.sentence}")
         return Done(typed(operation, body))
 
-    async def _begun(self, operation: Operation, values: JsonObject) -> Entry | Unsent | None:
+    async def _begun(self, operation: Operation, values: JsonObject, account: Account) -> Entry | Unsent | None:
         if not belongs(operation):
             return None
         where = looking.look_with(operation, values)
         try:
             begun = await self.ledger.begin(
-                self._digest(operation, values),
+                digest_of(operation.tool, values, account.id),
                 operation.tool,
                 masked(operation, values),
                 (where.tool, where.arguments),
-                self.account,
+                account.id,
             )
         except StoreError as error:
             _log.error("%s", error)
@@ -276,17 +274,17 @@ class Writer:
         except StoreError as error:
             _log.error("%s", error)
 
-    async def _intent(self, operation: Operation, values: JsonObject, caller: str, passed: Passed) -> str:
+    async def _intent(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> str:
         if self.audit is None:
             return ""
         return await self.audit.intent(
-            caller=caller,
+            caller=caller.subject,
             tool=operation.tool,
             risk=operation.risk,
             arguments=masked(operation, values),
-            plan=digest(passed.plan),
+            plan=passed.plan,
             confirmed=passed.how,
-            api=self.api,
+            api=caller.account.api,
         )
 
     async def _outcome(
@@ -316,9 +314,6 @@ class Writer:
         except AuditError as error:
             _log.error("%s", error)
 
-    def _digest(self, operation: Operation, values: JsonObject) -> str:
-        return digest_of(operation.tool, values, self.account)
-
     def _end(self) -> None:
         self._under_way -= 1
         if not self._under_way:
@@ -344,9 +339,9 @@ def witness(record: Audit) -> Witness:
     return note
 
 
-def digest(plan: Plan | None) -> str | None:
-    """Name a plan by its content; None if there was none."""
-    return None if plan is None else audit.digest(plan.model_dump(mode="json"))
+def broke_off(operation: Operation, where: LookWith) -> str:
+    """Say that an error of our own came once a write was sent; to be called where it is caught."""
+    return f"{crashed(operation.tool)} {_BROKE_OFF} Look with {where.tool} before doing it again."
 
 
 def _held_back(held: Held) -> Unsent:
@@ -369,7 +364,7 @@ def _recorded(operation: Operation, sent: Sent) -> tuple[Literal["done", "refuse
         case Done(data):
             return ("failed" if sent.partly else "done"), sent.words(operation), data.get("request_id")
         case NotDone(error):
-            return "failed", error.sentence, error.request_id
+            return ("refused" if error.unsent else "failed"), error.sentence, error.request_id
         case Unknown(sentence):
             return "unknown", sentence, None
         case Unsent(sentence):

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from barrack_mcp.account.desk import SECONDS, Desk
+from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned
 
-__all__ = ["PLANNERS", "Planned", "Reader", "plan"]
+__all__ = ["PLANNERS", "Binding", "Planned", "plan"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 
@@ -71,6 +71,7 @@ async def plan(
     currency: str,
     now: float,
     seconds: float = SECONDS,
+    binding: Binding = Binding.NOT_YET,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -81,14 +82,15 @@ async def plan(
         currency: Currency of prices: USD, EUR or INR.
         now: Unix seconds, for ages.
         seconds: Time for all reads but the target's; what is not read by then is a warning.
+        binding: Which reads are made. Of what binds alone there is no plan to show, but the same `fingerprint` as
+            before unless something changed in between.
 
     Returns:
-        The plan with what binds it. Its target was read just now; a second one, made after the answer, has the same
-        `fingerprint` unless something changed in between.
+        The plan with what binds it.
 
     Raises:
         ApiError: The target could not be read.
         KeyError: The operation never asks.
     """
-    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds), currency, now)
+    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds, binding=binding), currency, now)
     return (await PLANNERS[operation.tool](inquiry)).planned(inquiry)

@@ -9,7 +9,7 @@ from barrack_mcp.account import money
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Account
 from barrack_mcp.account.things import Thing, labels, listed, objects, sentence, text, things, usable_id
-from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
@@ -18,11 +18,11 @@ from barrack_mcp.guard.plans.instances import gpus, hourly
 from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
 
 _NAMED: Final = (
-    ("volume_id", VOLUME, "get_volume"),
-    ("image_id", IMAGE, "get_custom_image"),
-    ("startup_script_id", SCRIPT, "get_startup_script"),
+    ("volume_id", VOLUME),
+    ("image_id", IMAGE),
+    ("startup_script_id", SCRIPT),
 )
-"""What a deployment may name by its id: the argument, its kind, and the read."""
+"""What a deployment may name by its id: the argument, and its kind."""
 
 
 async def deploy_instance(inquiry: Inquiry) -> Draft:
@@ -33,8 +33,10 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         regions = sheet.rows("list_regions", {}, "the regions")
         keys = sheet.rows("list_ssh_keys", {}, "the SSH keys")
         named = {
-            name: sheet.one(tool, {BY_TOOL[tool].placeholders[0]: wanted[name]}, f"the {kind.words} that it names")
-            for name, kind, tool in _NAMED
+            name: sheet.one(
+                kind.get_tool, {kind.arguments[0]: wanted[name]}, f"the {kind.words} that it names", binds=True
+            )
+            for name, kind in _NAMED
             if name in wanted
         }
         systems = (
@@ -60,7 +62,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     region = known_region(wanted["region"], regions.rows)
     known_keys = things(KEY, keys.rows, where=lambda row: text(row, "id") in wanted["ssh_key_ids"])
     system = next((text(row, "name") for row in systems.rows if row.get("name") == wanted.get("os_image")), None)
-    used = [Thing(kind, named[name].known, asked=wanted[name]) for name, kind, _ in _NAMED if name in named]
+    used = [Thing(kind, named[name].known, asked=wanted[name]) for name, kind in _NAMED if name in named]
     parts = [part for part in (hardware, wanted["tier"], region) if part]
     draft = Draft(
         summary=f"Buy an instance ({', '.join(parts)})",

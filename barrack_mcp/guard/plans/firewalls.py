@@ -112,7 +112,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_firewall", {"firewall_id": firewall_id})
         details = {
-            at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}")
+            at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}", binds=True)
             for at in wanted[:_MOST_LOOKED_AT]
         }
     firewall = Thing(FIREWALL, found.known, asked=firewall_id)

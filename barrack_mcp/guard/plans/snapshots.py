@@ -17,7 +17,7 @@ _LONGEST_IMAGE_NAME = 30
 def ask_images(sheet: Sheet, snapshot_id: str) -> tuple[Single, Listing]:
     """Order what is known of a snapshot's image, from both places that may tell."""
     return (
-        sheet.one("get_snapshot_image", {"snapshot_id": snapshot_id}, "whether it has an image"),
+        sheet.one("get_snapshot_image", {"snapshot_id": snapshot_id}, "whether it has an image", binds=True),
         sheet.rows("list_custom_images", {}, "the custom images"),
     )
 

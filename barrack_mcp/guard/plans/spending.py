@@ -240,7 +240,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot_id = inquiry.arguments["snapshot_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
-        account = Account.ask(sheet)
+        account = Account.ask(sheet, instances_bind=True)
     snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
     if not found.data:
         return not_found(snapshot)
@@ -277,7 +277,9 @@ async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> di
     source = usable_id(text(snapshot.row, "instance_id"))
     if source and not any(_has_gpus(row) for row in rows):
         async with inquiry.desk.side_by_side() as sheet:
-            bills = sheet.rows("get_instance_billing", {"instance_id": source}, "which GPUs it was taken of")
+            bills = sheet.rows(
+                "get_instance_billing", {"instance_id": source}, "which GPUs it was taken of", binds=True
+            )
         rows += [row for row in bills.rows if text(row, "instance_id") == source]
     told = next((row for row in rows if _has_gpus(row)), {})
     return {

@@ -102,7 +102,7 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         details = {
-            volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {mention(volume_id)}")
+            volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {mention(volume_id)}", binds=True)
             for volume_id in ids
         }
     instance = Thing(INSTANCE, found.known, asked=instance_id)

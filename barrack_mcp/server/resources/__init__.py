@@ -46,13 +46,13 @@ class Handlers(TypedDict):
 
 
 def handlers(
-    dispatcher: Dispatcher, caller: Callable[[Context], Caller], *, now: Callable[[], float] = time.monotonic
+    dispatcher: Dispatcher, caller_of: Callable[[Context], Caller], *, now: Callable[[], float] = time.monotonic
 ) -> Handlers:
     """Make the handlers of resources, prompts and completion.
 
     Args:
         dispatcher: What runs the reads; its surface decides what is listed.
-        caller: Says who makes a request.
+        caller_of: Finds who makes a request, and for which account.
         now: A clock that only goes forward, in seconds.
     """
     resources = pages.listed(dispatcher)
@@ -67,7 +67,7 @@ def handlers(
         return ListResourceTemplatesResult(resource_templates=templates)
 
     async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await pages.read(Reads(dispatcher, caller(context)), params.uri, context.protocol_version)
+        return await pages.read(Reads(dispatcher, caller_of(context)), params.uri, context.protocol_version)
 
     async def list_prompts(_: Context, __: Cursor) -> ListPromptsResult:
         return ListPromptsResult(prompts=offered)
@@ -76,7 +76,7 @@ def handlers(
         return prompts.rendered(params.name, params.arguments or {}, dispatcher.surface)
 
     async def complete(context: Context, params: CompleteRequestParams) -> CompleteResult:
-        return CompleteResult(completion=await completer.complete(Reads(dispatcher, caller(context)), params))
+        return CompleteResult(completion=await completer.complete(Reads(dispatcher, caller_of(context)), params))
 
     return Handlers(
         on_list_resources=list_resources,

@@ -134,7 +134,7 @@ class Completer:
     """
 
     now: Callable[[], float] = time.monotonic
-    _kept: dict[tuple[str, str], _Kept] = field(default_factory=dict, init=False)
+    _kept: dict[tuple[str, str, str], _Kept] = field(default_factory=dict, init=False)
 
     async def complete(self, reads: Reads, params: CompleteRequestParams) -> Completion:
         """Answer what fits what was typed: at most 100 values, how many there are, and whether there are more."""
@@ -162,7 +162,7 @@ class Completer:
     async def _choices(self, reads: Reads, source: Source) -> Choices:
         at = self.now()
         self._kept = {key: kept for key, kept in self._kept.items() if kept.turn.locked() or kept.fresh(at)}
-        kept = self._kept.setdefault((reads.caller.subject, source.operation.tool), _Kept())
+        kept = self._kept.setdefault((reads.caller.subject, reads.caller.account.id, source.operation.tool), _Kept())
         async with kept.turn:  # keys typed at once wait for one read
             if not kept.fresh(self.now()):
                 kept.choices = await _read(reads, source)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +22,7 @@ from barrack_mcp.catalogue import BY_TOOL, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.resources.account import CREDIT, PRICES, account
 from barrack_mcp.server.resources.addresses import SCHEME, read_address, template
@@ -37,8 +36,6 @@ _MODERN: Final = "2026-07-28"
 _NOT_FOUND: Final = -32002
 """Of the protocol before that; it has been retired since in favour of «invalid params»."""
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9:/._-]{1,200}")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,9 +149,7 @@ async def _guarded(answer: Awaitable[Answer]) -> Answer:
     try:
         return await answer
     except Exception:  # noqa: BLE001 - logged, and answered without its text
-        crash = secrets.token_hex(4)
-        _log.exception("internal error %s while reading a resource", crash)
-        raise MCPError(INTERNAL_ERROR, f"Internal error {crash}; the server's log has more.") from None
+        raise MCPError(INTERNAL_ERROR, crashed("a resource")) from None
 
 
 def _content(uri: str, text: str, mime_type: str, *, kept_ms: int = 0) -> ReadResourceResult:

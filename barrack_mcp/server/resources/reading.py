@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from barrack_mcp.account.reading import FEW_PAGES, Listing, read_list, reader
+from barrack_mcp.account.reading import FEW_PAGES, Listing, read_list
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
@@ -52,7 +52,7 @@ class Reads:
         operation = self.dispatcher.surface.get(tool)
         if operation is None or not operation.reads:
             raise UnknownToolError(tool)
-        return await reader(self.dispatcher.client)(tool, arguments)
+        return await self.caller.account.read(tool, arguments)
 
     async def rows(self, operation: Operation) -> Listing:
         """Read a list quietly.

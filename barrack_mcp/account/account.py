@@ -1,0 +1,112 @@
+"""The account that a call is about. It travels with the call: nothing below the transport knows of another key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from pydantic import SecretStr
+
+from barrack_mcp.account.reading import Reader, reader
+from barrack_mcp.api.client import Client
+from barrack_mcp.catalogue import JsonObject
+
+KEPT: Final = frozenset({"get_pricing", "list_regions", "list_os_images", "list_gpu_specs"})
+"""The reads whose answers seldom change."""
+
+KEPT_S: Final = 60.0
+"""How old such an answer may be where it need not be fresh."""
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """An account at the API, and the way to it.
+
+    Attributes:
+        client: Sends to it, with its key.
+        url: The API's base URL.
+        key_digest: What tells its key from others, without telling the key.
+        api: The API's name in the record.
+        now: A clock that only goes forward, in seconds.
+    """
+
+    client: Client
+    url: str
+    key_digest: str = ""
+    api: str = ""
+    now: Callable[[], float] = field(default=time.monotonic, repr=False)
+
+    @property
+    def id(self) -> str:
+        """What tells it from other accounts."""
+        return f"{self.url} {self.key_digest}"
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return reader(self.client)
+
+    @cached_property
+    def _kept(self) -> dict[str, tuple[float, JsonObject]]:
+        """The answers that seldom change, each with when it was asked for."""
+        return {}
+
+    async def read(self, tool: str, arguments: JsonObject) -> JsonObject:
+        """Read, now.
+
+        Raises:
+            ApiError: It did not succeed.
+        """
+        asked_at = self.now()
+        data = await self._reader(tool, arguments)
+        if tool in KEPT:
+            self._kept[_key(tool, arguments)] = (asked_at, data)
+        return data
+
+    async def recall(self, tool: str, arguments: JsonObject) -> JsonObject:
+        """Answer what was read within the last minute, if it seldom changes; read all else.
+
+        Raises:
+            ApiError: It did not succeed.
+        """
+        now = self.now()
+        for key in [key for key, (asked_at, _) in self._kept.items() if now - asked_at >= KEPT_S]:
+            del self._kept[key]
+        _, data = self._kept.get(_key(tool, arguments), (now, None))
+        return await self.read(tool, arguments) if data is None else data
+
+
+class Once:
+    """Reads the same thing but once: who comes second gets what was read just now.
+
+    Args:
+        read: Sends one read.
+    """
+
+    def __init__(self, read: Reader) -> None:
+        self._read = read
+        self._answers: dict[str, JsonObject] = {}
+
+    async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
+        """Read, or answer what was read.
+
+        Raises:
+            ApiError: It did not succeed.
+        """
+        key = _key(tool, arguments)
+        if key not in self._answers:
+            self._answers[key] = await self._read(tool, arguments)
+        return self._answers[key]
+
+
+def digest_of_key(key: SecretStr | None) -> str:
+    """Digest a key, so that accounts can be told apart without it; empty if there is none."""
+    return hashlib.sha256(key.get_secret_value().encode()).hexdigest() if key is not None else ""
+
+
+def _key(tool: str, arguments: JsonObject) -> str:
+    return json.dumps([tool, arguments], sort_keys=True)

@@ -1,0 +1,15 @@
+"""Errors of our own: the log has them, the answer an id to find them by, never an exception's text."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+_log = logging.getLogger(__name__)
+
+
+def crashed(what: str) -> str:
+    """Log the error that is being handled, and say so in a sentence."""
+    crash = secrets.token_hex(4)
+    _log.exception("internal error %s in %s", crash, what)
+    return f"Internal error {crash}; the server's log has more."

@@ -1,0 +1,100 @@
+"""How many requests one whole guarded call takes: its question, the answer to it, and the sending.
+
+A vendor's keys have limits a minute and an hour, so that a request saved is worth more than a millisecond.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.simulator import create_app
+from tests.support import examples
+from tests.support.house import ASKING, Person, house, says_yes
+
+pytestmark = pytest.mark.anyio
+
+BUDGETS = {
+    "deploy_instance": 12,
+    "stop_instance": 8,
+    "reboot_instance": 8,
+    "hibernate_instance": 8,
+    "restore_instance": 10,
+    "delete_instance": 8,
+    "toggle_instance_public_ip": 8,
+    "add_instance_security_rule": 3,
+    "remove_instance_security_rule": 3,
+    "delete_ssh_key": 9,
+    "create_volume": 10,
+    "detach_volumes": 5,
+    "clone_volume": 11,
+    "resize_volume": 10,
+    "delete_volume": 5,
+    "delete_startup_script": 9,
+    "bulk_delete_startup_scripts": 6,
+    "create_snapshot": 11,
+    "restore_snapshot": 11,
+    "delete_snapshot": 9,
+    "delete_custom_image": 5,
+    "add_firewall_rule": 3,
+    "remove_firewall_rule": 3,
+    "attach_firewall": 5,
+    "delete_firewall": 3,
+}
+"""By operation, where the target is named by its id; its name takes one request more."""
+
+WAYS = ("legacy", "auto", "out of band")
+
+
+async def spent(tool: str, way: str, given: JsonObject | None = None, *, scenario: str = "small") -> list[str]:
+    """The requests of one call that a person agrees to, each as method and path."""
+    app = create_app(now=lambda: 0.0, scenario=scenario)
+    person = Person(says_yes) if way != "out of band" else None
+    async with house(era=way if person else "auto", person=person, app=app) as made:
+        arguments = made.good(tool) if given is None else given
+        app.state.barrack.requests.clear()
+        outcome = await made.call(tool, **arguments)
+        if person is None:
+            approval = await made.approvals.find(outcome["approval"]["id"])
+            await made.approvals.approve(approval.id, by="a test", typed=approval.must_type)
+            outcome = await made.call(tool, **arguments)
+        assert outcome["outcome"] == "done", outcome
+        assert made.effects == [tool]
+        return [f"{each['method']} {each['path']}" for each in app.state.barrack.requests]
+
+
+def test_every_operation_that_asks_has_its_budget() -> None:
+    assert list(BUDGETS) == [operation.tool for operation in ASKING]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("tool", BUDGETS)
+async def test_a_whole_call_keeps_to_its_budget_whichever_way_it_is_asked(tool: str, way: str) -> None:
+    requests = await spent(tool, way)
+    assert len(requests) <= BUDGETS[tool], requests
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_name_takes_one_request_more(way: str) -> None:
+    app = create_app(now=lambda: 0.0)
+    name = examples.free_volume(app.state.barrack.state())["volume_name"]
+    requests = await spent("delete_volume", way, {"volume_id": name})
+    assert len(requests) <= 6, requests
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_in_an_account_of_two_thousand_machines_a_purchase_reads_the_ends_of_its_lists(way: str) -> None:
+    state = create_app(now=lambda: 0.0, scenario="large").state.barrack.state()
+    machine = examples.first(state["instances"], status="ACTIVE", tier="legacy")
+    wanted = {
+        "name": "fresh-1",
+        "boot_source": "os_image",
+        "tier": "legacy",
+        "region": machine["region"],
+        "gpu_model": machine["gpu_type"],
+        "gpu_count": 1,
+        "os_image": machine["image"]["name"],
+        "ssh_key_ids": [state["ssh_keys"][0]["id"]],
+    }
+    requests = await spent("deploy_instance", way, wanted, scenario="large")
+    assert len(requests) <= 26, requests
