@@ -59,33 +59,35 @@ class Api:
         except ClientDisconnect:
             # who went away in the middle has not sent a call, and nothing takes effect
             return
+        try:
+            body: JsonValue = parse_json(raw)
+        except RefusedError as no:
+            # told once it is known that the call may be made at all
+            body = no
         path = scope["raw_path"].decode("latin-1").removeprefix("/api")
         fault = self._barrack.faults.take(request.method, path)
         if fault is None:
-            answer = self._answer(request, path, raw)
-            self._remember(request, path, raw, answer.status_code)
+            answer = self._answer(request, path, body)
+            self._remember(request, path, body, answer.status_code)
             await answer(scope, receive, send)
         else:
-            real = self._answer(request, path, raw) if fault.runs else None
-            self._remember(request, path, raw, fault.seen_status(real))
+            real = self._answer(request, path, body) if fault.runs else None
+            self._remember(request, path, body, fault.seen_status(real))
             await play(fault, real, scope, receive, send)
 
-    def _remember(self, request: Request, path: str, raw: bytes, status: int | None) -> None:
-        try:
-            body: JsonValue = parse_json(raw)
-        except RefusedError:
-            body = "(not JSON)"
-        query = dict(request.query_params)
-        book, method = self._barrack.requests, request.method
-        self._barrack.remember(book, method=method, path=path, query=query, body=body, status=status)
+    def _remember(self, request: Request, path: str, body: JsonValue, status: int | None) -> None:
+        body = "(not JSON)" if isinstance(body, RefusedError) else body
+        query, book = dict(request.query_params), self._barrack.requests
+        self._barrack.remember(book, method=request.method, path=path, query=query, body=body, status=status)
 
-    def _answer(self, request: Request, path: str, raw: bytes) -> Response:
+    def _answer(self, request: Request, path: str, body: JsonValue) -> Response:
         request_id = {"request_id": self._barrack.next_request_id()}
         try:
             route, ids = find_route(request.method, path)
             key = self._read_key(request)
-            body = parse_json(raw)
-            if raw.strip() and not isinstance(body, dict):
+            if isinstance(body, RefusedError):
+                raise body
+            if not isinstance(body, dict | None):
                 raise detail(400, "Invalid data. Expected a JSON object.")
             call = Call(self._barrack.world(key), ids, dict(request.query_params), body or {})
             told = route.answer(call)

@@ -41,7 +41,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def parse_json(raw: bytes) -> JsonValue:
-    """The JSON of a body, None for no body; refuse what is too large, no JSON, or NaN, or nested too deeply."""
+    """The JSON of a body, None for no body; refuse what is too large, no JSON, null, NaN, or nested too deeply."""
     if len(raw) > MAX_BODY:
         raise detail(413, f"The body is larger than {MAX_BODY} bytes.")
     if not raw.strip():
@@ -50,6 +50,8 @@ def parse_json(raw: bytes) -> JsonValue:
         value = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise detail(400, "JSON parse error - the body is not valid JSON.") from None
+    if value is None:
+        raise detail(400, "Invalid data. Expected a JSON object.")
     level: list[JsonValue] = [value]
     for _ in range(MAX_DEPTH):
         nested = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
@@ -66,7 +68,7 @@ class _Page(Body):
 
 def pick(thing: object, *names: str, **renamed: str) -> Json:
     """Some of what there is to say of a thing, first what gets another name."""
-    return {name: getattr(thing, own) for name, own in (*renamed.items(), *zip(names, names, strict=True))}
+    return {name: getattr(thing, own) for name, own in (renamed | {name: name for name in names}).items()}
 
 
 @dataclass(slots=True)
@@ -98,17 +100,18 @@ class Call:
             raise RefusedError(400, {"tier": ["Select a valid choice. That choice is not one of the available ones."]})
         return tier
 
-    def filter(self, items: Iterable[Item], **fields: str) -> list[Item]:
-        """The things or rows that pass the query; `fields` says what each filter reads. Case does not count."""
-        if "tier" in fields:
+    def filter(self, items: Iterable[Item], *names: str, **renamed: str) -> list[Item]:
+        """The things or rows that have what the query asks for under these names. Case does not count."""
+        if "tier" in names:
             self.read_tier()
-        wanted = [(field, self.query[name].lower()) for name, field in fields.items() if self.query.get(name)]
+        asked = renamed | {name: name for name in names}
+        wanted = {own: self.query[name].lower() for name, own in asked.items() if self.query.get(name)}
 
         def passes(item: Item) -> bool:
-            told = item if isinstance(item, dict) else pick(item, *fields.values())
-            return all(str(told[field]).lower() == value for field, value in wanted)
+            facts = item if isinstance(item, dict) else pick(item, *wanted)
+            return all(str(facts[own]).lower() == value for own, value in wanted.items())
 
-        return [item for item in items if passes(item)] if wanted else list(items)
+        return [item for item in items if passes(item)]
 
     def page(self, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
         """One page under `root`, with `total, page, limit, total_pages` at top level."""

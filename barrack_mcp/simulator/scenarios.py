@@ -50,8 +50,7 @@ class Story:
 
     def key(self, name: str) -> str:
         """An SSH key."""
-        key_id: str = self.do(create_ssh_key, {"name": name, "public_key": openssh(name)})["ssh_key"]["id"]
-        return key_id
+        return str(self.do(create_ssh_key, {"name": name, "public_key": openssh(name)})["ssh_key"]["id"])
 
     def deploy(self, name: str, region: str, model: str, keys: list[str], **more: object) -> str:
         """A machine with one GPU; wait until it is ACTIVE."""
@@ -66,7 +65,7 @@ class Story:
             "ssh_key_ids": keys,
             "security_rules": [SSH_RULE],
         }
-        instance_id: str = self.do(deploy.deploy_instance, body | more)["data"]["instance_id"]
+        instance_id = str(self.do(deploy.deploy_instance, body | more)["data"]["instance_id"])
         self.wait(3 * MINUTE)
         return instance_id
 
@@ -74,7 +73,7 @@ class Story:
         """A disk; wait until it is available."""
         body = {"name": name, "size_gb": size_gb, "region": region, "volume_type": volume_type}
         body["tier"] = "legacy" if volume_type == "SSD" else "advanced"
-        volume_id: str = self.do(volumes.create_volume, body)["volume"]["volume_id"]
+        volume_id = str(self.do(volumes.create_volume, body)["volume"]["volume_id"])
         self.wait(MINUTE)
         return volume_id
 
@@ -82,13 +81,12 @@ class Story:
         """A snapshot; wait until it is complete."""
         made = self.do(snapshots.create_snapshot, {"name": name}, instance_id=instance_id)
         self.wait(2 * MINUTE)
-        snapshot_id: str = made["data"]["snapshot_id"]
-        return snapshot_id
+        return str(made["data"]["snapshot_id"])
 
     def firewall(self, name: str, region: str, *rules: Json) -> str:
         """A firewall with rules."""
         made = self.do(firewalls.create_firewall, {"name": name, "region": region, "description": f"Rules of {name}"})
-        firewall_id: str = made["firewall"]["id"]
+        firewall_id = str(made["firewall"]["id"])
         for each in rules:
             self.do(firewalls.add_firewall_rule, each, firewall_id=firewall_id)
         self.wait(MINUTE)

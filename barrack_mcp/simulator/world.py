@@ -17,7 +17,7 @@ from typing import TypeVar
 from barrack_mcp.simulator.clock import EPOCH
 from barrack_mcp.simulator.market import GB_PER_TB, GPUS, HIBERNATED_PRICES, SNAPSHOT_GB, SNAPSHOT_PRICES, VOLUME_PRICES
 from barrack_mcp.simulator.meter import MINUTE_S, NANO, Meter, money, per_minute, tick
-from barrack_mcp.simulator.rules import code_of, missing, refusal
+from barrack_mcp.simulator.rules import Json, code_of, missing, refusal
 
 FULL_RATE = ("ACTIVE", "SHUTOFF")
 """A stopped machine costs what a running one costs: its hardware stays reserved."""
@@ -59,19 +59,6 @@ class Account:
     complete: bool = True
 
 
-@dataclass(slots=True)
-class Rule:
-    """One rule of a firewall or of an instance."""
-
-    id: str
-    direction: str
-    ethertype: str
-    protocol: str
-    remote_ip_prefix: str
-    port_range_min: int | None
-    port_range_max: int | None
-
-
 @dataclass(slots=True, kw_only=True)
 class Thing:
     """Whatever an account holds. Its id and its time are given when it is put up."""
@@ -108,7 +95,7 @@ class Instance(Billed):
     wants_ip: bool = True
     public_ip: str | None = None
     private_ip: str = field(init=False)
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[Json] = field(default_factory=list)
     startup_script_id: str | None = None
     cloud_init: bool = False
     jupyter: bool = False
@@ -175,7 +162,7 @@ class Firewall(Thing):
     description: str
     region: str
     status: str = "CREATING"
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[Json] = field(default_factory=list)
     attachments: dict[str, str] = field(default_factory=dict)
 
 

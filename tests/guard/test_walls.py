@@ -214,7 +214,7 @@ def joined_by_a_machine(world: Any, thing: Any) -> None:
 
 
 def other_rules(_: Any, thing: Any) -> None:
-    thing.rules[0].remote_ip_prefix = "0.0.0.0/0"
+    thing.rules[0]["remote_ip_prefix"] = "0.0.0.0/0"
 
 
 def off(world: Any, thing: Any) -> None:

@@ -89,7 +89,7 @@ async def stage(box: Box) -> dict[str, str]:
         "train": train.id,
         "notebook": box.instance("notebook-1"),
         "archive": box.instance("archive-1"),
-        "rule": train.rules[0].id,
+        "rule": train.rules[0]["id"],
         "key": next(iter(world.keys)),
         "spare": spare,
         "free": box.id("volumes", "checkpoints"),
@@ -99,7 +99,7 @@ async def stage(box: Box) -> dict[str, str]:
         "snapshot": box.id("snapshots", "train-2-before-upgrade"),
         "image": next(iter(world.images)),
         "firewall": firewall.id,
-        "frule": firewall.rules[0].id,
+        "frule": firewall.rules[0]["id"],
     }
 
 

@@ -110,7 +110,7 @@ def _counts(gpu: Gpu) -> list[int]:
 def list_gpu_stock(call: Call) -> Json:
     """What could be deployed now."""
     rows = count_stock(call.world)
-    return {"stocks": call.filter(rows, region="region", gpu_model="gpu_model", tier="tier")}
+    return {"stocks": call.filter(rows, "region", "gpu_model", "tier")}
 
 
 def specify(model: str, count: int) -> Json:
@@ -135,7 +135,7 @@ def list_gpu_specs(call: Call) -> Json:
     rows = [
         specify(model, count) | {"regions": list(gpu.capacity)} for model, gpu in GPUS.items() for count in _counts(gpu)
     ]
-    found = call.filter(rows, gpu_model="gpu_model", gpu_count="gpu_count", tier="tier")
+    found = call.filter(rows, "gpu_model", "gpu_count", "tier")
     region = call.query.get("region")
     found = [row for row in found if not region or region in row["regions"]]
     return {"specs": found, "metadata": {"total": len(found), "supported_tiers": list(TIERS)}}
@@ -157,7 +157,7 @@ def list_regions(call: Call) -> Json:
 @route("GET", "/os-images/")
 def list_os_images(call: Call) -> Json:
     """What machines can boot from; `name` is what a deployment asks for."""
-    return {"images": call.filter(os_images(), region="region", tier="tier")}
+    return {"images": call.filter(os_images(), "region", "tier")}
 
 
 @route("GET", "/volumes/types/")

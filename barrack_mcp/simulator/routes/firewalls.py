@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -39,7 +38,7 @@ def show_firewall(world: World, firewall: Firewall) -> Json:
             "name": firewall.region.lower(),
             "region": firewall.region,
         },
-        "rules": [asdict(each) for each in firewall.rules],
+        "rules": list(firewall.rules),
         "attachments": [
             {"status": status, "vm": pick(instance, "status", instance_id="id", vm_name="name")}
             for instance, status in guarded
@@ -51,7 +50,7 @@ def show_firewall(world: World, firewall: Firewall) -> Json:
 @route("GET", "/firewalls/")
 def list_firewalls(call: Call) -> Json:
     """The firewalls, oldest first."""
-    found = call.filter(call.world.firewalls.values(), region="region")
+    found = call.filter(call.world.firewalls.values(), "region")
     return call.page("firewalls", found, lambda firewall: show_firewall(call.world, firewall))
 
 
@@ -79,7 +78,7 @@ def add_firewall_rule(call: Call) -> Json:
     """Adds a rule for every machine behind the firewall."""
     firewall = call.find(call.world.firewalls)
     added = add_rule(call, firewall.rules)
-    return {"message": "Firewall rule added", "firewall_id": firewall.id, "rule": asdict(added)}
+    return {"message": "Firewall rule added", "firewall_id": firewall.id, "rule": added}
 
 
 @route("DELETE", "/firewalls/{firewall_id}/rules/{rule_id}/")
@@ -134,7 +133,7 @@ def list_firewall_eligible_instances(call: Call) -> Json:
         "instances": [
             pick(instance, "status", "region", instance_id="id", vm_name="name")
             | {"is_attached": chosen is not None and instance.id in chosen.attachments}
-            for instance in call.filter(call.world.instances.values(), region="region")
+            for instance in call.filter(call.world.instances.values(), "region")
             if instance.status == "ACTIVE" and (chosen is None or chosen.region == instance.region)
         ]
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from barrack_mcp.simulator.calls import Call, pick, route
@@ -11,7 +10,7 @@ from barrack_mcp.simulator.market import keeps_public_ip
 from barrack_mcp.simulator.routes.catalog import specify
 from barrack_mcp.simulator.routes.needs import need_machine, need_status
 from barrack_mcp.simulator.rules import Json, SecurityRule, missing, refusal
-from barrack_mcp.simulator.world import MOVES, Firewall, Instance, Rule, Volume, World
+from barrack_mcp.simulator.world import MOVES, Firewall, Instance, Volume, World
 
 SETTLED = ("ACTIVE", "SHUTOFF", "HIBERNATED", "ERROR")
 DELETE_S = 20
@@ -38,7 +37,7 @@ def show_instance(world: World, instance: Instance) -> Json:
         "flavor": {"name": f"{instance.gpu_count}x{instance.gpu_model}", "gpu_count": instance.gpu_count},
         "image": {"name": instance.image_name, "boot_source": instance.boot_source, "default_user": user},
         "volume_attachments": [_show_attachment(volume) for volume in world.volumes_of(instance)],
-        "security_rules": [asdict(each) for each in instance.rules],
+        "security_rules": list(instance.rules),
         "features": {
             "hibernation": True,
             "snapshots": instance.tier == "legacy",
@@ -80,7 +79,7 @@ def answer_for(instance: Instance, message: str, **facts: Any) -> Json:
 @route("GET", "/instances/")
 def list_instances(call: Call) -> Json:
     """The machines, oldest first."""
-    found = call.filter(call.world.instances.values(), status="status", region="region", tier="tier")
+    found = call.filter(call.world.instances.values(), "status", "region", "tier")
     return call.page("instances", found, lambda instance: show_instance(call.world, instance))
 
 
@@ -163,7 +162,7 @@ def list_instance_firewalls(call: Call) -> Json:
                 "firewall_id": firewall.id,
                 "name": firewall.name,
                 "status": firewall.attachments[instance.id],
-                "rules": [asdict(each) for each in firewall.rules],
+                "rules": list(firewall.rules),
             }
             for firewall in _firewalls_of(call.world, instance)
         ],
@@ -171,21 +170,21 @@ def list_instance_firewalls(call: Call) -> Json:
     }
 
 
-def make_rule(world: World, wanted: SecurityRule) -> Rule:
+def make_rule(world: World, wanted: SecurityRule) -> Json:
     """A rule with the next number."""
-    return Rule(str(next(world.rule_numbers)), **dict(wanted))
+    return {"id": str(next(world.rule_numbers)), **dict(wanted)}
 
 
-def add_rule(call: Call, rules: list[Rule]) -> Rule:
+def add_rule(call: Call, rules: list[Json]) -> Json:
     """Put the rule of the body into a list."""
     rules.append(make_rule(call.world, call.read(SecurityRule)))
     return rules[-1]
 
 
-def remove_rule(call: Call, rules: list[Rule]) -> str:
+def remove_rule(call: Call, rules: list[Json]) -> str:
     """Take the rule that the path names out of a list; refuse if there is none."""
     rule_id = call.ids["rule_id"]
-    kept = [each for each in rules if each.id != rule_id]
+    kept = [each for each in rules if each["id"] != rule_id]
     if len(kept) == len(rules):
         raise missing("Rule")
     rules[:] = kept
@@ -197,7 +196,7 @@ def add_instance_security_rule(call: Call) -> Json:
     """Opens or allows something on one machine."""
     instance = call.find(call.world.instances)
     added = add_rule(call, instance.rules)
-    return answer_for(instance, "Security rule added", rule=asdict(added), rule_id=added.id)
+    return answer_for(instance, "Security rule added", rule=added, rule_id=added["id"])
 
 
 @route("DELETE", "/instances/{instance_id}/security-rules/{rule_id}/")
@@ -213,7 +212,7 @@ def list_snapshot_eligible_instances(call: Call) -> Json:
     return {
         "instances": [
             pick(instance, "region", "status", instance_id="id", vm_name="name", gpu_type="gpu_model")
-            for instance in call.filter(call.world.instances.values(), region="region")
+            for instance in call.filter(call.world.instances.values(), "region")
             if instance.tier == "legacy" and instance.status == "ACTIVE"
         ]
     }

@@ -21,6 +21,12 @@ def need_credit(world: World, amount: float) -> None:
         raise refusal(402, "INSUFFICIENT_CREDITS", "Insufficient credits", **facts)
 
 
+def need_purse(world: World, amount: float) -> None:
+    """Refuse what creates things unless the profile is complete and the credits cover it."""
+    need_profile(world)
+    need_credit(world, amount)
+
+
 def need_machine(world: World, instance: Instance) -> None:
     """Refuse a machine that is not in stock or whose first hour the credits do not cover."""
     model, region = instance.gpu_model, instance.region

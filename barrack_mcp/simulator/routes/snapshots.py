@@ -68,7 +68,7 @@ def _need_complete(snapshot: Snapshot) -> None:
 @route("GET", "/snapshots/")
 def list_snapshots(call: Call) -> Json:
     """The snapshots, oldest first."""
-    found = call.filter(call.world.snapshots.values(), region="region")
+    found = call.filter(call.world.snapshots.values(), "region")
     return call.page("snapshots", found, lambda snapshot: show_snapshot(call.world, snapshot))
 
 
@@ -133,7 +133,7 @@ def delete_snapshot(call: Call) -> Json:
 @route("GET", "/images/")
 def list_custom_images(call: Call) -> Json:
     """The images, oldest first."""
-    return call.page("images", call.filter(call.world.images.values(), region="region"), show_image)
+    return call.page("images", call.filter(call.world.images.values(), "region"), show_image)
 
 
 @route("GET", "/images/{image_id}/")

@@ -10,14 +10,7 @@ from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.market import VOLUME_CREDIT, VOLUME_PRICES
 from barrack_mcp.simulator.routes.instances import answer_for
-from barrack_mcp.simulator.routes.needs import (
-    need_available,
-    need_credit,
-    need_os_image,
-    need_profile,
-    need_region,
-    need_status,
-)
+from barrack_mcp.simulator.routes.needs import need_available, need_os_image, need_purse, need_region, need_status
 from barrack_mcp.simulator.rules import (
     Body,
     ImageName,
@@ -96,7 +89,7 @@ def _suggest_name(world: World) -> str:
 def list_volumes(call: Call) -> Json:
     """The disks, oldest first, and a free name for the next."""
     world = call.world
-    found = call.filter(world.volumes.values(), region="region", tier="tier")
+    found = call.filter(world.volumes.values(), "region", "tier")
     return call.page("volumes", found, lambda volume: show_volume(world, volume), next_name=_suggest_name(world))
 
 
@@ -111,11 +104,6 @@ def _need_type(volume_type: str, tier: str) -> None:
         raise refusal(400, "VOLUME_TYPE_NOT_IN_TIER", f"{volume_type} volumes do not exist in the {tier} tier")
 
 
-def _need_purse(world: World) -> None:
-    need_profile(world)
-    need_credit(world, VOLUME_CREDIT[world.account.currency])
-
-
 def _need_growable(volume: Volume, done: str) -> None:
     if volume.tier != "advanced":
         raise refusal(400, "TIER_NOT_SUPPORTED", f"Only volumes of the advanced tier can be {done}")
@@ -127,7 +115,7 @@ def _need_growable(volume: Volume, done: str) -> None:
 def create_volume(call: Call) -> Json:
     """Creates a disk, which bills from now."""
     world, wanted = call.world, call.read(_NewVolume)
-    _need_purse(world)
+    need_purse(world, VOLUME_CREDIT[world.account.currency])
     _need_type(wanted.volume_type, wanted.tier)
     need_region(wanted.region, wanted.tier)
     world.volumes.need_free(wanted.name)
@@ -154,7 +142,7 @@ def delete_volume(call: Call) -> Json:
 def clone_volume(call: Call) -> Json:
     """Copies an advanced disk; the copy bills as a disk of its own, and may be of the tier's other type."""
     world, volume, wanted = call.world, call.find(call.world.volumes), call.read(_Copy)
-    _need_purse(world)
+    need_purse(world, VOLUME_CREDIT[world.account.currency])
     _need_growable(volume, "cloned")
     volume_type = wanted.volume_type or volume.volume_type
     _need_type(volume_type, volume.tier)
