@@ -108,9 +108,19 @@ def test_what_would_do_another_thing_is_not_followed_whoever_says_it(
     assert "STOP" not in str(raised.value)
 
 
-def test_a_constant_that_completes_another_operations_path_is_refused() -> None:
-    override = OperationOverride(path="/instances/{instance_id}/{what}/", constants={"what": "stop"})
-    assert "stop_instance" in Contract(Overrides(operations={"start_instance": override})).refused["start_instance"]
+@pytest.mark.parametrize(
+    ("tool", "path", "constants", "owner"),
+    [
+        ("start_instance", "/instances/{instance_id}/{what}/", {"what": "stop"}, "stop_instance"),
+        ("add_instance_security_rule", "/instances/{instance_id}/snapshots/", {"instance_id": "X"}, "create_snapshot"),
+        ("create_firewall", "/{a}/deploy/", {"a": "instances"}, "deploy_instance"),
+    ],
+)
+def test_a_constant_neither_completes_nor_hides_another_operations_path(
+    tool: str, path: str, constants: Any, owner: str
+) -> None:
+    override = OperationOverride(path=path, constants=constants)
+    assert Contract(Overrides(operations={tool: override})).refused == {tool: f"would go where {owner} goes"}
 
 
 def test_a_read_may_move_in_where_another_read_has_moved_out_and_a_write_may_not() -> None:

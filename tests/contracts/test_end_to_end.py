@@ -304,7 +304,7 @@ async def test_the_apis_words_about_a_field_bear_our_name_for_it(tmp_path: Path)
         assert not result.is_error
         there.other.simulator = Misfit()
         result = await there.client.call_tool("list_volumes", {"page": 2})
-        assert "«page: Too far» (HTTP 400)." in (result.structured_content or {})["message"]
+        assert "«page: Too far.» (HTTP 400)." in (result.structured_content or {})["message"]
 
 
 class Misfit:

@@ -65,38 +65,41 @@ def bounded(overrides: Overrides) -> tuple[Overrides, Mapping[str, str]]:
 
 
 def _out_of_bounds(overrides: Mapping[str, OperationOverride]) -> dict[str, str]:
-    at: dict[Place, list[str]] = {}
-    for tool, operation in BY_TOOL.items():
-        at.setdefault(place(*_sent(operation, overrides.get(tool))), []).append(tool)
+    sent = {tool: _sent(operation, overrides.get(tool)) for tool, operation in BY_TOOL.items()}
+    at: dict[Place, set[str]] = {}
+    for tool, ways in sent.items():
+        for way in ways:
+            at.setdefault(place(*way), set()).add(tool)
     found = {}
     for tool, override in overrides.items():
-        operation = BY_TOOL[tool]
-        if override.method is None and override.path is None:
-            continue
-        method, path = _sent(operation, override)
-        there = place(method, path)
-        others = [other for other in at[there] if other != tool]
-        owners = OWNERS.get(there, (tool,))
-        # only a read may move in where another read has moved out
-        if tool not in owners and not (operation.reads and BY_TOOL[owners[0]].reads):
-            others.append(owners[0])
-        if others:
-            found[tool] = f"would go where {others[0]} goes"
-        elif words := contradiction(operation, method, path):
-            found[tool] = words
-        elif not operation.reads and (last := _open_end(operation, override)):
-            found[tool] = f"would let {{{last}}} at the path's end choose what is done"
+        for way in sent[tool] if override.method or override.path else ():
+            if words := _against(BY_TOOL[tool], override, way, at[place(*way)] - {tool}):
+                found[tool] = words
     return found
 
 
-def _sent(operation: Operation, override: OperationOverride | None) -> tuple[str, str]:
-    """Method and path, with the constants in it filled in."""
+def _sent(operation: Operation, override: OperationOverride | None) -> tuple[tuple[str, str], ...]:
+    """Method and path, with the constants filled in and with them left open: a caller's value may stand there, too."""
     if override is None:
-        return operation.method, operation.path
-    path = override.path or operation.path
+        return ((operation.method, operation.path),)
+    method, path = override.method or operation.method, override.path or operation.path
+    filled = path
     for name, value in override.constants.items():
-        path = path.replace(f"{{{name}}}", str(value))
-    return override.method or operation.method, path
+        filled = filled.replace(f"{{{name}}}", str(value))
+    return (method, path), (method, filled)
+
+
+def _against(operation: Operation, override: OperationOverride, way: tuple[str, str], others: set[str]) -> str:
+    """What stands against it that an operation goes this way; empty if nothing does."""
+    owners = OWNERS.get(place(*way), (operation.tool,))
+    # only a read may move in where another read has moved out
+    if operation.tool not in owners and not (operation.reads and BY_TOOL[owners[0]].reads):
+        others = {*others, owners[0]}
+    if others:
+        return f"would go where {min(others)} goes"
+    if not operation.reads and (last := _open_end(operation, override)):
+        return f"would let {{{last}}} at the path's end choose what is done"
+    return contradiction(operation, *way)
 
 
 def contradiction(operation: Operation, method: str, path: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -43,9 +44,9 @@ def _check_result(text: str) -> str:
 
 
 def _check_path(text: str) -> str:
-    if not _PATH.fullmatch(text) or "//" in text:
+    if not _PATH.fullmatch(text) or "//" in unquote(text):
         raise ValueError("must be a path below the base URL, such as /instances/{instance_id}/")
-    if {".", ".."} & set(text.split("/")):
+    if {".", ".."} & set(unquote(text).split("/")):
         raise ValueError("must not hold . or .. as a segment")
     return text
 
