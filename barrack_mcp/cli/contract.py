@@ -17,9 +17,8 @@ from rich.text import Text
 from barrack_mcp.api.openapi import adopt as adopting
 from barrack_mcp.api.openapi import export as openapi
 from barrack_mcp.api.openapi.comparison import Comparison, compare
-from barrack_mcp.api.openapi.differences import Difference, Kind
+from barrack_mcp.api.openapi.differences import Difference, Kind, printable
 from barrack_mcp.api.openapi.document import Document, DocumentError, FetchError, document_from
-from barrack_mcp.api.openapi.requests import printable
 from barrack_mcp.api.wire.form import Contract, Mark, Wire
 from barrack_mcp.catalogue import OPERATIONS, JsonObject
 from barrack_mcp.cli.process import AsJson, ExitCode, complain, configure, run

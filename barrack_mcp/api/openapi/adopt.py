@@ -5,10 +5,9 @@ from __future__ import annotations
 import tomlkit
 
 from barrack_mcp.api.openapi.comparison import Comparison, compare
-from barrack_mcp.api.openapi.differences import Kind
+from barrack_mcp.api.openapi.differences import Kind, printable
 from barrack_mcp.api.openapi.document import Document
 from barrack_mcp.api.openapi.matching import Match
-from barrack_mcp.api.openapi.requests import printable
 from barrack_mcp.api.wire.overrides import Overrides, as_table
 from barrack_mcp.catalogue import OPERATIONS, JsonObject
 

@@ -7,10 +7,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.api.openapi.differences import Kind
+from barrack_mcp.api.openapi.differences import Findings, Kind, usable
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
-from barrack_mcp.api.openapi.requests import Findings, compare_kinds, same_names, same_values, usable
+from barrack_mcp.api.openapi.requests import compare_kinds, same_names, same_values
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.names import alike, plain
 from barrack_mcp.api.wire.overrides import WHOLE_BODY
@@ -39,7 +39,7 @@ def compare_answer(match: Match, found: Findings) -> None:
     """Compare the answers of two operations that are the same."""
     mine, other = match.ours.answer, match.theirs.answer
     if mine is None or other is None or (not other.fields and other.items is None):
-        found.add(Kind.ANSWER, "answer", "", "the document says nothing of it; read as shipped", matters=False)
+        found.inform(Kind.ANSWER, "answer", "", "the document says nothing of it; read as shipped")
         return
     root = match.operation.result
     if root is None:
@@ -52,13 +52,13 @@ def compare_answer(match: Match, found: Findings) -> None:
     if way == ():
         if other.items is None:
             found.said["result"] = WHOLE_BODY
-            found.add(Kind.RESULT, root, "the whole body", "read as the API has it", mended=True)
+            found.mend(Kind.RESULT, root, "the whole body", "read as the API has it")
     elif way not in {(name,) for name in (root, *mine.fields[root].also)}:
         if not all(usable(step) for step in way):
             found.add(Kind.RESULT, root, ".".join(way), "overrides can't write this name")
             return
         found.said["result"] = ".".join(way)
-        found.add(Kind.RESULT, root, ".".join(way), "read as the API has it", mended=True)
+        found.mend(Kind.RESULT, root, ".".join(way), "read as the API has it")
     _compare_rows(match, found, f"{root}.", mine.fields[root].row, _at(other, way).row)
     if way:
         beside = {name: shape for name, shape in mine.fields.items() if name not in (root, *_ENVELOPE)}
@@ -89,7 +89,7 @@ def _compare_receipt(match: Match, found: Findings, mine: Shape, other: Shape) -
         if inner.items is None and len(same_names(fields, inner.fields)) > here and usable(name):
             if name not in fields:
                 found.said["result"] = name
-                found.add(Kind.RESULT, "top level", name, "read as the API has it", mended=True)
+                found.mend(Kind.RESULT, "top level", name, "read as the API has it")
                 other = Shape(fields={**other.fields, **inner.fields})
             break
     _compare_fields(match, found, "", fields, {n: s for n, s in other.fields.items() if n not in _ENVELOPE}, quiet=True)
@@ -183,15 +183,9 @@ def _compare_fields(
         return
     for name in mine:
         if name not in pairs:
-            found.add(Kind.ANSWER, before + name, "", "not in the API's answer; it stays empty", matters=False)
+            found.inform(Kind.ANSWER, before + name, "", "not in the API's answer; it stays empty")
     if new := [name for name in others if name not in pairs.values()]:
-        found.add(
-            Kind.NEW_ANSWER,
-            before.rstrip("."),
-            ", ".join(sorted(new)),
-            "passed on under the API's names",
-            matters=False,
-        )
+        found.inform(Kind.NEW_ANSWER, before.rstrip("."), ", ".join(sorted(new)), "passed on under the API's names")
 
 
 def _key(match: Match, path: str) -> str:
@@ -213,7 +207,7 @@ def _compare_values(match: Match, found: Findings, path: str, other: Shape) -> N
     if renamed:
         found.values[_key(match, path)] = renamed
         shown = ", ".join(f"{ours} = {theirs}" for ours, theirs in renamed.items())
-        found.add(Kind.VALUES, path, shown, "read as ours", mended=True)
+        found.mend(Kind.VALUES, path, shown, "read as ours")
 
 
 def _compare_states(found: Findings, path: str, kind: str, states: list[str]) -> None:
@@ -224,10 +218,10 @@ def _compare_states(found: Findings, path: str, kind: str, states: list[str]) ->
     if table:
         found.states.setdefault(kind, {}).update(table)
         shown = ", ".join(f"{theirs} = {ours}" for theirs, ours in table.items())
-        found.add(Kind.STATES, path, shown, "read as ours", mended=True)
+        found.mend(Kind.STATES, path, shown, "read as ours")
     if unknown := [state for state in strange if state not in table]:
         todo = f"count as on the way; if one is a state of ours, put it under [status.{kind}]"
-        found.add(Kind.STATES, path, ", ".join(unknown), todo, matters=False)
+        found.inform(Kind.STATES, path, ", ".join(unknown), todo)
 
 
 @cache

@@ -9,12 +9,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from barrack_mcp.api.openapi.answers import compare_answer
-from barrack_mcp.api.openapi.differences import Difference, Kind
+from barrack_mcp.api.openapi.differences import Difference, Findings, Kind, printable
 from barrack_mcp.api.openapi.document import Document, TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.export import SERVER
 from barrack_mcp.api.openapi.matching import Match, matched
-from barrack_mcp.api.openapi.requests import Findings, compare_request, printable
+from barrack_mcp.api.openapi.requests import compare_request
 from barrack_mcp.api.wire.loading import from_table
 from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject
@@ -106,7 +106,7 @@ def _compared(match: Match, slash: str | None) -> Findings:
     written = found.said.pop("slash", None)
     if written is not None and slash is None:
         found.said["path"] = written
-        found.add(Kind.PATH, match.operation.path, match.theirs.path, "sent as the API has it", mended=True)
+        found.mend(Kind.PATH, match.operation.path, match.theirs.path, "sent as the API has it")
     return found
 
 
@@ -129,13 +129,13 @@ def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
         if shared.get(name) != theirs:
             plain = name if name not in ("page", "limit") else key
             found.fields[plain] = theirs
-            found.add(Kind.PAGING, name, theirs, "renamed", mended=True)
+            found.mend(Kind.PAGING, name, theirs, "renamed")
     if BY_TOOL[found.tool].paged:
         for name, theirs in shared.items():
             # where this operation keeps our name, say so: the shared one would hide it
             if name in ("page", "limit") and f"request.{name}" not in found.paging:
                 found.fields[f"request.{name}"] = name
-                found.add(Kind.PAGING, theirs, name, "renamed", mended=True)
+                found.mend(Kind.PAGING, theirs, name, "renamed")
 
 
 def _tables(matches: Sequence[Match], findings: Sequence[Findings], *, sure: bool) -> dict[str, JsonObject]:

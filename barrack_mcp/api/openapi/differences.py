@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
+from barrack_mcp.api.text import escape
+from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import JsonObject
+
+_USABLE: Final = re.compile(r"[^\s.\"'\\{}]{1,100}")
 
 
 class Kind(StrEnum):
@@ -57,3 +63,49 @@ class Difference:
     def as_json(self) -> JsonObject:
         """Write it as JSON."""
         return {**asdict(self), "kind": self.kind.value}
+
+
+@dataclass
+class Findings:
+    """What one operation's override will say, and the differences that led to it."""
+
+    tool: str
+    said: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    constants: dict[str, JsonValue] = field(default_factory=dict)
+    arguments: dict[str, JsonObject] = field(default_factory=dict)
+    requires: list[str] = field(default_factory=list)
+    paging: dict[str, str] = field(default_factory=dict)
+    states: dict[str, dict[str, str]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def table(self) -> JsonObject:
+        """The override, as it would stand in a file."""
+        names = ("requires", "constants", "fields", "values", "arguments")
+        return self.said | {name: inner for name in names if (inner := getattr(self, name))}
+
+    def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:
+        """Note a difference; one that nothing mends and that matters is for a person."""
+        self.differences.append(
+            Difference(kind, self.tool, ours, printable(theirs), todo, mended=mended, matters=matters)
+        )
+
+    def mend(self, kind: Kind, ours: str, theirs: str, todo: str) -> None:
+        """Note a difference that the override takes care of."""
+        self.add(kind, ours, theirs, todo, mended=True)
+
+    def inform(self, kind: Kind, ours: str, theirs: str, todo: str) -> None:
+        """Note a difference by which no call can fail."""
+        self.add(kind, ours, theirs, todo, matters=False)
+
+
+def printable(text: str) -> str:
+    """Text of a document, safe to show."""
+    return str(escape(text, limit=300))
+
+
+def usable(name: str) -> bool:
+    """Whether a name of theirs can stand in overrides, where dots mean objects inside objects."""
+    return bool(_USABLE.fullmatch(name)) and name.isprintable()

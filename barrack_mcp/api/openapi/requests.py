@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from barrack_mcp.api.openapi.differences import Difference, Kind
-from barrack_mcp.api.openapi.document import TheirOperation
+from barrack_mcp.api.openapi.differences import Findings, Kind, usable
+from barrack_mcp.api.openapi.document import Parameter, TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.openapi.schemas import Shape
-from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.checks import fit_for_an_argument
 from barrack_mcp.api.wire.names import alike, paired, plain, words
 from barrack_mcp.api.wire.shape import JsonValue, answer_places
-from barrack_mcp.catalogue import JsonObject
 
 LEAST: Final = 0.6
 """Names that are less alike than this are not taken for one."""
@@ -28,55 +25,6 @@ _BARE_IDS: Final = frozenset({"id", "pk", "uuid", "slug", "identifier", "key"})
 _TOO_GENERAL: Final = frozenset({"id", "name", "type", "size", "value", "label", "price", "message"})
 _KNOWN: Final = 0.9
 _NUMBERS: Final = frozenset({"integer", "number"})
-_USABLE: Final = re.compile(r"[^\s.\"'\\{}]{1,100}")
-
-
-@dataclass
-class Findings:
-    """What one operation's override will say, and the differences that led to it."""
-
-    tool: str
-    said: dict[str, Any] = field(default_factory=dict)
-    fields: dict[str, str] = field(default_factory=dict)
-    values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
-    constants: dict[str, JsonValue] = field(default_factory=dict)
-    arguments: dict[str, JsonObject] = field(default_factory=dict)
-    requires: list[str] = field(default_factory=list)
-    paging: dict[str, str] = field(default_factory=dict)
-    states: dict[str, dict[str, str]] = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def table(self) -> JsonObject:
-        """The override, as it would stand in a file."""
-        names = ("requires", "constants", "fields", "values", "arguments")
-        return self.said | {name: inner for name in names if (inner := getattr(self, name))}
-
-    def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:
-        """Note a difference."""
-        self.differences.append(
-            Difference(kind, self.tool, ours, printable(theirs), todo, mended=mended, matters=matters)
-        )
-
-
-def printable(text: str) -> str:
-    """Text of a document, safe to show."""
-    return str(escape(text, limit=300))
-
-
-def usable(name: str) -> bool:
-    """Whether a name of theirs can stand in overrides, where dots mean objects inside objects."""
-    return bool(_USABLE.fullmatch(name)) and name.isprintable()
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """Something an operation takes."""
-
-    name: str
-    place: str
-    required: bool
-    shape: Shape
 
 
 def compare_request(match: Match, found: Findings, *, path: str) -> None:
@@ -90,23 +38,23 @@ def compare_request(match: Match, found: Findings, *, path: str) -> None:
     ours, theirs = match.ours, match.theirs
     if ours.method != theirs.method:
         found.said["method"] = theirs.method
-        found.add(Kind.METHOD, ours.method, theirs.method, "sent as the API has it", mended=True)
+        found.mend(Kind.METHOD, ours.method, theirs.method, "sent as the API has it")
     mine = {argument.name: argument for argument in _arguments(ours)}
     others = {argument.name: argument for argument in _arguments(theirs) if argument.place != "path"}
     placed = _compare_path(match, found, mine, path)
     left = {name: argument for name, argument in mine.items() if name not in placed}
     if theirs.form:
-        found.add(Kind.FORM, "JSON", "a form", "we send JSON alone: ask the vendor whether JSON is taken", matters=True)
+        found.add(Kind.FORM, "JSON", "a form", "we send JSON alone: ask the vendor whether JSON is taken")
     if not others and theirs.body is None and ours.body is not None:
-        found.add(Kind.ARGUMENT, "body", "", "the document says nothing of a body; sent as shipped", matters=False)
+        found.inform(Kind.ARGUMENT, "body", "", "the document says nothing of a body; sent as shipped")
         return
     _compare_arguments(match, found, left, others)
 
 
-def _arguments(operation: TheirOperation) -> Iterator[Argument]:
+def _arguments(operation: TheirOperation) -> Iterator[Parameter]:
     for parameter in operation.parameters:
         if parameter.place in ("path", "query"):
-            yield Argument(parameter.name, parameter.place, parameter.required, parameter.shape)
+            yield parameter
     if operation.body is not None:
         body, before = operation.body.row, ""
         if len(body.fields) == 1:
@@ -115,10 +63,10 @@ def _arguments(operation: TheirOperation) -> Iterator[Argument]:
             if len(inner.fields) > 1 and inner.items is None and usable(name):
                 body, before = inner, f"{name}."
         for name, shape in body.fields.items():
-            yield Argument(before + name, "body", name in body.required, shape)
+            yield Parameter(before + name, "body", name in body.required, shape)
 
 
-def _compare_path(match: Match, found: Findings, mine: dict[str, Argument], path: str) -> set[str]:
+def _compare_path(match: Match, found: Findings, mine: dict[str, Parameter], path: str) -> set[str]:
     """Find our arguments in their path; answers which of ours stand in it."""
     named = _PLACEHOLDER.findall(path)
     spoken = [_spoken(path, name) for name in named]
@@ -138,19 +86,17 @@ def _compare_path(match: Match, found: Findings, mine: dict[str, Argument], path
         near = max(scores, key=scores.__getitem__, default=None)
         if near is not None and scores[near] >= LEAST:
             renamed[name] = near
-            found.add(Kind.REQUIRED, near, f"{{{name}}}", "needed, since it stands in the path", mended=True)
+            found.mend(Kind.REQUIRED, near, f"{{{name}}}", "needed, since it stands in the path")
         else:
             extra = _argument_name(name, set(mine) | set(renamed.values()))
             renamed[name] = extra
             shape = next((each.shape for each in match.theirs.parameters if each.name == name), Shape())
             found.arguments[extra] = {"in": "path", **shape.as_schema()}
-            found.add(
-                Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too", mended=True
-            )
+            found.mend(Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too")
     written = _PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
     if written.rstrip("/") != match.operation.path.rstrip("/"):
         found.said["path"] = written
-        found.add(Kind.PATH, match.operation.path, path, "sent as the API has it", mended=True)
+        found.mend(Kind.PATH, match.operation.path, path, "sent as the API has it")
     elif written != match.operation.path:
         found.said["slash"] = written
     return set(renamed.values())
@@ -174,7 +120,7 @@ def _argument_name(name: str, taken: set[str]) -> str:
     return made
 
 
-def _compare_arguments(match: Match, found: Findings, left: dict[str, Argument], others: dict[str, Argument]) -> None:
+def _compare_arguments(match: Match, found: Findings, left: dict[str, Parameter], others: dict[str, Parameter]) -> None:
     pairs = same_names(
         {name: argument.shape for name, argument in left.items()},
         {name: argument.shape for name, argument in others.items()},
@@ -212,28 +158,26 @@ def _compare_places(match: Match, found: Findings, places: set[str]) -> None:
         found.add(Kind.PLACE, usual, "query and body", f"all arguments go into the {usual}")
     elif places and places != {usual}:
         (found.said["send"],) = places
-        found.add(Kind.PLACE, usual, str(found.said["send"]), "sent as the API has it", mended=True)
+        found.mend(Kind.PLACE, usual, str(found.said["send"]), "sent as the API has it")
 
 
-def _add_new(found: Findings, argument: Argument, taken: set[str]) -> None:
+def _add_new(found: Findings, argument: Parameter, taken: set[str]) -> None:
     if not argument.required:
-        found.add(Kind.NEW_ARGUMENT, "", argument.name, "optional; not offered", matters=False)
+        found.inform(Kind.NEW_ARGUMENT, "", argument.name, "optional; not offered")
         return
     if not all(usable(part) for part in argument.name.split(".")):
         found.add(Kind.NEW_ARGUMENT, "", argument.name, "required, but overrides can't write this name")
     elif len(argument.shape.enum) == 1:
         found.constants[argument.name] = argument.shape.enum[0]
-        found.add(Kind.NEW_ARGUMENT, "", argument.name, "has one value alone: sent with every call", mended=True)
+        found.mend(Kind.NEW_ARGUMENT, "", argument.name, "has one value alone: sent with every call")
     else:
         name = _argument_name(argument.name.rpartition(".")[2], taken | set(found.arguments))
         place = "query" if argument.place == "query" else "body"
         found.arguments[name] = {"in": place, "name": argument.name, **argument.shape.as_schema()}
-        found.add(
-            Kind.NEW_ARGUMENT, name, argument.name, "required: asked of the caller; a constant serves too", mended=True
-        )
+        found.mend(Kind.NEW_ARGUMENT, name, argument.name, "required: asked of the caller; a constant serves too")
 
 
-def _compare_argument(match: Match, found: Findings, ours: Argument, theirs: Argument) -> None:
+def _compare_argument(match: Match, found: Findings, ours: Parameter, theirs: Parameter) -> None:
     if match.operation.paged and ours.name in ("page", "limit"):
         if ours.name != theirs.name:
             found.paging[f"request.{ours.name}"] = theirs.name
@@ -241,9 +185,9 @@ def _compare_argument(match: Match, found: Findings, ours: Argument, theirs: Arg
     _compare_value(match, found, ours.name, ours.shape, theirs=theirs.name, other=theirs.shape)
     if theirs.required and not ours.required:
         found.requires.append(ours.name)
-        found.add(Kind.REQUIRED, f"{ours.name} optional", f"{theirs.name} required", "asked of the caller", mended=True)
+        found.mend(Kind.REQUIRED, f"{ours.name} optional", f"{theirs.name} required", "asked of the caller")
     elif ours.required and not theirs.required:
-        found.add(Kind.REQUIRED, f"{ours.name} required", f"{theirs.name} optional", "still asked for", matters=False)
+        found.inform(Kind.REQUIRED, f"{ours.name} required", f"{theirs.name} optional", "still asked for")
 
 
 def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, theirs: str, other: Shape) -> None:
@@ -262,10 +206,10 @@ def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, the
         if table:
             found.values[key] = table
             shown = ", ".join(f"{value} = {table[value]}" for value in table)
-            found.add(Kind.VALUES, ours, shown, "sent as the API has them", mended=True)
+            found.mend(Kind.VALUES, ours, shown, "sent as the API has them")
         new = [str(value) for value in other.enum if value not in mine.enum and value not in table.values()]
         if new:
-            found.add(Kind.VALUES, ours, ", ".join(new), "taken by the API, too; not offered", matters=False)
+            found.inform(Kind.VALUES, ours, ", ".join(new), "taken by the API, too; not offered")
         for value in lost:
             found.add(
                 Kind.VALUES, f"{ours}: {value}", "", "not among the API's values: find it there and put it under values"
