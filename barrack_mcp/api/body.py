@@ -93,8 +93,8 @@ def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonOb
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 if not _set_aside(data, detail["loc"], unexpected):
-                    return {}, {"answer": compact(_without_gone(data))[:_EXCERPT]}
-            data = _without_gone(data)
+                    return {}, {"answer": compact(_without(data, _GONE))[:_EXCERPT]}
+            data = _without(data, _GONE)
         else:
             dumped: JsonObject = model.model_dump(mode="json", exclude_unset=True)
             return dumped, unexpected
@@ -122,20 +122,16 @@ def _excerpt(value: Any) -> str:
     return (value if isinstance(value, str) else compact(value))[:_EXCERPT]
 
 
-def _without_gone(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_gone(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_gone(item) for item in value if item is not _GONE]
-    return value
-
-
-def without_nulls(value: Any) -> Any:
+def without_nulls(data: JsonObject) -> JsonObject:
     """Leave out what the API answers as null, at every depth: a tool's answer has no null, and its schema none."""
+    return {name: _without(each, None) for name, each in data.items() if each is not None}
+
+
+def _without(value: Any, absent: object) -> Any:
     if isinstance(value, dict):
-        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+        return {name: _without(each, absent) for name, each in value.items() if each is not absent}
     if isinstance(value, list):
-        return [without_nulls(each) for each in value if each is not None]
+        return [_without(each, absent) for each in value if each is not absent]
     return value
 
 
