@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -84,6 +85,31 @@ class Heard:
     web_page: bool
     location: str
     date: float | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is what was asked for."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    @property
+    def redirects(self) -> bool:
+        """Whether it only says where else to ask."""
+        return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
+
+    @property
+    def refuses_key(self) -> bool:
+        """Whether it wants another key, or any."""
+        return self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+    @property
+    def throttles(self) -> bool:
+        """Whether it wants fewer requests."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether the other side has trouble of its own."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)

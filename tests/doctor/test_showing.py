@@ -90,7 +90,7 @@ def test_what_a_report_says_of_the_reads_is_one_sentence_a_verdict() -> None:
 def test_drift_is_told_by_kind() -> None:
     drift = Drift(("a.x",) * 8, ("a.y",), {"a.z": "a list"}, {"a.id": "uid"})
     assert drift.sentence == (
-        "Other type: a.z (a list). Perhaps renamed: a.id (now uid). New: a.x, a.x, a.x, a.x, a.x, a.x and 2 more. "
+        "Other type: a.z (a list). Perhaps renamed: a.id (now uid). New: a.x, a.x, a.x, a.x, a.x, a.x, and 2 more. "
         "Did not come: a.y."
     )
     assert not Drift()

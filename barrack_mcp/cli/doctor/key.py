@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final
 
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
@@ -21,10 +22,7 @@ FORMS: Final = (
 )
 """How APIs of this kind take a key, the usual ways first."""
 
-UNAUTHORISED: Final = (401, 403)
-
 _NAME: Final = "key accepted"
-_THROTTLED: Final = 429
 _MOST_WAYS: Final = 3
 
 
@@ -47,27 +45,27 @@ async def accepted(
     """Try the key where it is wanted, as set and then in the other usual forms; answers the other one that works."""
     path = await _closed(probe, ways, without, seconds=seconds)
     if path is None:
-        why = "is open to everyone" if without.status < 300 else f"answers {without.status} without a key, too"  # noqa: PLR2004 - successes
+        why = "is open to everyone" if without.succeeded else f"answers {without.status} without a key, too"
         return Check(_NAME, Verdict.UNTRIED, f"The documented path {why}; the reads tell."), None
     heard = await probe.get(path, seconds=seconds, form=form)
     if isinstance(heard, Trouble):
         return silent("The API answers without a key, and not with one."), None
-    if heard.status == _THROTTLED:
+    if heard.throttles:
         return Check(_NAME, Verdict.FAILS, "The API wants fewer requests (429).", "Try again in a minute."), None
-    if heard.status >= 500:  # noqa: PLR2004 - server errors
+    if heard.in_trouble:
         return Check(_NAME, Verdict.UNTRIED, f"The API answers {heard.status} to the key; the reads tell."), None
-    if heard.status not in UNAUTHORISED:
+    if not heard.refuses_key:
         return Check(_NAME, Verdict.OK, "The API accepts the key."), None
     return await _other_form(probe, path, form, heard.status, seconds=seconds)
 
 
 async def _closed(probe: Probe, ways: Ways, without: Heard, *, seconds: float) -> str | None:
     """Find a path that wants a key: the documented one, or a read that says so; None if none does."""
-    if without.status in UNAUTHORISED:
+    if without.refuses_key:
         return ways.documented
     for path in ways.others[:_MOST_WAYS]:
         heard = await probe.get(path, seconds=seconds)
-        if isinstance(heard, Heard) and heard.status in UNAUTHORISED:
+        if isinstance(heard, Heard) and heard.refuses_key:
             return path
     return None
 
@@ -76,11 +74,15 @@ async def _other_form(probe: Probe, path: str, form: Form, first: int, *, second
     others = [other for other in FORMS if other != form]
     for other in others:
         heard = await probe.get(path, seconds=seconds, form=other)
-        if isinstance(heard, Heard) and heard.status < 500 and heard.status not in (*UNAUTHORISED, _THROTTLED):  # noqa: PLR2004 - server errors
+        if isinstance(heard, Heard) and not (heard.refuses_key or heard.in_trouble or heard.throttles):
             told = f"{cite(f'{other.header}: {other.template}')}, not as {cite(f'{form.header}: {form.template}')}"
             mend = f"Set BARRACK_AUTH_HEADER={other.header} and BARRACK_AUTH_TEMPLATE='{other.template}'."
             return Check(_NAME, Verdict.FAILS, f"The API takes the key as {told}.", mend, ExitCode.KEY), other
-    why = "the key is wrong, revoked or of another account" if first == 401 else "it is not allowed to do this"  # noqa: PLR2004 - Unauthorized
+    why = (
+        "the key is wrong, revoked or of another account"
+        if first == HTTPStatus.UNAUTHORIZED
+        else "it is not allowed to do this"
+    )
     told = f"The API does not accept the key ({first}, in any of {len(others) + 1} usual forms): {why}."
     return Check(
         _NAME, Verdict.FAILS, told, "Make a new key in your account at Barrack and set it.", ExitCode.KEY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Final
 
 import anyio.to_thread
 
+from barrack_mcp.account.things import joined
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.cli.doctor.report import Check, Verdict
 from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import PREFIX, Settings
 from barrack_mcp.dispatch.writes.ledger import Ledger
-from barrack_mcp.state.audit import AuditError, Report, verify
+from barrack_mcp.state.audit import AuditError, verify
 from barrack_mcp.state.files import is_open_to_others
 from barrack_mcp.state.store import SqliteStore, StoreError
 
@@ -54,32 +54,22 @@ def _settings(settings: Settings, contract: Contract) -> Check:
 
 def _folder(state: Path) -> Check:
     """Look whether the state can be kept and whether others can read it; makes nothing."""
-    folder, name = state.parent, "state folder"
-    shown = _at_home(folder)
-    if not folder.exists():
-        near = next((each for each in folder.parents if each.exists()), Path("/"))
-        if near.is_dir() and os.access(near, os.W_OK | os.X_OK):
-            return Check(name, Verdict.OK, f"{shown} is not there yet; it is made when it is needed.")
-        return _no_state(f"{shown} is not there and can't be made.")
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return _no_state(f"{shown} can't be written.")
-    return _privacy(state, shown)
-
-
-def _privacy(state: Path, shown: str) -> Check:
     name, folder = "state folder", state.parent
-    ours = [each for each in (state, *folder.glob("*.key"), *folder.glob("*.secret")) if each.is_file()]
+    shown = _at_home(folder)
+    there = folder if folder.exists() else next((each for each in folder.parents if each.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        told = f"{shown} can't be written." if there == folder else f"{shown} is not there and can't be made."
+        mend = "Set BARRACK_STATE to a file in a folder that you can write."
+        return Check(name, Verdict.FAILS, told, mend, ExitCode.USAGE)
+    if there != folder:
+        return Check(name, Verdict.OK, f"{shown} is not there yet; it is made when it is needed.")
+    ours = (each for each in (state, *folder.glob("*.key"), *folder.glob("*.secret")) if each.is_file())
     if loose := [each.name for each in ours if is_open_to_others(each)]:
-        files = ", ".join(loose)
-        return Check(name, Verdict.WARNING, f"Others on this machine can read {files} in {shown}.", "Run: chmod 600.")
-    if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & _OTHERS_WRITE:
+        told = f"Others on this machine can read {', '.join(loose)} in {shown}."
+        return Check(name, Verdict.WARNING, told, "Run: chmod 600.")
+    if os.name == "posix" and folder.stat().st_mode & _OTHERS_WRITE:
         return Check(name, Verdict.WARNING, f"Others on this machine can write {shown}.", f"Run: chmod 700 {shown}.")
     return Check(name, Verdict.OK, f"{shown} can be written; its files are not open to others.")
-
-
-def _no_state(told: str) -> Check:
-    mend = "Set BARRACK_STATE to a file in a folder that you can write."
-    return Check("state folder", Verdict.FAILS, told, mend, ExitCode.USAGE)
 
 
 def _at_home(path: Path) -> str:
@@ -91,30 +81,23 @@ def _at_home(path: Path) -> str:
 
 
 def _audit(path: Path | None) -> Check:
-    name = "audit record"
+    name, look = "audit record", "Look with: barrack-mcp audit verify."
     if path is None or not path.exists():
         why = "It is off: this is read-only." if path is None else "There is none yet; the first write makes it."
         return Check(name, Verdict.OK, why)
     if path.stat().st_size > _MOST_BYTES:
-        told = f"It is larger than {_MOST_BYTES // 10**6} MB, which takes its time."
-        return Check(name, Verdict.UNTRIED, told, "Look with: barrack-mcp audit verify.")
+        return Check(name, Verdict.UNTRIED, f"It is larger than {_MOST_BYTES // 10**6} MB, which takes its time.", look)
     try:
         report = verify(path)
     except AuditError as error:
-        return Check(name, Verdict.FAILS, str(error), "Look with: barrack-mcp audit verify.")
-    return _verified(report)
-
-
-def _verified(report: Report) -> Check:
-    name, open_intents = "audit record", report.unfinished
-    meant = [f"{_plain(one.tool)} at {_plain(one.at)} (process {one.process})" for one in open_intents[:_SHOWN]]
-    more = f" and {len(open_intents) - _SHOWN} more" if len(open_intents) > _SHOWN else ""
-    unfinished = f"Meant, and without an outcome: {', '.join(meant)}{more}." if meant else ""
+        return Check(name, Verdict.FAILS, str(error), look)
+    meant = [f"{_plain(one.tool)} at {_plain(one.at)} (process {one.process})" for one in report.unfinished]
+    told = f"Meant, and without an outcome: {joined(meant, most=_SHOWN)}." if meant else ""
     if report.first_break is not None:
-        told = f"The audit record is broken at line {report.first_break.line}. {unfinished}".rstrip()
-        return Check(name, Verdict.FAILS, told, "Look with: barrack-mcp audit verify.")
-    if unfinished:
-        return Check(name, Verdict.WARNING, unfinished, "Unless that process still runs, look what took place.")
+        broken = f"The audit record is broken at line {report.first_break.line}. {told}".rstrip()
+        return Check(name, Verdict.FAILS, broken, look)
+    if told:
+        return Check(name, Verdict.WARNING, told, "Unless that process still runs, look what took place.")
     return Check(name, Verdict.OK, f"All {report.lines} lines are as they were written; every intent has its outcome.")
 
 
@@ -126,29 +109,21 @@ async def _ledger(state: Path, now: Callable[[], float]) -> Check:
     name = "ledger"
     if not await anyio.to_thread.run_sync(state.exists):
         return Check(name, Verdict.OK, "No call is open; there is no state yet.")
-    store = SqliteStore(state, now=now)
-    try:
+    async with SqliteStore(state, now=now) as store:
         ledger = Ledger(store, now=now)
-        entries = await ledger.open_entries()
-    except StoreError as error:
-        return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=ExitCode.USAGE)
-    finally:
-        await store.aclose()
-    told = [
+        try:
+            entries = [each for each in await ledger.open_entries() if not ledger.under_way(each)]
+        except StoreError as error:
+            return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=ExitCode.USAGE)
+    if not entries:
+        return Check(name, Verdict.OK, "No call is open.")
+    sent = [
         f"{_plain(each.tool)} at {datetime.fromtimestamp(each.sent_at, UTC):%Y-%m-%d %H:%M:%S} UTC "
         f"(look with {_plain(each.look_tool)})"
         for each in entries
-        if not ledger.under_way(each)
     ]
-    if not told:
-        return Check(name, Verdict.OK, "No call is open.")
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return Check(
-        name,
-        Verdict.WARNING,
-        f"Nobody knows what became of: {', '.join(told[:_SHOWN])}{more}.",
-        "Look with the read named; the same call is held back until then.",
-    )
+    told = f"Nobody knows what became of: {joined(sent, most=_SHOWN)}."
+    return Check(name, Verdict.WARNING, told, "Look with the read named; the same call is held back until then.")
 
 
 def _key(settings: Settings) -> Check:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import anyio
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
-from barrack_mcp.cli.doctor.key import UNAUTHORISED, Ways, accepted, silent
+from barrack_mcp.cli.doctor.key import Ways, accepted, silent
 from barrack_mcp.cli.doctor.report import Check, Verdict
 from barrack_mcp.cli.process import ExitCode
 
@@ -25,9 +26,6 @@ ANSWER_S: Final = 5.0
 FORMS_S: Final = 4.0
 BASES_S: Final = 3.0
 SKEW_S: Final = 120.0
-
-_THERE: Final = (200, *UNAUTHORISED)
-_NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,9 @@ async def reach(
         if probe.url.startswith("https:"):
             checks.append(Check("certificate", Verdict.OK, "It is valid and for this host."))
         checks.append(_clock(heard, now))
-    if heard.status == _NOT_FOUND and (beside := await _beside(probe, ways.documented, seconds=min(seconds, BASES_S))):
+    if heard.status == HTTPStatus.NOT_FOUND and (
+        beside := await _beside(probe, ways.documented, seconds=min(seconds, BASES_S))
+    ):
         return Reached((*checks, beside[0]), override=beside[1])
     checks.append(_what_answers(heard, probe.url))
     if checks[-1].verdict is Verdict.FAILS or probe.key is None:
@@ -100,7 +100,11 @@ async def _beside(probe: Probe, path: str, *, seconds: float) -> tuple[Check, Ov
             if base == probe.url:
                 continue
             heard = await probe.get_at(base, path, seconds=seconds)
-            if isinstance(heard, Heard) and heard.body is not None and heard.status in _THERE:
+            if (
+                isinstance(heard, Heard)
+                and heard.body is not None
+                and (heard.refuses_key or heard.status == HTTPStatus.OK)
+            ):
                 told = f"The API is not at {probe.url} but at {base}."
                 mend = f"Set BARRACK_API_URL={base}. The key was not sent."
                 return _other(told, mend), Overrides(api=ApiOverride(url=base))
@@ -209,23 +213,22 @@ def _span(seconds: float) -> str:
 def _what_answers(heard: Heard, url: str) -> Check:
     """Tell an API from what else may answer in its place."""
     here, there = urlsplit(url), urlsplit(heard.location)
-    redirects = 300 <= heard.status < 400  # noqa: PLR2004 - redirects
-    if redirects and there.netloc and there.netloc != here.netloc:
+    if heard.redirects and there.netloc and there.netloc != here.netloc:
         host = escape(there.netloc, limit=80)
         told = f"What answers points to another host ({host}): this network wants a login (captive portal), or the API "
         return _other(f"{told}has moved.", f"{_BROWSER} The key was not sent.")
     if heard.status in _LOGINS:
         return _other(_LOGINS[heard.status], f"{_BROWSER} The key was not sent.")
-    if heard.web_page and not redirects:
+    if heard.web_page and not heard.redirects:
         causes = ["this network wants a login (captive portal)", "BARRACK_API_URL points to a website"]
         likely = " or ".join(reversed(causes) if here.scheme == "https" else causes)
         return _other(f"A web page answers in the API's place: {likely}.", f"{_BROWSER} The key was not sent.")
-    if heard.status >= 500:  # noqa: PLR2004 - server errors
+    if heard.in_trouble:
         told = f"The API answers {heard.status}: it has trouble of its own."
         return Check("answer", Verdict.FAILS, told, "Try again later.", ExitCode.FAILED)
-    if heard.wrong and not redirects:
+    if heard.wrong and not heard.redirects:
         return _other(f"What answers is no API: its answer {heard.wrong}.", "Is BARRACK_API_URL right?")
-    told = "It redirects the documented path within the host; not followed." if redirects else "It speaks JSON."
+    told = "It redirects the documented path within the host; not followed." if heard.redirects else "It speaks JSON."
     return Check("answer", Verdict.OK, told)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 import anyio
@@ -27,7 +28,6 @@ LEAST_S: Final = 0.3
 MOST_S: Final = 4.0
 
 _SLASHES_FOR_ALL: Final = 2
-_UNAUTHORISED: Final = (401, 403)
 _UNKNOWN: Final = (404, 405, 410, 501)
 _BAD_REQUEST: Final = (400, 422)
 
@@ -196,7 +196,7 @@ class Reads:
             # the contract has one slash for all
             return False
         heard = await self._ask(sent.path, sent.query)
-        if not isinstance(heard, Heard) or heard.status != 200 or heard.wrong:  # noqa: PLR2004 - what an answer has
+        if not isinstance(heard, Heard) or heard.status != HTTPStatus.OK or heard.wrong:
             return False
         fitting = fit(operation, self._contract, heard.body)
         if not fitting.fits:
@@ -237,15 +237,15 @@ class Reads:
 def _absent(heard: Heard) -> tuple[Verdict, str] | None:
     """What a status says that is no success; None for a success."""
     status = heard.status
-    if status in _UNAUTHORISED:
+    if heard.refuses_key:
         return Verdict.REFUSED, f"The API answers {status}: this key may not."
     if status in _UNKNOWN:
         return Verdict.MISSING, f"The API answers {status}."
-    if 300 <= status < 400:  # noqa: PLR2004 - redirects
+    if heard.redirects:
         return Verdict.MISSING, "The API redirects this path; not followed."
-    if heard.web_page and status < 500:  # noqa: PLR2004 - server errors
+    if heard.web_page and not heard.in_trouble:
         return Verdict.MISSING, "A web page is there."
-    if not 200 <= status < 300:  # noqa: PLR2004 - successes
+    if not heard.succeeded:
         return Verdict.FAILS, f"The API answers {status}; try again later."
     return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from barrack_mcp.account.things import joined
 from barrack_mcp.api.openapi.adopt import written
 from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.cli.process import ExitCode
@@ -73,18 +74,13 @@ class Drift:
     @property
     def sentence(self) -> str:
         """The drift in a sentence a kind; empty if there is none."""
-        told = [f"Other type: {', '.join(f'{name} ({kind})' for name, kind in self.types.items())}."] * bool(self.types)
-        if self.renamed:
-            pairs = ", ".join(f"{ours} (now {theirs})" for ours, theirs in self.renamed.items())
-            told.append(f"Perhaps renamed: {pairs}.")
-        told += [f"New: {_listed(self.new)}."] * bool(self.new)
-        told += [f"Did not come: {_listed(self.missing)}."] * bool(self.missing)
-        return " ".join(told)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+        told = {
+            "Other type": ", ".join(f"{name} ({kind})" for name, kind in self.types.items()),
+            "Perhaps renamed": ", ".join(f"{ours} (now {theirs})" for ours, theirs in self.renamed.items()),
+            "New": joined(self.new, most=_NAMED),
+            "Did not come": joined(self.missing, most=_NAMED),
+        }
+        return " ".join(f"{words}: {names}." for words, names in told.items() if names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +179,9 @@ class Report:
         for verdict in (Verdict.MISSING, Verdict.DIFFERS, Verdict.REFUSED, Verdict.FAILS):
             if tools := by.get(verdict):
                 lines = " (the lines to paste are below)" if verdict is Verdict.DIFFERS and self.override else ""
-                told.append(f"{_WORDS[verdict]}: {_listed(tuple(tools))}{lines}.")
+                told.append(f"{_WORDS[verdict]}: {joined(tools, most=_NAMED)}{lines}.")
         if untried := by.get(Verdict.UNTRIED):
-            told.append(f"Not tried: {_listed(tuple(untried))}.")
+            told.append(f"Not tried: {joined(untried, most=_NAMED)}.")
         return " ".join(told)
 
 

@@ -48,12 +48,9 @@ def as_json(report: Report) -> JsonObject:
     return {
         "version": report.version,
         "diagnosis": report.diagnosis,
-        "exit_code": report.exit_code,
-        "checks": [
-            {"name": each.name, "verdict": each.verdict.value, "sentence": each.sentence, "mend": each.mend}
-            for each in report.checks
-        ],
-        "reads": [_read(each) for each in report.reads],
+        "exit_code": report.exit_code.value,
+        "checks": [{name: told for name, told in asdict(each).items() if name != "code"} for each in report.checks],
+        "reads": [asdict(each) | {"override": each.lines} for each in report.reads],
         "override": report.lines,
         "seen_working": sorted(report.seen_working),
         "requests": report.requests,
@@ -116,10 +113,9 @@ def _told(read: Read) -> Iterator[str]:
         yield read.sentence
     if told := Drift(types=read.drift.types).sentence:
         yield told
-    counts = [f"{len(read.drift.renamed)} perhaps renamed"] * bool(read.drift.renamed)
-    counts += [f"{len(read.drift.new)} new"] * bool(read.drift.new)
-    counts += [f"{len(read.drift.missing)} absent"] * bool(read.drift.missing)
-    if counts:
+    drift = read.drift
+    fields = {"perhaps renamed": drift.renamed, "new": drift.new, "absent": drift.missing}
+    if counts := [f"{len(names)} {words}" for words, names in fields.items() if names]:
         yield f"Fields: {', '.join(counts)}."
 
 
@@ -132,15 +128,3 @@ def _table(*columns: str) -> Table:
 
 def _marked(verdict: Verdict) -> Text:
     return Text(verdict.value, style=_STYLES[verdict])
-
-
-def _read(read: Read) -> JsonObject:
-    return {
-        "tool": read.tool,
-        "method": read.method,
-        "path": read.path,
-        "verdict": read.verdict.value,
-        "sentence": read.sentence,
-        "drift": asdict(read.drift),
-        "override": read.lines,
-    }
