@@ -68,6 +68,7 @@ def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
 # What is shown
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S5")
 @each_operation
 def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) -> None:
@@ -82,6 +83,7 @@ def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) 
         assert any("escape" in note for note in answer["notes"])
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S5")
 @each_operation
 def test_no_text_of_any_answer_is_endless_and_what_is_cut_is_told(operation: Operation) -> None:
@@ -144,6 +146,7 @@ HUGE: list[tuple[str, JsonObject]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tool", "body"), HUGE)
 def test_an_answer_is_never_larger_than_it_may_be_and_says_what_is_missing(tool: str, body: JsonObject) -> None:
     answer = show(tool, body)
@@ -292,6 +295,7 @@ async def test_what_a_hostile_api_answers_is_harmless_in_text_and_structured_con
     assert_visible(operation, *await call(answering(f"x\n{FORGED}", everything=True), operation, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.promise("S5")
 @each_operation
 async def test_what_a_hostile_api_refuses_with_is_harmless_too(operation: Operation, tmp_path: Path) -> None:

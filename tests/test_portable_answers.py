@@ -45,6 +45,7 @@ def fits(operation: Operation, result: CallToolResult) -> None:
     Draft202012Validator(schema).validate(result.structured_content)
 
 
+@pytest.mark.slow
 @each_operation
 async def test_every_failure_fits_the_schema(operation: Operation) -> None:
     arguments = examples.good(operation, STATE)
@@ -58,6 +59,7 @@ async def test_every_failure_fits_the_schema(operation: Operation) -> None:
             assert result.is_error
 
 
+@pytest.mark.slow
 @each_operation
 async def test_what_comes_of_arguments_that_are_wrong_and_of_nobody_having_agreed_fits_the_schema(
     operation: Operation,

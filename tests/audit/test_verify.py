@@ -41,6 +41,7 @@ async def test_a_record_as_it_was_written_is_in_order(path: Path) -> None:
     assert report.as_text() == f"All 6 lines are as they were written; the last has the hash {report.head}."
 
 
+@pytest.mark.slow
 @pytest.mark.promise("P2")
 @pytest.mark.parametrize("with_head", [True, False], ids=["with its head", "without a head"])
 async def test_each_byte_changed_is_found_in_its_line(path: Path, *, with_head: bool) -> None:

@@ -108,6 +108,7 @@ async def test_nobody_there_is_told_as_unreachable() -> None:
     assert re.search(r"could not be reached .*\(\w+\)", str(error))
 
 
+@pytest.mark.slow
 async def test_a_place_that_stays_silent_ends_with_the_time() -> None:
     async def silent(_: Any, __: Any, ___: Any) -> None:
         await anyio.sleep(30)

@@ -239,6 +239,7 @@ async def test_a_redirect_within_the_host_is_a_place_to_try_and_is_not_followed(
     assert {line.split(b" ")[0] for line in seen} == {b"GET"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "verdict", "said", "code"),
     [
@@ -269,6 +270,7 @@ async def test_each_kind_of_answer_has_its_verdict(
         assert 'requires = ["region"]' in report.lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "verdict", "said"),
     [

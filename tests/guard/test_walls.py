@@ -65,6 +65,7 @@ def wrong(name: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.promise("G3")
 @pytest.mark.parametrize("era", ERAS)
 async def test_no_destruction_takes_anything_but_its_name_letter_for_letter(era: str) -> None:
@@ -141,6 +142,7 @@ def with_free_text(tool: str, arguments: JsonObject) -> JsonObject:
     return arguments | {name: text for name, text in words.items() if name in fields}
 
 
+@pytest.mark.slow
 @pytest.mark.promise("G10")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)

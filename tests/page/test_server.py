@@ -106,6 +106,7 @@ async def test_a_port_of_choice_is_used_and_a_taken_one_is_told(desk: Desk) -> N
         assert page.url == f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.slow
 async def test_an_open_page_hears_of_each_change_and_the_stream_ends_with_the_server(desk: Desk) -> None:
     with anyio.fail_after(10):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:

@@ -123,6 +123,7 @@ async def test_no_more_is_taken_of_a_huge_answer_than_could_be_one() -> None:
     assert [body.taken <= MAX_ANSWER_BYTES + 65_536 for body in bodies] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LARGEST)
 async def test_the_largest_answer_that_may_be_is_read(kind: str) -> None:
     body = await client(Answers(LARGEST[kind])).send(LIST, {})

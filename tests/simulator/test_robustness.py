@@ -101,6 +101,7 @@ async def test_every_operation_that_takes_a_body_is_tried() -> None:
             assert answer.status_code == 200 or "success" in answer.json(), route.operation
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("operation", TAKING)
 async def test_odd_values_in_any_field_are_never_a_500_nor_break_what_is_read_afterwards(operation: str) -> None:

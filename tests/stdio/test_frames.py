@@ -179,6 +179,7 @@ def test_a_level_or_a_value_more_is_what_is_refused_and_brackets_in_strings_are_
     assert isinstance(read(call('{"a":' + json.dumps("[{,\"'\\" * 100_000) + "}")), JSONRPCRequest)
 
 
+@pytest.mark.slow
 @pytest.mark.promise("R1")
 @pytest.mark.parametrize(
     "filling",
