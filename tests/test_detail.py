@@ -205,8 +205,8 @@ GPUS = {"gpus": {"pricing": {"legacy": {"L40": {}, "A\u202e40": {}}, "advanced":
 @pytest.mark.parametrize(
     ("wanted", "pricing", "words"),
     [
-        ("H100-SXM5", GPUS, "It has: L40, A\\u202e40, H100-SXM5-80GB. Did you mean H100-SXM5-80GB?"),
-        ("zzz", GPUS, "It has: L40, A\\u202e40, H100-SXM5-80GB."),
+        ("H100-SXM5", GPUS, "It has: L40, «A\\u202e40», H100-SXM5-80GB. Did you mean H100-SXM5-80GB?"),
+        ("zzz", GPUS, "It has: L40, «A\\u202e40», H100-SXM5-80GB."),
         ("L40", GPUS, None),
         (None, GPUS, None),
         ("H100-SXM5", {}, None),
