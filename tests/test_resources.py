@@ -271,11 +271,11 @@ async def test_an_account_of_thousands_of_machines_says_that_it_was_not_read_who
     assert any("at least" in note for note in account["notes"])
 
 
-async def test_credit_in_another_currency_gives_no_runway() -> None:
+async def test_credit_in_another_currency_lasts_by_the_prices_in_its_own() -> None:
     async with simulated(currency="EUR") as (client, _, __):
         burn = (await page(client, "barrack://account"))["burn"]
     assert burn["currency"] == "EUR"
-    assert burn["runway_hours"] is None
+    assert burn["runway_hours"] > 0
 
 
 async def test_credit_in_several_currencies_lasts_by_its_own() -> None:

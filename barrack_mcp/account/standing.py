@@ -1,4 +1,4 @@
-"""What the account spends per hour and how long its credit lasts, before and after a purchase."""
+"""How an account stands: what all in it costs per hour, and how long its credit lasts, also with something more."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SHORT_HOURS: Final = 72
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How an account stands with a purchase. Hourly costs are in the settings' currency, the balance in its own.
+class Outlook:
+    """How an account stands once a call is done. Hourly costs are in the settings' currency, the balance in its own.
 
     Attributes:
         hourly_now: What all costs per hour; None unless everything was read and priced.
@@ -41,8 +41,8 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Account:
-    """The reads that tell how an account stands."""
+class Standing:
+    """How an account stands, by the reads that tell it."""
 
     prices: Single
     credit: Single
@@ -51,17 +51,18 @@ class Account:
     snapshots: Listing
 
     @classmethod
-    def ask(cls, sheet: Sheet, *, instances_bind: bool = False) -> Account:
-        """Order them.
+    def ask(cls, sheet: Sheet, *, credit: Single | None = None, instances_bind: bool = False) -> Standing:
+        """Order the reads.
 
         Args:
             sheet: Takes the orders.
+            credit: The balance, where it was read already.
             instances_bind: Whether the plan rests on what the instances are, beside what they cost.
         """
         limits = sheet.limits_bind
         return cls(
             prices=sheet.one("get_pricing", {}, "the prices", binds=True),
-            credit=sheet.one("get_credit_balance", {}, "the balance", binds=True),
+            credit=credit or sheet.one("get_credit_balance", {}, "the balance", binds=True),
             instances=sheet.rows("list_instances", {}, "the instances that run", binds=limits or instances_bind),
             volumes=sheet.rows("list_volumes", {}, "the volumes", binds=limits),
             snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=limits),
@@ -87,7 +88,7 @@ class Account:
         """Whether nothing that costs was left out."""
         return all(listing.complete for listing in (self.instances, self.volumes, self.snapshots))
 
-    def standing(self, price: Price, currency: str) -> Standing:
+    def outlook(self, price: Price, currency: str) -> Outlook:
         """Say how the account stands with something more.
 
         Args:
@@ -102,14 +103,14 @@ class Account:
         total = self.burn(currency).hourly + added
         sentences.append(f"All that runs would then cost {at_least}{money.write_rate(total, currency)}.")
         if balance is None:
-            return Standing(now, after, None, None, [*sentences, "How long the credit lasts is not known."])
+            return Outlook(now, after, None, None, [*sentences, "How long the credit lasts is not known."])
         if own != currency:
             sentences.append(f"The balance is in {own}, not in {currency}; how long it lasts is reckoned in {own}.")
         _, own_after = self._hourly(price, own)
         own_total = self.burn(own).hourly + (price(own) or Decimal(0))
         runway = None if own_after is None else money.runway_hours(balance, own_after)
         sentences.append(_lasting(balance, own, money.runway_hours(balance, own_total), known=runway is not None))
-        return Standing(now, after, balance, runway, sentences)
+        return Outlook(now, after, balance, runway, sentences)
 
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""

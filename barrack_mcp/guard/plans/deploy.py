@@ -7,7 +7,7 @@ from typing import Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.reading import Listing
-from barrack_mcp.account.standing import Account
+from barrack_mcp.account.standing import Standing
 from barrack_mcp.account.things import Thing, labels, listed, objects, sentence, text, things, usable_id
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
@@ -29,7 +29,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     """A new instance costs from when it is ACTIVE."""
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
-        account = Account.ask(sheet)
+        standing = Standing.ask(sheet)
         regions = sheet.rows("list_regions", {}, "the regions")
         keys = sheet.rows("list_ssh_keys", {}, "the SSH keys")
         named = {
@@ -50,10 +50,10 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         if "os_volume" not in wanted:
             return Decimal(0)
         size_gb = wanted["os_volume"]["size_gb"]
-        return money.dearest_volume_hourly(account.pricing, tier=wanted["tier"], size_gb=size_gb, currency=currency)
+        return money.dearest_volume_hourly(standing.pricing, tier=wanted["tier"], size_gb=size_gb, currency=currency)
 
     def price(currency: str) -> Decimal | None:
-        whole, part = hourly(machine, account.pricing, money.Billed.FULL, currency), disk(currency)
+        whole, part = hourly(machine, standing.pricing, money.Billed.FULL, currency), disk(currency)
         return None if whole is None or part is None else whole + part
 
     # a model that has a price stands in Barrack's own list; no other word of the caller is shown
@@ -85,14 +85,14 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
             *_disk_warning(wanted, disk(inquiry.currency), inquiry.currency),
             *_openings(wanted),
         ],
-        safer=_instead(wanted, account.instances),
+        safer=_instead(wanted, standing.instances),
         facts={"made_with": [thing.facts for thing in used]},
     )
     if any(single.missing for single in named.values()):
         draft.refusal = (
             "Barrack knows no such volume, image or script as the one named. Nothing was sent; check its id."
         )
-    return bought(inquiry, account, draft, price)
+    return bought(inquiry, standing, draft, price)
 
 
 def _unchecked(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
-from barrack_mcp.account.standing import Account, Price
+from barrack_mcp.account.standing import Price, Standing
 from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
@@ -20,13 +20,13 @@ UNKNOWN_REGION: Final = "The region asked for is not in Barrack's list of region
 
 
 def bought(
-    inquiry: Inquiry, account: Account, draft: Draft, price: Price, *, now: Decimal | None = Decimal(0)
+    inquiry: Inquiry, standing: Standing, draft: Draft, price: Price, *, now: Decimal | None = Decimal(0)
 ) -> Draft:
     """Put prices, balance and runway into the plan of a purchase; without a price it is refused.
 
     Args:
         inquiry: The call.
-        account: How the account stands.
+        standing: How the account stands.
         draft: The plan so far; its summary lacks the price and the full stop.
         price: What the call adds per hour, by currency.
         now: What the target costs per hour already.
@@ -36,18 +36,18 @@ def bought(
         draft.summary += ", for a price that is not known."
         draft.refusal = draft.refusal or (
             "The price of this can't be told, because "
-            + ("Barrack's price list doesn't hold it. " if account.pricing else "the prices could not be read. ")
+            + ("Barrack's price list doesn't hold it. " if standing.pricing else "the prices could not be read. ")
             + "Nothing was sent; get_pricing shows the price list."
         )
         return draft
-    standing = account.standing(price, inquiry.currency)
+    outlook = standing.outlook(price, inquiry.currency)
     month = money.write_month(added, inquiry.currency)
     draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added)
-    draft.warnings = [*standing.sentences, *draft.warnings]
+    draft.warnings = [*outlook.sentences, *draft.warnings]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
-    draft.hourly_now, draft.hourly_after = standing.hourly_now, standing.hourly_after
-    draft.balance, draft.runway_hours = standing.balance, standing.runway_hours
+    draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
+    draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
     return draft
 
 
@@ -56,14 +56,14 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        account = Account.ask(sheet)
+        standing = Standing.ask(sheet)
     instance = Thing(INSTANCE, found.known, asked=instance_id)
     if not found.data:
         return not_found(instance)
     row = instance.row
 
     def rate(billed: money.Billed | None, currency: str) -> Decimal | None:
-        return hourly(row, account.pricing, billed, currency)
+        return hourly(row, standing.pricing, billed, currency)
 
     def price(currency: str) -> Decimal | None:
         full, now = rate(money.Billed.FULL, currency), rate(money.settled(instance.status), currency)
@@ -82,20 +82,20 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     )
     if instance.status not in ("", "HIBERNATED"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
-    return bought(inquiry, account, draft, price, now=rate(money.settled(instance.status), inquiry.currency))
+    return bought(inquiry, standing, draft, price, now=rate(money.settled(instance.status), inquiry.currency))
 
 
 async def create_volume(inquiry: Inquiry) -> Draft:
     """A new volume costs while it exists."""
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
-        account = Account.ask(sheet)
+        standing = Standing.ask(sheet)
         regions = sheet.rows("list_regions", {}, "the regions")
     region = known_region(wanted["region"], regions.rows)
 
     def price(currency: str) -> Decimal | None:
         return money.volume_hourly(
-            account.pricing,
+            standing.pricing,
             tier=wanted["tier"],
             volume_type=wanted["volume_type"],
             size_gb=wanted["size_gb"],
@@ -111,7 +111,7 @@ async def create_volume(inquiry: Inquiry) -> Draft:
             *([] if region else [UNKNOWN_REGION]),
         ],
     )
-    return bought(inquiry, account, draft, price)
+    return bought(inquiry, standing, draft, price)
 
 
 def known_region(wanted: str, rows: object) -> str | None:
@@ -124,7 +124,7 @@ def known_region(wanted: str, rows: object) -> str | None:
 
 async def clone_volume(inquiry: Inquiry) -> Draft:
     """A copy of a volume costs beside the original."""
-    volume, account, refused = await _volume(inquiry)
+    volume, standing, refused = await _volume(inquiry)
     if refused:
         return refused
     row = volume.row
@@ -132,7 +132,7 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
 
     def price(currency: str) -> Decimal | None:
         return money.volume_hourly(
-            account.pricing, tier=row.get("tier"), volume_type=kind, size_gb=row.get("size_gb"), currency=currency
+            standing.pricing, tier=row.get("tier"), volume_type=kind, size_gb=row.get("size_gb"), currency=currency
         )
 
     label = volume.with_facts(size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
@@ -143,19 +143,19 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
         kept=["the original, which goes on costing beside the copy"],
         warnings=["A volume costs until it is deleted, attached or not.", *_advanced_only(volume, "cloned")],
     )
-    return bought(inquiry, account, draft, price)
+    return bought(inquiry, standing, draft, price)
 
 
 async def resize_volume(inquiry: Inquiry) -> Draft:
     """A volume grows, for good, and costs by its new size."""
-    volume, account, refused = await _volume(inquiry)
+    volume, standing, refused = await _volume(inquiry)
     if refused:
         return refused
     row, wanted = volume.row, inquiry.arguments["size_gb"]
 
     def of(size_gb: object, currency: str) -> Decimal | None:
         return money.volume_hourly(
-            account.pricing,
+            standing.pricing,
             tier=row.get("tier"),
             volume_type=row.get("volume_type"),
             size_gb=size_gb,
@@ -182,16 +182,16 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
     if now is not None and wanted <= now:
         has = size(row, "size_gb")
         draft.refusal = f"The volume has {has} already, and a volume can only grow. Nothing was sent; ask for more."
-    return bought(inquiry, account, draft, price, now=of(row.get("size_gb"), inquiry.currency))
+    return bought(inquiry, standing, draft, price, now=of(row.get("size_gb"), inquiry.currency))
 
 
-async def _volume(inquiry: Inquiry) -> tuple[Thing, Account, Draft | None]:
+async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing, Draft | None]:
     volume_id = inquiry.arguments["volume_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_volume", {"volume_id": volume_id})
-        account = Account.ask(sheet)
+        standing = Standing.ask(sheet)
     volume = Thing(VOLUME, found.known, asked=volume_id)
-    return volume, account, None if found.data else not_found(volume)
+    return volume, standing, None if found.data else not_found(volume)
 
 
 def _advanced_only(volume: Thing, done: str) -> list[str]:
@@ -206,12 +206,12 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        account = Account.ask(sheet)
+        standing = Standing.ask(sheet)
     instance = Thing(INSTANCE, found.known, asked=instance_id)
     if not found.data:
         return not_found(instance)
     row = instance.row
-    own = things(SNAPSHOT, account.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
+    own = things(SNAPSHOT, standing.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
     label = instance.with_facts(said(row, "status"), gpus(row), said(row, "region"))
     draft = Draft(
         summary=f"Take a snapshot of instance {label}",
@@ -229,9 +229,9 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
         draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {mention(tier)}.")
     return bought(
         inquiry,
-        account,
+        standing,
         draft,
-        lambda currency: money.snapshot_hourly(account.pricing, size_gb=None, currency=currency),
+        lambda currency: money.snapshot_hourly(standing.pricing, size_gb=None, currency=currency),
     )
 
 
@@ -240,17 +240,17 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot_id = inquiry.arguments["snapshot_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
-        account = Account.ask(sheet, instances_bind=True)
+        standing = Standing.ask(sheet, instances_bind=True)
     snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
     if not found.data:
         return not_found(snapshot)
     row = snapshot.row
     source = text(row, "instance_id")
-    origin = things(INSTANCE, account.instances.rows, where=lambda each: text(each, "instance_id") == source)
+    origin = things(INSTANCE, standing.instances.rows, where=lambda each: text(each, "instance_id") == source)
     machine = await _machine(inquiry, snapshot, origin)
 
     def price(currency: str) -> Decimal | None:
-        return hourly(machine, account.pricing, money.Billed.FULL, currency)
+        return hourly(machine, standing.pricing, money.Billed.FULL, currency)
 
     label = snapshot.with_facts(said(row, "status"), said(row, "region"))
     what = gpus(machine) or "GPUs unknown"
@@ -268,7 +268,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     if snapshot.status not in COMPLETE:
         draft.warnings.append(f"The snapshot is {said(row, 'status')}: restoring needs a complete one.")
     draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
-    return bought(inquiry, account, draft, price)
+    return bought(inquiry, standing, draft, price)
 
 
 async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
-from barrack_mcp.api.errors import ApiError
+from barrack_mcp.account.desk import Desk, Single
+from barrack_mcp.account.standing import Standing
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.server.resources.reading import Reads
@@ -18,8 +18,8 @@ COSTING: Final = tuple(BY_TOOL[tool] for tool in ("list_instances", "list_volume
 PRICES: Final = BY_TOOL["get_pricing"]
 CREDIT: Final = BY_TOOL["get_credit_balance"]
 
-_log = logging.getLogger(__name__)
-
+_SECONDS: Final = 10.0
+_COUNTED: Final = ("instances", "volumes", "snapshots")
 _COVERS: Final = (
     "A stopped (SHUTOFF) instance counts at its full rate; one on the way, at the rate where it will arrive."
 )
@@ -42,37 +42,19 @@ async def account(reads: Reads) -> Answer:
 async def _burn(reads: Reads, balance: JsonObject) -> tuple[JsonObject | None, str]:
     if not reads.offers(PRICES, *COSTING):
         return None, "What it costs per hour is left out: the reads that it takes are not all on offer here."
-    try:
-        pricing = await reads.quietly(PRICES.tool, {})
-        read = [await reads.rows(operation) for operation in COSTING]
-    except ApiError as error:
-        _log.info("what the account costs could not be read: %s", error.failure)
+    async with Desk(reads.quietly, seconds=_SECONDS).side_by_side() as sheet:
+        standing = Standing.ask(sheet, credit=Single(balance))
+    lists = (standing.instances, standing.volumes, standing.snapshots)
+    if not standing.pricing or not all(listing.readable for listing in lists):
         return None, "What it costs per hour can't be told now: the price list or what costs could not be read."
-    instances, volumes, snapshots = (rows.rows for rows in read)
     currency = reads.dispatcher.currency
-    burn = money.burn(
-        pricing.get("pricing_data") or {},
-        instances=instances,
-        volumes=volumes,
-        snapshots=snapshots,
-        currency=currency,
-    )
-    complete = all(rows.complete for rows in read)
-    credit = _credit(balance, currency)
-    runway = money.runway_hours(credit, burn.hourly) if credit is not None and complete and not burn.unpriced else None
+    burn, outlook = standing.burn(currency), standing.outlook(lambda _: Decimal(0), currency)
+    runway = outlook.runway_hours
     return {
         "currency": currency,
         "hourly": money.rounded(burn.hourly),
-        "counted": {"instances": len(instances), "volumes": len(volumes), "snapshots": len(snapshots)},
+        "counted": {name: len(listing.rows) for name, listing in zip(_COUNTED, lists, strict=True)},
         "unpriced": burn.unpriced,
-        "complete": complete,
+        "complete": standing.read_in_full,
         "runway_hours": money.rounded(runway) if runway is not None and runway.is_finite() else None,
-    }, _COVERS if complete else f"Not everything was read: it costs at least this much. {_COVERS}"
-
-
-def _credit(balance: JsonObject, currency: str) -> Decimal | None:
-    """Credit in this currency; None if there is no telling."""
-    if by_currency := balance.get("by_currency"):
-        return money.amount(by_currency.get(currency))
-    own = balance.get("currency")
-    return money.amount(balance.get("amount")) if own is None or str(own).upper() == currency else None
+    }, _COVERS if standing.read_in_full else f"Not everything was read: it costs at least this much. {_COVERS}"
