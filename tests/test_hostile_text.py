@@ -55,7 +55,7 @@ def show(tool: str, body: Any, **arguments: Any) -> JsonObject:
 
 def said(operation: Operation, body: Any) -> JsonObject:
     """What the API's answer says, as the product hands it on to be shown."""
-    return dict(without_nulls(typed(operation, body)))
+    return without_nulls(typed(operation, body))
 
 
 def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
