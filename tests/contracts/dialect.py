@@ -1,4 +1,4 @@
-"""The other Barrack's own OpenAPI document: the catalogue's, told in its names, without a mark of ours."""
+"""What is written about the other Barrack: its own OpenAPI document, and its handbook as overrides by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ import json
 from typing import Any
 
 from barrack_mcp.api.openapi.export import export
-from tests.contracts.other import ALIKE, ALIKE_VALUES, BODY_OF_DELETE, HEADER, PATHS, POSITION, ROOTS, Json
+from barrack_mcp.api.wire.shape import answer_places, request_places
+from barrack_mcp.catalogue import OPERATIONS, Operation
+from tests.contracts.other import (
+    ALIKE,
+    ALIKE_VALUES,
+    BODY_OF_DELETE,
+    HEADER,
+    PATHS,
+    POSITION,
+    ROOTS,
+    UNLIKE,
+    UNLIKE_VALUES,
+    Json,
+)
 
 STATES = ["running", "stopped", "hibernated", "ERROR", "REBOOTING"]
 _STATEFUL = ("VMInstance", "VMResponse", "SnapshotVMResponse", "FirewallVM", "FirewallInstance", "DeploymentData")
@@ -116,3 +129,61 @@ def _response(ours: Json, schemas: Json) -> Json:
 
 def as_bytes(document: Json) -> bytes:
     return json.dumps(document).encode()
+
+
+def handbook() -> str:
+    """Write down how the other Barrack speaks with its least guessable names, as whoever has its handbook would."""
+    api = {"slash": "never", "auth_header": HEADER, "auth_template": "{key}"}
+    api |= {name: UNLIKE[name] for name in ("page", "limit")}
+    api |= {name: f"meta.{POSITION[name]}" for name in ("total", "total_pages")}
+    states = {theirs: ours for ours, theirs in UNLIKE_VALUES["status"].items()}
+    lines = ["[api]", *_rows(api), "[status.instance]", *_rows(states)]
+    for operation in OPERATIONS:
+        method, path = PATHS[operation.tool]
+        root = operation.result
+        said = {"path": path, "result": "data" if root is None else f"data.{ROOTS.get(root, root)}"}
+        if method != operation.method:
+            said["method"] = method
+        if operation.tool in BODY_OF_DELETE:
+            said["send"] = "body"
+        fields, values = _renamed(operation, path)
+        lines += [f"[operations.{operation.tool}]", *_rows(said)]
+        lines += [f"[operations.{operation.tool}.fields]", *_rows(fields)]
+        for name, table in values.items():
+            lines += [f"[operations.{operation.tool}.values.{json.dumps(name)}]", *_rows(table)]
+    return "\n".join(lines)
+
+
+def _renamed(operation: Operation, path: str) -> tuple[dict[str, str], dict[str, Json]]:
+    """Their names and values, by ours; a name that both the request and the answer have says which it is of."""
+    sides = {"request": request_places(operation), "answer": answer_places(operation)}
+    both = sides["request"].keys() & sides["answer"].keys()
+    fields: dict[str, str] = {}
+    values: dict[str, Json] = {}
+    for side, places in sides.items():
+        for place in places:
+            last = place.rpartition(".")[2]
+            theirs = EXTENT if last == "size" and "image" in place else UNLIKE.get(last, last)
+            if side == "request" and (f"{{{place}}}" in path or place in ("page", "limit", "detail")):
+                continue
+            if side == "answer" and "." not in place:
+                if operation.paged and place in POSITION:
+                    theirs = f"meta.{POSITION[place]}"
+                elif place in ("message", "request_id", operation.result):
+                    continue
+                elif operation.result is not None:
+                    theirs = f"data.{theirs}"
+            name = f"{side}.{place}" if place in both else place
+            if theirs != last and place not in ("total", "total_pages"):
+                fields[name] = theirs
+            if last in UNLIKE_VALUES and last != "status":
+                values[name] = UNLIKE_VALUES[last]
+    return fields, values
+
+
+EXTENT = UNLIKE["size_gb"]
+"""An image has one, too, though our field for it bears another name."""
+
+
+def _rows(table: Json) -> list[str]:
+    return [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in table.items()]

@@ -1,4 +1,4 @@
-"""Another Barrack, deliberately different: other paths, methods, names, values, roots, paging and key header.
+"""Another Barrack, deliberately different by rule: other paths, methods, names, values, roots, paging and key header.
 
 It stands before a simulator and translates, by a table of its own; of the product it uses nothing but the catalogue's
 document, to write one that says how *it* speaks.
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -22,74 +23,68 @@ Json = dict[str, Any]
 
 HEADER = "X-API-Key"
 
-PATHS = {
-    "get_credit_balance": ("GET", "/account/credits"),
-    "get_pricing": ("GET", "/price-list"),
-    "quote_price": ("POST", "/price-list/quote"),
-    "list_gpu_stock": ("GET", "/gpus/availability"),
-    "list_gpu_specs": ("GET", "/gpus/specifications"),
-    "list_regions": ("GET", "/locations"),
-    "list_os_images": ("GET", "/operating-systems"),
-    "deploy_instance": ("POST", "/servers"),
-    "list_instances": ("GET", "/servers"),
-    "get_instance": ("GET", "/servers/{instance_id}"),
-    "start_instance": ("POST", "/servers/{instance_id}/actions/power-on"),
-    "stop_instance": ("POST", "/servers/{instance_id}/actions/shutdown"),
-    "reboot_instance": ("PUT", "/servers/{instance_id}/actions/restart"),
-    "hibernate_instance": ("POST", "/servers/{instance_id}/actions/suspend"),
-    "restore_instance": ("POST", "/servers/{instance_id}/actions/resume"),
-    "delete_instance": ("DELETE", "/servers/{instance_id}"),
-    "toggle_instance_public_ip": ("PATCH", "/servers/{instance_id}/actions/flip-ip"),
-    "list_instance_firewalls": ("GET", "/servers/{instance_id}/security-groups"),
-    "add_instance_security_rule": ("POST", "/servers/{instance_id}/rules"),
-    "remove_instance_security_rule": ("DELETE", "/servers/{instance_id}/rules/{rule_id}"),
-    "get_instance_billing": ("GET", "/costs/servers"),
-    "list_snapshot_eligible_instances": ("GET", "/backups/candidates"),
-    "list_ssh_keys": ("GET", "/access-keys"),
-    "create_ssh_key": ("POST", "/access-keys"),
-    "get_ssh_key": ("GET", "/access-keys/{key_id}"),
-    "delete_ssh_key": ("DELETE", "/access-keys/{key_id}"),
-    "list_volumes": ("GET", "/disks"),
-    "create_volume": ("POST", "/disks"),
-    "get_volume": ("GET", "/disks/{volume_id}"),
-    "attach_volumes": ("POST", "/servers/{instance_id}/disks"),
-    "detach_volumes": ("DELETE", "/servers/{instance_id}/disks"),
-    "clone_volume": ("POST", "/disks/{volume_id}/copies"),
-    "resize_volume": ("PATCH", "/disks/{volume_id}"),
-    "delete_volume": ("DELETE", "/disks/{volume_id}"),
-    "list_volume_types": ("GET", "/disks/kinds"),
-    "get_volume_billing": ("GET", "/costs/disks"),
-    "list_startup_scripts": ("GET", "/recipes"),
-    "create_startup_script": ("POST", "/recipes"),
-    "get_startup_script": ("GET", "/recipes/{script_id}"),
-    "update_startup_script": ("PATCH", "/recipes/{script_id}"),
-    "delete_startup_script": ("DELETE", "/recipes/{script_id}"),
-    "bulk_delete_startup_scripts": ("DELETE", "/recipes"),
-    "list_snapshots": ("GET", "/backups"),
-    "create_snapshot": ("POST", "/servers/{instance_id}/backups"),
-    "get_snapshot": ("GET", "/backups/{snapshot_id}"),
-    "restore_snapshot": ("POST", "/backups/{snapshot_id}/restore"),
-    "delete_snapshot": ("DELETE", "/backups/{snapshot_id}"),
-    "get_snapshot_billing": ("GET", "/costs/backups"),
-    "list_custom_images": ("GET", "/templates"),
-    "get_custom_image": ("GET", "/templates/{image_id}"),
-    "create_custom_image": ("POST", "/templates"),
-    "delete_custom_image": ("DELETE", "/templates/{image_id}"),
-    "get_snapshot_image": ("GET", "/backups/{snapshot_id}/template"),
-    "list_snapshot_images": ("POST", "/backups/templates"),
-    "list_firewalls": ("GET", "/security-groups"),
-    "create_firewall": ("POST", "/security-groups"),
-    "get_firewall": ("GET", "/security-groups/{firewall_id}"),
-    "add_firewall_rule": ("POST", "/security-groups/rules"),
-    "remove_firewall_rule": ("DELETE", "/security-groups/{firewall_id}/rules/{rule_id}"),
-    "attach_firewall": ("PUT", "/security-groups/{firewall_id}/servers"),
-    "delete_firewall": ("DELETE", "/security-groups/{firewall_id}"),
-    "list_firewall_eligible_instances": ("GET", "/security-groups/candidates"),
-    "list_firewall_protocols": ("GET", "/security-groups/protocols"),
-}
-"""Where it answers each operation; `create_custom_image` and `add_firewall_rule` take the id in the body instead."""
+ENTRIES: list[Json] = json.loads(
+    (Path(__file__).parents[1] / "contract" / "operations.json").read_text(encoding="utf-8")
+)
+"""The operations as the contract has them."""
 
+WORDS = {
+    "instances": "servers",
+    "volumes": "disks",
+    "snapshots": "backups",
+    "firewalls": "security-groups",
+    "scripts": "recipes",
+    "images": "templates",
+    "os-images": "operating-systems",
+    "ssh-keys": "access-keys",
+    "regions": "locations",
+    "pricing": "price-list",
+    "balance": "account/credits",
+    "gpu-stocks": "gpus/availability",
+    "gpu-specs": "gpus/specifications",
+    "billing": "costs",
+    "types": "kinds",
+    "for-snapshot": "candidates",
+    "security-rules": "rules",
+    "start": "actions/power-on",
+    "stop": "actions/shutdown",
+    "reboot": "actions/restart",
+    "hibernate": "actions/suspend",
+    "restore": "actions/resume",
+    "toggle-public-ip": "actions/flip-ip",
+    "attach-volumes": "disks",
+    "detach-volumes": "disks",
+    "clone": "copies",
+    "attach": "servers",
+    "image-relationship": "template",
+    "image-relationships": "templates",
+}
+"""What it calls the segments of a path; what is no thing and no action here has no segment there."""
+NO_SEGMENT = {"", "add", "create", "delete", "deploy", "resize", "bulk-delete"}
+METHODS = {
+    "reboot_instance": "PUT",
+    "toggle_instance_public_ip": "PATCH",
+    "detach_volumes": "DELETE",
+    "resize_volume": "PATCH",
+    "update_startup_script": "PATCH",
+    "bulk_delete_startup_scripts": "DELETE",
+    "attach_firewall": "PUT",
+}
+"""Its own methods; two of them delete with a body."""
 BODY_OF_DELETE = ("detach_volumes", "bulk_delete_startup_scripts")
+WITHOUT_ID = {"create_custom_image": "/templates", "add_firewall_rule": "/security-groups/rules"}
+"""Where the body holds the id that our path holds."""
+
+
+def _place(entry: Json) -> tuple[str, str]:
+    segments = [part for part in entry["path"].split("/") if part not in NO_SEGMENT]
+    path = "/" + "/".join(WORDS.get(part, part) for part in segments)
+    tool, method = str(entry["tool"]), str(entry["method"])
+    return METHODS.get(tool, method), WITHOUT_ID.get(tool, path)
+
+
+PATHS = {entry["tool"]: _place(entry) for entry in ENTRIES}
+"""Where it answers each operation."""
 
 ROOTS = {
     "instances": "servers",
@@ -182,7 +177,7 @@ class Other:
 
     simulator: ASGIApp
     operations: list[Json]
-    """The catalogue as operations.json has it: tool, method, path, result."""
+    """The contract: tool, method, path, result."""
     names: dict[str, str] = field(default_factory=lambda: ALIKE)
     values: dict[str, dict[str, Any]] = field(default_factory=lambda: ALIKE_VALUES)
     key: str = KEY

@@ -17,8 +17,8 @@ from barrack_mcp.cli import contract as contracting
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.contract import SEEN_FILE, keep_seen, open_contract, place
 from tests.contracts import dialect
-from tests.contracts.other import Other
-from tests.contracts.test_end_to_end import ENTRIES, address_of
+from tests.contracts.other import ENTRIES, Other
+from tests.contracts.test_end_to_end import address_of
 from tests.support.running import environment
 
 pytestmark = pytest.mark.anyio

@@ -22,15 +22,13 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.contracts import dialect
-from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
+from tests.contracts.other import ALIKE, ALIKE_VALUES, ENTRIES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.support import examples
 from tests.support.house import ASKING, Person, says_yes
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 
-HERE = Path(__file__).parent
-ENTRIES = json.loads((HERE.parent / "contract" / "operations.json").read_text(encoding="utf-8"))
 A_FEW = 6
 """So many operations a server, so that its own limit of requests a minute is not met."""
 
@@ -111,9 +109,10 @@ async def in_use(_: Path) -> dict[str, str]:
     return {"BARRACK_OPENAPI": "{url}/openapi.json?format=json"}
 
 
-async def by_hand(_: Path) -> dict[str, str]:
-    """Settings with overrides that a person wrote."""
-    return {"BARRACK_CONTRACT": str(HERE / "other.toml")}
+async def by_hand(folder: Path) -> dict[str, str]:
+    """Settings with overrides as a person would write them."""
+    (folder / "handbook.toml").write_text(dialect.handbook(), encoding="utf-8")
+    return {"BARRACK_CONTRACT": str(folder / "handbook.toml")}
 
 
 WAYS = {"adopted": adopted, "in use": in_use, "by hand": by_hand}
@@ -147,7 +146,7 @@ async def questions_as_shipped(folder: Path) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 @each_way
-async def test_by_data_alone_all_63_operations_work_and_asking_ones_ask_as_they_always_do_and_then_run_once(
+async def test_by_data_alone_every_operation_works_and_asking_ones_ask_as_they_always_do_and_then_run_once(
     way: str, tmp_path: Path, usual: dict[str, list[str]]
 ) -> None:
     settings = await WAYS[way](tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,14 +19,12 @@ from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.models import Response
 from barrack_mcp.simulator import create_app
 from tests.contracts import dialect
-from tests.contracts.other import ALIKE, ALIKE_VALUES, UNLIKE, UNLIKE_VALUES, Other
+from tests.contracts.other import ALIKE, ALIKE_VALUES, ENTRIES, UNLIKE, UNLIKE_VALUES, Other
 from tests.support import examples
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
 
-HERE = Path(__file__).parent
-ENTRIES = json.loads((HERE.parent / "contract" / "operations.json").read_text(encoding="utf-8"))
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
 
 
@@ -97,7 +94,7 @@ async def test_as_shipped_the_other_barrack_refuses_every_call_and_nothing_takes
 
 
 ADOPTED = load(adopt(read(dialect.as_bytes(dialect.written()), "other.json")).encode(), "adopted.toml")
-BY_HAND = load((HERE / "other.toml").read_bytes(), "other.toml")
+BY_HAND = load(dialect.handbook().encode(), "handbook.toml")
 EXTRA = load(
     b"""
     [operations.list_volumes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,15 @@ from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overr
 from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.cli.doctor import Verdict, examine
 from barrack_mcp.simulator import create_app, faults
-from tests.contracts.other import ALIKE, ALIKE_VALUES, PATHS, UNLIKE, UNLIKE_VALUES, Other
+from tests.contracts import dialect
+from tests.contracts.other import ALIKE, ALIKE_VALUES, ENTRIES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.doctor.asking import CANARY, MOST_S, check, examined, read, settings
 from tests.doctor.servers import Changed, serving, told
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 
-ENTRIES = json.loads((Path(__file__).parents[1] / "contract" / "operations.json").read_text(encoding="utf-8"))
-BY_HAND = load((Path(__file__).parents[1] / "contracts" / "other.toml").read_bytes(), "other.toml")
+BY_HAND = load(dialect.handbook().encode(), "handbook.toml")
 READS = {operation.tool for operation in OPERATIONS if operation.reads}
 POSTS = {"quote_price", "list_snapshot_images"}
 
