@@ -6,7 +6,7 @@ import base64
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -38,101 +38,101 @@ class Format(StrEnum):
     TOML = "toml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Client:
     """One MCP client.
 
     Args:
         name: What a person types.
         title: What its maker calls it.
+        file: The name of its file.
+        folder: Where that is, below the user's home.
+        among_settings: Whether it is below the system's place for settings instead.
+        moved_by: The variable that names another folder.
+        project_file: The name of the file that a project shares, where it is another.
         format: How its file is written; JSONC means that it reads comments and trailing commas.
         servers: The key under which its file lists servers.
-        file: The name of its file.
         reference: How an `env` value takes the key from the client's own environment; None if it can't.
         extra: What an entry holds besides command, arguments and environment.
         then: What a person does after the file is written.
-        project_file: The name of the file that a project shares, where it is another.
     """
 
     name: str
     title: str
-    format: Format
-    servers: str
     file: str
-    reference: str | None
-    extra: Mapping[str, Json]
-    then: str
+    folder: str = ""
+    among_settings: bool = False
+    moved_by: str = ""
     project_file: str | None = None
+    format: Format = Format.JSON
+    servers: str = "mcpServers"
+    reference: str | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+    then: str
 
 
-CLIENTS: Final = MappingProxyType(
-    {
-        client.name: client
-        for client in (
-            Client(
-                name="claude-desktop",
-                title="Claude Desktop",
-                format=Format.JSON,
-                servers="mcpServers",
-                file="claude_desktop_config.json",
-                reference=None,
-                extra={},
-                then="Quit Claude Desktop and start it again.",
-            ),
-            Client(
-                name="claude-code",
-                title="Claude Code",
-                format=Format.JSON,
-                servers="mcpServers",
-                file=".claude.json",
-                reference=f"${{{KEY}:-}}",
-                extra={"type": "stdio"},
-                then="Start a new session of Claude Code; /mcp shows the server.",
-                project_file=".mcp.json",
-            ),
-            Client(
-                name="vscode",
-                title="VS Code",
-                format=Format.JSONC,
-                servers="servers",
-                file="mcp.json",
-                reference=f"${{input:{VSCODE_INPUT}}}",
-                extra={"type": "stdio"},
-                then="In VS Code run «MCP: List Servers» and start barrack.",
-            ),
-            Client(
-                name="cursor",
-                title="Cursor",
-                format=Format.JSONC,
-                servers="mcpServers",
-                file="mcp.json",
-                reference=f"${{env:{KEY}}}",
-                extra={},
-                then="Start Cursor again; Settings, MCP shows the server.",
-            ),
-            Client(
-                name="codex",
-                title="Codex",
-                format=Format.TOML,
-                servers="mcp_servers",
-                file="config.toml",
-                reference=None,
-                extra={"startup_timeout_sec": _FIRST_START_S},
-                then="Start a new session of Codex; /mcp shows the server.",
-            ),
-            Client(
-                name="gemini",
-                title="Gemini CLI",
-                format=Format.JSONC,
-                servers="mcpServers",
-                file="settings.json",
-                reference=f"${KEY}",
-                extra={},
-                then="Start a new session of Gemini CLI in a folder that it trusts; /mcp shows the server.",
-            ),
-        )
-    }
+_CLIENTS: Final = (
+    Client(
+        name="claude-desktop",
+        title="Claude Desktop",
+        file="claude_desktop_config.json",
+        folder="Claude",
+        among_settings=True,
+        then="Quit Claude Desktop and start it again.",
+    ),
+    Client(
+        name="claude-code",
+        title="Claude Code",
+        file=".claude.json",
+        moved_by="CLAUDE_CONFIG_DIR",
+        project_file=".mcp.json",
+        reference=f"${{{KEY}:-}}",
+        extra={"type": "stdio"},
+        then="Start a new session of Claude Code; /mcp shows the server.",
+    ),
+    Client(
+        name="vscode",
+        title="VS Code",
+        file="mcp.json",
+        folder="Code/User",
+        among_settings=True,
+        format=Format.JSONC,
+        servers="servers",
+        reference=f"${{input:{VSCODE_INPUT}}}",
+        extra={"type": "stdio"},
+        then="In VS Code run «MCP: List Servers» and start barrack.",
+    ),
+    Client(
+        name="cursor",
+        title="Cursor",
+        file="mcp.json",
+        folder=".cursor",
+        format=Format.JSONC,
+        reference=f"${{env:{KEY}}}",
+        then="Start Cursor again; Settings, MCP shows the server.",
+    ),
+    Client(
+        name="codex",
+        title="Codex",
+        file="config.toml",
+        folder=".codex",
+        moved_by="CODEX_HOME",
+        format=Format.TOML,
+        servers="mcp_servers",
+        extra={"startup_timeout_sec": _FIRST_START_S},
+        then="Start a new session of Codex; /mcp shows the server.",
+    ),
+    Client(
+        name="gemini",
+        title="Gemini CLI",
+        file="settings.json",
+        folder=".gemini",
+        format=Format.JSONC,
+        reference=f"${KEY}",
+        then="Start a new session of Gemini CLI in a folder that it trusts; /mcp shows the server.",
+    ),
 )
+CLIENTS: Final = MappingProxyType({client.name: client for client in _CLIENTS})
 
 
 class UnknownClientError(Exception):
@@ -184,16 +184,8 @@ def takes_reference(client: Client) -> bool:
 
 def inputs(made: Mapping[str, Json]) -> list[dict[str, Json]]:
     """Answer the questions that a client must ask for the entry to work: VS Code asks for the key and keeps it."""
-    if f"${{input:{VSCODE_INPUT}}}" not in json.dumps(made):
-        return []
-    return [
-        {
-            "type": "promptString",
-            "id": VSCODE_INPUT,
-            "description": "Barrack API key",
-            "password": True,
-        }
-    ]
+    question = {"type": "promptString", "id": VSCODE_INPUT, "description": "Barrack API key", "password": True}
+    return [question] if f"${{input:{VSCODE_INPUT}}}" in json.dumps(made) else []
 
 
 def document(client: Client, made: Mapping[str, Json]) -> dict[str, Json]:
@@ -217,31 +209,23 @@ def place(client: Client, *, home: Path, platform: str, environ: Mapping[str, st
         platform: As `sys.platform` says it.
         environ: The environment, for the variables with which a client's folder is moved.
     """
-    if client.name == "claude-code":
-        return Path(environ.get("CLAUDE_CONFIG_DIR") or home) / client.file
-    if client.name == "codex":
-        return Path(environ.get("CODEX_HOME") or home / ".codex") / client.file
-    if client.name in {"cursor", "gemini"}:
-        return home / f".{client.name}" / client.file
-    settings = _settings_folder(home, platform, environ)
-    if client.name == "vscode":
-        return settings / "Code" / "User" / client.file
-    return _claude_folder(settings, home, platform, environ) / client.file
-
-
-def _settings_folder(home: Path, platform: str, environ: Mapping[str, str]) -> Path:
+    if moved := environ.get(client.moved_by):
+        return Path(moved) / client.file
+    if not client.among_settings:
+        return home / client.folder / client.file
     if platform == "darwin":
-        return home / "Library" / "Application Support"
-    if platform == "win32":
-        return Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
-    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+        settings = home / "Library" / "Application Support"
+    elif platform == "win32":
+        settings = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
+    else:
+        settings = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    folder = settings / client.folder
+    if client.name == "claude-desktop" and platform == "win32":
+        folder = _store_edition(Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")) or folder
+    return folder / client.file
 
 
-def _claude_folder(settings: Path, home: Path, platform: str, environ: Mapping[str, str]) -> Path:
-    """Find Claude Desktop's folder: its Windows Store editions keep their own."""
-    if platform == "win32":
-        local = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-        found = [*local.glob("Claude-Data/[Cc]laude*"), *local.glob("Packages/Claude_*/LocalCache/Roaming/Claude")]
-        if found:
-            return min(found, key=lambda folder: ("Packages" in folder.parts, folder))
-    return settings / "Claude"
+def _store_edition(local: Path) -> Path | None:
+    """Find the folder of Claude Desktop's Windows Store editions, which keep their own."""
+    found = [*local.glob("Claude-Data/[Cc]laude*"), *local.glob("Packages/Claude_*/LocalCache/Roaming/Claude")]
+    return min(found, key=lambda folder: ("Packages" in folder.parts, folder), default=None)
