@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from barrack_mcp import __version__
 from barrack_mcp.api.http import is_loopback
 from barrack_mcp.config import Settings, SettingsError
-from barrack_mcp.dispatch.writes import look as looking
+from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
@@ -63,7 +63,7 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
 
 def _longest(settings: Settings) -> float:
     """How long a write that was sent may take to end: its own time, and that of looking what became of it."""
-    return settings.timeout + looking.SECONDS
+    return settings.timeout + look.SECONDS
 
 
 def http_app(server: Server[Any]) -> Starlette:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from barrack_mcp.api.openapi import export as openapi
-from barrack_mcp.cli import tools as listing
+from barrack_mcp.api.openapi import export
+from barrack_mcp.cli import tools
 from barrack_mcp.cli.install.clients import CLIENTS, PUBLISHED, Client, Json, deeplink, document, entry, takes_reference
 from barrack_mcp.cli.install.file import rendered
 from barrack_mcp.cli.manifests import bundle, readme, registry
@@ -57,8 +57,8 @@ def files(package: Package) -> dict[str, Callable[[str], str]]:
     """Answer each generated file and what makes it from its present content."""
     return {
         "README.md": readme.renewed,
-        "manifests/tools.json": lambda _: listing.as_json(Settings()) + "\n",
-        "manifests/openapi.json": lambda _: openapi.as_text(openapi.export()),
+        "manifests/tools.json": lambda _: tools.as_json(Settings()) + "\n",
+        "manifests/openapi.json": lambda _: export.as_text(export.export()),
         "manifests/server.json": lambda _: registry.server_json(package),
         "manifests/mcpb/manifest.json": lambda _: bundle.manifest(package),
         "manifests/mcpb/pyproject.toml": lambda _: bundle.project(package),

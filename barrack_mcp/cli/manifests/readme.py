@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.catalogue import OPERATIONS, Risk
-from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli import tools
 from barrack_mcp.cli.manifests import portable
 from barrack_mcp.config import NAMES, Settings
 
@@ -67,7 +67,7 @@ _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {
         "risks": _risks_table,
         "settings": _settings_table,
-        "tools": lambda: listing.as_markdown(OPERATIONS),
+        "tools": lambda: tools.as_markdown(OPERATIONS),
         "portable": portable.as_markdown,
     }
 )
