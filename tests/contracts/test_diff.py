@@ -295,6 +295,7 @@ def test_what_needs_a_person_says_what_to_do() -> None:
     raw_operation = operation(raw)
     raw_operation["parameters"] = [
         {"name": "X-Tenant", "in": "header", "required": True, "schema": {"type": "string"}},
+        {"name": "Content-Type", "in": "header", "required": True, "schema": {"type": "string"}},
         {"name": "Authorization", "in": "header", "required": True, "schema": {"type": "string"}},
         {"name": "x.y z", "in": "query", "required": True, "schema": {"type": "string"}},
     ]

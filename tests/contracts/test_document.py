@@ -79,6 +79,10 @@ BROKEN_TEXTS = {
     "deep json": (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "is nested more than 100 deep"),
     "very deep json": (b"[" * 200_000, "is nested more than 100 deep"),
     "deep yaml": (b"a: " + b"[" * 500 + b"]" * 500, "is nested more than 100 deep"),
+    "aliases that nest": (
+        b"a0: &a0 [x]\n" + b"".join(b"a%d: &a%d [*a%d]\n" % (i, i, i - 1) for i in range(1, 500)),
+        "is nested more than 100 deep",
+    ),
     "an alias bomb": (LAUGHS.encode(), "unfolds to more than 2,000,000 values"),
     "an alias in itself": (b"a: &a\n  b: *a\n", "line 2: an alias refers to what is not there"),
     "an unknown alias": (b"a: *b\n", "an alias refers to what is not there"),

@@ -171,11 +171,7 @@ def _compare_fields(
         path, shape, other = before + name, mine[name], others[theirs]
         spelled = (ways or {}).get(theirs, theirs)
         if spelled != name and spelled not in shape.also:
-            mended = usable(theirs)
-            if mended:
-                found.fields[_key(match, path)] = spelled
-            todo = "read under our name" if mended else "overrides can't write this name"
-            found.add(Kind.ANSWER, path, spelled, todo, mended=mended)
+            found.rename(Kind.ANSWER, _key(match, path), path, spelled)
         compare_kinds(found, path, shape, other, answer=True)
         _compare_values(match, found, path, other.row)
         _compare_rows(match, found, f"{path}.", shape.row, other.row)
@@ -204,10 +200,7 @@ def _compare_values(match: Match, found: Findings, path: str, other: Shape) -> N
         return
     table, _ = same_values(known, other.enum)
     renamed = {ours: theirs for ours, theirs in table.items() if ours.casefold() != str(theirs).casefold()}
-    if renamed:
-        found.values[_key(match, path)] = renamed
-        shown = ", ".join(f"{ours} = {theirs}" for ours, theirs in renamed.items())
-        found.mend(Kind.VALUES, path, shown, "read as ours")
+    found.map_values(_key(match, path), path, renamed)
 
 
 def _compare_states(found: Findings, path: str, kind: str, states: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -95,6 +96,21 @@ class Findings:
     def mend(self, kind: Kind, ours: str, theirs: str, todo: str) -> None:
         """Note a difference that the override takes care of."""
         self.add(kind, ours, theirs, todo, mended=True)
+
+    def rename(self, kind: Kind, key: str, ours: str, theirs: str) -> None:
+        """Note that a field has another name, which the override takes care of if it can write it."""
+        if all(usable(step) for step in theirs.split(".")):
+            self.fields[key] = theirs
+            self.mend(kind, ours, theirs, "by the API's name on the wire")
+        else:
+            self.add(kind, ours, theirs, "overrides can't write this name")
+
+    def map_values(self, key: str, ours: str, table: Mapping[str, JsonValue]) -> None:
+        """Note that values are spelled otherwise, which the override takes care of."""
+        if table:
+            self.values[key] = dict(table)
+            shown = ", ".join(f"{value} = {theirs}" for value, theirs in table.items())
+            self.mend(Kind.VALUES, ours, shown, "by the API's spelling on the wire")
 
     def inform(self, kind: Kind, ours: str, theirs: str, todo: str) -> None:
         """Note a difference by which no call can fail."""

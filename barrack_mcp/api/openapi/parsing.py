@@ -67,8 +67,10 @@ def parse(raw: bytes, name: str) -> Parsed:
         raise DocumentError(f"{name} is empty.")
     if opening.startswith("<"):
         raise DocumentError(f"{name} is a web page or XML, not an OpenAPI document; look for its schema's own address.")
-    parsed = _json(text, name) if opening[0] in "{[" else None
-    return parsed if parsed is not None else _yaml(text, name)
+    parsed = (_json(text, name) if opening[0] in "{[" else None) or _yaml(text, name)
+    if _depth(parsed.value) > MAX_DEPTH:
+        raise _too_deep(name)
+    return parsed
 
 
 def _json(text: str, name: str) -> Parsed | None:
@@ -93,8 +95,6 @@ def _json(text: str, name: str) -> Parsed | None:
         return None
     except ValueError:
         raise DocumentError(f"{name} holds a number that is too long.") from None
-    if _depth(value) > MAX_DEPTH:
-        raise _too_deep(name)
     return Parsed(value, list(notes))
 
 
@@ -119,72 +119,79 @@ def _inside(value: Any) -> Iterator[Any]:
     return (item for item in items if isinstance(item, dict | list))
 
 
-@dataclass(slots=True)
-class _Open:
-    """A list or an object that is being read."""
-
-    value: Any
-    anchor: str | None
-    key: Any = None
-    has_key: bool = False
-    size: int = 1
-
-
 def _yaml(text: str, name: str) -> Parsed:
-    building = _Yaml(name)
+    reading = _Yaml(text, name)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            building.take(event)
+        return Parsed(reading.document(), list(dict.fromkeys(reading.notes)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or "it has a character that YAML does not allow"
         raise DocumentError(f"{name} is neither JSON nor YAML: {where}{problem}.") from None
-    return Parsed(building.root, list(dict.fromkeys(building.notes)))
 
 
 class _Yaml:
-    """Puts events together."""
+    """Puts the events of a YAML text together."""
 
-    def __init__(self, name: str) -> None:
-        self.root: Any = None
+    def __init__(self, text: str, name: str) -> None:
         self.notes: list[str] = []
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._name = name
-        self._open: list[_Open] = []
-        self._anchored: dict[str, tuple[Any, int]] = {}
+        self._anchored: dict[str, tuple[JsonValue, int]] = {}
         self._values = 0
-        self._documents = 0
 
-    def take(self, event: Any) -> None:
-        match event:
-            case yaml.DocumentStartEvent():
-                self._documents += 1
-                if self._documents > 1:
-                    raise self._wrong(event, "a second document begins, where one is expected")
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                self._count(event, 1)
-                self._open.append(_Open({} if isinstance(event, yaml.MappingStartEvent) else [], event.anchor))
-                if len(self._open) > MAX_DEPTH:
-                    raise _too_deep(self._name)
-                if event.anchor:
-                    self._anchored.pop(event.anchor, None)
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                done = self._open.pop()
-                self._anchor(done.anchor, done.value, done.size)
-                self._add(event, done.value, done.size)
-            case yaml.ScalarEvent():
-                self._count(event, 1)
-                value = _scalar(event)
-                self._anchor(event.anchor, value, 1)
-                self._add(event, value, 1)
-            case yaml.AliasEvent():
-                if event.anchor not in self._anchored:
-                    raise self._wrong(event, "an alias refers to what is not there, or to what it stands in")
-                value, size = self._anchored[event.anchor]
-                self._count(event, size)
-                self._add(event, value, size)
-            case _:
-                pass
+    def document(self) -> JsonValue:
+        """Read the one document that there is."""
+        found: list[JsonValue] = []
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent) and found:
+                raise self._wrong(event, "a second document begins, where one is expected")
+            if isinstance(event, yaml.NodeEvent):
+                found.append(self._value(event, 0))
+        return found[0] if found else None
+
+    def _value(self, event: Any, depth: int) -> JsonValue:
+        """Read what begins with an event."""
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchored:
+                raise self._wrong(event, "an alias refers to what is not there, or to what it stands in")
+            value, size = self._anchored[event.anchor]
+            self._count(event, size)
+            return value
+        if depth > MAX_DEPTH:
+            raise _too_deep(self._name)
+        before = self._values
+        self._count(event, 1)
+        self._anchored.pop(event.anchor, None)
+        if isinstance(event, yaml.MappingStartEvent):
+            value = self._table(depth + 1)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = [self._value(inner, depth + 1) for inner in self._until(yaml.SequenceEndEvent)]
+        else:
+            value = _scalar(event)
+        if event.anchor:
+            self._anchored[event.anchor] = value, self._values - before
+        return value
+
+    def _until(self, end: type[yaml.Event]) -> Iterator[Any]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def _table(self, depth: int) -> JsonObject:
+        table: JsonObject = {}
+        for event in self._until(yaml.MappingEndEvent):
+            key = self._value(event, depth)
+            if isinstance(key, dict | list):
+                raise self._wrong(event, "a key is no plain word")
+            if key == "<<":
+                raise self._wrong(event, "a merge key (<<) stands here, which we don't unfold; write it out")
+            name = _spelled(key, event)
+            if name in table:
+                self.notes.append(_twice(name))
+            table[name] = self._value(next(self._events), depth)
+        return table
 
     def _wrong(self, event: Any, words: str) -> DocumentError:
         return DocumentError(f"{self._name}, line {event.start_mark.line + 1}: {words}.")
@@ -193,30 +200,6 @@ class _Yaml:
         self._values += size
         if self._values > MAX_VALUES:
             raise self._wrong(event, f"the document unfolds to more than {MAX_VALUES:,} values")
-
-    def _anchor(self, anchor: str | None, value: Any, size: int) -> None:
-        if anchor:
-            self._anchored[anchor] = (value, size)
-
-    def _add(self, event: Any, value: Any, size: int) -> None:
-        if not self._open:
-            self.root = value
-            return
-        holder = self._open[-1]
-        holder.size += size
-        if isinstance(holder.value, list):
-            holder.value.append(value)
-        elif holder.has_key:
-            if holder.key in holder.value:
-                self.notes.append(_twice(holder.key))
-            holder.value[holder.key] = value
-            holder.has_key = False
-        else:
-            if isinstance(value, dict | list):
-                raise self._wrong(event, "a key is no plain word")
-            if value == "<<":
-                raise self._wrong(event, "a merge key (<<) stands here, which we don't unfold; write it out")
-            holder.key, holder.has_key = _spelled(value, event), True
 
 
 def _spelled(value: Any, event: Any) -> str:

@@ -24,6 +24,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
 _BARE_IDS: Final = frozenset({"id", "pk", "uuid", "slug", "identifier", "key"})
 _TOO_GENERAL: Final = frozenset({"id", "name", "type", "size", "value", "label", "price", "message"})
 _KNOWN: Final = 0.9
+_SENT_ANYWAY: Final = frozenset({"authorization", "content-type", "accept"})
 _NUMBERS: Final = frozenset({"integer", "number"})
 
 
@@ -147,7 +148,11 @@ def _compare_arguments(match: Match, found: Findings, left: dict[str, Parameter]
         if name not in used:
             _add_new(found, argument, set(match.operation.arguments.model_fields))
     for parameter in match.theirs.parameters:
-        if parameter.place in ("header", "cookie") and parameter.required and parameter.name.lower() != "authorization":
+        if (
+            parameter.place in ("header", "cookie")
+            and parameter.required
+            and parameter.name.lower() not in _SENT_ANYWAY
+        ):
             found.add(Kind.PLACE, "", f"{parameter.place} {parameter.name}", "we can't send it: ask for another form")
 
 
@@ -194,19 +199,11 @@ def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, the
     """Compare one argument, and what is inside it."""
     key = f"request.{ours}" if ours in answer_places(match.operation) else ours
     if ours.rpartition(".")[2] != theirs:
-        mended = all(usable(part) for part in theirs.split("."))
-        if mended:
-            found.fields[key] = theirs
-        found.add(
-            Kind.ARGUMENT, ours, theirs, "sent under the API's name" if mended else "can't be written", mended=mended
-        )
+        found.rename(Kind.ARGUMENT, key, ours, theirs)
     compare_kinds(found, ours, mine, other)
     if mine.enum and other.enum:
         table, lost = same_values(mine.enum, other.enum)
-        if table:
-            found.values[key] = table
-            shown = ", ".join(f"{value} = {table[value]}" for value in table)
-            found.mend(Kind.VALUES, ours, shown, "sent as the API has them")
+        found.map_values(key, ours, table)
         new = [str(value) for value in other.enum if value not in mine.enum and value not in table.values()]
         if new:
             found.inform(Kind.VALUES, ours, ", ".join(new), "taken by the API, too; not offered")
