@@ -13,6 +13,7 @@ from barrack_mcp.api.openapi.document import Parameter, TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
 from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.openapi.schemas import Shape
+from barrack_mcp.api.wire.bounds import PLACEHOLDER
 from barrack_mcp.api.wire.checks import fit_for_an_argument
 from barrack_mcp.api.wire.names import alike, paired, plain, words
 from barrack_mcp.api.wire.shape import JsonValue, answer_places
@@ -20,7 +21,6 @@ from barrack_mcp.api.wire.shape import JsonValue, answer_places
 LEAST: Final = 0.6
 """Names that are less alike than this are not taken for one."""
 
-_PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
 _BARE_IDS: Final = frozenset({"id", "pk", "uuid", "slug", "identifier", "key"})
 _TOO_GENERAL: Final = frozenset({"id", "name", "type", "size", "value", "label", "price", "message"})
 _KNOWN: Final = 0.9
@@ -69,7 +69,7 @@ def _arguments(operation: TheirOperation) -> Iterator[Parameter]:
 
 def _compare_path(match: Match, found: Findings, mine: dict[str, Parameter], path: str) -> set[str]:
     """Find our arguments in their path; answers which of ours stand in it."""
-    named = _PLACEHOLDER.findall(path)
+    named = PLACEHOLDER.findall(path)
     spoken = [_spoken(path, name) for name in named]
     own = list(match.operation.placeholders)
     renamed: dict[str, str] = {}
@@ -94,7 +94,7 @@ def _compare_path(match: Match, found: Findings, mine: dict[str, Parameter], pat
             shape = next((each.shape for each in match.theirs.parameters if each.name == name), Shape())
             found.arguments[extra] = {"in": "path", **shape.as_schema()}
             found.mend(Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too")
-    written = _PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
+    written = PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
     if written.rstrip("/") != match.operation.path.rstrip("/"):
         found.said["path"] = written
         found.mend(Kind.PATH, match.operation.path, path, "sent as the API has it")

@@ -17,7 +17,8 @@ from barrack_mcp.api.wire.names import actions
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 
-_PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
+PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
+"""An argument's name in a path, whoever wrote it."""
 
 
 class Place(NamedTuple):
@@ -29,7 +30,7 @@ class Place(NamedTuple):
 
 def place(method: str, path: str) -> Place:
     """Where a request with this method and path goes."""
-    return Place(method, _PLACEHOLDER.sub("{}", unquote(path)).rstrip("/").casefold())
+    return Place(method, PLACEHOLDER.sub("{}", unquote(path)).rstrip("/").casefold())
 
 
 def places(operation: Operation) -> tuple[Place, ...]:
@@ -125,6 +126,6 @@ def _methods(operation: Operation) -> tuple[str, ...]:
 
 def _open_end(operation: Operation, override: OperationOverride) -> str:
     """The argument at a path's end that is none of ours and no constant; empty if there is none."""
-    names = _PLACEHOLDER.findall((override.path or "").rstrip("/").rpartition("/")[2])
+    names = PLACEHOLDER.findall((override.path or "").rstrip("/").rpartition("/")[2])
     known = {*operation.arguments.model_fields, *override.constants}
     return next((name for name in names if name not in known), "")

@@ -64,7 +64,9 @@ def load(raw: bytes, name: str) -> Overrides:
         return overrides
     lines = key_lines(text)
     told = sorted((_line(lines, way), _key(way), words) for way, words in mistakes)
-    raise OverridesError([f"{name}, line {line}: {key} {words}." for line, key, words in told])
+    raise OverridesError(
+        [f"{name}, line {line}: {key} {words}{'' if words.endswith('?') else '.'}" for line, key, words in told]
+    )
 
 
 def _toml(raw: bytes, name: str) -> tuple[str, JsonObject]:
