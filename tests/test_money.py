@@ -9,6 +9,7 @@ import pytest
 
 from barrack_mcp.account import money
 from barrack_mcp.account.money import Billed
+from barrack_mcp.account.prices import Prices
 
 PRICES: dict[str, Any] = {
     "gpus": {"pricing": {"legacy": {"L40": {"prices": {"USD": 1.19, "EUR": "1.25", "INR": -1}}}}},
@@ -37,7 +38,8 @@ def cents(value: Decimal | None) -> float | None:
     ids=["number", "text", "negative", "absent"],
 )
 def test_a_gpu_price_is_read_in_the_currency_asked_for(currency: str, price: float | None) -> None:
-    assert cents(money.gpu_price(PRICES, tier="Legacy", model="L40", currency=currency)) == price
+    row = {"tier": "Legacy", "gpu_type": "L40", "gpu_count": 1}
+    assert cents(Prices(PRICES, currency).instance(row, Billed.FULL)) == price
 
 
 @pytest.mark.parametrize(
@@ -57,24 +59,24 @@ def test_a_gpu_price_is_read_in_the_currency_asked_for(currency: str, price: flo
 def test_a_volume_costs_by_its_size_and_an_unknown_unit_is_not_guessed_at(
     tier: str, kind: object, size: object, price: float | None
 ) -> None:
-    found = money.volume_hourly(PRICES, tier=tier, volume_type=kind, size_gb=size, currency="USD")
+    found = Prices(PRICES, "USD").volume({"tier": tier, "volume_type": kind, "size_gb": size})
     assert cents(found) == price
 
 
 def test_the_dearest_volume_of_a_tier_is_the_bound_where_the_type_is_not_said() -> None:
-    assert cents(money.dearest_volume_hourly(PRICES, tier="advanced", size_gb=1000, currency="USD")) == 0.3
-    assert money.dearest_volume_hourly(PRICES, tier="advanced", size_gb=1000, currency="EUR") is None
-    assert money.dearest_volume_hourly({}, tier="advanced", size_gb=1000, currency="USD") is None
+    assert cents(Prices(PRICES, "USD").dearest_volume(tier="advanced", size_gb=1000)) == 0.3
+    assert Prices(PRICES, "EUR").dearest_volume(tier="advanced", size_gb=1000) is None
+    assert Prices({}, "USD").dearest_volume(tier="advanced", size_gb=1000) is None
 
 
 @pytest.mark.parametrize(("size", "price"), [(100, 0.1), (250, 0.25), (None, 0.1), ("x", 0.1)])
 def test_a_snapshot_costs_in_proportion_to_the_fixed_size(size: object, price: float) -> None:
-    assert cents(money.snapshot_hourly(PRICES, size_gb=size, currency="USD")) == price
+    assert cents(Prices(PRICES, "USD").snapshot({"size_gb": size})) == price
 
 
 def test_a_snapshot_without_a_price_has_none() -> None:
-    assert money.snapshot_hourly({}, size_gb=100, currency="USD") is None
-    assert money.snapshot_hourly(PRICES, size_gb=100, currency="EUR") is None
+    assert Prices({}, "USD").snapshot({"size_gb": 100}) is None
+    assert Prices(PRICES, "EUR").snapshot({"size_gb": 100}) is None
 
 
 @pytest.mark.parametrize(
@@ -105,31 +107,31 @@ def test_a_limit_counts_the_rate_at_which_an_instance_arrives(status: object, ra
     ],
 )
 def test_each_state_costs_what_the_vendor_says(status: object, currency: str, rate: float | None) -> None:
-    assert money.hourly_rate(status=status, gpu_count=2, price=Decimal("2.49"), currency=currency) == rate
+    hourly = money.instance_hourly(money.billed(status), gpu_count=2, price=Decimal("2.49"), currency=currency)
+    assert money.rounded(hourly) == rate
 
 
 def test_the_vendors_own_billing_example_comes_out() -> None:
     pricing = {"gpus": {"pricing": {"advanced": {"H100-SXM5-80GB": {"prices": {"USD": 2.49}}}}}}
-    price = money.gpu_price(pricing, tier="Advanced", model="H100-SXM5-80GB", currency="USD")
-    rate = money.hourly_rate(status="ACTIVE", gpu_count=4, price=price, currency="USD")
+    row = {"tier": "Advanced", "gpu_type": "H100-SXM5-80GB", "gpu_count": 4}
+    rate = Prices(pricing, "USD").instance(row, Billed.FULL)
     assert rate is not None
-    assert round(rate / 60, 3) == 0.166
+    assert round(rate / 60, 3) == Decimal("0.166")
 
 
 @pytest.mark.parametrize("missing", [{}, {"gpus": None}, {"gpus": {"pricing": {"legacy": []}}}])
 def test_a_price_that_is_not_there_is_not_guessed(missing: dict[str, Any]) -> None:
-    assert money.gpu_price(missing, tier="legacy", model="L40", currency="USD") is None
+    assert Prices(missing, "USD").instance({"tier": "legacy", "gpu_type": "L40", "gpu_count": 1}, Billed.FULL) is None
 
 
 @pytest.mark.parametrize(("count", "price"), [(None, Decimal(1)), (-1, Decimal(1)), (1, None), ("many", Decimal(1))])
 def test_a_rate_that_cannot_be_told_is_none(count: object, price: Decimal | None) -> None:
-    assert money.hourly_rate(status="ACTIVE", gpu_count=count, price=price, currency="USD") is None
+    assert money.instance_hourly(Billed.FULL, gpu_count=count, price=price, currency="USD") is None
     assert money.instance_hourly(Billed.HIBERNATED, gpu_count=1, price=None, currency="GBP") is None
 
 
 def test_burn_sums_what_is_known_and_counts_what_is_not() -> None:
-    found = money.burn(
-        PRICES,
+    found = Prices(PRICES, "USD").burn(
         instances=[
             {"status": "CREATING", "tier": "legacy", "gpu_type": "L40", "gpu_count": 2},
             {"status": "HIBERNATED", "tier": "legacy", "gpu_type": "L40", "gpu_count": 1},
@@ -137,7 +139,6 @@ def test_burn_sums_what_is_known_and_counts_what_is_not() -> None:
         ],
         volumes=[{"tier": "legacy", "volume_type": "SSD", "size_gb": 500}, {}],
         snapshots=[{"size_gb": 100}],
-        currency="USD",
     )
     assert found.hourly == Decimal("2.54")
     assert found.unpriced == 2
@@ -199,6 +200,6 @@ def test_no_product_of_believable_numbers_overflows() -> None:
     largest = 10**10
     pricing = {"gpus": {"pricing": {"legacy": {"L40": {"prices": {"USD": largest}}}}}}
     row = {"status": "ACTIVE", "tier": "legacy", "gpu_type": "L40", "gpu_count": largest}
-    found = money.burn(pricing, instances=[row] * 500, volumes=[], snapshots=[], currency="USD")
+    found = Prices(pricing, "USD").burn(instances=[row] * 500, volumes=[], snapshots=[])
     assert money.rounded(found.hourly) == 5e22
     assert money.write(found.hourly * money.MONTH_HOURS, "USD").endswith(".00 USD")

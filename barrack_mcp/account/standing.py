@@ -9,13 +9,13 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet, Single
+from barrack_mcp.account.prices import Burn, Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import text
 from barrack_mcp.api.text import mention
-from barrack_mcp.catalogue import JsonObject
 
-Price: TypeAlias = Callable[[str], Decimal | None]
-"""What something costs per hour, by currency; None if that is not known."""
+Price: TypeAlias = Callable[[Prices], Decimal | None]
+"""What something costs per hour by a price list; None if that is not known."""
 
 _HOURS_A_DAY: Final = 24
 _SHORT_HOURS: Final = 72
@@ -44,7 +44,7 @@ class Outlook:
 class Standing:
     """How an account stands, by the reads that tell it."""
 
-    prices: Single
+    price_list: Single
     credit: Single
     instances: Listing
     volumes: Listing
@@ -61,26 +61,21 @@ class Standing:
         """
         limits = sheet.limits_bind
         return cls(
-            prices=sheet.one("get_pricing", {}, "the prices", binds=True),
+            price_list=sheet.one("get_pricing", {}, "the prices", binds=True),
             credit=credit or sheet.one("get_credit_balance", {}, "the balance", binds=True),
             instances=sheet.rows("list_instances", {}, "the instances that run", binds=limits or instances_bind),
             volumes=sheet.rows("list_volumes", {}, "the volumes", binds=limits),
             snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=limits),
         )
 
-    @property
-    def pricing(self) -> JsonObject:
-        """The price list; empty if it could not be read."""
-        return self.prices.known
+    def prices(self, currency: str) -> Prices:
+        """The price list in a currency; empty if it could not be read."""
+        return Prices(self.price_list.known, currency)
 
-    def burn(self, currency: str) -> money.Burn:
+    def burn(self, currency: str) -> Burn:
         """What all that could be read costs per hour."""
-        return money.burn(
-            self.pricing,
-            instances=self.instances.rows,
-            volumes=self.volumes.rows,
-            snapshots=self.snapshots.rows,
-            currency=currency,
+        return self.prices(currency).burn(
+            instances=self.instances.rows, volumes=self.volumes.rows, snapshots=self.snapshots.rows
         )
 
     @property
@@ -99,7 +94,7 @@ class Standing:
         balance, own = self._balance(currency)
         sentences = []
         at_least = "" if after is not None else "at least "
-        added = price(currency) or Decimal(0)
+        added = price(self.prices(currency)) or Decimal(0)
         total = self.burn(currency).hourly + added
         sentences.append(f"All that runs would then cost {at_least}{money.write_rate(total, currency)}.")
         if balance is None:
@@ -107,14 +102,14 @@ class Standing:
         if own != currency:
             sentences.append(f"The balance is in {own}, not in {currency}; how long it lasts is reckoned in {own}.")
         _, own_after = self._hourly(price, own)
-        own_total = self.burn(own).hourly + (price(own) or Decimal(0))
+        own_total = self.burn(own).hourly + (price(self.prices(own)) or Decimal(0))
         runway = None if own_after is None else money.runway_hours(balance, own_after)
         sentences.append(_lasting(balance, own, money.runway_hours(balance, own_total), known=runway is not None))
         return Outlook(now, after, balance, runway, sentences)
 
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""
-        burn, added = self.burn(currency), price(currency)
+        burn, added = self.burn(currency), price(self.prices(currency))
         if not self.read_in_full or burn.unpriced:
             return None, None
         return burn.hourly, None if added is None else burn.hourly + added

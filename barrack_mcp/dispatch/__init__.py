@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import anyio
 
 from barrack_mcp.account.account import Account
+from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
@@ -155,7 +156,7 @@ class Dispatcher:
         if quoted := quote(operation, values, data, self.currency):
             data["billing"] = quoted
         if priced(operation, data):
-            rate(operation, data, await _pricing(call.account), self.currency)
+            rate(operation, data, await _prices(call.account, self.currency))
         unmet = await unmatched(operation, values, data, read=partial(self._typed, call))
         data = shown(operation, abridged(operation, data, values), values)
         if unmet:
@@ -198,7 +199,7 @@ class Dispatcher:
 
     async def _cost(self, call: _Call) -> tuple[str, JsonObject]:
         """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
-        return bought(call.values, await _pricing(call.account), self.currency) if buys(call.operation) else ("", {})
+        return bought(call.values, await _prices(call.account, self.currency)) if buys(call.operation) else ("", {})
 
     def _done(self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject]) -> Answer:
         operation = call.operation
@@ -245,16 +246,16 @@ class Dispatcher:
         return " ".join(part for part in parts if part)
 
 
-async def _pricing(account: Account) -> JsonObject:
+async def _prices(account: Account, currency: str) -> Prices:
     """The price list; empty if it can't be read soon, since it is but an addition."""
     with anyio.move_on_after(PRICES_AWAITED_S):
         try:
-            prices: JsonObject = (await account.recall("get_pricing", {})).get("pricing_data") or {}
+            told = await account.recall("get_pricing", {})
         except ApiError as error:
             _log.info("prices could not be read: %s", error.failure)
         else:
-            return prices
-    return {}
+            return Prices(told.get("pricing_data") or {}, currency)
+    return Prices({}, currency)
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."

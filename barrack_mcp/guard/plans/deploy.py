@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
+from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Standing
 from barrack_mcp.account.things import Thing, labels, listed, objects, sentence, text, things, usable_id
@@ -14,7 +15,7 @@ from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from barrack_mcp.guard.plans.firewalls import rule_in_words
-from barrack_mcp.guard.plans.instances import gpus, hourly
+from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
 
 _NAMED: Final = (
@@ -46,18 +47,19 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         )
     machine = {"gpu_type": wanted["gpu_model"], "gpu_count": wanted["gpu_count"], "tier": wanted["tier"]}
 
-    def disk(currency: str) -> Decimal | None:
+    def disk(prices: Prices) -> Decimal | None:
         if "os_volume" not in wanted:
             return Decimal(0)
         size_gb = wanted["os_volume"]["size_gb"]
-        return money.dearest_volume_hourly(standing.pricing, tier=wanted["tier"], size_gb=size_gb, currency=currency)
+        return prices.dearest_volume(tier=wanted["tier"], size_gb=size_gb)
 
-    def price(currency: str) -> Decimal | None:
-        whole, part = hourly(machine, standing.pricing, money.Billed.FULL, currency), disk(currency)
+    def price(prices: Prices) -> Decimal | None:
+        whole, part = prices.instance(machine, money.Billed.FULL), disk(prices)
         return None if whole is None or part is None else whole + part
 
     # a model that has a price stands in Barrack's own list; no other word of the caller is shown
-    sold = price(inquiry.currency) is not None
+    prices = standing.prices(inquiry.currency)
+    sold = price(prices) is not None
     hardware = gpus(machine) if sold else None
     region = known_region(wanted["region"], regions.rows)
     known_keys = things(KEY, keys.rows, where=lambda row: text(row, "id") in wanted["ssh_key_ids"])
@@ -82,7 +84,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         warnings=[
             FULL_RATE,
             *_unchecked(wanted, region, system, known_keys, keys),
-            *_disk_warning(wanted, disk(inquiry.currency), inquiry.currency),
+            *_disk_warning(wanted, disk(prices), inquiry.currency),
             *_openings(wanted),
         ],
         safer=_instead(wanted, standing.instances),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from barrack_mcp.account import money
-from barrack_mcp.account.desk import Desk
+from barrack_mcp.account.desk import Desk, Single
+from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.things import Thing, marks
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
@@ -63,6 +64,10 @@ class Inquiry:
     desk: Desk
     currency: str
     now: float
+
+    def prices(self, price_list: Single) -> Prices:
+        """What things cost, by a price list that was ordered."""
+        return Prices(price_list.known, self.currency)
 
 
 @dataclass

@@ -34,12 +34,12 @@ MAY_BE_LOST: Final = "its ephemeral disk, if it has one, may be lost"
 
 
 @dataclass(frozen=True)
-class View:
+class Surroundings:
     """An instance and all that hangs on it."""
 
     inquiry: Inquiry
     thing: Thing
-    prices: Single
+    price_list: Single
     bills: Listing
     firewalls: Listing
     snapshots: list[Thing]
@@ -72,14 +72,14 @@ class View:
 
     def rate(self, rate: money.Billed | None) -> Decimal | None:
         """What it costs per hour at a rate."""
-        return hourly(self.thing.row, self.prices.known, rate, self.inquiry.currency)
+        return self.inquiry.prices(self.price_list).instance(self.thing.row, rate)
 
     @property
     def now(self) -> Decimal | None:
         """What it costs per hour as it stands."""
         return self.rate(money.billed(self.thing.status))
 
-    def priced(self, rate: money.Billed) -> str:
+    def tell_rate(self, rate: money.Billed) -> str:
         """A rate in words, with its amount if that is known."""
         amount = self.rate(rate)
         return f"the {rate}" + ("" if amount is None else f" ({money.write_rate(amount, self.inquiry.currency)})")
@@ -146,24 +146,18 @@ def gpus(row: JsonObject) -> str | None:
     return f"{count} {TIMES} {model}" if count and model else model
 
 
-def hourly(row: JsonObject, pricing: JsonObject, rate: money.Billed | None, currency: str) -> Decimal | None:
-    """What an instance costs per hour at a rate."""
-    price = money.gpu_price(pricing, tier=row.get("tier"), model=row.get("gpu_type"), currency=currency)
-    return money.instance_hourly(rate, gpu_count=row.get("gpu_count"), price=price, currency=currency)
-
-
 def boots(volume: Thing) -> bool:
     """Whether an attached volume is the one that its instance boots from, as far as the API tells."""
     return any(volume.row.get(name) is True for name in ("boot", "is_boot", "bootable"))
 
 
-async def look(inquiry: Inquiry) -> View | Draft:
+async def look(inquiry: Inquiry) -> Surroundings | Draft:
     """Read an instance and all that hangs on it; a draft that refuses if there is none."""
     instance_id = inquiry.arguments["instance_id"]
     path = {"instance_id": instance_id}
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", path)
-        prices = ask_prices(sheet)
+        price_list = ask_prices(sheet)
         bills = sheet.rows("get_instance_billing", path, "what it has cost so far")
         firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it")
         snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it")
@@ -174,7 +168,7 @@ async def look(inquiry: Inquiry) -> View | Draft:
     own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
     ids = {snapshot.id for snapshot in own} - {None}
     made = things(IMAGE, images.rows, where=lambda row: text(row, "snapshot_id") in ids)
-    return View(inquiry, thing, prices, bills, firewalls, own, made)
+    return Surroundings(inquiry, thing, price_list, bills, firewalls, own, made)
 
 
 def ask_prices(sheet: Sheet) -> Single:
@@ -184,120 +178,119 @@ def ask_prices(sheet: Sheet) -> Single:
 
 async def stop_instance(inquiry: Inquiry) -> Draft:
     """The instance goes down and costs as before."""
-    view = await look(inquiry)
-    if isinstance(view, Draft):
-        return view
-    summary = f"Stop instance {view.label}: what runs on it ends, and the bill goes on."
-    draft = view.draft(summary, after=money.Billed.FULL)
+    around = await look(inquiry)
+    if isinstance(around, Draft):
+        return around
+    summary = f"Stop instance {around.label}: what runs on it ends, and the bill goes on."
+    draft = around.draft(summary, after=money.Billed.FULL)
     draft.lost = ["what runs on it and everything in its memory"]
     draft.kept = ["its disks, volumes and IPs"]
     draft.warnings = [
-        f"Stopping saves nothing: {view.priced(money.Billed.FULL)} goes on while it is stopped.",
-        *view.wants("ACTIVE", "stopping"),
+        f"Stopping saves nothing: {around.tell_rate(money.Billed.FULL)} goes on while it is stopped.",
+        *around.wants("ACTIVE", "stopping"),
     ]
-    draft.safer = view.hibernate(_falls(view)) if view.thing.status == "ACTIVE" else []
+    draft.safer = around.hibernate(_falls(around)) if around.thing.status == "ACTIVE" else []
     return draft
 
 
 async def reboot_instance(inquiry: Inquiry) -> Draft:
     """The instance goes down and comes up again."""
-    view = await look(inquiry)
-    if isinstance(view, Draft):
-        return view
-    draft = view.draft(f"Reboot instance {view.label}: what runs on it ends.", after=None)
+    around = await look(inquiry)
+    if isinstance(around, Draft):
+        return around
+    draft = around.draft(f"Reboot instance {around.label}: what runs on it ends.", after=None)
     draft.lost = ["what runs on it and everything in its memory"]
     draft.kept = ["its disks, volumes and IPs", "its bill: the full rate goes on"]
-    draft.warnings = view.wants("ACTIVE", "rebooting")
-    draft.safer = view.snapshot_first()
+    draft.warnings = around.wants("ACTIVE", "rebooting")
+    draft.safer = around.snapshot_first()
     return draft
 
 
 async def hibernate_instance(inquiry: Inquiry) -> Draft:
     """The instance sleeps at a small rate."""
-    view = await look(inquiry)
-    if isinstance(view, Draft):
-        return view
-    summary = f"Hibernate instance {view.label}: what runs on it ends, and the bill falls to the hibernated rate."
-    draft = view.draft(summary, after=money.Billed.HIBERNATED)
-    draft.lost = ["what runs on it", MAY_BE_LOST, *_address(view, "may be lost; restoring may give another")]
-    draft.kept = ["its system disk", *_volumes(view.volumes, "goes on costing")]
+    around = await look(inquiry)
+    if isinstance(around, Draft):
+        return around
+    summary = f"Hibernate instance {around.label}: what runs on it ends, and the bill falls to the hibernated rate."
+    draft = around.draft(summary, after=money.Billed.HIBERNATED)
+    draft.lost = ["what runs on it", MAY_BE_LOST, *_address(around, "may be lost; restoring may give another")]
+    draft.kept = ["its system disk", *_volumes(around.volumes, "goes on costing")]
     draft.warnings = [
-        f"{_falls(view)} Volumes and snapshots go on costing.",
+        f"{_falls(around)} Volumes and snapshots go on costing.",
         "Restoring it needs free GPUs of its kind and credit at that time.",
-        *view.wants("ACTIVE", "hibernating"),
+        *around.wants("ACTIVE", "hibernating"),
     ]
-    draft.safer = view.snapshot_first()
+    draft.safer = around.snapshot_first()
     return draft
 
 
 async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
     """The public IP is taken away or given, whichever it is not now."""
-    view = await look(inquiry)
-    if isinstance(view, Draft):
-        return view
-    address = said(view.thing.row, "public_ip")
-    state = (text(view.thing.row, "ip_status") or "").upper()
+    around = await look(inquiry)
+    if isinstance(around, Draft):
+        return around
+    address = said(around.thing.row, "public_ip")
+    state = (text(around.thing.row, "ip_status") or "").upper()
     if address or state == "ATTACHED":
-        draft = view.draft(
-            f"Take the public IP {address or '(address unknown)'} away from instance {view.label}.", after=None
+        draft = around.draft(
+            f"Take the public IP {address or '(address unknown)'} away from instance {around.label}.", after=None
         )
         draft.lost = [f"the public IP {address or ''}".strip(), "every connection through it, SSH included"]
         draft.warnings = ["It has a public IP now and will have none; another toggle may give a different one."]
     elif state in ("", "DETACHED"):
-        draft = view.draft(f"Give instance {view.label} a public IP.", after=None)
+        draft = around.draft(f"Give instance {around.label} a public IP.", after=None)
         draft.warnings = ["It shows no public IP now and will have one: it can then be reached from the internet."]
     else:
-        draft = view.draft(f"Flip the public IP of instance {view.label}.", after=None)
-        now = said(view.thing.row, "ip_status")
+        draft = around.draft(f"Flip the public IP of instance {around.label}.", after=None)
+        now = said(around.thing.row, "ip_status")
         draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
-    draft.warnings += view.wants("ACTIVE", "toggling the public IP")
+    draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
     return draft
 
 
 async def delete_instance(inquiry: Inquiry) -> Draft:
     """The instance is gone for good."""
-    view = await look(inquiry)
-    if isinstance(view, Draft):
-        return view
-    draft = view.draft(f"Delete instance {view.label} for good.", after=money.Billed.NOTHING)
-    boot = [volume for volume in view.volumes if boots(volume)]
-    draft.touched = view.volumes
+    around = await look(inquiry)
+    if isinstance(around, Draft):
+        return around
+    draft = around.draft(f"Delete instance {around.label} for good.", after=money.Billed.NOTHING)
+    boot = [volume for volume in around.volumes if boots(volume)]
+    draft.touched = around.volumes
     draft.lost = [
         "its system disk and ephemeral disk, with everything on them",
         *_volumes(boot, "it boots from it, so it may go with it"),
-        *_address(view, "will not come back"),
-        *_own_rules(view),
+        *_address(around, "will not come back"),
+        *_own_rules(around),
     ]
     draft.kept = [
-        *_volumes(view.data_volumes, "should stay, detached, and goes on costing"),
-        *listed([f"{snapshot.in_words}, which goes on costing" for snapshot in view.snapshots], most=5),
-        *([f"custom images made from it: {joined(labels(view.images))}"] if view.images else []),
-        *([f"firewalls: {joined(labels(things(FIREWALL, view.firewalls.rows)))}"] if view.firewalls.rows else []),
+        *_volumes(around.data_volumes, "should stay, detached, and goes on costing"),
+        *listed([f"{snapshot.in_words}, which goes on costing" for snapshot in around.snapshots], most=5),
+        *([f"custom images made from it: {joined(labels(around.images))}"] if around.images else []),
+        *([f"firewalls: {joined(labels(things(FIREWALL, around.firewalls.rows)))}"] if around.firewalls.rows else []),
     ]
-    if view.data_volumes:
+    if around.data_volumes:
         draft.warnings = ["Whether attached volumes survive is not documented: detach them first to be sure."]
-    if not isinstance(view.thing.row.get("volume_attachments"), list):
+    if not isinstance(around.thing.row.get("volume_attachments"), list):
         draft.warnings = ["Barrack did not say which volumes are attached to it."]
     draft.safer = [
-        *view.hibernate(f"It can be restored later. {_falls(view)}"),
-        *view.snapshot_first(),
-        *_detach(view),
+        *around.hibernate(f"It can be restored later. {_falls(around)}"),
+        *around.snapshot_first(),
+        *_detach(around),
     ]
     return draft
 
 
-def _detach(view: View) -> list[Safer]:
-    ids = [found for volume in view.data_volumes if (found := usable_id(volume.id))]
-    arguments = {"instance_id": view.id, "volume_ids": ids}
+def _detach(around: Surroundings) -> list[Safer]:
+    ids = [found for volume in around.data_volumes if (found := usable_id(volume.id))]
+    arguments = {"instance_id": around.id, "volume_ids": ids}
     why = "Detached first, its volumes are safe from the deletion."
     return [Safer(tool="detach_volumes", arguments=arguments, why=why)] if ids else []
 
 
-def _falls(view: View) -> str:
-    return (
-        f"Hibernated, its bill falls from {view.priced(money.Billed.FULL)} to {view.priced(money.Billed.HIBERNATED)}."
-    )
+def _falls(around: Surroundings) -> str:
+    full, hibernated = around.tell_rate(money.Billed.FULL), around.tell_rate(money.Billed.HIBERNATED)
+    return f"Hibernated, its bill falls from {full} to {hibernated}."
 
 
 def _volumes(found: list[Thing], fate: str) -> list[str]:
@@ -305,11 +298,11 @@ def _volumes(found: list[Thing], fate: str) -> list[str]:
     return listed([f"volume {volume.with_facts(size(volume.row, 'size_gb'))}: {fate}" for volume in found])
 
 
-def _address(view: View, fate: str) -> list[str]:
-    address = said(view.thing.row, "public_ip")
+def _address(around: Surroundings, fate: str) -> list[str]:
+    address = said(around.thing.row, "public_ip")
     return [f"public IP {address}: {fate}"] if address else []
 
 
-def _own_rules(view: View) -> list[str]:
-    count = len(objects(view.thing.row.get("security_rules")))
+def _own_rules(around: Surroundings) -> list[str]:
+    count = len(objects(around.thing.row.get("security_rules")))
     return [f"its own security rules ({count})"] if count else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet, Single
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import Thing, age, joined, labels, said, size, spent, text, things, usable_name
@@ -45,7 +44,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
     path = {"snapshot_id": snapshot_id}
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", path)
-        prices = ask_prices(sheet)
+        price_list = ask_prices(sheet)
         bills = sheet.rows("get_snapshot_billing", path, "what it has cost so far")
         relationship, listing = ask_images(sheet, snapshot_id)
         instances = sheet.rows("list_instances", {}, "the instances made from it")
@@ -53,7 +52,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
     if not found.data:
         return not_found(snapshot)
     row = snapshot.row
-    now = money.snapshot_hourly(prices.known, size_gb=row.get("size_gb"), currency=inquiry.currency)
+    now = inquiry.prices(price_list).snapshot(row)
     images = images_of(snapshot, relationship, listing)
     made = things(
         INSTANCE,

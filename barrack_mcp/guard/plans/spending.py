@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
+from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.standing import Price, Standing
 from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
-from barrack_mcp.guard.plans.instances import gpus, hourly
+from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.volumes import volume_facts
 
 FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
@@ -28,16 +29,15 @@ def bought(
         inquiry: The call.
         standing: How the account stands.
         draft: The plan so far; its summary lacks the price and the full stop.
-        price: What the call adds per hour, by currency.
+        price: What the call adds per hour.
         now: What the target costs per hour already.
     """
-    added = price(inquiry.currency)
+    added = price(standing.prices(inquiry.currency))
     if added is None:
         draft.summary += ", for a price that is not known."
+        why = "Barrack's price list doesn't hold it" if standing.price_list.known else "the prices could not be read"
         draft.refusal = draft.refusal or (
-            "The price of this can't be told, because "
-            + ("Barrack's price list doesn't hold it. " if standing.pricing else "the prices could not be read. ")
-            + "Nothing was sent; get_pricing shows the price list."
+            f"The price of this can't be told, because {why}. Nothing was sent; get_pricing shows the price list."
         )
         return draft
     outlook = standing.outlook(price, inquiry.currency)
@@ -62,11 +62,11 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         return not_found(instance)
     row = instance.row
 
-    def rate(billed: money.Billed | None, currency: str) -> Decimal | None:
-        return hourly(row, standing.pricing, billed, currency)
+    def now_costs(prices: Prices) -> Decimal | None:
+        return prices.instance(row, money.settled(instance.status))
 
-    def price(currency: str) -> Decimal | None:
-        full, now = rate(money.Billed.FULL, currency), rate(money.settled(instance.status), currency)
+    def price(prices: Prices) -> Decimal | None:
+        full, now = prices.instance(row, money.Billed.FULL), now_costs(prices)
         return None if full is None or now is None else full - now
 
     label = instance.with_facts(said(row, "status"), gpus(row), said(row, "region"))
@@ -82,7 +82,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     )
     if instance.status not in ("", "HIBERNATED"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
-    return bought(inquiry, standing, draft, price, now=rate(money.settled(instance.status), inquiry.currency))
+    return bought(inquiry, standing, draft, price, now=now_costs(standing.prices(inquiry.currency)))
 
 
 async def create_volume(inquiry: Inquiry) -> Draft:
@@ -93,15 +93,6 @@ async def create_volume(inquiry: Inquiry) -> Draft:
         regions = sheet.rows("list_regions", {}, "the regions")
     region = known_region(wanted["region"], regions.rows)
 
-    def price(currency: str) -> Decimal | None:
-        return money.volume_hourly(
-            standing.pricing,
-            tier=wanted["tier"],
-            volume_type=wanted["volume_type"],
-            size_gb=wanted["size_gb"],
-            currency=currency,
-        )
-
     where = f" in {region}" if region else ""
     draft = Draft(
         summary=f"Buy a volume of {wanted['size_gb']:,} GB ({wanted['volume_type']}, {wanted['tier']}){where}",
@@ -111,7 +102,7 @@ async def create_volume(inquiry: Inquiry) -> Draft:
             *([] if region else [UNKNOWN_REGION]),
         ],
     )
-    return bought(inquiry, standing, draft, price)
+    return bought(inquiry, standing, draft, lambda prices: prices.volume(wanted))
 
 
 def known_region(wanted: str, rows: object) -> str | None:
@@ -130,11 +121,6 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
     row = volume.row
     kind = inquiry.arguments.get("volume_type") or row.get("volume_type")
 
-    def price(currency: str) -> Decimal | None:
-        return money.volume_hourly(
-            standing.pricing, tier=row.get("tier"), volume_type=kind, size_gb=row.get("size_gb"), currency=currency
-        )
-
     label = volume.with_facts(size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
     draft = Draft(
         summary=f"Copy volume {label} into a new volume",
@@ -143,7 +129,7 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
         kept=["the original, which goes on costing beside the copy"],
         warnings=["A volume costs until it is deleted, attached or not.", *_advanced_only(volume, "cloned")],
     )
-    return bought(inquiry, standing, draft, price)
+    return bought(inquiry, standing, draft, lambda prices: prices.volume(row | {"volume_type": kind}))
 
 
 async def resize_volume(inquiry: Inquiry) -> Draft:
@@ -153,17 +139,8 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
         return refused
     row, wanted = volume.row, inquiry.arguments["size_gb"]
 
-    def of(size_gb: object, currency: str) -> Decimal | None:
-        return money.volume_hourly(
-            standing.pricing,
-            tier=row.get("tier"),
-            volume_type=row.get("volume_type"),
-            size_gb=size_gb,
-            currency=currency,
-        )
-
-    def price(currency: str) -> Decimal | None:
-        now, after = of(row.get("size_gb"), currency), of(wanted, currency)
+    def price(prices: Prices) -> Decimal | None:
+        now, after = prices.volume(row), prices.volume(row | {"size_gb": wanted})
         return None if now is None or after is None else after - now
 
     label = volume.with_facts(said(row, "status"), said(row, "volume_type"), said(row, "region"))
@@ -182,7 +159,7 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
     if now is not None and wanted <= now:
         has = size(row, "size_gb")
         draft.refusal = f"The volume has {has} already, and a volume can only grow. Nothing was sent; ask for more."
-    return bought(inquiry, standing, draft, price, now=of(row.get("size_gb"), inquiry.currency))
+    return bought(inquiry, standing, draft, price, now=standing.prices(inquiry.currency).volume(row))
 
 
 async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing, Draft | None]:
@@ -231,7 +208,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
         inquiry,
         standing,
         draft,
-        lambda currency: money.snapshot_hourly(standing.pricing, size_gb=None, currency=currency),
+        lambda prices: prices.snapshot({}),
     )
 
 
@@ -249,9 +226,6 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     origin = things(INSTANCE, standing.instances.rows, where=lambda each: text(each, "instance_id") == source)
     machine = await _machine(inquiry, snapshot, origin)
 
-    def price(currency: str) -> Decimal | None:
-        return hourly(machine, standing.pricing, money.Billed.FULL, currency)
-
     label = snapshot.with_facts(said(row, "status"), said(row, "region"))
     what = gpus(machine) or "GPUs unknown"
     draft = Draft(
@@ -268,7 +242,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     if snapshot.status not in COMPLETE:
         draft.warnings.append(f"The snapshot is {said(row, 'status')}: restoring needs a complete one.")
     draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
-    return bought(inquiry, standing, draft, price)
+    return bought(inquiry, standing, draft, lambda prices: prices.instance(machine, money.Billed.FULL))
 
 
 async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> dict[str, object]:

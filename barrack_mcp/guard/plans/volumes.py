@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from barrack_mcp.account import money
 from barrack_mcp.account.desk import Single
 from barrack_mcp.account.things import Thing, age, joined, labels, listed, said, size, spent, text, things, usable_id
 from barrack_mcp.api.text import mention
@@ -44,19 +43,13 @@ async def delete_volume(inquiry: Inquiry) -> Draft:
     path = {"volume_id": volume_id}
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_volume", path)
-        prices = ask_prices(sheet)
+        price_list = ask_prices(sheet)
         bills = sheet.rows("get_volume_billing", path, "what it has cost so far")
     volume = Thing(VOLUME, found.known, asked=volume_id)
     if not found.data:
         return not_found(volume)
     row = volume.row
-    now = money.volume_hourly(
-        prices.known,
-        tier=row.get("tier"),
-        volume_type=row.get("volume_type"),
-        size_gb=row.get("size_gb"),
-        currency=inquiry.currency,
-    )
+    now = inquiry.prices(price_list).volume(row)
     held = holder(volume)
     facts = (said(row, "status"), size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
     draft = Draft(

@@ -45,7 +45,7 @@ async def _burn(reads: Reads, balance: JsonObject) -> tuple[JsonObject | None, s
     async with Desk(reads.quietly, seconds=_SECONDS).side_by_side() as sheet:
         standing = Standing.ask(sheet, credit=Single(balance))
     lists = (standing.instances, standing.volumes, standing.snapshots)
-    if not standing.pricing or not all(listing.readable for listing in lists):
+    if not standing.price_list.known or not all(listing.readable for listing in lists):
         return None, "What it costs per hour can't be told now: the price list or what costs could not be read."
     currency = reads.dispatcher.currency
     burn, outlook = standing.burn(currency), standing.outlook(lambda _: Decimal(0), currency)

@@ -12,12 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 import anyio
 from mcp.types import CompleteRequestParams, Completion, PromptReference
 from pydantic import TypeAdapter, ValidationError
 
+from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
@@ -88,11 +89,8 @@ class Source:
 
 async def _priced(reads: Reads, operation: Operation) -> Listing:
     """Read the GPU models of the price list, which has them all; the stock has a row for each region, and is cut."""
-    node: Any = await reads.quietly(operation.tool, {})
-    for step in ("pricing_data", "gpus", "pricing"):
-        node = (node or {}).get(step)
-    tiers = (tier for tier in (node or {}).values() if isinstance(tier, dict))
-    models = [{"gpu_model": model} for tier in tiers for model in tier]
+    told = await reads.quietly(operation.tool, {})
+    models = [{"gpu_model": model} for model in Prices(told.get("pricing_data") or {}, "").models]
     return Listing(models, readable=True, total=len(models))
 
 
