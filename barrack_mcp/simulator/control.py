@@ -77,13 +77,13 @@ def control_routes(barrack: Barrack) -> list[Route]:
 
     def replace_faults(given: JsonValue) -> JsonValue:
         barrack.faults.replace(faults.parse(given))
-        return barrack.faults.list()
+        return barrack.faults.show()
 
     looks: dict[str, Deed] = {
         "journal": lambda _: list(barrack.journal),
         "requests": lambda _: list(barrack.requests),
         "state": lambda _: barrack.state(),
-        "faults": lambda _: barrack.faults.list(),
+        "faults": lambda _: barrack.faults.show(),
     }
     deeds: dict[str, Deed] = {"faults": replace_faults, "reset": reset, "clock": advance}
     return [

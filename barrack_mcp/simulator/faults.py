@@ -114,7 +114,7 @@ class Faults:
                 self._faults.remove(fault)
         return fault
 
-    def list(self) -> list[Json]:
+    def show(self) -> list[Json]:
         """Those still in force."""
         return [dict(fault) for fault in self._faults]
 

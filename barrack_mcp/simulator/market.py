@@ -16,7 +16,6 @@ MIN_VOLUME_GB = 100
 GB_PER_TB = 1000
 SNAPSHOT_GB = 100
 
-
 Prices = dict[str, float]
 """One price in each currency, as the API shows it."""
 

@@ -32,9 +32,7 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, body: Json, **headers: str) -> None:
         super().__init__(status, body)
-        self.status = status
-        self.body = body
-        self.headers = headers
+        self.status, self.body, self.headers = status, body, headers
 
 
 def refusal(status: int, code: str, message: str, **facts: Any) -> RefusedError:

@@ -182,6 +182,7 @@ class Script(Thing):
 
 
 Held = TypeVar("Held", bound=Thing)
+Sold = TypeVar("Sold", bound=Billed)
 
 
 class Shelf(dict[str, Held]):
@@ -301,9 +302,9 @@ class World:
         self._burn += rate - thing.meter.rate
         thing.meter.turn(self.now, rate)
 
-    def _end(self, shelf: Shelf[Held], thing: Held, meter: Meter) -> None:
-        self._burn -= meter.rate
-        meter.end(self.now)
+    def _end(self, shelf: Shelf[Sold], thing: Sold) -> None:
+        self._burn -= thing.meter.rate
+        thing.meter.end(self.now)
         del shelf[thing.id]
 
     @property
@@ -341,7 +342,7 @@ class World:
     def end_instance(self, instance: Instance) -> None:
         """A machine is gone: its own disk with it, the user's volumes stay, its bill stands."""
         self.set_status(instance, "DELETED")
-        self._end(self.instances, instance, instance.meter)
+        self._end(self.instances, instance)
         for firewall in self.firewalls.values():
             firewall.attachments.pop(instance.id, None)
         for volume in self.volumes_of(instance):
@@ -363,9 +364,9 @@ class World:
 
     def end_volume(self, volume: Volume) -> None:
         """A volume is gone, for good; its bill stands."""
-        self._end(self.volumes, volume, volume.meter)
+        self._end(self.volumes, volume)
         volume.status = "deleted"
 
     def end_snapshot(self, snapshot: Snapshot) -> None:
         """A snapshot is gone, for good; its bill and its images stand."""
-        self._end(self.snapshots, snapshot, snapshot.meter)
+        self._end(self.snapshots, snapshot)

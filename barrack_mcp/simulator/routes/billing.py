@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso, zoneless
 from barrack_mcp.simulator.meter import money
 from barrack_mcp.simulator.rules import Json
-from barrack_mcp.simulator.world import Billed, Instance, Snapshot, Volume
-
-Sold = TypeVar("Sold", bound=Billed)
+from barrack_mcp.simulator.world import Billed, Instance, Snapshot, Sold, Volume
 
 
 def _bills(call: Call, kind: type[Sold], argument: str) -> list[Sold]:
@@ -54,7 +51,7 @@ def _goes_on(things: list[Sold]) -> int:
 def get_instance_billing(call: Call) -> Json:
     """What the machines have cost, one row each, those that are gone included.
 
-    As in the vendor's example the counts need not add up to `total`: a machine on its way is in none of them.
+    As in the vendor's example the counts need not add up to `total`: a machine that is stopped or on its way is in none.
     """
     things = _bills(call, Instance, "instance_id")
 
