@@ -24,7 +24,6 @@ PROTOCOLS = (
 )
 PORTLESS = ("icmp", "icmpv6", "ipv6-icmp")
 MAX_NAME = 50
-MAX_TEXT = 65_536
 
 
 class RefusedError(Exception):
@@ -96,10 +95,6 @@ def one_of(*values: JsonValue) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _each_once(ids: list[str]) -> list[str]:
-    return list(dict.fromkeys(ids))
-
-
 def _cidr(value: str) -> str:
     try:
         ipaddress.ip_network(value, strict=False)
@@ -134,12 +129,12 @@ GpuCount = Annotated[int, one_of(1, 2, 4, 8)]
 VolumeType = Annotated[str, one_of(*VOLUME_PRICES)]
 VolumeSize = Annotated[int, Field(ge=100, le=1_048_576)]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Ids = Annotated[list[Id], AfterValidator(_each_once)]
+Ids = Annotated[list[Id], AfterValidator(lambda ids: list(dict.fromkeys(ids)))]
 SomeIds = Annotated[Ids, Field(min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[A-Za-z0-9 ._-]+$")]
 KeyName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=r"^[A-Za-z0-9._-]+$")]
 ImageName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
 PublicKey = Annotated[str, StringConstraints(min_length=1, max_length=16_384), AfterValidator(_public_key)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 

@@ -31,27 +31,23 @@ def _row(call: Call, thing: Billed, write: Callable[[float], str], status: str, 
     }
 
 
-def _page(call: Call, things: list[Sold], show: Callable[[Sold], Json], active: int, **counts: int) -> Json:
+def _page(call: Call, things: list[Sold], show: Callable[[Sold], Json], **counts: int) -> Json:
     read = [thing.meter.read(call.world.now) for thing in things]
     minutes = sum(each for each, _ in read)
     summary = {
         "totalMinutes": minutes,
-        "activeCount": active,
+        "activeCount": sum(thing.meter.ended is None for thing in things),
         "averageUsage": round(minutes / len(things), 2) if things else 0,
         "totalCost": money(sum(nano for _, nano in read)),
     }
     return call.page("records", things, show, summary=summary | counts) | {"currency": call.world.account.currency}
 
 
-def _goes_on(things: list[Sold]) -> int:
-    return sum(thing.meter.ended is None for thing in things)
-
-
 @route("GET", "/instances/billing/", bare=True)
 def get_instance_billing(call: Call) -> Json:
     """What the machines have cost, one row each, those that are gone included.
 
-    As in the vendor's example the counts need not add up to `total`: a machine that is stopped or on its way is in none.
+    As in the vendor's example the counts need not add up to `total`: what is stopped or on its way is in none.
     """
     things = _bills(call, Instance, "instance_id")
 
@@ -70,7 +66,7 @@ def get_instance_billing(call: Call) -> Json:
     statuses = [status(thing) for thing in things]
     active = sum(thing.status == "ACTIVE" for thing in things)
     ended, asleep = statuses.count("completed"), statuses.count("hibernated")
-    return _page(call, things, show, active, completedCount=ended, hibernatedCount=asleep)
+    return _page(call, things, show, activeCount=active, completedCount=ended, hibernatedCount=asleep)
 
 
 @route("GET", "/snapshots/billing/", bare=True)
@@ -86,7 +82,7 @@ def get_snapshot_billing(call: Call) -> Json:
         }
 
     size = sum(thing.size_gb for thing in things)
-    return _page(call, things, show, _goes_on(things), totalSizeGB=size) | {"tier": "legacy"}
+    return _page(call, things, show, totalSizeGB=size) | {"tier": "legacy"}
 
 
 @route("GET", "/volumes/billing/", bare=True)
@@ -101,4 +97,4 @@ def get_volume_billing(call: Call) -> Json:
             **_row(call, thing, zoneless, thing.status, f"Volume {thing.name}"),
         }
 
-    return _page(call, things, show, _goes_on(things), totalSizeGB=sum(thing.size_gb for thing in things))
+    return _page(call, things, show, totalSizeGB=sum(thing.size_gb for thing in things))

@@ -57,12 +57,8 @@ def need_os_image(name: str, region: str, tier: str, gpu_model: str | None = Non
 def need_status(instance: Instance, *allowed: str, what: str) -> None:
     """Refuse unless the machine is in one of these states."""
     if instance.status not in allowed:
-        raise refusal(
-            409,
-            "INVALID_INSTANCE_STATE",
-            f"Cannot {what} an instance in state {instance.status}: it must be {' or '.join(allowed)}",
-            current_status=instance.status,
-        )
+        message = f"Cannot {what} an instance in state {instance.status}: it must be {' or '.join(allowed)}"
+        raise refusal(409, "INVALID_INSTANCE_STATE", message, current_status=instance.status)
 
 
 def need_available(thing: Volume | Image) -> None:
