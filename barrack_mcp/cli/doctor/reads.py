@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,7 +14,7 @@ from barrack_mcp.account.things import text
 from barrack_mcp.api.errors import error_from
 from barrack_mcp.api.probe import AT_ONCE, Form, Heard, Probe, Trouble
 from barrack_mcp.api.wire.checks import placeholders
-from barrack_mcp.api.wire.form import Contract, WireError
+from barrack_mcp.api.wire.form import Contract, Sent, WireError
 from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS, kind_named_by
@@ -97,26 +97,20 @@ class Reads:
         required = [name for name, info in operation.arguments.model_fields.items() if info.is_required()]
         return tuple(dict.fromkeys((*required, *placeholders(wire.path))))
 
+    def _values(self, operation: Operation) -> dict[str, str]:
+        """The ids found so far that a read needs."""
+        return {name: self._ids[name] for name in self._needs(operation)}
+
     async def _first(self, operation: Operation) -> None:
         """Try a read where the contract has it."""
-        wire = self._contract.for_(operation)
-        why = self._why_not(operation)
-        if why:
-            self._note(operation, Verdict.UNTRIED, why)
-            return
-        values = {name: self._ids[name] for name in self._needs(operation)}
-        try:
-            sent = wire.request(values)
-        except WireError:
-            self._note(operation, Verdict.UNTRIED, "The id found has no form in this path.")
-            return
-        if sent.body is not None:
-            self._note(operation, Verdict.UNTRIED, "It wants a body here, and the doctor sends none.")
-            return
-        heard = await self._ask(sent.path, sent.query)
-        self._judge(operation, heard, values)
+        sent = self._request(operation)
+        if isinstance(sent, str):
+            self._note(operation, Verdict.UNTRIED, sent)
+        else:
+            self._judge(operation, await self._ask(sent.path, sent.query))
 
-    def _why_not(self, operation: Operation) -> str:
+    def _request(self, operation: Operation) -> Sent | str:
+        """What to send for a read; or why it can't be tried."""
         wire = self._contract.for_(operation)
         if wire.method != "GET":
             return f"It is a {wire.method}, and the doctor sends nothing but GET."
@@ -124,12 +118,13 @@ class Reads:
             if (kind := kind_named_by(name)) is None:
                 return f"It needs {name}, and no read tells one."
             if name not in self._ids:
-                return (
-                    f"No id: {kind.list_tool} lists none in this account."
-                    if kind.list_tool in self._listed
-                    else f"No id: {kind.list_tool} did not work."
-                )
-        return ""
+                why = "lists none in this account" if kind.list_tool in self._listed else "did not work"
+                return f"No id: {kind.list_tool} {why}."
+        try:
+            sent = wire.request(self._values(operation))
+        except WireError:
+            return "The id found has no form in this path."
+        return sent if sent.body is None else "It wants a body here, and the doctor sends none."
 
     async def _ask(self, path: str, query: JsonObject | None) -> Heard | Trouble | None:
         left = self._deadline - anyio.current_time()
@@ -137,7 +132,7 @@ class Reads:
             return None
         return await self._probe.get(path, seconds=min(self._seconds, left), form=self._form, query=query)
 
-    def _judge(self, operation: Operation, heard: Heard | Trouble | None, values: Mapping[str, str]) -> None:
+    def _judge(self, operation: Operation, heard: Heard | Trouble | None) -> None:
         if heard is None:
             self._note(operation, Verdict.UNTRIED, "The time was up before its turn.")
         elif isinstance(heard, Trouble):
@@ -145,7 +140,8 @@ class Reads:
         elif heard.status in _BAD_REQUEST and not heard.web_page:
             self._wants(operation, heard)
         elif (verdict := _absent(heard)) is not None:
-            self._pointed[operation.tool] = pointed_at(heard.location, base=self._probe.url, values=values)
+            there = pointed_at(heard.location, base=self._probe.url, values=self._values(operation))
+            self._pointed[operation.tool] = there
             self._note(operation, *verdict)
         elif heard.wrong:
             self._note(operation, Verdict.FAILS, f"The answer {heard.wrong}.")
@@ -176,18 +172,15 @@ class Reads:
     async def _elsewhere(self, operation: Operation) -> None:
         """Try a read that is missing in a few other places, and keep the first where it fits."""
         wire = self._contract.for_(operation)
-        values = {name: self._ids[name] for name in self._needs(operation)}
         pointed = self._pointed.get(operation.tool, "")
         for place in places(operation, wire.path, pointed=pointed, taken=self._taken, won=self._won):
-            if not set(placeholders(place.path)) <= self._ids.keys():
-                continue
-            if await self._fits_at(operation, place, values):
+            if set(placeholders(place.path)) <= self._ids.keys() and await self._fits_at(operation, place):
                 return
 
-    async def _fits_at(self, operation: Operation, place: Place, values: Mapping[str, str]) -> bool:
+    async def _fits_at(self, operation: Operation, place: Place) -> bool:
         said = OperationOverride(path=place.path)
         there = Contract(merged(self._contract.overrides, one(operation, said)))
-        needed = {**values, **{name: self._ids[name] for name in placeholders(place.path)}}
+        needed = self._values(operation) | {name: self._ids[name] for name in placeholders(place.path)}
         try:
             sent = there.for_(operation).request(needed)
         except WireError:
