@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from barrack_mcp import __version__
 from barrack_mcp.api.http import checked_url, quiet
+from barrack_mcp.api.text import escape_markup
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 SECONDS: Final = 30.0
@@ -76,8 +77,6 @@ async def _read(response: httpx2.Response, most: int) -> bytes:
 
 
 _SECONDS: Final = 5.0
-_MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-"""What chats read as links and mentions."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ async def post_webhook(
         transport: Another way out than the network.
     """
     quiet()
-    safe = text.translate(_MARKUP)
+    safe = escape_markup(text)
     body = {"text": safe, "content": safe, "allowed_mentions": {"parse": []}}
     try:
         with anyio.fail_after(seconds):

@@ -27,6 +27,8 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:/+=-]{0,99}")
 _OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
 """What our own sentences escape and quote with."""
 
+_MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
 _STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
 """A space that nobody sees: at an end, or beside another."""
 
@@ -86,6 +88,11 @@ def cite(text: object, *, limit: int = INLINE_LONGEST) -> str:
 def mention(text: object) -> str:
     """Put what should be one plain word into a sentence of ours, such as a state or a region; else it is cited."""
     return str(text) if is_one_word(str(text)) else cite(text)
+
+
+def escape_markup(text: str) -> str:
+    """Write a text for a chat or a markdown page, which would read links, mentions and tags in it."""
+    return text.translate(_MARKUP)
 
 
 def is_one_word(text: str) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
-from barrack_mcp.api.text import escape
+from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
 from barrack_mcp.cli.doctor.key import Ways, accepted, silent
 from barrack_mcp.cli.doctor.report import Check, Verdict
@@ -214,7 +214,7 @@ def _what_answers(heard: Heard, url: str) -> Check:
     """Tell an API from what else may answer in its place."""
     here, there = urlsplit(url), urlsplit(heard.location)
     if heard.redirects and there.netloc and there.netloc != here.netloc:
-        host = escape(there.netloc, limit=80)
+        host = mention(there.netloc)
         told = f"What answers points to another host ({host}): this network wants a login (captive portal), or the API "
         return _other(f"{told}has moved.", f"{_BROWSER} The key was not sent.")
     if heard.status in _LOGINS:

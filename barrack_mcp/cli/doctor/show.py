@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.api.text import escape_markup
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.cli.doctor.report import Drift, Read, Report, Verdict
 
@@ -81,7 +82,7 @@ def as_markdown(report: Report) -> str:
 
 
 def _cell(*sentences: str) -> str:
-    return " ".join(each for each in sentences if each).replace("|", "\\|").replace("<", "&lt;")
+    return escape_markup(" ".join(each for each in sentences if each)).replace("|", "\\|")
 
 
 def _end(report: Report) -> str:
