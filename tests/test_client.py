@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from barrack_mcp.api.answer import MAX_ANSWER_BYTES
 from barrack_mcp.api.client import open_client
-from barrack_mcp.api.errors import ApiError, Failure, error_from, seconds_to_wait
+from barrack_mcp.api.errors import ApiError, Failure, read_error, seconds_to_wait
 from barrack_mcp.catalogue import BY_TOOL
 from tests.support.answers import CANARY, Answers, client, json
 
@@ -203,8 +203,8 @@ def test_retry_after_is_read_as_a_date() -> None:
 
 
 def test_words_of_the_api_have_an_end() -> None:
-    assert len(error_from(400, {"message": "x" * 10_000}).words) == 1_000
+    assert len(read_error(400, {"message": "x" * 10_000}).words) == 1_000
     deep: Any = "x"
     for _ in range(500):
         deep = [deep]
-    assert error_from(400, {"detail": deep}).words
+    assert read_error(400, {"detail": deep}).words

@@ -12,7 +12,7 @@ from barrack_mcp.api.body import typed
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.dispatch.answers.advice import next_step
-from barrack_mcp.dispatch.answers.filters import unmatched
+from barrack_mcp.dispatch.answers.filters import explain_empty
 from tests.test_naming import desk
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +27,7 @@ async def looked(tool: str, arguments: JsonObject) -> tuple[str, int]:
             return typed(operation, await client.send(operation, operation.on_the_wire(values)))
 
         data = await read(arguments)
-        said = await unmatched(operation, arguments, data, read=read)
+        said = await explain_empty(operation, arguments, data, read=read)
         return said, len(made.sent) - 1
 
 
@@ -40,7 +40,7 @@ async def of(tool: str, values: JsonObject, answer: JsonObject | Exception, data
             raise answer
         return answer
 
-    return await unmatched(operation, values, data or {operation.result or "": []}, read=read)
+    return await explain_empty(operation, values, data or {operation.result or "": []}, read=read)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_nobody_waits_long_for_the_second_look() -> None:
         raise AssertionError
 
     with anyio.fail_after(20):
-        said = await unmatched(BY_TOOL["list_firewalls"], {"region": "x"}, {"firewalls": []}, read=read, seconds=0)
+        said = await explain_empty(BY_TOOL["list_firewalls"], {"region": "x"}, {"firewalls": []}, read=read, seconds=0)
     assert said == ""
 
 

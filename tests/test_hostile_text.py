@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from barrack_mcp.api.body import MAX_BYTES, presented, typed, without_nulls
 from barrack_mcp.api.client import open_client
-from barrack_mcp.api.errors import error_from
+from barrack_mcp.api.errors import read_error
 from barrack_mcp.api.text import compact, escape
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import inner, marks_of
@@ -30,7 +30,7 @@ from barrack_mcp.catalogue.values import Keep
 from barrack_mcp.cli.approvals import plan_lines
 from barrack_mcp.dispatch.answers.bounds import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.answers.shown import shown, take_private_key
+from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.guard.plans import PLANNERS
 from barrack_mcp.server.tools import output_schema
@@ -50,7 +50,7 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda ope
 
 def show(tool: str, body: Any, **arguments: Any) -> JsonObject:
     operation = BY_TOOL[tool]
-    return shown(operation, said(operation, body), arguments)
+    return make_safe(operation, said(operation, body), arguments)
 
 
 def said(operation: Operation, body: Any) -> JsonObject:
@@ -74,7 +74,7 @@ def keeps_lines(operation: Operation, path: tuple[str, ...]) -> bool:
 def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) -> None:
     texts = (ZOO, "\x1b[2J", f"x\n{FORGED}", "\ud800")
     for text, everything in itertools.product(texts, (False, True)):
-        answer = shown(operation, said(operation, body_of(operation, text, everything=everything)), {})
+        answer = make_safe(operation, said(operation, body_of(operation, text, everything=everything)), {})
         jsonschema.validate(answer, answer_schema(operation.response))
         places = list(strings(answer))
         assert len(places) > 4
@@ -87,7 +87,7 @@ def test_no_text_and_no_name_of_any_answer_hides_anything(operation: Operation) 
 @pytest.mark.promise("S5")
 @each_operation
 def test_no_text_of_any_answer_is_endless_and_what_is_cut_is_told(operation: Operation) -> None:
-    answer = shown(operation, said(operation, body_of(operation, ENDLESS)), {})
+    answer = make_safe(operation, said(operation, body_of(operation, ENDLESS)), {})
     jsonschema.validate(answer, answer_schema(operation.response))
     lengths = set()
     for path, value in strings(answer):
@@ -194,10 +194,10 @@ def test_our_own_reading_gets_names_as_they_are() -> None:
 def test_a_private_key_in_an_answer_is_not_shown_unless_the_operator_says_so() -> None:
     operation = BY_TOOL["create_ssh_key"]
     data = said(operation, {"ssh_key": {"id": "KEY-1", "pem": PEM}, "private_key": "any text", "more": [PEM]})
-    answer = shown(operation, data, {})
+    answer = make_safe(operation, data, {})
     assert [answer["private_key"], answer["ssh_key"]["pem"], *answer["more"]] == [NOT_SHOWN] * 3
     assert "private_key" in answer["notes"][0]
-    assert shown(operation, {"private_key": PEM}, {}, reveal=True) == {"private_key": PEM}
+    assert make_safe(operation, {"private_key": PEM}, {}, reveal=True) == {"private_key": PEM}
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_the_words_of_an_error_are_in_one_line_and_in_full_view(text: str) -> No
         {"errors": {text: [text]}},
         [text],
     ):
-        error = error_from(400, body)
+        error = read_error(400, body)
         for each in (error.sentence, str(error), error.code or "", error.request_id or ""):
             assert not unseen(each)
             assert len(each) < 1_300

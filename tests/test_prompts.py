@@ -11,7 +11,7 @@ from mcp.types import TextContent
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.config import Settings
-from barrack_mcp.server.prompts import PROMPTS, Prompt, mentioned
+from barrack_mcp.server.prompts import PROMPTS, Prompt, find_tools
 from barrack_mcp.server.resources.completion import SOURCES, WORDS
 from tests.support.answers import Answers, dispatcher
 
@@ -91,7 +91,7 @@ async def test_a_task_names_real_tools_and_tells_the_truth_about_money(mode: str
         text = await told(client, prompt.name, required(prompt))
     known = set(BY_TOOL) | FIELDS | {name for each in OPERATIONS for name in each.arguments.model_fields}
     assert set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)) <= known
-    assert set(prompt.needs) <= mentioned(text)
+    assert set(prompt.needs) <= find_tools(text)
     assert "A stopped (SHUTOFF) machine costs the full rate; only hibernating or deleting it ends that." in text
     assert "That question is the user's: don't answer it" in text
     assert "«unknown»" in text
@@ -133,7 +133,7 @@ async def test_a_task_looks_before_it_leaps(name: str, order: list[str]) -> None
 
 @each_prompt
 def test_a_task_that_changes_something_waits_for_the_user_first(prompt: Prompt) -> None:
-    kinds = [{BY_TOOL[tool].reads for tool in mentioned(step)} for step in prompt.steps]
+    kinds = [{BY_TOOL[tool].reads for tool in find_tools(step)} for step in prompt.steps]
     asks = [number for number, step in enumerate(prompt.steps) if re.search(r"(?i)\bask me\b|wait|\bask for\b", step)]
     first = next((number for number, kind in enumerate(kinds) if kind == {False}), len(prompt.steps))
     assert asks
@@ -193,7 +193,7 @@ async def test_a_read_only_surface_lists_the_tasks_that_looking_serves_and_says_
         assert names == ["cut-costs", "lock-down-network", "clean-up", "investigate-instance"]
         for name in names:
             text = await told(client, name, required(next(prompt for prompt in PROMPTS if prompt.name == name)))
-            assert mentioned(text) <= set(offered)
+            assert find_tools(text) <= set(offered)
             assert "not on offer here" in text
         assert (await refused(client, "deploy-gpu")).code == -32602
 
@@ -206,7 +206,7 @@ async def test_a_task_names_only_tools_on_offer(toolsets: tuple[str, ...]) -> No
     async with Client(served(offered)) as client:
         for listed in (await client.list_prompts()).prompts:
             prompt = next(each for each in PROMPTS if each.name == listed.name)
-            assert mentioned(await told(client, prompt.name, required(prompt))) <= set(offered)
+            assert find_tools(await told(client, prompt.name, required(prompt))) <= set(offered)
             assert set(prompt.needs) <= set(offered)
 
 
@@ -232,4 +232,4 @@ def test_what_completes_an_argument_exists() -> None:
 
 def test_every_needed_tool_is_named_by_a_step() -> None:
     for prompt in PROMPTS:
-        assert set(prompt.needs) <= {tool for step in prompt.steps for tool in mentioned(step)}
+        assert set(prompt.needs) <= {tool for step in prompt.steps for tool in find_tools(step)}

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import httpx2
 
-from barrack_mcp.api.errors import ApiError, Failure, error_from
+from barrack_mcp.api.errors import ApiError, Failure, read_error
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """Text of n bytes may take nine times as much: one rare character widens all of it, twice."""
@@ -74,7 +74,7 @@ def _unpacked(unpacker: Any, chunk: bytes, limit: int) -> bytes:
     return unpacked
 
 
-def parsed(raw: bytearray) -> object:
+def parse(raw: bytearray) -> object:
     """Parse JSON whose size in memory has an end; `{}` for no text at all.
 
     Raises:
@@ -113,7 +113,7 @@ def _depth_beyond(body: object, depth: int) -> bool:
     return any(isinstance(each, dict | list) for each in level)
 
 
-def judged(
+def judge(
     response: httpx2.Response,
     raw: bytearray | None,
     *,
@@ -137,7 +137,7 @@ def judged(
     body, wrong = _body_of(response, raw)
     body = redact(body)
     if status >= 300:  # noqa: PLR2004 - what is not a success
-        error = error_from(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
+        error = read_error(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
         if error.failure is Failure.REDIRECTED:
             error.words = "The API redirects this path elsewhere, so our path or BARRACK_API_URL is wrong; not followed"
             error.theirs = False
@@ -149,7 +149,7 @@ def judged(
     if wrong is not None:
         raise ApiError(Failure.SILENT, f"The answer {wrong}", status=status, lasting=wrong.lasting)
     if isinstance(body, dict) and body.get("success") is False:
-        error = error_from(status, body)
+        error = read_error(status, body)
         error.failure = Failure.REJECTED
         raise error
     return body
@@ -159,7 +159,7 @@ def _body_of(response: httpx2.Response, raw: bytearray | None) -> tuple[object, 
     if raw is None:
         return None, UnreadableError(f"of status {response.status_code} could not be read")
     try:
-        return parsed(raw), None
+        return parse(raw), None
     except ValueError:
         return None, UnreadableError(f"is no JSON but {_kind(response)}")
     except UnreadableError as wrong:

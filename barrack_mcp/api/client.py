@@ -205,7 +205,7 @@ class Client:
             if head is None or head.is_success:
                 raise _broken_off(error, limit, never_sent=progress.never_sent) from None
             raw = None
-        body = answer.judged(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
+        body = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
         return head.status_code, body
 
 

@@ -104,7 +104,7 @@ class ApiError(Exception):
         return f"{words} ({', '.join(facts)})." if facts else f"{words}."
 
 
-def error_from(
+def read_error(
     status: int, body: Any, *, retry_after: str | None = None, wall: Callable[[], float] = time.time
 ) -> ApiError:
     """Read an error answer.

@@ -206,7 +206,7 @@ def _told(head: httpx2.Response, raw: bytearray | None, wrong: str) -> Heard:
     web_page = kind in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html"))
     if not wrong and raw is not None:
         try:
-            body = answer.parsed(raw)
+            body = answer.parse(raw)
         except answer.UnreadableError as error:
             wrong = str(error)
         except ValueError:

@@ -19,11 +19,11 @@ from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.dispatch.answers import advice
-from barrack_mcp.dispatch.answers.brief import abridged, is_brief
+from barrack_mcp.dispatch.answers.brief import abridge, is_brief
 from barrack_mcp.dispatch.answers.drift import Drifts
-from barrack_mcp.dispatch.answers.filters import unmatched
+from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
-from barrack_mcp.dispatch.answers.shown import shown, take_private_key
+from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
@@ -157,8 +157,8 @@ class Dispatcher:
             data["billing"] = quoted
         if priced(operation, data):
             rate(operation, data, await _prices(call.account, self.currency))
-        unmet = await unmatched(operation, values, data, read=partial(self._typed, call))
-        data = shown(operation, abridged(operation, data, values), values)
+        unmet = await explain_empty(operation, values, data, read=partial(self._typed, call))
+        data = make_safe(operation, abridge(operation, data, values), values)
         if unmet:
             data["notes"] = [*data.get("notes", []), unmet]
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
@@ -211,7 +211,7 @@ class Dispatcher:
                 kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
             else:
                 keyfile.unlink(missing_ok=True)
-        data = shown(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
+        data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
         if kept:
             data["private_key_file"] = str(keyfile)
         said = sent.words(operation).rstrip(".")

@@ -116,7 +116,7 @@ def test_the_lines_to_paste_load_as_they_are_shown() -> None:
 def test_markdown_keeps_its_tables_whatever_the_text() -> None:
     check = Check("answer", Verdict.FAILS, "a|b <img src=x>", "c")
     text = as_markdown(report(checks=(check,), reads=(tried(Verdict.DIFFERS, override=PATH),), override=PATH))
-    assert "| answer | fails | a\\|b &lt;img src=x> c |" in text
+    assert "| answer | fails | a\\|b &lt;img src=x&gt; c |" in text
     assert "```toml\n[operations.get_volume]" in text
 
 

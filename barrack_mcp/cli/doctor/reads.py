@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 
 from barrack_mcp.account.things import text
-from barrack_mcp.api.errors import error_from
+from barrack_mcp.api.errors import read_error
 from barrack_mcp.api.probe import AT_ONCE, Form, Heard, Probe, Trouble
 from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.form import Contract, Sent, WireError
@@ -152,7 +152,7 @@ class Reads:
 
     def _wants(self, operation: Operation, heard: Heard) -> None:
         """Tell what the API wants beyond what was asked, by the names of our arguments alone."""
-        error = error_from(heard.status, heard.body)
+        error = read_error(heard.status, heard.body)
         named = self._contract.for_(operation).errors(error.fields)
         wanted = tuple(name for name in operation.arguments.model_fields if name in named)
         override = one(operation, OperationOverride(requires=wanted))

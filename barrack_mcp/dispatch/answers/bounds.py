@@ -29,8 +29,8 @@ Path = tuple[str | int, ...]
 
 
 @dataclass
-class Ink:
-    """Writes one answer, and remembers what it could not write as it came."""
+class SafeCopy:
+    """Copies one answer, and remembers what it could not write as it came."""
 
     reveal: bool = False
     """Whether a private key is written like any other text."""

@@ -18,7 +18,7 @@ def is_brief(operation: Operation, arguments: Mapping[str, Any]) -> bool:
     return operation.own is not None and arguments.get("detail") != "full"
 
 
-def abridged(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> JsonObject:
+def abridge(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> JsonObject:
     """Answer a typed answer with concise rows, if that is what was asked for, and a note on how to get the rest.
 
     A concise row keeps the fields that its model marks, as far as they have a value and the page isn't too long for

@@ -26,7 +26,7 @@ _LONGEST: Final = 60
 _NO_FILTERS: Final = frozenset({"page", "limit", "detail"})
 
 
-async def unmatched(
+async def explain_empty(
     operation: Operation, values: Mapping[str, Any], data: JsonObject, *, read: Rows, seconds: float = SECONDS
 ) -> str:
     """Say which filters of a read that found nothing fit no row, and what would; empty if there is nothing to say.

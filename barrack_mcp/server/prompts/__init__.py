@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from barrack_mcp.server.prompts.menu import listed, rendered
-from barrack_mcp.server.prompts.prompt import Argument, Prompt, mentioned
+from barrack_mcp.server.prompts.menu import get_prompt, list_prompts
+from barrack_mcp.server.prompts.prompt import Argument, Prompt, find_tools
 from barrack_mcp.server.prompts.tasks import BY_NAME, PROMPTS
 
-__all__ = ["BY_NAME", "PROMPTS", "Argument", "Prompt", "listed", "mentioned", "rendered"]
+__all__ = ["BY_NAME", "PROMPTS", "Argument", "Prompt", "find_tools", "get_prompt", "list_prompts"]

@@ -8,11 +8,11 @@ from mcp import MCPError
 from mcp.types import INVALID_PARAMS, GetPromptResult, PromptArgument, PromptMessage, TextContent
 from mcp.types import Prompt as Listed
 
-from barrack_mcp.server.prompts.prompt import Prompt, told
+from barrack_mcp.server.prompts.prompt import Prompt, write_prompt
 from barrack_mcp.server.prompts.tasks import BY_NAME, PROMPTS
 
 
-def listed(surface: Collection[str]) -> list[Listed]:
+def list_prompts(surface: Collection[str]) -> list[Listed]:
     """List the prompts whose task the tools on offer can do."""
     return [
         Listed(
@@ -29,7 +29,7 @@ def listed(surface: Collection[str]) -> list[Listed]:
     ]
 
 
-def rendered(name: str, values: Mapping[str, str], surface: Collection[str]) -> GetPromptResult:
+def get_prompt(name: str, values: Mapping[str, str], surface: Collection[str]) -> GetPromptResult:
     """Write a prompt out with what the user gave; an empty value is none.
 
     Raises:
@@ -43,7 +43,7 @@ def rendered(name: str, values: Mapping[str, str], surface: Collection[str]) -> 
         raise MCPError(INVALID_PARAMS, f"An argument is unknown; {name} takes {', '.join(sorted(known))}.")
     if missing := [each.name for each in prompt.arguments if each.required and not values.get(each.name, "").strip()]:
         raise MCPError(INVALID_PARAMS, f"Required: {', '.join(missing)}.")
-    message = PromptMessage(role="user", content=TextContent(type="text", text=told(prompt, values, surface)))
+    message = PromptMessage(role="user", content=TextContent(type="text", text=write_prompt(prompt, values, surface)))
     return GetPromptResult(description=prompt.description, messages=[message])
 
 

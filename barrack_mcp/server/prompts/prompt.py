@@ -79,17 +79,17 @@ class Prompt:
     arguments: tuple[Argument, ...] = ()
 
 
-def in_order(text: str) -> tuple[str, ...]:
+def read_steps(text: str) -> tuple[str, ...]:
     """Read steps that are written as lines, each behind a dash."""
     return tuple(" ".join(step.split()) for step in _DASH.split(text) if step.strip())
 
 
-def mentioned(text: str) -> set[str]:
+def find_tools(text: str) -> set[str]:
     """Answer the tools that a text names."""
     return {name for name in _NAMED.findall(text) if name in BY_TOOL}
 
 
-def told(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) -> str:
+def write_prompt(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) -> str:
     """Write a prompt's message.
 
     Args:
@@ -97,8 +97,8 @@ def told(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) ->
         values: What the user gave, by argument.
         surface: The names of the tools on offer.
     """
-    steps = [step for step in prompt.steps if mentioned(step) <= set(surface)]
-    left_out = {tool for step in prompt.steps for tool in mentioned(step)} - set(surface)
+    steps = [step for step in prompt.steps if find_tools(step) <= set(surface)]
+    left_out = {tool for step in prompt.steps for tool in find_tools(step)} - set(surface)
     parts = [prompt.task]
     given = [
         f"- {argument.name}: {cite(values[argument.name].strip(), limit=argument.limit)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from barrack_mcp.server.prompts.prompt import LONG, Argument, Prompt, in_order
+from barrack_mcp.server.prompts.prompt import LONG, Argument, Prompt, read_steps
 
 _REGION: Final = Argument("region", "Region, such as NORWAY-1.", "region")
 
@@ -23,7 +23,7 @@ DEPLOY_GPU: Final = Prompt(
         Argument("max_hourly_price", "The most it may cost an hour, with the currency."),
     ),
     needs=("deploy_instance", "list_gpu_stock", "quote_price", "list_ssh_keys", "get_instance"),
-    steps=in_order("""
+    steps=read_steps("""
         - Ask me in one message for what is still open: GPU model and count (propose one for the purpose), region, for
           how long, the most it may cost, the system, and from which address I will log in. Ask nothing that is given.
         - `get_credit_balance`: how much credit there is.
@@ -59,7 +59,7 @@ CUT_COSTS: Final = Prompt(
         Argument("keep", "What must not be touched: names or ids.", limit=LONG),
     ),
     needs=("list_instances",),
-    steps=in_order("""
+    steps=read_steps("""
         - `list_instances`, all pages: `hourly_rate` and `billed_at` say what each costs now. SHUTOFF machines cost
           the full rate: they are the first to look at.
         - `list_volumes`, all pages: each costs while it exists, attached or not. Look for those attached nowhere.
@@ -91,7 +91,7 @@ IMAGE_FROM_INSTANCE: Final = Prompt(
         Argument("snapshot", "A snapshot to use instead of a new one: its id.", "snapshot_id"),
     ),
     needs=("get_snapshot", "get_snapshot_image", "create_custom_image"),
-    steps=in_order("""
+    steps=read_steps("""
         - Find the machine with `list_instances`; if the name fits none or several, ask me. If no machine is given,
           ask which.
         - `list_snapshot_eligible_instances`: it must be listed there (legacy tier, ACTIVE). If not, say why and stop;
@@ -127,7 +127,7 @@ LOCK_DOWN_NETWORK: Final = Prompt(
         Argument("ports", "Which ports they need, such as 22, 443."),
     ),
     needs=("list_instances", "get_instance", "list_instance_firewalls"),
-    steps=in_order("""
+    steps=read_steps("""
         - `list_instances` for the machines and their public IPs; with a name given, find its id.
         - For each machine in question `get_instance` (its own rules) and `list_instance_firewalls` (those of its
           firewalls). Traffic that either lets in gets in.
@@ -161,7 +161,7 @@ CLEAN_UP: Final = Prompt(
         Argument("keep", "What must not be touched: names or ids.", limit=LONG),
     ),
     needs=("list_instances",),
-    steps=in_order("""
+    steps=read_steps("""
         - Look at all pages of what there is. `list_instances`: SHUTOFF (costs the full rate) and HIBERNATED machines.
         - `list_volumes`: attached nowhere.
         - `list_snapshots`, and with `list_snapshot_images` which of them have an image.
@@ -195,7 +195,7 @@ INVESTIGATE_INSTANCE: Final = Prompt(
         Argument("symptom", "What is wrong, in your words.", limit=LONG),
     ),
     needs=("list_instances", "get_instance"),
-    steps=in_order("""
+    steps=read_steps("""
         - If a name is given, find the id with `list_instances`; if it fits none or several, ask me.
         - `get_instance`: state, IPs, volumes, own rules, allowed operations, cost. Unknown states count as on the
           way. If it is on the way, look again about every 20 seconds, for a few minutes at most.

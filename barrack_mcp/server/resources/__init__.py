@@ -57,7 +57,7 @@ def handlers(
     """
     resources = pages.listed(dispatcher)
     templates = pages.templates(dispatcher)
-    offered = prompts.listed(dispatcher.surface)
+    offered = prompts.list_prompts(dispatcher.surface)
     completer = Completer(now)
 
     async def list_resources(_: Context, __: Cursor) -> ListResourcesResult:
@@ -73,7 +73,7 @@ def handlers(
         return ListPromptsResult(prompts=offered)
 
     async def get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return prompts.rendered(params.name, params.arguments or {}, dispatcher.surface)
+        return prompts.get_prompt(params.name, params.arguments or {}, dispatcher.surface)
 
     async def complete(context: Context, params: CompleteRequestParams) -> CompleteResult:
         return CompleteResult(completion=await completer.complete(Reads(dispatcher, caller_of(context)), params))

@@ -10,13 +10,15 @@ from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
 from barrack_mcp.catalogue.values import PRIVATE_KEY
-from barrack_mcp.dispatch.answers.bounds import Ink
+from barrack_mcp.dispatch.answers.bounds import SafeCopy
 
 _LOOKED_AT: Final = 8 * MAX_BYTES
 """Bytes of an answer that are looked at letter by letter; hardly any of the rest would fit."""
 
 
-def shown(operation: Operation, data: JsonObject, arguments: Mapping[str, Any], *, reveal: bool = False) -> JsonObject:
+def make_safe(
+    operation: Operation, data: JsonObject, arguments: Mapping[str, Any], *, reveal: bool = False
+) -> JsonObject:
     """Make a typed answer fit for a model: nothing invisible in it, nothing endless, no private key.
 
     Texts are escaped visibly and capped, keys included; descriptions keep their lines; a script is whole or left
@@ -29,22 +31,22 @@ def shown(operation: Operation, data: JsonObject, arguments: Mapping[str, Any], 
         reveal: Whether a private key may be seen.
     """
     root = operation.result or ""
-    ink = Ink(reveal=reveal)
+    copy = SafeCopy(reveal=reveal)
     page = page_of(operation, data, arguments)
     if page is None:
-        data = ink.within(data, _LOOKED_AT)
-        data = ink.within(ink.fields(data, marks_of(operation.response)), MAX_BYTES)
+        data = copy.within(data, _LOOKED_AT)
+        data = copy.within(copy.fields(data, marks_of(operation.response)), MAX_BYTES)
     else:
         marks = inner(marks_of(operation.response), root)
         rest = {name: value for name, value in data.items() if name != root}
-        rest = ink.within(rest, _LOOKED_AT)
-        rest = ink.within(ink.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
+        rest = copy.within(rest, _LOOKED_AT)
+        rest = copy.within(copy.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
         room = MAX_BYTES - size(rest)
-        rows = ink.within(fitting(page.rows, _LOOKED_AT), _LOOKED_AT, (root,))
-        rows = ink.within(fitting(ink.rows(rows, marks, (root,)), room), room, (root,))
+        rows = copy.within(fitting(page.rows, _LOOKED_AT), _LOOKED_AT, (root,))
+        rows = copy.within(fitting(copy.rows(rows, marks, (root,)), room), room, (root,))
         data = rest | {root: rows}
         add_notes(data, page.position(operation, rows))
-    add_notes(data, *ink.notes())
+    add_notes(data, *copy.notes())
     return data
 
 
