@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import Overrides, merged
@@ -31,12 +32,21 @@ async def open_contract(settings: Settings) -> Contract:
         return Contract()
     overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
     if settings.openapi is not None:
-        overrides = merged(await _overrides_from(settings.openapi), overrides)
+        overrides = laid_over(await _overrides_from(settings.openapi), overrides)
     contract = Contract(overrides)
     for tool, words in contract.refused.items():
         _log.warning("What was said of %s is not followed: it %s.", tool, words)
     contract.trust(remembered(_bytes(settings.state_folder / SEEN_FILE), place(settings, contract)[0], contract))
     return contract
+
+
+def laid_over(document: Overrides, by_hand: Overrides) -> Overrides:
+    """What a document says under what a person wrote; where both can't be, the person's word alone."""
+    _, refused = bounded(merged(document, by_hand))
+    kept = {tool: override for tool, override in document.operations.items() if tool not in refused}
+    for tool in document.operations.keys() & refused.keys():
+        _log.warning("What the document says of %s is not followed: it %s.", tool, refused[tool])
+    return merged(Overrides(api=document.api, operations=kept, status=document.status), by_hand)
 
 
 async def _overrides_from(source: str) -> Overrides:

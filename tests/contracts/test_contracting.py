@@ -123,6 +123,20 @@ async def test_overrides_win_over_the_document_and_the_simulator_knows_neither(d
     assert plain.for_(BY_TOOL["list_volumes"]).path == "/volumes/"
 
 
+async def test_where_a_document_and_a_person_name_one_place_the_person_is_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = {"/x/": {"get": {"operationId": "list_volumes"}}, "/y/": {"get": {"operationId": "list_instances"}}}
+    document = tmp_path / "theirs.json"
+    document.write_text(json.dumps({"openapi": "3.1.0", "paths": paths}), encoding="utf-8")
+    said = {"BARRACK_OPENAPI": str(document), "BARRACK_STATE": str(tmp_path / "s.db")}
+    said["BARRACK_CONTRACT"] = written(tmp_path, '[operations.list_snapshots]\npath = "/x/"\n')
+    contract = await open_contract(read_settings(said))
+    tools = ("list_snapshots", "list_volumes", "list_instances")
+    assert [contract.for_(BY_TOOL[tool]).path for tool in tools] == ["/x/", "/volumes/", "/y/"]
+    assert "the document says of list_volumes is not followed: it would go where list_snapshots goes" in caplog.text
+
+
 async def test_a_setting_wins_over_the_contract_and_that_over_what_we_ship() -> None:
     text = '[api]\nurl = "https://a.example/x"\nauth_header = "X-A"\nauth_template = "A {key}"\n'
     contract = Contract(load(text.encode(), "f"))
