@@ -9,7 +9,6 @@ from typing import Final
 
 from barrack_mcp.api.openapi.differences import Findings, Kind, usable
 from barrack_mcp.api.openapi.document import ours as our_document
-from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.openapi.requests import compare_kinds, same_names, same_values
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.names import alike, plain
@@ -35,15 +34,15 @@ _STATE_WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 _AT_LEAST: Final = 0.3
 
 
-def compare_answer(match: Match, found: Findings) -> None:
+def compare_answer(found: Findings) -> None:
     """Compare the answers of two operations that are the same."""
-    mine, other = match.ours.answer, match.theirs.answer
+    mine, other = found.match.ours.answer, found.match.theirs.answer
     if mine is None or other is None or (not other.fields and other.items is None):
         found.inform(Kind.ANSWER, "answer", "", "the document says nothing of it; read as shipped")
         return
-    root = match.operation.result
+    root = found.operation.result
     if root is None:
-        _compare_receipt(match, found, mine, other)
+        _compare_receipt(found, mine, other)
         return
     way = _root(mine.fields[root], root, other)
     if way is None:
@@ -59,17 +58,15 @@ def compare_answer(match: Match, found: Findings) -> None:
             return
         found.said["result"] = ".".join(way)
         found.mend(Kind.RESULT, root, ".".join(way), "read as the API has it")
-    _compare_rows(match, found, f"{root}.", mine.fields[root].row, _at(other, way).row)
+    _compare_rows(found, f"{root}.", mine.fields[root].row, _at(other, way).row)
     if way:
         beside = {name: shape for name, shape in mine.fields.items() if name not in (root, *_ENVELOPE)}
-        _compare_beside(match, found, beside, other, way)
-    if match.operation.paged:
+        _compare_beside(found, beside, other, way)
+    if found.operation.paged:
         _compare_position(found, other)
 
 
-def _compare_beside(
-    match: Match, found: Findings, mine: Mapping[str, Shape], other: Shape, way: tuple[str, ...]
-) -> None:
+def _compare_beside(found: Findings, mine: Mapping[str, Shape], other: Shape, way: tuple[str, ...]) -> None:
     """Compare what stands beside the result: at the top, or next to it inside what wraps it."""
     ways: dict[str, str] = {}
     shapes: dict[str, Shape] = {}
@@ -78,10 +75,10 @@ def _compare_beside(
         for name, shape in _at(other, way[:depth]).fields.items():
             if name not in (step, *ways, *_ENVELOPE, *_LINKS) and usable(name):
                 ways[name], shapes[name] = before + name, shape
-    _compare_fields(match, found, "", mine, shapes, quiet=True, ways=ways)
+    _compare_fields(found, "", mine, shapes, quiet=True, ways=ways)
 
 
-def _compare_receipt(match: Match, found: Findings, mine: Shape, other: Shape) -> None:
+def _compare_receipt(found: Findings, mine: Shape, other: Shape) -> None:
     """Compare an answer whose fields stand at top level."""
     fields = {name: shape for name, shape in mine.fields.items() if name not in _ENVELOPE}
     here = len(same_names(fields, other.fields))
@@ -92,7 +89,7 @@ def _compare_receipt(match: Match, found: Findings, mine: Shape, other: Shape) -
                 found.mend(Kind.RESULT, "top level", name, "read as the API has it")
                 other = Shape(fields={**other.fields, **inner.fields})
             break
-    _compare_fields(match, found, "", fields, {n: s for n, s in other.fields.items() if n not in _ENVELOPE}, quiet=True)
+    _compare_fields(found, "", fields, {n: s for n, s in other.fields.items() if n not in _ENVELOPE}, quiet=True)
 
 
 def _root(mine: Shape, root: str, other: Shape) -> tuple[str, ...] | None:
@@ -147,13 +144,12 @@ def _at(shape: Shape, way: tuple[str, ...]) -> Shape:
     return shape
 
 
-def _compare_rows(match: Match, found: Findings, before: str, mine: Shape, other: Shape) -> None:
+def _compare_rows(found: Findings, before: str, mine: Shape, other: Shape) -> None:
     if mine.fields and other.fields:
-        _compare_fields(match, found, before, mine.fields, other.fields, quiet=False)
+        _compare_fields(found, before, mine.fields, other.fields, quiet=False)
 
 
 def _compare_fields(
-    match: Match,
     found: Findings,
     before: str,
     mine: Mapping[str, Shape],
@@ -171,10 +167,10 @@ def _compare_fields(
         path, shape, other = before + name, mine[name], others[theirs]
         spelled = (ways or {}).get(theirs, theirs)
         if spelled != name and spelled not in shape.also:
-            found.rename(Kind.ANSWER, _key(match, path), path, spelled)
+            found.rename(Kind.ANSWER, _key(found, path), path, spelled)
         compare_kinds(found, path, shape, other, answer=True)
-        _compare_values(match, found, path, other.row)
-        _compare_rows(match, found, f"{path}.", shape.row, other.row)
+        _compare_values(found, path, other.row)
+        _compare_rows(found, f"{path}.", shape.row, other.row)
     if quiet:
         return
     for name in mine:
@@ -184,14 +180,14 @@ def _compare_fields(
         found.inform(Kind.NEW_ANSWER, before.rstrip("."), ", ".join(sorted(new)), "passed on under the API's names")
 
 
-def _key(match: Match, path: str) -> str:
-    return f"answer.{path}" if path in request_places(match.operation) else path
+def _key(found: Findings, path: str) -> str:
+    return f"answer.{path}" if path in request_places(found.operation) else path
 
 
-def _compare_values(match: Match, found: Findings, path: str, other: Shape) -> None:
+def _compare_values(found: Findings, path: str, other: Shape) -> None:
     if not other.enum:
         return
-    kind = status_kinds(match.operation.response).get(path)
+    kind = status_kinds(found.operation.response).get(path)
     if kind is not None:
         _compare_states(found, path, kind, [str(state) for state in other.enum])
         return
@@ -200,7 +196,7 @@ def _compare_values(match: Match, found: Findings, path: str, other: Shape) -> N
         return
     table, _ = same_values(known, other.enum)
     renamed = {ours: theirs for ours, theirs in table.items() if ours.casefold() != str(theirs).casefold()}
-    found.map_values(_key(match, path), path, renamed)
+    found.map_values(_key(found, path), path, renamed)
 
 
 def _compare_states(found: Findings, path: str, kind: str, states: list[str]) -> None:

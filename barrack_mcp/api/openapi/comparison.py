@@ -17,7 +17,7 @@ from barrack_mcp.api.openapi.matching import Match, matched
 from barrack_mcp.api.openapi.requests import compare_request
 from barrack_mcp.api.wire.loading import from_table
 from barrack_mcp.api.wire.overrides import PAGING, ApiOverride, Overrides
-from barrack_mcp.catalogue import BY_TOOL, INFERRED, JsonObject
+from barrack_mcp.catalogue import INFERRED, JsonObject
 
 _BELOW: Final = urlsplit(SERVER).path
 _HALF: Final = 0.5
@@ -52,32 +52,32 @@ def compare(document: Document) -> Comparison:
     ours = our_document()
     theirs = _below_base(document)
     slash = _slash(theirs)
-    matches = matched(ours.operations, theirs)
-    findings = [_compared(match, slash) for match in matches]
+    findings = [_compared(match, slash) for match in matched(ours.operations, theirs)]
     paging = _paging(findings)
     for found in findings:
         _settle_paging(found, paging)
     auth = document.auth if document.auth != ours.auth else None
     keys = {"auth_header": auth.header, "auth_template": auth.template} if auth is not None else {}
     everywhere = ({"slash": slash} if slash else {}) | keys | paging
-    overrides, mistakes = from_table({"api": everywhere, "operations": _tables(matches, findings, sure=True)})
+    overrides, mistakes = from_table({"api": everywhere, "operations": _tables(findings, sure=True)})
     wrong = {way[1]: f"its {'.'.join(way[2:])} {words}" for way, words in mistakes if way[0] == "operations"}
-    matches = [replace(match, doubt=match.doubt or wrong.get(match.operation.tool, "")) for match in matches]
     status: dict[str, dict[str, str]] = {}
-    for match, found in zip(matches, findings, strict=True):
-        for kind, table in found.states.items() if match.sure else ():
+    for found in findings:
+        found.match = replace(found.match, doubt=found.match.doubt or wrong.get(found.operation.tool, ""))
+        for kind, table in found.states.items() if found.match.sure else ():
             status.setdefault(kind, {}).update(table)
+    matches = tuple(found.match for found in findings)
     differences = [
         *_everywhere(document, overrides.api),
         *_missing(ours.operations, matches),
-        *(difference for match, found in zip(matches, findings, strict=True) for difference in _told(match, found)),
+        *(difference for found in findings for difference in _weighed(found)),
         *_extra(theirs, matches),
     ]
     return Comparison(
         document=document,
-        matches=tuple(matches),
+        matches=matches,
         overrides=replace(overrides, status=status),
-        unsure=_tables(matches, findings, sure=False),
+        unsure=_tables(findings, sure=False),
         differences=tuple(differences),
     )
 
@@ -100,9 +100,9 @@ def _slash(theirs: Sequence[TheirOperation]) -> str | None:
 
 
 def _compared(match: Match, slash: str | None) -> Findings:
-    found = Findings(match.operation.tool)
-    compare_request(match, found, path=match.theirs.path)
-    compare_answer(match, found)
+    found = Findings(match)
+    compare_request(found)
+    compare_answer(found)
     written = found.said.pop("slash", None)
     if written is not None and slash is None:
         found.said["path"] = written
@@ -116,7 +116,7 @@ def _paging(findings: Sequence[Findings]) -> dict[str, str]:
     for name in PAGING:
         side = "request" if name in ("page", "limit") else "answer"
         counted = Counter(theirs for found in findings if (theirs := found.paging.get(f"{side}.{name}")) is not None)
-        paged = sum(BY_TOOL[found.tool].paged for found in findings)
+        paged = sum(found.operation.paged for found in findings)
         if counted and counted.most_common(1)[0][1] > paged * _HALF:
             shared[name] = counted.most_common(1)[0][0]
     return shared
@@ -130,7 +130,7 @@ def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
             plain = name if name not in ("page", "limit") else key
             found.fields[plain] = theirs
             found.mend(Kind.PAGING, name, theirs, "renamed")
-    if BY_TOOL[found.tool].paged:
+    if found.operation.paged:
         for name, theirs in shared.items():
             # where this operation keeps our name, say so: the shared one would hide it
             if name in ("page", "limit") and f"request.{name}" not in found.paging:
@@ -138,13 +138,13 @@ def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
                 found.mend(Kind.PAGING, theirs, name, "renamed")
 
 
-def _tables(matches: Sequence[Match], findings: Sequence[Findings], *, sure: bool) -> dict[str, JsonObject]:
+def _tables(findings: Sequence[Findings], *, sure: bool) -> dict[str, JsonObject]:
     tables = {}
-    for match, found in zip(matches, findings, strict=True):
+    for found in findings:
         # an empty entry says that the document has what was a guess
-        vouched = sure and match.operation.provenance is INFERRED and not match.theirs.inferred
-        if match.sure is sure and (vouched or found.table):
-            tables[found.tool] = found.table
+        vouched = sure and found.operation.provenance is INFERRED and not found.match.theirs.inferred
+        if found.match.sure is sure and (vouched or found.table):
+            tables[found.operation.tool] = found.table
     return tables
 
 
@@ -181,9 +181,11 @@ def _extra(theirs: Sequence[TheirOperation], matches: Sequence[Match]) -> Iterat
             yield Difference(Kind.EXTRA, None, "", shown, "no tool of ours calls it", matters=False)
 
 
-def _told(match: Match, found: Findings) -> list[Difference]:
+def _weighed(found: Findings) -> list[Difference]:
+    """The differences of one operation; where it may be another one, adopting mends none of them."""
+    match = found.match
     if match.sure:
         return found.differences
     todo = f"{match.doubt}: look, and uncomment what adopt wrote for it if it is the same all the same"
-    first = Difference(Kind.UNSURE, found.tool, match.ours.name, printable(match.theirs.name), todo)
+    first = Difference(Kind.UNSURE, found.operation.tool, match.ours.name, printable(match.theirs.name), todo)
     return [first, *(replace(difference, mended=False) for difference in found.differences)]

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.shape import JsonValue
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import JsonObject, Operation
 
 _USABLE: Final = re.compile(r"[^\s.\"'\\{}]{1,100}")
 
@@ -70,7 +71,7 @@ class Difference:
 class Findings:
     """What one operation's override will say, and the differences that led to it."""
 
-    tool: str
+    match: Match
     said: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
@@ -82,6 +83,11 @@ class Findings:
     differences: list[Difference] = field(default_factory=list)
 
     @property
+    def operation(self) -> Operation:
+        """The operation of the catalogue."""
+        return self.match.operation
+
+    @property
     def table(self) -> JsonObject:
         """The override, as it would stand in a file."""
         names = ("requires", "constants", "fields", "values", "arguments")
@@ -90,7 +96,7 @@ class Findings:
     def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:
         """Note a difference; one that nothing mends and that matters is for a person."""
         self.differences.append(
-            Difference(kind, self.tool, ours, printable(theirs), todo, mended=mended, matters=matters)
+            Difference(kind, self.operation.tool, ours, printable(theirs), todo, mended=mended, matters=matters)
         )
 
     def mend(self, kind: Kind, ours: str, theirs: str, todo: str) -> None:

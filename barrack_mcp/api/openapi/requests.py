@@ -11,7 +11,6 @@ from typing import Final
 from barrack_mcp.api.openapi.differences import Findings, Kind, usable
 from barrack_mcp.api.openapi.document import Parameter, TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
-from barrack_mcp.api.openapi.matching import Match
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.bounds import PLACEHOLDER
 from barrack_mcp.api.wire.checks import fit_for_an_argument
@@ -28,28 +27,22 @@ _SENT_ANYWAY: Final = frozenset({"authorization", "content-type", "accept"})
 _NUMBERS: Final = frozenset({"integer", "number"})
 
 
-def compare_request(match: Match, found: Findings, *, path: str) -> None:
-    """Compare method, path and arguments.
-
-    Args:
-        match: The two operations.
-        found: Takes what is found.
-        path: Their path below the base URL.
-    """
-    ours, theirs = match.ours, match.theirs
+def compare_request(found: Findings) -> None:
+    """Compare method, path and arguments."""
+    ours, theirs = found.match.ours, found.match.theirs
     if ours.method != theirs.method:
         found.said["method"] = theirs.method
         found.mend(Kind.METHOD, ours.method, theirs.method, "sent as the API has it")
     mine = {argument.name: argument for argument in _arguments(ours)}
     others = {argument.name: argument for argument in _arguments(theirs) if argument.place != "path"}
-    placed = _compare_path(match, found, mine, path)
+    placed = _compare_path(found, mine, theirs.path)
     left = {name: argument for name, argument in mine.items() if name not in placed}
     if theirs.form:
         found.add(Kind.FORM, "JSON", "a form", "we send JSON alone: ask the vendor whether JSON is taken")
     if not others and theirs.body is None and ours.body is not None:
         found.inform(Kind.ARGUMENT, "body", "", "the document says nothing of a body; sent as shipped")
         return
-    _compare_arguments(match, found, left, others)
+    _compare_arguments(found, left, others)
 
 
 def _arguments(operation: TheirOperation) -> Iterator[Parameter]:
@@ -67,11 +60,11 @@ def _arguments(operation: TheirOperation) -> Iterator[Parameter]:
             yield Parameter(before + name, "body", name in body.required, shape)
 
 
-def _compare_path(match: Match, found: Findings, mine: dict[str, Parameter], path: str) -> set[str]:
+def _compare_path(found: Findings, mine: dict[str, Parameter], path: str) -> set[str]:
     """Find our arguments in their path; answers which of ours stand in it."""
     named = PLACEHOLDER.findall(path)
     spoken = [_spoken(path, name) for name in named]
-    own = list(match.operation.placeholders)
+    own = list(found.operation.placeholders)
     renamed: dict[str, str] = {}
     for row, column in paired([[alike(ours, theirs) for theirs in spoken] for ours in own], LEAST):
         renamed[named[column]] = own[row]
@@ -91,14 +84,14 @@ def _compare_path(match: Match, found: Findings, mine: dict[str, Parameter], pat
         else:
             extra = _argument_name(name, set(mine) | set(renamed.values()))
             renamed[name] = extra
-            shape = next((each.shape for each in match.theirs.parameters if each.name == name), Shape())
+            shape = next((each.shape for each in found.match.theirs.parameters if each.name == name), Shape())
             found.arguments[extra] = {"in": "path", **shape.as_schema()}
             found.mend(Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too")
     written = PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
-    if written.rstrip("/") != match.operation.path.rstrip("/"):
+    if written.rstrip("/") != found.operation.path.rstrip("/"):
         found.said["path"] = written
-        found.mend(Kind.PATH, match.operation.path, path, "sent as the API has it")
-    elif written != match.operation.path:
+        found.mend(Kind.PATH, found.operation.path, path, "sent as the API has it")
+    elif written != found.operation.path:
         found.said["slash"] = written
     return set(renamed.values())
 
@@ -121,16 +114,16 @@ def _argument_name(name: str, taken: set[str]) -> str:
     return made
 
 
-def _compare_arguments(match: Match, found: Findings, left: dict[str, Parameter], others: dict[str, Parameter]) -> None:
+def _compare_arguments(found: Findings, left: dict[str, Parameter], others: dict[str, Parameter]) -> None:
     pairs = same_names(
         {name: argument.shape for name, argument in left.items()},
         {name: argument.shape for name, argument in others.items()},
     )
-    _compare_places(match, found, {others[theirs].place for theirs in pairs.values()})
+    _compare_places(found, {others[theirs].place for theirs in pairs.values()})
     for ours, theirs in pairs.items():
-        _compare_argument(match, found, left[ours], others[theirs])
+        _compare_argument(found, left[ours], others[theirs])
     for name, argument in left.items():
-        if name == "page" and match.operation.paged and name not in pairs:
+        if name == "page" and found.operation.paged and name not in pairs:
             todo = "the API has no page by number: only its first page can be read"
             found.add(Kind.PAGING, name, "", todo, matters=bool(others))
         elif name not in pairs and others:
@@ -146,8 +139,8 @@ def _compare_arguments(match: Match, found: Findings, left: dict[str, Parameter]
     used = set(pairs.values())
     for name, argument in others.items():
         if name not in used:
-            _add_new(found, argument, set(match.operation.arguments.model_fields))
-    for parameter in match.theirs.parameters:
+            _add_new(found, argument, set(found.operation.arguments.model_fields))
+    for parameter in found.match.theirs.parameters:
         if (
             parameter.place in ("header", "cookie")
             and parameter.required
@@ -156,9 +149,9 @@ def _compare_arguments(match: Match, found: Findings, left: dict[str, Parameter]
             found.add(Kind.PLACE, "", f"{parameter.place} {parameter.name}", "we can't send it: ask for another form")
 
 
-def _compare_places(match: Match, found: Findings, places: set[str]) -> None:
+def _compare_places(found: Findings, places: set[str]) -> None:
     """Say where arguments go if the method doesn't say it right."""
-    usual = "query" if match.theirs.method in ("GET", "DELETE") else "body"
+    usual = "query" if found.match.theirs.method in ("GET", "DELETE") else "body"
     if len(places) > 1:
         found.add(Kind.PLACE, usual, "query and body", f"all arguments go into the {usual}")
     elif places and places != {usual}:
@@ -182,12 +175,12 @@ def _add_new(found: Findings, argument: Parameter, taken: set[str]) -> None:
         found.mend(Kind.NEW_ARGUMENT, name, argument.name, "required: asked of the caller; a constant serves too")
 
 
-def _compare_argument(match: Match, found: Findings, ours: Parameter, theirs: Parameter) -> None:
-    if match.operation.paged and ours.name in ("page", "limit"):
+def _compare_argument(found: Findings, ours: Parameter, theirs: Parameter) -> None:
+    if found.operation.paged and ours.name in ("page", "limit"):
         if ours.name != theirs.name:
             found.paging[f"request.{ours.name}"] = theirs.name
         return
-    _compare_value(match, found, ours.name, ours.shape, theirs=theirs.name, other=theirs.shape)
+    _compare_value(found, ours.name, ours.shape, theirs=theirs.name, other=theirs.shape)
     if theirs.required and not ours.required:
         found.requires.append(ours.name)
         found.mend(Kind.REQUIRED, f"{ours.name} optional", f"{theirs.name} required", "asked of the caller")
@@ -195,9 +188,9 @@ def _compare_argument(match: Match, found: Findings, ours: Parameter, theirs: Pa
         found.inform(Kind.REQUIRED, f"{ours.name} required", f"{theirs.name} optional", "still asked for")
 
 
-def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, theirs: str, other: Shape) -> None:
+def _compare_value(found: Findings, ours: str, mine: Shape, *, theirs: str, other: Shape) -> None:
     """Compare one argument, and what is inside it."""
-    key = f"request.{ours}" if ours in answer_places(match.operation) else ours
+    key = f"request.{ours}" if ours in answer_places(found.operation) else ours
     if ours.rpartition(".")[2] != theirs:
         found.rename(Kind.ARGUMENT, key, ours, theirs)
     compare_kinds(found, ours, mine, other)
@@ -214,7 +207,7 @@ def _compare_value(match: Match, found: Findings, ours: str, mine: Shape, *, the
     inside, outside = mine.row.fields, other.row.fields
     if inside and outside:
         for name, counterpart in (pairs := same_names(inside, outside)).items():
-            _compare_value(match, found, f"{ours}.{name}", inside[name], theirs=counterpart, other=outside[counterpart])
+            _compare_value(found, f"{ours}.{name}", inside[name], theirs=counterpart, other=outside[counterpart])
         for name in other.row.required - set(pairs.values()):
             found.add(
                 Kind.NEW_ARGUMENT, "", f"{theirs}.{name}", "required inside another; overrides can't add it there"
