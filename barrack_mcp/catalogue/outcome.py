@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from barrack_mcp.catalogue import JsonObject, Risk
 
-Verdict: TypeAlias = Literal["done", "approval_required", "refused", "failed", "unknown"]
+Ending: TypeAlias = Literal["done", "approval_required", "refused", "failed", "unknown"]
 
-ERRORS: frozenset[Verdict] = frozenset({"refused", "failed", "unknown"})
+ERRORS: frozenset[Ending] = frozenset({"refused", "failed", "unknown"})
 """The verdicts that the client sees as an error."""
 
 
@@ -65,7 +65,7 @@ class Pending(_Shape):
 class Outcome(_Shape):
     """The one honest outcome of a call that is no read."""
 
-    outcome: Verdict = Field(
+    outcome: Ending = Field(
         description="done; approval_required: a person has yet to approve; refused: nothing was sent; "
         "failed: the API did not do it; unknown: look before trying again."
     )

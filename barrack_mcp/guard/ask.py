@@ -32,7 +32,7 @@ _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
 
 
-class Verdict(StrEnum):
+class Consent(StrEnum):
     """What came of a question."""
 
     YES = "yes"
@@ -47,7 +47,7 @@ class Verdict(StrEnum):
 class Reply:
     """An answer, and the sentence on it where it is not a yes."""
 
-    verdict: Verdict
+    consent: Consent
     sentence: str = ""
 
 
@@ -119,8 +119,8 @@ class Asker:
             )
         except MCPError as error:
             if error.code == REQUEST_TIMEOUT:
-                return Reply(Verdict.SILENT, f"The question was not answered within {seconds:g} s.")
-            return Reply(Verdict.UNASKED, "The client could not put the question to a person.")
+                return Reply(Consent.SILENT, f"The question was not answered within {seconds:g} s.")
+            return Reply(Consent.UNASKED, "The client could not put the question to a person.")
         except ValidationError:
             return _EMPTY
         return judged(result, must_type)
@@ -146,31 +146,31 @@ def form(must_type: str | None) -> JsonObject:
 def judged(result: ElicitResult, must_type: str | None) -> Reply:
     """Tell a yes from everything that is none: only an accept with the exact name, or with `true`, is one."""
     if result.action == "decline":
-        return Reply(Verdict.NO, "The person declined.")
+        return Reply(Consent.NO, "The person declined.")
     if result.action == "cancel":
-        return Reply(Verdict.NO, "The person closed the question without an answer.")
+        return Reply(Consent.NO, "The person closed the question without an answer.")
     content: Mapping[str, object] = result.content or {}
     if not content:
         return _EMPTY
     if must_type is None:
         if content.get("approve") is True:
-            return Reply(Verdict.YES)
-        return Reply(Verdict.NO, "The person did not tick the approval.")
+            return Reply(Consent.YES)
+        return Reply(Consent.NO, "The person did not tick the approval.")
     return _typed(content.get("name"), must_type)
 
 
 def _typed(typed: object, must_type: str) -> Reply:
     if not isinstance(typed, str) or not typed:
-        return Reply(Verdict.NO, "The person accepted, but typed no name.")
+        return Reply(Consent.NO, "The person accepted, but typed no name.")
     if typed == must_type:
-        return Reply(Verdict.YES)
+        return Reply(Consent.YES)
     if typed.strip() == must_type:
-        return Reply(Verdict.NO, "What was typed has a space too many around the name.")
+        return Reply(Consent.NO, "What was typed has a space too many around the name.")
     if typed.casefold() == must_type.casefold():
-        return Reply(Verdict.NO, "What was typed differs from the name in upper and lower case.")
+        return Reply(Consent.NO, "What was typed differs from the name in upper and lower case.")
     if not typed.isascii() and (must_type.isascii() or unicodedata.normalize("NFKC", typed) == must_type):
-        return Reply(Verdict.NO, "What was typed only looks like the name: it holds other letters.")
-    return Reply(Verdict.NO, "What was typed is not the name.")
+        return Reply(Consent.NO, "What was typed only looks like the name: it holds other letters.")
+    return Reply(Consent.NO, "What was typed is not the name.")
 
 
-_EMPTY: Final = Reply(Verdict.NO, "The question was accepted without an answer.")
+_EMPTY: Final = Reply(Consent.NO, "The question was accepted without an answer.")

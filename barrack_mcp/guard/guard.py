@@ -22,7 +22,7 @@ from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Approvals, Status
-from barrack_mcp.guard.ask import Asked, Asker, Verdict
+from barrack_mcp.guard.ask import Asked, Asker, Consent
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
@@ -329,9 +329,9 @@ class Guard:
         )
         if isinstance(reply, Asked):
             return reply
-        if reply.verdict in (Verdict.SILENT, Verdict.UNASKED) and self._policy.mode is Mode.AUTO:
+        if reply.consent in (Consent.SILENT, Consent.UNASKED) and self._policy.mode is Mode.AUTO:
             return await self._request(call, planned)
-        if reply.verdict is not Verdict.YES:
+        if reply.consent is not Consent.YES:
             return Stopped(f"{reply.sentence} {_SENT_NOTHING}", planned.plan)
         return await self._agreed(call, shown)
 
@@ -342,7 +342,7 @@ class Guard:
         if self._now() >= shown.until:
             return Stopped(f"The answer came too late. {_SENT_NOTHING} Calling again asks anew.")
         reply = asker.answer(shown.must_type)
-        if reply.verdict is not Verdict.YES:
+        if reply.consent is not Consent.YES:
             return Stopped(f"{reply.sentence} {_SENT_NOTHING}")
         return await self._agreed(call, shown)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.outcome import ERRORS, Outcome, Pending, Verdict
+from barrack_mcp.catalogue.outcome import ERRORS, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.writes.writer import Unsent
 from barrack_mcp.guard.guard import Stopped, Waiting
@@ -42,15 +42,15 @@ def conclude_held(ruling: Stopped | Waiting) -> Answer:
     return replace(waiting, failure="approval_required")
 
 
-def conclude(verdict: Verdict, message: str, *, failure: str = "", **more: Any) -> Answer:
+def conclude(ending: Ending, message: str, *, failure: str = "", **more: Any) -> Answer:
     """Say what a call came to: its outcome, and the same facts in plain sentences."""
-    structured = Outcome(outcome=verdict, message=message, **more).model_dump(mode="json", exclude_none=True)
+    structured = Outcome(outcome=ending, message=message, **more).model_dump(mode="json", exclude_none=True)
     planned = [] if (plan := more.get("plan")) is None else sentences(plan)
     text = "\n".join([message, *(each for each in planned if each not in message)])
     if "result" in structured:
         text += f"\n{compact(structured['result'])}"
-    is_error = verdict in ERRORS
-    return Answer(structured, text, is_error=is_error, failure=failure or (verdict if is_error else ""))
+    is_error = ending in ERRORS
+    return Answer(structured, text, is_error=is_error, failure=failure or (ending if is_error else ""))
 
 
 def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
