@@ -10,7 +10,7 @@ from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, Planned
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, NotThereError, Planned, not_found
 
 __all__ = ["PLANNERS", "Binding", "Planned", "plan"]
 
@@ -93,4 +93,8 @@ async def plan(
         KeyError: The operation never asks.
     """
     inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds, binding=binding), currency, now)
-    return (await PLANNERS[operation.tool](inquiry)).planned(inquiry)
+    try:
+        draft = await PLANNERS[operation.tool](inquiry)
+    except NotThereError as error:
+        draft = not_found(error.thing)
+    return draft.planned(inquiry)

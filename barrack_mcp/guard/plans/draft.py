@@ -12,6 +12,7 @@ from barrack_mcp.account.desk import Desk, Single
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.things import Thing, marks
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 
 
@@ -122,8 +123,32 @@ class Draft:
         )
 
 
+class NotThereError(Exception):
+    """The API answered, but not with the target.
+
+    Attributes:
+        thing: What was asked for.
+    """
+
+    def __init__(self, thing: Thing) -> None:
+        super().__init__(thing.kind.words)
+        self.thing = thing
+
+
+def require(found: Single, kind: Kind, asked: str) -> Thing:
+    """Answer the target as it was read.
+
+    Raises:
+        NotThereError: The answer was without it.
+    """
+    thing = Thing(kind, found.known, asked=asked)
+    if not found.data:
+        raise NotThereError(thing)
+    return thing
+
+
 def not_found(thing: Thing) -> Draft:
-    """The API answered, but not with the target."""
+    """Refuse a call whose target the answer was without."""
     return Draft(
         summary=f"Nothing is known of {thing.in_words}.",
         target=thing.target(),

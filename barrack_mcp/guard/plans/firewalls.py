@@ -26,7 +26,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 
 DELAY: Final = "Rules may take up to 10 minutes to work."
 
@@ -62,7 +62,7 @@ async def _read(inquiry: Inquiry) -> Thing:
     firewall_id = inquiry.arguments["firewall_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_firewall", {"firewall_id": firewall_id})
-    return Thing(FIREWALL, found.known, asked=firewall_id)
+    return require(found, FIREWALL, firewall_id)
 
 
 def _draft(firewall: Thing, summary: str, inquiry: Inquiry) -> Draft:
@@ -83,8 +83,6 @@ def _draft(firewall: Thing, summary: str, inquiry: Inquiry) -> Draft:
 async def delete_firewall(inquiry: Inquiry) -> Draft:
     """The firewall and its rules are gone for good."""
     firewall = await _read(inquiry)
-    if not firewall.row:
-        return not_found(firewall)
     now = attached(firewall)
     facts = (said(firewall.row, "status"), said(firewall.row, "region"))
     draft = _draft(firewall, f"Delete firewall {firewall.with_facts(*facts)} and its rules for good.", inquiry)
@@ -115,9 +113,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
             at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}", binds=True)
             for at in wanted[:_MOST_LOOKED_AT]
         }
-    firewall = Thing(FIREWALL, found.known, asked=firewall_id)
-    if not found.data:
-        return not_found(firewall)
+    firewall = require(found, FIREWALL, firewall_id)
     now = {thing.id: thing for thing in attached(firewall)}
     named = {at: Thing(INSTANCE, details[at].known if at in details else {}, asked=at) for at in wanted}
     gain = [named[at] for at in wanted if at not in now]
@@ -179,8 +175,6 @@ def _reach(firewall: Thing) -> str:
 async def add_firewall_rule(inquiry: Inquiry) -> Draft:
     """Traffic is let through on every instance that has the firewall."""
     firewall = await _read(inquiry)
-    if not firewall.row:
-        return not_found(firewall)
     now = attached(firewall)
     opening = rule_in_words(inquiry.arguments)
     draft = _draft(firewall, f"Add a rule to firewall {firewall.label}: {opening}; {_reach(firewall)}.", inquiry)
@@ -195,8 +189,6 @@ async def add_firewall_rule(inquiry: Inquiry) -> Draft:
 async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
     """Traffic is cut off on every instance that has the firewall."""
     firewall = await _read(inquiry)
-    if not firewall.row:
-        return not_found(firewall)
     now = attached(firewall)
     draft = _draft(firewall, f"from firewall {firewall.label}; {_reach(firewall)}.", inquiry)
     draft.touched = now
@@ -209,7 +201,7 @@ async def _instance(inquiry: Inquiry) -> Thing:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-    return Thing(INSTANCE, found.known, asked=instance_id)
+    return require(found, INSTANCE, instance_id)
 
 
 def _own_rules(instance: Thing, summary: str) -> Draft:
@@ -226,8 +218,6 @@ def _own_rules(instance: Thing, summary: str) -> Draft:
 async def add_instance_security_rule(inquiry: Inquiry) -> Draft:
     """Traffic is let through on one instance."""
     instance = await _instance(inquiry)
-    if not instance.row:
-        return not_found(instance)
     label = instance.with_facts(said(instance.row, "status"), said(instance.row, "region"))
     draft = _own_rules(instance, f"Add a rule to instance {label}: {rule_in_words(inquiry.arguments)}.")
     draft.warnings = opening_warnings(inquiry.arguments)
@@ -239,8 +229,6 @@ async def add_instance_security_rule(inquiry: Inquiry) -> Draft:
 async def remove_instance_security_rule(inquiry: Inquiry) -> Draft:
     """Traffic is cut off on one instance."""
     instance = await _instance(inquiry)
-    if not instance.row:
-        return not_found(instance)
     label = instance.with_facts(said(instance.row, "status"), said(instance.row, "region"))
     draft = _own_rules(instance, f"from instance {label}.")
     _removal(draft, instance.row.get("security_rules"), inquiry.arguments["rule_id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from barrack_mcp.account.things import COMPLETE, Thing, age, joined, labels, said, size, text, things, usable_id
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.snapshots import ask_images, boots_image, images_of
 
 
@@ -15,9 +15,7 @@ async def create_custom_image(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
         relationship, listing = ask_images(sheet, snapshot_id)
-    snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
-    if not found.data:
-        return not_found(snapshot)
+    snapshot = require(found, SNAPSHOT, snapshot_id)
     images = images_of(snapshot, relationship, listing)
     facts = (said(snapshot.row, "status"), said(snapshot.row, "region"))
     draft = Draft(
@@ -60,9 +58,7 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
         found = sheet.target("get_custom_image", {"image_id": image_id})
         instances = sheet.rows("list_instances", {}, "the instances made from it")
         snapshots = sheet.rows("list_snapshots", {}, "the snapshot it was made from")
-    image = Thing(IMAGE, found.known, asked=image_id)
-    if not found.data:
-        return not_found(image)
+    image = require(found, IMAGE, image_id)
     source = text(image.row, "snapshot_id")
     users = things(INSTANCE, instances.rows, where=lambda row: boots_image(image, row))
     origin = things(SNAPSHOT, snapshots.rows, where=lambda row: source == text(row, "snapshot_id") is not None)

@@ -28,7 +28,7 @@ from barrack_mcp.account.things import (
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 
 MAY_BE_LOST: Final = "its ephemeral disk, if it has one, may be lost"
 
@@ -151,8 +151,8 @@ def boots(volume: Thing) -> bool:
     return any(volume.row.get(name) is True for name in ("boot", "is_boot", "bootable"))
 
 
-async def look(inquiry: Inquiry) -> Surroundings | Draft:
-    """Read an instance and all that hangs on it; a draft that refuses if there is none."""
+async def look(inquiry: Inquiry) -> Surroundings:
+    """Read an instance and all that hangs on it."""
     instance_id = inquiry.arguments["instance_id"]
     path = {"instance_id": instance_id}
     async with inquiry.desk.side_by_side() as sheet:
@@ -162,9 +162,7 @@ async def look(inquiry: Inquiry) -> Surroundings | Draft:
         firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it")
         snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it")
         images = sheet.rows("list_custom_images", {}, "the images made from it")
-    thing = Thing(INSTANCE, found.known, asked=instance_id)
-    if not found.data:
-        return not_found(thing)
+    thing = require(found, INSTANCE, instance_id)
     own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
     ids = {snapshot.id for snapshot in own} - {None}
     made = things(IMAGE, images.rows, where=lambda row: text(row, "snapshot_id") in ids)
@@ -179,8 +177,6 @@ def ask_prices(sheet: Sheet) -> Single:
 async def stop_instance(inquiry: Inquiry) -> Draft:
     """The instance goes down and costs as before."""
     around = await look(inquiry)
-    if isinstance(around, Draft):
-        return around
     summary = f"Stop instance {around.label}: what runs on it ends, and the bill goes on."
     draft = around.draft(summary, after=money.Billed.FULL)
     draft.lost = ["what runs on it and everything in its memory"]
@@ -196,8 +192,6 @@ async def stop_instance(inquiry: Inquiry) -> Draft:
 async def reboot_instance(inquiry: Inquiry) -> Draft:
     """The instance goes down and comes up again."""
     around = await look(inquiry)
-    if isinstance(around, Draft):
-        return around
     draft = around.draft(f"Reboot instance {around.label}: what runs on it ends.", after=None)
     draft.lost = ["what runs on it and everything in its memory"]
     draft.kept = ["its disks, volumes and IPs", "its bill: the full rate goes on"]
@@ -209,8 +203,6 @@ async def reboot_instance(inquiry: Inquiry) -> Draft:
 async def hibernate_instance(inquiry: Inquiry) -> Draft:
     """The instance sleeps at a small rate."""
     around = await look(inquiry)
-    if isinstance(around, Draft):
-        return around
     summary = f"Hibernate instance {around.label}: what runs on it ends, and the bill falls to the hibernated rate."
     draft = around.draft(summary, after=money.Billed.HIBERNATED)
     draft.lost = ["what runs on it", MAY_BE_LOST, *_address(around, "may be lost; restoring may give another")]
@@ -227,8 +219,6 @@ async def hibernate_instance(inquiry: Inquiry) -> Draft:
 async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
     """The public IP is taken away or given, whichever it is not now."""
     around = await look(inquiry)
-    if isinstance(around, Draft):
-        return around
     address = said(around.thing.row, "public_ip")
     state = (text(around.thing.row, "ip_status") or "").upper()
     if address or state == "ATTACHED":
@@ -252,8 +242,6 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
 async def delete_instance(inquiry: Inquiry) -> Draft:
     """The instance is gone for good."""
     around = await look(inquiry)
-    if isinstance(around, Draft):
-        return around
     draft = around.draft(f"Delete instance {around.label} for good.", after=money.Billed.NOTHING)
     boot = [volume for volume in around.volumes if boots(volume)]
     draft.touched = around.volumes

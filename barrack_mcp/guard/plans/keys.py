@@ -7,7 +7,7 @@ from typing import Final
 from barrack_mcp.account.things import Thing, age, counted, labels, said, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import KEY
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.users import users
 
 _FIELDS: Final = ("ssh_keys", "ssh_key_ids", "ssh_key", "key_name")
@@ -31,9 +31,7 @@ async def delete_ssh_key(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_ssh_key", {"key_id": key_id})
         instances = sheet.rows("list_instances", {}, "the instances that may use it")
-    key = Thing(KEY, found.known, asked=key_id)
-    if not found.data:
-        return not_found(key)
+    key = require(found, KEY, key_id)
     using = await users(inquiry, instances, fields=_FIELDS, uses=lambda row: _opens(row, key))
     active = [thing for thing in using.found if thing.status == "ACTIVE"]
     return Draft(

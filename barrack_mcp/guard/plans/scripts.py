@@ -8,7 +8,7 @@ from barrack_mcp.account.things import Thing, age, counted, joined, labels, text
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.users import users
 
 MOST_AT_ONCE: Final = 100
@@ -24,9 +24,7 @@ async def delete_startup_script(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_startup_script", {"script_id": script_id})
         instances = sheet.rows("list_instances", {}, "the instances that ran it")
-    script = Thing(SCRIPT, found.known, asked=script_id)
-    if not found.data:
-        return not_found(script)
+    script = require(found, SCRIPT, script_id)
     using = await users(
         inquiry, instances, fields=_FIELDS, uses=lambda row: text(row, *_FIELDS) in (script.id, script.name)
     )

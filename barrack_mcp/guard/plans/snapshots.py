@@ -7,7 +7,7 @@ from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import Thing, age, joined, labels, said, size, spent, text, things, usable_name
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import ask_prices
 
 _LONGEST_IMAGE_NAME = 30
@@ -48,9 +48,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
         bills = sheet.rows("get_snapshot_billing", path, "what it has cost so far")
         relationship, listing = ask_images(sheet, snapshot_id)
         instances = sheet.rows("list_instances", {}, "the instances made from it")
-    snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
-    if not found.data:
-        return not_found(snapshot)
+    snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     now = inquiry.prices(price_list).snapshot(row)
     images = images_of(snapshot, relationship, listing)

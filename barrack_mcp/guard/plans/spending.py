@@ -12,7 +12,7 @@ from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, s
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.volumes import volume_facts
 
@@ -57,9 +57,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         standing = Standing.ask(sheet)
-    instance = Thing(INSTANCE, found.known, asked=instance_id)
-    if not found.data:
-        return not_found(instance)
+    instance = require(found, INSTANCE, instance_id)
     row = instance.row
 
     def now_costs(prices: Prices) -> Decimal | None:
@@ -115,9 +113,7 @@ def known_region(wanted: str, rows: object) -> str | None:
 
 async def clone_volume(inquiry: Inquiry) -> Draft:
     """A copy of a volume costs beside the original."""
-    volume, standing, refused = await _volume(inquiry)
-    if refused:
-        return refused
+    volume, standing = await _volume(inquiry)
     row = volume.row
     kind = inquiry.arguments.get("volume_type") or row.get("volume_type")
 
@@ -134,9 +130,7 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
 
 async def resize_volume(inquiry: Inquiry) -> Draft:
     """A volume grows, for good, and costs by its new size."""
-    volume, standing, refused = await _volume(inquiry)
-    if refused:
-        return refused
+    volume, standing = await _volume(inquiry)
     row, wanted = volume.row, inquiry.arguments["size_gb"]
 
     def price(prices: Prices) -> Decimal | None:
@@ -162,13 +156,12 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
     return bought(inquiry, standing, draft, price, now=standing.prices(inquiry.currency).volume(row))
 
 
-async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing, Draft | None]:
+async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing]:
     volume_id = inquiry.arguments["volume_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_volume", {"volume_id": volume_id})
         standing = Standing.ask(sheet)
-    volume = Thing(VOLUME, found.known, asked=volume_id)
-    return volume, standing, None if found.data else not_found(volume)
+    return require(found, VOLUME, volume_id), standing
 
 
 def _advanced_only(volume: Thing, done: str) -> list[str]:
@@ -184,9 +177,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         standing = Standing.ask(sheet)
-    instance = Thing(INSTANCE, found.known, asked=instance_id)
-    if not found.data:
-        return not_found(instance)
+    instance = require(found, INSTANCE, instance_id)
     row = instance.row
     own = things(SNAPSHOT, standing.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
     label = instance.with_facts(said(row, "status"), gpus(row), said(row, "region"))
@@ -218,9 +209,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
         standing = Standing.ask(sheet, instances_bind=True)
-    snapshot = Thing(SNAPSHOT, found.known, asked=snapshot_id)
-    if not found.data:
-        return not_found(snapshot)
+    snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     source = text(row, "instance_id")
     origin = things(INSTANCE, standing.instances.rows, where=lambda each: text(each, "instance_id") == source)

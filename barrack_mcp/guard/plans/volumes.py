@@ -8,7 +8,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import ask_prices, boots
 
 _LAST_USE = ("last_used_at", "last_attached_at", "detached_at", "last_used")
@@ -45,9 +45,7 @@ async def delete_volume(inquiry: Inquiry) -> Draft:
         found = sheet.target("get_volume", path)
         price_list = ask_prices(sheet)
         bills = sheet.rows("get_volume_billing", path, "what it has cost so far")
-    volume = Thing(VOLUME, found.known, asked=volume_id)
-    if not found.data:
-        return not_found(volume)
+    volume = require(found, VOLUME, volume_id)
     row = volume.row
     now = inquiry.prices(price_list).volume(row)
     held = holder(volume)
@@ -98,9 +96,7 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
             volume_id: sheet.one("get_volume", {"volume_id": volume_id}, f"volume {mention(volume_id)}", binds=True)
             for volume_id in ids
         }
-    instance = Thing(INSTANCE, found.known, asked=instance_id)
-    if not found.data:
-        return not_found(instance)
+    instance = require(found, INSTANCE, instance_id)
     attached = {each.id: each for each in things(VOLUME, instance.row.get("volume_attachments"))}
     volumes = [
         Thing(VOLUME, {**(attached[at].row if at in attached else {}), **details[at].known}, asked=at) for at in ids
