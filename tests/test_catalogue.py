@@ -312,19 +312,19 @@ def declared(**otherwise: Any) -> Operation:
     class VolumePath(Request):
         volume_id: Id = required("Which.")
 
-    class RenameVolumeRequest(Request):
+    class LabelVolumeRequest(Request):
         name: Name = required("New name.")
 
     whole: dict[str, Any] = {
-        "tool": "rename_volume",
-        "title": "Rename volume",
+        "tool": "label_volume",
+        "title": "Label volume",
         "group": "Volumes",
         "toolset": Toolset.VOLUMES,
         "risk": Risk.CHANGE,
         "description": "Give a volume another name.",
-        "endpoint": Endpoint("PUT", "/volumes/{volume_id}/name/", Confidence(80, 60)),
+        "endpoint": Endpoint("PUT", "/volumes/{volume_id}/label/", Confidence(80, 60)),
         "place": VolumePath,
-        "request": RenameVolumeRequest,
+        "request": LabelVolumeRequest,
         "response": BY_TOOL["get_volume"].response,
         "result": "volume",
         "look": Look("get_volume", ("volume_id",)),
@@ -344,14 +344,15 @@ class AnotherName(Request):
 @pytest.mark.parametrize(
     ("otherwise", "sentence"),
     [
-        ({"look": None}, "rename_volume: a write needs `look`, the read that shows whether it took place"),
-        ({"sign": None}, "rename_volume: a write needs `sign`, what its look shows once it took place"),
+        ({"look": None}, "label_volume: a write needs `look`, the read that shows whether it took place"),
+        ({"sign": None}, "label_volume: a write needs `sign`, what its look shows once it took place"),
         ({"place": None, "look": Look("list_volumes")}, "the path's {volume_id} is no argument of `place`"),
-        ({"endpoint": at("PUT", "/volumes/name/")}, "`place` has volume_id, and the path has not"),
-        ({"endpoint": at("PUT", "/volumes/{volume_id}/name")}, "the path must begin and end with a slash"),
-        ({"endpoint": at("GET", "/volumes/{volume_id}/name/")}, "a write is never sent by GET"),
+        ({"endpoint": at("PUT", "/volumes/label/")}, "`place` has volume_id, and the path has not"),
+        ({"endpoint": at("PUT", "/volumes/{volume_id}/label")}, "the path must begin and end with a slash"),
+        ({"endpoint": at("GET", "/volumes/{volume_id}/label/")}, "a write is never sent by GET"),
         ({"request": AnotherName}, "volume_id is an argument of `place` and of `request`"),
         ({"result": "disk"}, "`result` is disk, which is no field of GetVolumeDetailsResponse"),
+        ({"result": None}, "`sign` shows the thing itself, and `result` does not name its root"),
         ({"result": None, "paged": True}, "a paged answer needs `result`, the name of its rows"),
         ({"look": Look("get_volume", ("disk_id",))}, "`look` names disk_id, which is no argument"),
         ({"sign": Shows({"size_gb": "size_gb"})}, "`sign` names size_gb, which is no argument"),
@@ -374,7 +375,7 @@ def test_a_declaration_that_lacks_something_can_not_be_made(otherwise: dict[str,
     ("otherwise", "sentence"),
     [
         ({"tool": "resize_volume"}, "resize_volume is declared twice"),
-        ({"look": Look("get_disk", ("volume_id",))}, "rename_volume: `look` is get_disk, which is no read of ours"),
+        ({"look": Look("get_disk", ("volume_id",))}, "label_volume: `look` is get_disk, which is no read of ours"),
         ({"look": Look("delete_volume", ("volume_id",))}, "`look` is delete_volume, which is no read of ours"),
         ({"look": Look("get_volume", ())}, "get_volume needs volume_id, which `look` does not hand on"),
         ({"look": Look("get_volume", ("volume_id", "name"))}, "get_volume takes no name, which `look` hands on"),
@@ -386,7 +387,7 @@ def test_a_declaration_that_lacks_something_can_not_be_made(otherwise: dict[str,
 def test_a_look_that_can_not_show_the_sign_is_named_when_the_catalogue_is_read(
     otherwise: dict[str, Any], sentence: str
 ) -> None:
-    assert "rename_volume" in index((*OPERATIONS, declared()))
+    assert "label_volume" in index((*OPERATIONS, declared()))
     with pytest.raises(TypeError, match=re.escape(sentence)):
         index((*OPERATIONS, declared(**otherwise)))
 

@@ -23,7 +23,7 @@ from barrack_mcp.catalogue.models import (
     Request,
     Response,
 )
-from barrack_mcp.catalogue.signs import Look, Sign
+from barrack_mcp.catalogue.signs import Look, Made, Shows, Sign
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -181,6 +181,8 @@ class Operation:
             yield f"`result` is {self.result}, which is no field of {self.response.__name__}"
         if self.paged and self.result is None:
             yield "a paged answer needs `result`, the name of its rows"
+        if self.result is None and isinstance(self.sign, Made | Shows):
+            yield "`sign` shows the thing itself, and `result` does not name its root"
         for source, seen in (("look", self.look), ("sign", self.sign)):
             for name in seen.arguments if seen else ():
                 if name not in self.given:

@@ -39,7 +39,7 @@ _DEEPEST: Final = 8
 STATES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "instance": (
-            *("ACTIVE", "SHUTOFF", "HIBERNATED", "DELETED", "ERROR"),
+            *("ACTIVE", "SHUTOFF", "HIBERNATED", "DELETED", "ERROR", "UNKNOWN"),
             *("CREATING", "BUILD", "STARTING", "STOPPING", "HIBERNATING", "RESTORING", "REBOOTING", "DELETING"),
         ),
         "volume": ("creating", "available", "in-use", "attached", "error"),

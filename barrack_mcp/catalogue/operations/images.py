@@ -134,7 +134,8 @@ OS_IMAGES = (
         title="List OS images",
         toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        description="The vendor's OS images by region, for deploy_instance. Your own: list_custom_images.",
+        description="The vendor's OS images by region, for deploy_instance. Those with an application fit some GPUs "
+        "only and force a public IP. Your own: list_custom_images.",
         endpoint=Endpoint("GET", "/os-images/", Confidence(97, 15)),
         alternates=elsewhere("GET", "/images/os/", "/images/os-images/", "/images/os-list/"),
         request=ListOSImagesQuery,
