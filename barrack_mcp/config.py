@@ -6,7 +6,6 @@ is worse than none.
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 import tomllib
@@ -28,6 +27,7 @@ from pydantic import (
 )
 
 from barrack_mcp.api.http import checked_url
+from barrack_mcp.api.text import guess
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
 from barrack_mcp.state.files import is_open_to_others
 
@@ -67,8 +67,7 @@ def _known(kind: str, known: tuple[str, ...] | frozenset[str]) -> AfterValidator
     def check(words: tuple[str, ...]) -> tuple[str, ...]:
         for word in words:
             if word not in known:
-                near = difflib.get_close_matches(word, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+                hint = guess(word, known, otherwise=f"known: {', '.join(sorted(known))}.")
                 raise ValueError(f"names an unknown {kind}; {hint}")
         return words
 
@@ -290,8 +289,7 @@ def has_screen(environ: Mapping[str, str]) -> bool:
 def _field(name: str) -> str:
     field = NAMES.get(name)
     if field is None:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "README lists the settings this version knows."
+        hint = guess(name, NAMES, otherwise="README lists the settings this version knows.")
         raise SettingsError(f"{name} is not a setting of this version; {hint}")
     return field
 
@@ -331,6 +329,5 @@ def _key_from(path: Path) -> SecretStr:
 
 def _sentence(detail: Any) -> str:
     message = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    if not detail["loc"]:
-        return f"{message}."
-    return f"{PREFIX}{str(detail['loc'][0]).upper()} {message}."
+    whose = f"{PREFIX}{str(detail['loc'][0]).upper()} " if detail["loc"] else ""
+    return f"{whose}{message}{'' if message.endswith(('.', '?')) else '.'}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,6 +108,12 @@ def shorten(sentence: str, limit: int) -> str:
         return sentence
     kept = sentence[: limit - 2]
     return f"{kept}…»" if kept.rfind("«") > kept.rfind("»") else f"{kept}…"
+
+
+def guess(word: str, known: Iterable[str], *, otherwise: str) -> str:
+    """Ask whether the likeliest of our own words was meant; where none is alike, say something else."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def is_plain(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
 
 from barrack_mcp.api.errors import Failure
+from barrack_mcp.api.text import guess
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, run
@@ -80,9 +80,7 @@ def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonOb
     """
     operation = BY_TOOL.get(tool)
     if operation is None:
-        near = difflib.get_close_matches(tool, BY_TOOL, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`barrack-mcp tools` lists them."
-        raise ValueError(f"No such tool; {hint}")
+        raise ValueError(f"No such tool; {guess(tool, BY_TOOL, otherwise='`barrack-mcp tools` lists them.')}")
     given: Any = {}
     if as_json is not None:
         try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from barrack_mcp.api.text import is_one_word
+from barrack_mcp.api.text import guess, is_one_word
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 
@@ -74,11 +73,9 @@ def _sentence(operation: Operation, detail: Any) -> str:
 def _unknown(operation: Operation, where: str, path: tuple[int | str, ...]) -> str:
     if len(path) > 1:
         return f"{where}: is not a known field."
-    near = difflib.get_close_matches(str(path[0]), operation.arguments.model_fields, n=1)
-    known = ", ".join(operation.arguments.model_fields) or "none"
-    return f"{where}: is not an argument of {operation.tool}; " + (
-        f"did you mean {near[0]}?" if near else f"its arguments: {known}."
-    )
+    known = operation.arguments.model_fields
+    hint = guess(str(path[0]), known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
+    return f"{where}: is not an argument of {operation.tool}; {hint}"
 
 
 def _place(part: int | str) -> str:

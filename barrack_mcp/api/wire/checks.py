@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import string
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
+from barrack_mcp.api.text import guess
 from barrack_mcp.api.wire.overrides import OperationOverride
 from barrack_mcp.api.wire.shape import answer_places, request_places
 from barrack_mcp.catalogue import Operation, Request
@@ -40,8 +40,8 @@ def fit_for_an_argument(name: str) -> bool:
 
 def no_such(word: str, known: Collection[str], kind: str) -> str:
     """Say that a word is unknown, and which one may be meant."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"is not {kind}; " + (f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}")
+    everything = f"known: {', '.join(sorted(known))}"
+    return f"is not {kind}; {guess(word, known, otherwise=everything)}"
 
 
 def check(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:

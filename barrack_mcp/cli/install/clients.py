@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
+
+from barrack_mcp.api.text import guess
 
 Json: TypeAlias = Any
 """JSON as Python has it."""
@@ -147,8 +148,8 @@ def client_named(name: str) -> Client:
     """
     if name in CLIENTS:
         return CLIENTS[name]
-    near = difflib.get_close_matches(name.lower().replace(" ", "-").replace("_", "-"), CLIENTS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(CLIENTS)}."
+    meant = name.lower().replace(" ", "-").replace("_", "-")
+    hint = guess(meant, CLIENTS, otherwise=f"known: {', '.join(CLIENTS)}.")
     raise UnknownClientError(f"That client is not known; {hint}")
 
 
