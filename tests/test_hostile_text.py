@@ -373,7 +373,7 @@ async def test_no_value_of_a_filter_and_no_name_that_comes_near_can_speak_in_our
 
 
 @pytest.mark.promise("S5")
-async def test_no_name_can_speak_in_our_voice_in_a_question(tmp_path: Path) -> None:
+async def test_no_name_can_speak_in_our_voice_in_a_question_or_in_a_plan(tmp_path: Path) -> None:
     for tool in PLANNERS:
         person = Person(lambda _: ElicitResult(action="decline"))
         house = dispatcher(answering(LOUD), unattended=(), key_folder=KeyFolder(tmp_path))
@@ -382,6 +382,12 @@ async def test_no_name_can_speak_in_our_voice_in_a_question(tmp_path: Path) -> N
                 await client.call_tool(tool, examples.good(BY_TOOL[tool], STATE))
         for question in person.questions:
             assert_in_our_voice(question)
+        with anyio.fail_after(60):
+            waiting = await house.call(tool, examples.good(BY_TOOL[tool], STATE))
+        assert isinstance(waiting, Answer)
+        said = [line for line in waiting.text.splitlines() if not line.startswith("{")]
+        for sentence in (*spoken(waiting.structured), *said):
+            assert_in_our_voice(sentence)
 
 
 @pytest.mark.promise("S5")
