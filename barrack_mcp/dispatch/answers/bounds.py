@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from barrack_mcp.account.things import joined
 from barrack_mcp.api.text import Escaped, escape, mention, size
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.marks import SECRET, Marks, inner
@@ -142,14 +143,10 @@ class SafeCopy:
             (self._left_out, "Left out, since the answer would be too large: {}."),
             (self._hidden, "A private key, which is not shown: {}."),
         )
-        return [sentence.format(_listed(places)) for places, sentence in told if places]
+        return [
+            sentence.format(joined(list(dict.fromkeys(places)), most=_PLACES)) for places, sentence in told if places
+        ]
 
 
 def _place(path: Path) -> str:
     return mention(".".join(map(str, path))) if path else "the answer"
-
-
-def _listed(places: list[str]) -> str:
-    each = list(dict.fromkeys(places))
-    more = len(each) - _PLACES
-    return ", ".join([*each[:_PLACES], *([f"and {more:,} more"] if more > 0 else [])])
