@@ -156,7 +156,7 @@ async def test_what_a_manifest_names_starts_and_lists_the_catalogue(name: str, k
 
 @pytest.mark.slow
 @pytest.mark.anyio
-@pytest.mark.parametrize(("name", "simulator"), [*((name, False) for name in CLIENTS), ("cursor", True)])
+@pytest.mark.parametrize(("name", "simulator"), [("claude-desktop", False), ("cursor", True)])
 async def test_a_newcomer_installs_does_as_told_and_has_every_tool(
     name: str,
     simulator: bool,  # noqa: FBT001 - a parameter of the table

@@ -315,20 +315,6 @@ async def test_a_newcomer_types_the_line_and_the_client_has_a_server_that_answer
         await _starts(entry, entry["command"], entry["args"], env, home)
 
 
-@pytest.mark.slow
-@pytest.mark.anyio
-@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
-async def test_each_file_among_the_manifests_is_one_that_a_server_starts_from(client: Any, tmp_path: Path) -> None:
-    path = CHECKOUT / "manifests" / client.name / (client.project_file or client.file)
-    written = path.read_text(encoding="utf-8")
-    entry = (tomllib.loads if path.suffix == ".toml" else json.loads)(written)[client.servers]["barrack"]
-    assert [entry["command"], *entry["args"]] == ["uvx", "barrack-mcp", "serve"]
-    async with newcomer(tmp_path / "home") as env:
-        if "BARRACK_API_KEY_FILE" in entry.get("env", {}):
-            entry["env"]["BARRACK_API_KEY_FILE"] = str(tmp_path / "home" / "api-key")
-        await _starts(entry, PRODUCT[0], [*PRODUCT[1:], "serve"], env, tmp_path / "home")
-
-
 async def _starts(entry: Mapping[str, Any], command: str, args: list[str], env: Mapping[str, str], home: Path) -> None:
     """Start a server as a client does: with its file's environment, filled in from where the client was started."""
     own = {name: value for name, value in env.items() if name != "BARRACK_API_KEY"}
