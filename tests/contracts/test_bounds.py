@@ -103,6 +103,7 @@ def test_what_would_do_another_thing_is_not_followed_whoever_says_it(
     assert "list_instances" in adopted(said.document).operations
     (told,) = [match for match in said.matches if match.operation.tool == tool]
     assert told.doubt
+    assert "# It can't be taken over as it is: " in adopt(said.document)
     with pytest.raises(OverridesError, match=r"operations\.\w+\.(path|method) ") as raised:
         load(f'[operations.{tool}]\nmethod = "{method}"\npath = "{path}"\n'.encode(), "by hand")
     assert "STOP" not in str(raised.value)
@@ -144,6 +145,16 @@ def test_what_was_there_by_leave_of_one_that_falls_back_falls_back_too() -> None
     assert set(contract.refused) == {"list_os_images", "list_custom_images"}
     assert contract.for_(BY_TOOL["get_volume"]).path == "/disks/{volume_id}/"
     kept_within_bounds(contract)
+
+
+def test_of_two_that_bear_its_signs_the_one_with_more_of_them_is_taken_and_of_two_alike_none() -> None:
+    by_id = ("GET", "/v1/disks/", {"operationId": "list_volumes"})
+    by_both = ("GET", "/v2/disks/", named("list_volumes"))
+    followed = adopted(read(described(by_id, by_both), "theirs"))
+    assert followed.operations["list_volumes"].path == "/v2/disks/"
+    twice = compare(read(described(by_id, ("GET", "/v3/disks/", by_id[2])), "theirs"))
+    assert not twice.overrides.operations
+    assert "could be it as well" in twice.matches[0].doubt
 
 
 SEGMENTS = st.sampled_from(

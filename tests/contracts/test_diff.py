@@ -587,7 +587,7 @@ def test_text_of_a_document_reaches_a_terminal_and_a_file_only_as_text() -> None
 def test_what_would_not_load_again_is_a_comment_with_the_reason() -> None:
     raw = moved(only("get_volume"), "get", "/a b/{volume_id}/")
     text = adopt(document(raw))
-    assert "Not sure: its path must be a path below the base URL" in text
+    assert "It can't be taken over as it is: path must be a path below the base URL" in text
     assert "# path = " in text
     assert "get_volume" not in overrides(raw).operations
     raw = moved(only("get_volume"), "get", "/{id}/of/{id}/")

@@ -8,6 +8,7 @@ from barrack_mcp.api.openapi.comparison import Comparison, compare
 from barrack_mcp.api.openapi.differences import Kind, printable
 from barrack_mcp.api.openapi.document import Document
 from barrack_mcp.api.openapi.matching import Match
+from barrack_mcp.api.wire.loading import from_table
 from barrack_mcp.api.wire.overrides import Overrides, as_table
 from barrack_mcp.catalogue import OPERATIONS, JsonObject
 
@@ -56,11 +57,20 @@ def _operations(comparison: Comparison) -> list[str]:
         lines += ["", _origin(by_tool[tool]), *_lines({"operations": {tool: table}})]
     for match in comparison.matches:
         if not match.sure:
-            table = comparison.unsure.get(match.operation.tool)
-            lines += ["", _origin(match), f"# Not sure: {printable(match.doubt)}. If it is the same, uncomment:"]
-            shown = _lines({"operations": {match.operation.tool: table}}) if table else ["  (nothing differs)"]
-            lines += [f"# {line}" if line else "#" for line in shown]
+            lines += ["", _origin(match), *_unsure(match, comparison.unsure.get(match.operation.tool, {}))]
     return lines
+
+
+def _unsure(match: Match, table: JsonObject) -> list[str]:
+    """A comment on what may be the same, with what would be taken over, if it can be."""
+    whole = {"operations": {match.operation.tool: table}}
+    _, mistakes = from_table(whole)
+    if mistakes:
+        lines = [f"# It can't be taken over as it is: {'.'.join(way[2:])} {words}." for way, words in mistakes]
+    else:
+        lines = [f"# Not sure: {printable(match.doubt)}. If it is the same, uncomment:"]
+    shown = _lines(whole) if table else ["  (nothing differs)"]
+    return [*map(printable, lines), *(f"# {line}" if line else "#" for line in shown)]
 
 
 def _left_out(comparison: Comparison) -> list[str]:

@@ -62,8 +62,8 @@ def matched(ours: Sequence[TheirOperation], theirs: Sequence[TheirOperation]) ->
             plain_ones.append(other)
             continue
         tool = next(iter(signs.values()))
-        how = " and ".join(sign for sign, meant in signs.items() if meant == tool)
-        claims[tool].append(Match(by_tool[tool], other, 1.0, how, _doubt(BY_TOOL[tool], other, signs)))
+        doubt = _doubt(BY_TOOL[tool], other, signs)
+        claims[tool].append(Match(by_tool[tool], other, 1.0, _signs_of(tool, signs), doubt))
     found = {tool: _chosen(some) for tool, some in claims.items() if some}
     rest = [tool for tool in by_tool if tool not in found]
     scores = [[_likeness(by_tool[tool], other) for other in plain_ones] for tool in rest]
@@ -121,11 +121,15 @@ def _alike_to(ids: Sequence[tuple[str, ...]]) -> int:
 def _doubt(operation: Operation, theirs: TheirOperation, signs: Mapping[str, str]) -> str:
     """Why a person has to look although something tells that these are the same; empty if nothing stands against it."""
     if len(set(signs.values())) > 1:
-        return "; ".join(f"by its {how} it is {tool}" for how, tool in signs.items())
+        return "; ".join(f"by {_signs_of(tool, signs)} it is {tool}" for tool in dict.fromkeys(signs.values()))
     if _names_contradict(operation, theirs):
         return "its name says that something else is done"
     words_against = contradiction(operation, theirs.method, theirs.path)
     return f"it {words_against}" if words_against else ""
+
+
+def _signs_of(tool: str, signs: Mapping[str, str]) -> str:
+    return ", ".join(how for how, meant in signs.items() if meant == tool)
 
 
 def _chosen(claims: Sequence[Match]) -> Match:
@@ -133,7 +137,7 @@ def _chosen(claims: Sequence[Match]) -> Match:
 
     def rank(match: Match) -> tuple[bool, int, bool]:
         shipped = place(match.operation.method, match.operation.path)
-        return match.sure, match.how.count(" and "), place(match.theirs.method, match.theirs.path) == shipped
+        return match.sure, match.how.count(", "), place(match.theirs.method, match.theirs.path) == shipped
 
     best, *others = sorted(claims, key=rank, reverse=True)
     if best.sure and others and rank(others[0]) == rank(best):
