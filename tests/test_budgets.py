@@ -6,6 +6,7 @@ A vendor's keys have limits a minute and an hour, so that a request saved is wor
 from __future__ import annotations
 
 import pytest
+from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.simulator import create_app
@@ -61,6 +62,25 @@ async def spent(tool: str, way: str, given: JsonObject | None = None, *, scenari
         assert outcome["outcome"] == "done", outcome
         assert made.effects == [tool]
         return [f"{each['method']} {each['path']}" for each in app.state.barrack.requests]
+
+
+async def test_what_seldom_changes_is_read_once_a_minute_but_a_price_again_after_the_yes() -> None:
+    async with house(person=Person(lambda _: ElicitResult(action="decline"))) as made:
+        wanted = made.good("create_volume")
+
+        async def asked() -> set[str]:
+            made.barrack.requests.clear()
+            assert (await made.call("create_volume", **wanted))["outcome"] == "refused"
+            return {each["path"] for each in made.barrack.requests} & {"/pricing/", "/regions/"}
+
+        assert await asked() == {"/pricing/", "/regions/"}
+        assert await asked() == set()
+        made.clock.at += 59
+        assert await asked() == set()
+        made.clock.at += 1
+        assert await asked() == {"/pricing/", "/regions/"}
+    requests = await spent("create_volume", "auto")
+    assert (requests.count("GET /pricing/"), requests.count("GET /regions/")) == (2, 1)
 
 
 def test_every_operation_that_asks_has_its_budget() -> None:

@@ -115,7 +115,7 @@ class Waiting:
 Ruling: TypeAlias = Passed | Stopped | Waiting | Asked
 
 
-Names: TypeAlias = Mapping[str, Sequence[str]]
+Meanings: TypeAlias = Mapping[str, Sequence[str]]
 """The names in a call's arguments, by their place, each with the id that it stands for."""
 
 
@@ -126,7 +126,7 @@ class _Call:
     caller: Caller
     given: str
     """Digest of the call as it came, with its names."""
-    names: Names
+    names: Meanings
     binding: str
 
 
@@ -135,7 +135,7 @@ class _Shown:
     """What a person was shown and for how long, to hold the answer to."""
 
     tool: str
-    names: Names
+    names: Meanings
     nonce: str
     binding: str
     fingerprint: str
@@ -169,10 +169,10 @@ class Guard:
         self._secret = secret
         self._on_request = on_request
         self._now = now
-        self._names: dict[str, tuple[float, Names]] = {}
+        self._names: dict[str, tuple[float, Meanings]] = {}
         """What the names in a call stood for that waits out of band, by its `given`, and until when."""
 
-    def names_of(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Names:
+    def names_of(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Meanings:
         """Answer what the names in a call stood for when a person was asked about it; nothing if nobody was.
 
         Args:
@@ -182,7 +182,7 @@ class Guard:
         """
         state = caller.asker.state if caller.asker is not None else None
         if state is not None:
-            names: Names = state.get("names", {}) if state.get("tool") == operation.tool else {}
+            names: Meanings = state.get("names", {}) if state.get("tool") == operation.tool else {}
             return names
         until, names = self._names.get(self._digest(operation, arguments, caller), (0.0, {}))
         return names if self._now() < until else {}
@@ -194,7 +194,7 @@ class Guard:
         caller: Caller,
         *,
         given: Mapping[str, Any] | None = None,
-        names: Names = MappingProxyType({}),
+        names: Meanings = MappingProxyType({}),
     ) -> Ruling:
         """Let a call pass, refuse it, or get a person's yes for it.
 

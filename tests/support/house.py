@@ -84,7 +84,7 @@ async def house(
     own = store or SqliteStore(":memory:", now=clock)
     async with simulated(app=app, seconds=seconds) as barrack:
         dispatcher = Corridor(
-            account=account_of(barrack.api, url=url, key=key, api="simulator"),
+            account=account_of(barrack.api, url=url, key=key, api="simulator", now=clock),
             surface=BY_TOOL,
             guard=guard(store=own, now=clock, **policy),
             writer=writer(ledger=Ledger(own, now=clock), **dict(writing or {})),
