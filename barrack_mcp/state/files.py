@@ -35,7 +35,7 @@ def open_private(path: Path, flags: int) -> int:
     make_folder(path.parent)
     file = os.open(path, flags, OWNER_FILE)
     mode = os.fstat(file).st_mode
-    if stat.S_ISREG(mode) and stat.S_IMODE(mode) != OWNER_FILE:
+    if os.name == "posix" and stat.S_ISREG(mode) and stat.S_IMODE(mode) != OWNER_FILE:
         try:
             os.fchmod(file, OWNER_FILE)
         except OSError:
