@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from barrack_mcp.cli import tools as listing
 from barrack_mcp.simulator import create_app
-from tests.support import running, test_manifests
+from tests import test_manifests
+from tests.support import running
 
 CHECKOUT = Path(__file__).parents[1]
 LONGEST_S = 120

@@ -16,6 +16,7 @@ from barrack_mcp.guard.page import PageServer
 from barrack_mcp.guard.plans import Planned
 from barrack_mcp.state.store import SqliteStore
 from tests.plans.asking import room
+from tests.support.clock import Clock
 
 CHROMIUM: Final = "/usr/bin/chromium"
 FLAGS: Final = (
@@ -32,21 +33,13 @@ FLAGS: Final = (
 )
 SECRET: Final = "a-secret-for-one-test-0123456789"
 TTL_S: Final = 600
+THEN: Final = 1_768_469_400.0
+"""15 January 2026, 09:30 UTC, as in the simulator's world."""
 LONGEST_MS: Final = 15_000
 """How long a browser on a busy machine may take for one step."""
 expect.set_options(timeout=LONGEST_MS)
 _EXPECTED: Final = "Failed to load resource: the server responded with a status of "
 """What Chromium writes to its console of an answer that is no success, such as a wrong name's."""
-
-
-@dataclass
-class Clock:
-    """A clock that stands until it is moved: 15 January 2026, 09:30 UTC, as in the simulator's world."""
-
-    time: float = 1_768_469_400.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -81,7 +74,7 @@ class Desk:
         given: dict[str, Any] = {"locale": "en-GB", "timezone_id": "UTC", "viewport": {"width": 1200, "height": 900}}
         context = await self.browser.new_context(**given | options)
         context.set_default_timeout(LONGEST_MS)
-        await context.clock.set_fixed_time(self.now.time)
+        await context.clock.set_fixed_time(self.now.at)
         context.on("console", self._console)
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         self.contexts.append(context)
@@ -100,9 +93,9 @@ class Desk:
 
     async def later(self, seconds: float) -> None:
         """Let time pass, for the server and for every browser."""
-        self.now.time += seconds
+        self.now.at += seconds
         for context in self.contexts:
-            await context.clock.set_fixed_time(self.now.time)
+            await context.clock.set_fixed_time(self.now.at)
 
     async def decided(self, asked: Approval) -> tuple[Status, int]:
         """What the store holds of a request: its status, and how often anything was decided in it at all."""
@@ -127,7 +120,7 @@ async def browsing() -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def serving(browser: Browser) -> AsyncIterator[Desk]:
     """Serve one page over an empty store."""
-    clock = Clock()
+    clock = Clock(THEN)
     async with SqliteStore(":memory:", now=clock) as store:
         approvals = Approvals(store, ttl=TTL_S, now=clock)
         async with PageServer(approvals, secret=SECRET, now=clock) as page:
