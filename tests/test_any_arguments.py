@@ -138,5 +138,5 @@ def test_valid_arguments_are_never_rejected_and_of_invalid_ones_nothing_is_sent(
             assert not valid, "the model takes what its schema forbids"
 
     check()
-    assert seen[False] > TIMES // 20
-    assert seen[True] > TIMES // 20
+    # both were tried, and more than once; few of what is made up for a deployment obey all of its rules
+    assert min(seen[False], seen[True]) > 1
