@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner, Result
 
 from barrack_mcp.cli import tools as listing
-from barrack_mcp.cli.app import MODULES, app
+from barrack_mcp.cli.app import MODULES, Commands, app, outlines
 from barrack_mcp.cli.install.clients import CLIENTS, place
 
 
@@ -93,6 +95,15 @@ def test_help_lists_every_command_with_what_it_does(home: Path) -> None:
     said = typed(home, "--help").stdout
     assert all(re.search(rf"│ {name} +\w", said) for name in MODULES)
     assert typed(home, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_help_says_of_a_command_without_loading_it_is_what_the_command_says_of_itself(name: str) -> None:
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, Commands)
+    loaded = commands.get_command(None, name)
+    listed = outlines()[name]
+    assert listed.help == inspect.cleandoc(loaded.help) != ""
 
 
 def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:

@@ -5,10 +5,11 @@ Each has an `app`, made of plain functions that parse, print and exit. None load
 
 from __future__ import annotations
 
+import ast
 import gc
 import logging
 import sys
-from importlib import import_module
+from importlib import import_module, resources
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -46,12 +47,36 @@ class Commands(typer.core.TyperGroup):
         return [*MODULES]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
-        """Load a command; for a name that is none all of them, so that the likeliest can be offered."""
-        for name in [cmd_name] if cmd_name in MODULES else MODULES:
-            module = import_module(f"barrack_mcp.cli.{MODULES[name]}")
-            group = typer.main.get_group(module.app)
-            self.commands[name] = group.commands.get(name, group)
+        """Load a command; a name that is none is held against those there are."""
+        if cmd_name in MODULES and cmd_name not in self.commands:
+            group = typer.main.get_group(import_module(f"barrack_mcp.cli.{MODULES[cmd_name]}").app)
+            self.commands[cmd_name] = group.commands.get(cmd_name, group)
+        elif cmd_name not in MODULES:
+            self.commands = {**outlines(), **self.commands}
         return self.commands.get(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write what there is, without loading any of it."""
+        self.commands = outlines()
+        super().format_help(ctx, formatter)
+
+
+def outlines() -> dict[str, Any]:
+    """The commands by what their sources say of them: loading all of them would take a second."""
+    return {name: typer.core.TyperCommand(name, help=_summary(name)) for name in MODULES}
+
+
+def _summary(command: str) -> str:
+    """What a command does: the text of its function, or the help of the group that its module's `app` is."""
+    source = resources.files("barrack_mcp.cli").joinpath(f"{MODULES[command].replace('.', '/')}.py")
+    said = ""
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) if name == command:
+                return ast.get_docstring(node) or ""
+            case ast.Assign(targets=[ast.Name("app")], value=ast.Call(keywords=keywords)):
+                said = next((ast.literal_eval(each.value) for each in keywords if each.arg == "help"), "")
+    return said
 
 
 app = typer.Typer(
