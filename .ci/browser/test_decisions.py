@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from barrack_mcp.guard.approvals import Approval, Status, Verdict
+from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.plans import Planned
 from stage import SECRET, TTL_S, Desk
 
@@ -68,8 +68,9 @@ async def test_one_click_approves_what_needs_no_name(desk: Desk, purchase: Plann
     await says(tab, asked, "Approved")
     await expect(tab.get_by_role("button")).to_have_count(0)
     assert await desk.decided(asked) == (Status.APPROVED, 1)
-    redeemed = [(await desk.approvals.redeem("binding-1")).verdict for _ in range(2)]
-    assert redeemed == [Verdict.APPROVED, Verdict.NONE]
+    once, again = [await desk.approvals.redeem("binding-1") for _ in range(2)]
+    assert once is not None
+    assert (once.status, again) == (Status.USED, None)
     # what became of it is shown without a reload
     await says(tab, asked, "Approved and used")
 
@@ -153,7 +154,9 @@ async def test_a_request_past_its_time_is_said_to_be_so_without_a_reload(
     assert await tab.evaluate("window.sameDocument")
     assert await tab.evaluate("document.activeElement !== document.body")
     assert (await desk.decided(asked))[0] is Status.EXPIRED
-    assert (await desk.approvals.redeem("binding-1")).verdict is Verdict.EXPIRED
+    lapsed = await desk.approvals.redeem("binding-1")
+    assert lapsed is not None
+    assert lapsed.status is Status.EXPIRED
 
 
 async def test_a_second_tab_shows_the_first_ones_decision_without_a_reload(desk: Desk, deletion: Planned) -> None:
