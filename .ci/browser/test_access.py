@@ -54,7 +54,7 @@ STRUCTURE = """
     - button "Deny"
 - contentinfo
 """
-AT_A_GLANCE = ("Destroys", "10 min 00 s", "ACTIVE", "local:1000", "$0.69/h", "$0.00/h", "$112.30")
+AT_A_GLANCE = ("Destroys", "10 min 00 s", "ACTIVE", "local:1000", "0.69 USD an hour", "0.00 USD an hour", "112.30 USD")
 
 
 async def stops(tab: Page, count: int) -> list[str]:
