@@ -199,3 +199,22 @@ def test_no_document_makes_a_read_change_anything_or_gives_an_operation_anothers
 @given(st.dictionaries(TOOLS, OVERRIDE, max_size=20), st.dictionaries(TOOLS, OVERRIDE, max_size=5))
 def test_no_overrides_do_so_whoever_wrote_them(under: Any, over: Any) -> None:
     kept_within_bounds(Contract(merged(Overrides(operations=under), Overrides(operations=over))))
+
+
+@pytest.mark.parametrize(
+    ("tool", "method", "path"),
+    [
+        ("list_snapshot_images", "POST", "/instances/{who}/s{b}/"),
+        ("list_snapshot_images", "POST", "/instances/{who}/{a}{b}/"),
+        ("list_snapshot_images", "POST", "/instances/{who}/{verb}/"),
+        ("quote_price", "POST", "/instances/{who}/s{gpu_model}/"),
+        ("create_firewall", "POST", "/instances/{description}/s{name}/"),
+        ("create_firewall", "POST", "/instances/{description}/{name}/"),
+    ],
+)
+def test_no_value_of_a_caller_can_choose_what_a_path_does(tool: str, method: Any, path: str) -> None:
+    by_hand = Contract(Overrides(operations={tool: OperationOverride(method=method, path=path)}))
+    assert tool in by_hand.refused
+    by_document = Contract(adopted(read(described((method, path, named(tool))), "a document")))
+    for contract in (by_hand, by_document):
+        assert contract.for_(BY_TOOL[tool]).path == BY_TOOL[tool].path

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from barrack_mcp.api.wire.names import actions
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
+from barrack_mcp.catalogue.kinds import kind_named_by
 
 PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
 """An argument's name in a path, whoever wrote it."""
@@ -98,7 +99,9 @@ def _against(operation: Operation, override: OperationOverride, way: tuple[str, 
         others = {*others, owners[0]}
     if others:
         return f"would go where {min(others)} goes"
-    if not operation.reads and (last := _open_end(operation, override)):
+    if any("{" in part and not PLACEHOLDER.fullmatch(part) for part in unquote(way[1]).split("/")):
+        return "would make one word of the path out of several values"
+    if last := _open_end(operation, override):
         return f"would let {{{last}}} at the path's end choose what is done"
     return contradiction(operation, *way)
 
@@ -125,7 +128,7 @@ def _methods(operation: Operation) -> tuple[str, ...]:
 
 
 def _open_end(operation: Operation, override: OperationOverride) -> str:
-    """The argument at a path's end that is none of ours and no constant; empty if there is none."""
+    """The argument at a path's end that neither names a thing nor is a constant; empty if there is none."""
     names = PLACEHOLDER.findall((override.path or "").rstrip("/").rpartition("/")[2])
-    known = {*operation.arguments.model_fields, *override.constants}
-    return next((name for name in names if name not in known), "")
+    known = {*operation.placeholders, *override.constants}
+    return next((name for name in names if name not in known and kind_named_by(name) is None), "")
