@@ -385,6 +385,9 @@ class Guard:
         if approval is None:
             # what the names stood for may be another thing's by now
             return Stopped(_CHANGED) if self._names.pop(call.given, None) is not None else None
+        if approval.status is not Status.PENDING:
+            # answered: the next call of these words means what they mean by then
+            self._names.pop(call.given, None)
         if approval.status is not Status.USED:
             return _yet_or_never(approval)
         if approval.fingerprint != fingerprint:

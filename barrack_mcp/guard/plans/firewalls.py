@@ -121,6 +121,8 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     stay = [thing for at, thing in now.items() if at in named]
     draft = _draft(firewall, _attaching(firewall, gain, lose), inquiry)
     draft.touched = [*lose, *gain]
+    # each by the name under which it was shown
+    draft.facts["named"] = sorted((str(thing.id), str(thing.name)) for thing in (*lose, *named.values()))
     draft.lost = listed([f"{thing.in_words} would lose the firewall" for thing in lose])
     draft.kept = [
         *listed([f"{thing.in_words} would gain the firewall" for thing in gain]),
