@@ -407,12 +407,14 @@ async def test_of_many_wrong_names_a_few_are_told() -> None:
         assert told.count("did you mean") == 5
 
 
-async def test_after_a_404_an_unreadable_list_adds_nothing() -> None:
+async def test_after_a_404_an_unreadable_list_adds_nothing_to_an_id_and_says_of_a_name_that_it_was_not_read() -> None:
     async def read(tool: str, arguments: JsonObject) -> JsonObject:  # noqa: ARG001 - a Reader's own names
         await anyio.lowlevel.checkpoint()
         raise ApiError(Failure.BROKEN, "Boom")
 
     assert await Names(read).suggest(BY_TOOL["get_volume"], {"volume_id": "BRK-1V", "other": "x"}) == ""
+    said = await Names(read).suggest(BY_TOOL["get_volume"], {"volume_id": "data-1"})
+    assert said == "volume_id: not all volumes could be read (read 0), and none of these has this id or name."
 
 
 async def test_without_a_key_a_name_is_answered_like_everything_else() -> None:

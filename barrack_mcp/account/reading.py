@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import anyio
@@ -14,6 +15,7 @@ from barrack_mcp.api.body import presented
 from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue.kinds import KINDS
 
 PAGE: Final = 100
 """Rows asked for at once."""
@@ -26,6 +28,9 @@ MOST_PAGES: Final = 100
 
 _DEFAULT_PAGE: Final = 20
 """Rows of a page where the API says neither how many there are nor how many it gives."""
+
+_IDS: Final = MappingProxyType({kind.list_tool: kind.ids for kind in KINDS})
+"""The fields of a row that may hold its id, by the tool that lists."""
 
 
 class Reader(Protocol):
@@ -82,6 +87,7 @@ class Listing:
     total: int | None = None
     failure: ApiError | None = None
     late: bool = False
+    _pages: dict[int, list[JsonObject]] = field(default_factory=dict)
     _short: bool = False
     """Whether the API, saying no total, gave fewer rows than make a page, and left none out."""
 
@@ -119,13 +125,20 @@ class Listing:
             return "That took too long."
         return "" if self.readable else "The answer held no list."
 
-    def take(self, tool: str, data: JsonObject) -> int:
-        """Take the rows of an answer; says how many of any shape it held."""
+    def take(self, tool: str, data: JsonObject, *, page: int = 1) -> int:
+        """Take the rows of a page, in their place; says how many of any shape it held.
+
+        Pages overlap while things come and go: what came before counts once, so that it can't stand for what did not
+        come.
+        """
         rows = data.get(BY_TOOL[tool].result or "")
         if not isinstance(rows, list):
             return 0
         self.readable = True
-        self.rows.extend(row for row in rows if isinstance(row, dict))
+        self._pages[page] = [row for row in rows if isinstance(row, dict)]
+        ids = _IDS.get(tool, ())
+        once = {_id_of(row, ids) or id(row): row for _, rows in sorted(self._pages.items()) for row in rows}
+        self.rows = [*once.values()]
         return len(rows)
 
     def begin(self, tool: str, data: JsonObject) -> int:
@@ -193,7 +206,7 @@ async def _read_pages(
 
     async def rest(page: int) -> None:
         try:
-            listing.take(tool, await read(tool, {**arguments, "page": page, "limit": size}))
+            listing.take(tool, await read(tool, {**arguments, "page": page, "limit": size}), page=page)
         except ApiError as error:
             listing.failure = listing.failure or error
 
@@ -201,6 +214,10 @@ async def _read_pages(
         # what is new stands at one end or the other
         for page in range(max(2, last - pages + 2), last + 1):
             tasks.start_soon(rest, page)
+
+
+def _id_of(row: JsonObject, names: tuple[str, ...]) -> str:
+    return next((str(row[name]) for name in names if row.get(name)), "")
 
 
 def _whole_number(value: object) -> int | None:

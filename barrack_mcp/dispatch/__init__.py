@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -175,9 +176,11 @@ class Dispatcher:
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
         sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
-        if keyfile is not None and not isinstance(sent, Done):
-            keyfile.unlink(missing_ok=True)
         try:
+            if keyfile is not None and not isinstance(sent, Done):
+                # an empty file that stays behind changes nothing of what came of the call
+                with suppress(OSError):
+                    keyfile.unlink(missing_ok=True)
             return await self._tell(call, sent, keyfile)
         except Exception:  # noqa: BLE001 - logged, and answered without its text
             where = look_with(operation, values)

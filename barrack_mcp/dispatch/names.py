@@ -136,7 +136,7 @@ class Names:
             if each.value in (thing.id for thing in found):
                 continue
             is_id = ID_SHAPE.fullmatch(each.value) is not None
-            if found and not listing.complete and not is_id:
+            if not listing.complete and not is_id:
                 # it may well be the name of what was not read
                 told.append(f"{each.place}: {_unread(each.kind, listing)}, and none of these has this id or name.")
             elif alike := (_mistyped if is_id else _alike)(each.value, found):

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from barrack_mcp.account.desk import Desk
-from barrack_mcp.account.reading import Listing
+from barrack_mcp.account.reading import Extent, Listing, read_list
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.text import INLINE_LONGEST, inline, is_plain
 from barrack_mcp.catalogue import JsonObject
@@ -64,6 +64,26 @@ async def test_a_list_is_read_page_by_page_its_first_and_last_five_at_most(
     assert len({row["instance_id"] for row in found.rows}) == rows
     assert bool(unread) is not complete
     assert found.at_least == ("" if complete else "at least ")
+
+
+async def test_pages_that_overlap_count_once_and_rows_stand_in_the_lists_order_however_late_a_page_comes() -> None:
+    pages = Pages(300)
+    late = anyio.Event()
+
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        if arguments["page"] == 2:
+            await late.wait()
+        data = await pages(tool, arguments)
+        if arguments["page"] == 3:
+            late.set()
+            # one thing was made meanwhile, so that each page begins with what ended the one before
+            data["instances"] = [{"instance_id": "I-199"}, *data["instances"][:-1]]
+        return data
+
+    found = await read_list(read, "list_instances")
+    assert [row["instance_id"] for row in found.rows] == [f"I-{at}" for at in range(299)]
+    assert found.extent is Extent.PARTLY
+    assert found.how_far == "299 of 300"
 
 
 async def test_a_first_page_that_fails_is_no_list_at_all() -> None:
