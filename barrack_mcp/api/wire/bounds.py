@@ -99,10 +99,12 @@ def _against(operation: Operation, override: OperationOverride, way: tuple[str, 
         others = {*others, owners[0]}
     if others:
         return f"would go where {min(others)} goes"
-    if any("{" in part and not PLACEHOLDER.fullmatch(part) for part in unquote(way[1]).split("/")):
-        return "would make one word of the path out of several values"
-    if last := _open_end(operation, override):
-        return f"would let {{{last}}} at the path's end choose what is done"
+    if way[0] != "GET":
+        # what is asked with GET changes nothing, whatever stands in its path
+        if any("{" in part and not PLACEHOLDER.fullmatch(part) for part in unquote(way[1]).split("/")):
+            return "would make one word of the path out of several values"
+        if last := _open_end(operation, override):
+            return f"would let {{{last}}} at the path's end choose what is done"
     return contradiction(operation, *way)
 
 
