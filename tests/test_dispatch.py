@@ -252,6 +252,21 @@ async def test_a_failed_key_leaves_no_empty_file_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+async def test_a_key_that_was_made_and_can_not_be_kept_is_told_as_made_and_lost(tmp_path: Path) -> None:
+    async def made() -> httpx2.Response:
+        if (reserved := tmp_path / "laptop.pem").is_file():
+            # a folder stands there by now
+            reserved.unlink()
+            (reserved / "in the way").mkdir(parents=True)
+        return json({"success": True, "ssh_key": {"id": "KEY-1"}, "private_key": "canary-private"})
+
+    answer = await call(Answers(made), "create_ssh_key", {"name": "laptop"}, key_folder=KeyFolder(tmp_path))
+    assert answer.structured["outcome"] == "done"
+    assert "could not be written" in answer.text
+    assert "canary-private" not in f"{answer.structured} {answer.text}"
+    assert "private_key_file" not in answer.structured["result"]
+
+
 async def test_an_operator_may_let_a_private_key_stand_in_the_result() -> None:
     answers = Answers(json({"success": True, "private_key": "shown"}))
     answer = await call(answers, "create_ssh_key", {"name": "a"}, reveal_private_keys=True)

@@ -209,13 +209,9 @@ class Dispatcher:
         self.drifts.note(operation, sent.data)
         kept = ""
         if keyfile is not None:
-            if key := take_private_key(operation, sent.data):
-                replace(keyfile, key.encode())
-                kept = f"Its private half is in {keyfile}; only its owner can read it, and it is not shown again."
-            else:
-                keyfile.unlink(missing_ok=True)
+            kept, keyfile = _keep(take_private_key(operation, sent.data), keyfile)
         data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
-        if kept:
+        if keyfile is not None:
             data["private_key_file"] = str(keyfile)
         said = sent.words(operation).rstrip(".")
         if sent.partly:
@@ -272,3 +268,21 @@ def _place(folder: KeyFolder | None, name: str) -> Path:
     if folder is None:
         raise FileNotFoundError
     return folder.reserve(name)
+
+
+def _keep(key: str | None, file: Path) -> tuple[str, Path | None]:
+    """Put a private key into its file; answers what to say of it, and the file if the key is in it."""
+    try:
+        if key:
+            replace(file, key.encode())
+            return f"Its private half is in {file}; only its owner can read it, and it is not shown again.", file
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        _log.error("a private key's file could not be written or taken away: %s", type(error).__name__)
+    return (_KEY_LOST, None) if key else ("", None)
+
+
+_KEY_LOST: Final = (
+    "But its private half could not be written to its file, and Barrack shows it once: delete this key and make "
+    "another, best from a public key of your own."
+)
