@@ -249,7 +249,9 @@ async def call(transport: httpx2.AsyncBaseTransport, operation: Operation, folde
 
 LOUD = f"fine» (BRK-1V). {FORGED}. «"
 """A name that ends its own quotation, if it can, and goes on in our voice."""
-SENTENCES = {"message", "notes", "summary", "lost", "kept", "warnings", "why", "billing"}
+SENTENCES = {"message", "notes", "summary", "why", "billing"} | {
+    name for name, field in Plan.model_fields.items() if field.annotation == list[str]
+}
 """Where our own sentences stand in what a tool answers; all else is data."""
 
 

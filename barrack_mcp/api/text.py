@@ -102,14 +102,6 @@ def is_one_word(text: str) -> bool:
     return _WORD.fullmatch(text) is not None
 
 
-def shorten(sentence: str, limit: int) -> str:
-    """Cut a sentence of ours to so many characters; a citation that was open is closed, so that it stays one."""
-    if len(sentence) <= limit:
-        return sentence
-    kept = sentence[: limit - 2]
-    return f"{kept}…»" if kept.rfind("«") > kept.rfind("»") else f"{kept}…"
-
-
 def guess(word: str, known: Iterable[str], *, otherwise: str) -> str:
     """Ask whether the likeliest of our own words was meant; where none is alike, say something else."""
     near = difflib.get_close_matches(word, known, n=1)

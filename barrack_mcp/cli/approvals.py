@@ -25,7 +25,7 @@ from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import login_link
-from barrack_mcp.guard.telling import Part, read_plan, tell
+from barrack_mcp.guard.telling import PATIENCE, Part, read_plan, tell
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
 
@@ -33,7 +33,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]
 
 _KNOCK_S: Final = 0.5
 _LONGEST: Final = 1_000
-"""Characters of a line."""
+"""Characters of a cell, and of a line that may be cut."""
 
 app = typer.Typer()
 
@@ -141,13 +141,25 @@ def _details(approval: Approval) -> Group:
 
 def plan_lines(plan: Plan) -> list[Text]:
     """Lay out a plan for a terminal, what matters most first."""
-    lines = ((" " * 2 * (line.part is not Part.SUMMARY), line) for line in tell(plan))
-    return [Text(f"{indent}{escape(str(line), limit=_LONGEST)}", style=_STYLES[line.part]) for indent, line in lines]
+    return [
+        Text(
+            f"{'' if line.part is Part.SUMMARY else '  '}"
+            # what is essential is shown whole: a plan with more of it than a person reads is refused before
+            f"{escape(str(line), limit=PATIENCE if line.part.essential else _LONGEST)}",
+            style=_STYLES[line.part],
+        )
+        for line in tell(plan)
+    ]
 
 
 _STYLES: Final[Mapping[Part, str]] = {
     Part.SUMMARY: "bold",
+    Part.OPENS: "magenta",
+    Part.GAINED: "magenta",
+    Part.RUNS: "magenta",
     Part.LOST: "red",
+    Part.UNCERTAIN: "red",
+    Part.BILL: "",
     Part.WARNING: "yellow",
     Part.COST: "",
     Part.KEPT: "green",

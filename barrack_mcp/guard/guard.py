@@ -35,7 +35,7 @@ from barrack_mcp.guard.decide import (
     is_protected,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, plan
-from barrack_mcp.guard.telling import question
+from barrack_mcp.guard.telling import can_be_shown, question
 from barrack_mcp.state import audit
 from barrack_mcp.state.store import OPEN_ENDED
 
@@ -311,6 +311,9 @@ class Guard:
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = _must_type(call, planned)
+        asked = question(planned.plan, must_type=must_type)
+        if asked is None:
+            return Stopped(_TOO_MUCH, planned.plan)
         shown = _Shown(
             tool=call.operation.tool,
             names=call.names,
@@ -322,7 +325,7 @@ class Guard:
             until=self._now() + self._policy.question_seconds,
         )
         reply = await asker.ask(
-            question(planned.plan, must_type=must_type),
+            asked,
             must_type=must_type,
             state=asdict(shown),
             seconds=self._policy.question_seconds,
@@ -394,7 +397,9 @@ class Guard:
             return await self._moved(call, None, approval.fingerprint)
         return Passed(f"approved by {approval.decided_by}", digest(Plan.model_validate(approval.plan)), once)
 
-    async def _request(self, call: _Call, planned: Planned) -> Waiting:
+    async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
+        if not can_be_shown(planned.plan):
+            return Stopped(_TOO_MUCH, planned.plan)
         approval = await self._approvals.request(
             binding=call.binding,
             caller=call.caller.subject,
@@ -463,6 +468,10 @@ _SENT_NOTHING: Final = "Nothing was sent to Barrack."
 _CHANGED: Final = (
     f"It changed since you were asked, so the yes is not good for it any more. {_SENT_NOTHING} Read the present state; "
     "if the user still wants it, the same call asks anew."
+)
+_TOO_MUCH: Final = (
+    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
+    f"can agree to what isn't shown. {_SENT_NOTHING} Do it in smaller parts, each asked for by itself."
 )
 _WHATEVER_ANYONE_SAYS: Final = {
     Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -11,24 +11,40 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from barrack_mcp.account import money
-from barrack_mcp.api.text import compact, mention, shorten
+from barrack_mcp.api.text import compact, mention
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 
 LONGEST: Final = 800
 """Characters of a question in all."""
-_LEAST: Final = 20
-"""A line that had less room than this would say nothing."""
+PATIENCE: Final = 8_000
+"""Characters that a person is asked to read at the terminal or on the page before a yes; more would only be skimmed."""
+_LEFT_OUT: Final = "Less that matters is left out here."
 
 
 class Part(StrEnum):
     """What a line of a plan is about."""
 
     SUMMARY = "summary"
+    OPENS = "opens"
+    GAINED = "gained"
+    RUNS = "runs"
     LOST = "lost"
+    UNCERTAIN = "uncertain"
+    BILL = "bill"
     WARNING = "warning"
     COST = "cost"
     KEPT = "kept"
     SAFER = "safer"
+
+    @property
+    def essential(self) -> bool:
+        """Whether nobody can agree without having seen it: it is shown whole, or the call is refused."""
+        return self in _ESSENTIAL
+
+
+_ESSENTIAL: Final = frozenset({Part.SUMMARY, Part.OPENS, Part.GAINED, Part.RUNS, Part.LOST, Part.UNCERTAIN, Part.BILL})
+_IN_ONE: Final = frozenset({Part.OPENS, Part.GAINED, Part.RUNS, Part.LOST, Part.UNCERTAIN, Part.KEPT})
+"""What is told in one sentence after its heading, however many there are of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +52,7 @@ class Line:
     """One thing that a plan tells.
 
     Attributes:
-        part: What it is about.
+        part: What it is about; its weight goes by that.
         text: A sentence, or what follows the heading.
         heading: The word before it; empty where the text is a sentence itself.
         aside: What belongs to it: a month's cost, the call that is gentler.
@@ -53,12 +69,17 @@ class Line:
 
 
 def tell(plan: Plan) -> list[Line]:
-    """Say a plan in lines, what matters most first."""
+    """Say a plan in lines, what matters most first; all that is essential comes before the rest."""
     return [
         Line(Part.SUMMARY, plan.summary),
+        *(Line(Part.OPENS, each, "Opens to") for each in plan.opens),
+        *(Line(Part.GAINED, each, "Gained") for each in plan.gained),
+        *(Line(Part.RUNS, each, "Runs") for each in plan.runs),
         *(Line(Part.LOST, each, "Lost") for each in plan.lost),
-        *(Line(Part.WARNING, each) for each in plan.warnings),
+        *(Line(Part.UNCERTAIN, each, "Perhaps lost") for each in plan.uncertain),
+        *(Line(Part.BILL, each) for each in plan.bill),
         *(_costs(plan.cost) if plan.cost is not None else ()),
+        *(Line(Part.WARNING, each) for each in plan.warnings),
         *(Line(Part.KEPT, each, "Kept") for each in plan.kept),
         *(Line(Part.SAFER, each.why, "Gentler", _call(each)) for each in plan.safer),
     ]
@@ -69,31 +90,36 @@ def sentences(plan: Plan) -> list[str]:
 
     Figures are left to who shows them as such: what a purchase costs stands in its summary.
     """
-    told: list[str] = []
-    for part, lines in itertools.groupby(tell(plan), key=lambda line: line.part):
-        if part in (Part.LOST, Part.KEPT):
-            first, *others = lines
-            told.append(f"{'; '.join([str(first), *(line.text for line in others)])}.")
-        elif part is not Part.COST:
-            told += map(str, lines)
-    return told
+    return _sentences(tell(plan))
 
 
-def question(plan: Plan, *, must_type: str | None) -> str:
+def question(plan: Plan, *, must_type: str | None) -> str | None:
     """Put a plan into at most 800 characters, ending with what to do to say yes.
+
+    All that is essential stands in it whole. Of the rest, whole lines are left out from the end until it fits.
 
     Args:
         plan: Made from what the server read; none of the caller's own words are in it.
         must_type: What has to be typed; None where a plain yes is enough.
+
+    Returns:
+        The question; None if what is essential doesn't fit, so that nobody could know what they agree to.
     """
     end = f"Type {must_type} to approve." if must_type is not None else "Approve?"
-    told = ""
-    for sentence in sentences(plan):
-        left = LONGEST - len(told) - len(end) - 2
-        told += f"{shorten(sentence, left)}\n"
-        if len(sentence) > left - _LEAST:
-            break
-    return told + end
+    lines = tell(plan)
+    essential = [line for line in lines if line.part.essential]
+    further = [line for line in lines if not line.part.essential and line.part is not Part.COST]
+    for kept in range(len(further), -1, -1):
+        left_out = [_LEFT_OUT] if kept < len(further) else []
+        asked = "\n".join([*_sentences([*essential, *further[:kept]]), *left_out, end])
+        if len(asked) <= LONGEST:
+            return asked
+    return None
+
+
+def can_be_shown(plan: Plan) -> bool:
+    """Whether a person who is asked at the terminal or on the page can be expected to read all that is essential."""
+    return sum(len(str(line)) for line in tell(plan) if line.part.essential) <= PATIENCE
 
 
 def read_plan(stored: Mapping[str, Any]) -> Plan | None:
@@ -119,6 +145,17 @@ def write_value(value: Any) -> str:
             return compact(value)
         case _:
             return str(value)
+
+
+def _sentences(lines: Iterable[Line]) -> list[str]:
+    told: list[str] = []
+    for part, group in itertools.groupby(lines, key=lambda line: line.part):
+        if part in _IN_ONE:
+            first, *others = group
+            told.append(f"{'; '.join([str(first), *(line.text for line in others)])}.")
+        elif part is not Part.COST:
+            told += map(str, group)
+    return told
 
 
 def _costs(cost: Cost) -> Iterator[Line]:

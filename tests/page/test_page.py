@@ -68,12 +68,14 @@ async def test_a_request_shows_all_that_is_needed_to_judge_it(
     assert shown.isprintable()
 
 
-async def test_a_long_list_is_shown_in_part_and_the_rest_counted(desk: Desk, browser: httpx2.AsyncClient) -> None:
-    plan = PLAN.model_copy(update={"lost": [f"volume {number}" for number in range(45)]})
-    asked = await desk.ask(plan.model_dump(mode="json"))
+async def test_all_that_a_yes_would_destroy_or_open_is_shown_whole(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    long = {
+        part: [f"{part} {number} {'x' * number * 20}." for number in range(45)]
+        for part in ("opens", "gained", "runs", "lost", "uncertain", "bill")
+    }
+    asked = await desk.ask(PLAN.model_copy(update=long).model_dump(mode="json"))
     shown = text_of(await browser.get(f"/requests/{asked.id}"))
-    assert "volume 29 and 15 more" in shown
-    assert "volume 30" not in shown
+    assert [each for lines in long.values() for each in lines if each not in shown] == []
 
 
 async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: httpx2.AsyncClient) -> None:
@@ -256,7 +258,7 @@ async def test_a_name_of_10_kb_is_cut_and_its_length_told(desk: Desk, browser: h
     answer = await browser.get(f"/requests/{asked.id}")
     assert "…" in answer.text
     assert "(cut: 10,240 characters)" in text_of(answer)
-    assert "A" * 401 not in answer.text
+    assert "A" * 8_001 not in answer.text
     assert "Delete i-8f42 for good" in text_of(answer)
 
 

@@ -73,7 +73,10 @@ class Inquiry:
 
 @dataclass
 class Draft:
-    """What was found out. The lists are as in `Plan`, the rest as in `Planned`."""
+    """What was found out. The lists are as in `Plan`, the rest as in `Planned`.
+
+    All but `warnings`, `kept` and `safer` is shown whole or the call is refused, so nothing in it says "and more".
+    """
 
     summary: str
     target: JsonObject
@@ -81,7 +84,12 @@ class Draft:
     """The target, if it exists."""
     must_type: str | None = None
     cost: Cost | None = None
+    opens: list[str] = field(default_factory=list)
+    gained: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    uncertain: list[str] = field(default_factory=list)
+    bill: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     safer: list[Safer] = field(default_factory=list)
@@ -102,7 +110,12 @@ class Draft:
             risk=inquiry.operation.risk,
             target=self.target,
             cost=self.cost,
+            opens=self.opens,
+            gained=self.gained,
+            runs=self.runs,
             lost=self.lost,
+            uncertain=self.uncertain,
+            bill=self.bill,
             kept=self.kept,
             warnings=list(dict.fromkeys([*self.warnings, *inquiry.desk.unread])),
             safer=self.safer,
