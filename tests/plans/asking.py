@@ -87,6 +87,6 @@ async def room(*, scenario: str = "small", key: str = "sim-key", **more: Any) ->
 
 def words(planned: Planned) -> str:
     """All that a plan says."""
-    plan = planned.plan
-    target = json.dumps(plan.target, ensure_ascii=False)
-    return "\n".join([plan.summary, *plan.lost, *plan.kept, *plan.warnings, target])
+    plan = planned.plan.model_dump(exclude={"safer", "cost"})
+    lists = [each for value in plan.values() if isinstance(value, list) for each in value]
+    return "\n".join([plan["summary"], *lists, json.dumps(plan["target"], ensure_ascii=False)])

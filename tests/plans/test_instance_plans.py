@@ -30,7 +30,7 @@ async def test_hibernating_says_what_the_bill_falls_to_and_what_may_be_lost() ->
         assert "falls from the full rate (0.69 USD an hour) to the hibernated rate (0.01 USD an hour)" in words(planned)
         assert planned.plan.cost is not None
         assert planned.plan.cost.hourly_after == 0.01
-        lost = " ".join(planned.plan.lost)
+        lost = " ".join(planned.plan.uncertain)
         assert "ephemeral disk" in lost
         assert asked.thing("instances", vm_name="train-1")["public_ip"] in lost
 
@@ -58,6 +58,7 @@ async def test_deleting_says_everything_that_hangs_on_the_instance() -> None:
         assert cost.spent_so_far > 100
         assert "datasets" in planned.protected_by
         assert "datasets" in " ".join(planned.plan.kept)
+        assert "datasets" in " ".join(planned.plan.uncertain)
         assert "system disk" in " ".join(planned.plan.lost)
         assert [safer.tool for safer in planned.plan.safer] == [
             "hibernate_instance",
@@ -104,7 +105,7 @@ async def test_volumes_that_the_api_does_not_show_are_said_to_be_unknown(volumes
             del answer["instance"]["volume_attachments"]
 
     async with room(bent={"get_instance": hide}) as asked:
-        assert "did not say which volumes" in words(await asked.plan("delete_instance"))
+        assert "attached to it: Barrack did not say which" in words(await asked.plan("delete_instance"))
 
 
 async def test_a_volume_attached_meanwhile_is_another_question() -> None:

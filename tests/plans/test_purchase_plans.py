@@ -233,4 +233,4 @@ async def test_free_things_let_the_credit_last_for_ever() -> None:
         assert planned.hourly_after == 0
         assert planned.runway_hours_after is not None
         assert not planned.runway_hours_after.is_finite()
-        assert "The balance is 250.00 USD." in planned.plan.warnings
+        assert "The balance is 250.00 USD." in planned.plan.bill

@@ -66,7 +66,7 @@ async def test_an_attachment_is_read_from_a_list_and_its_bad_id_makes_no_offer()
 async def test_detaching_says_which_data_goes_offline() -> None:
     async with room() as asked:
         planned = await asked.plan("detach_volumes")
-        assert "The data goes offline at once" in words(planned)
+        assert "the data goes offline at once" in words(planned)
         assert "access of the instance to volume «datasets»" in " ".join(planned.plan.lost)
         assert {"train-1", "datasets"} <= set(planned.protected_by)
         assert planned.refusal is None
@@ -118,7 +118,7 @@ async def test_the_last_copy_of_a_disk_is_said_to_be_that() -> None:
         origin = asked.thing("instances", vm_name="train-2")["instance_id"]
         await asked.do("delete_instance", instance_id=origin)
         asked.barrack.clock.advance(60)
-        assert "may be the last copy of its disk" in words(await asked.plan("delete_snapshot"))
+        assert "perhaps the last copy of that disk" in words(await asked.plan("delete_snapshot"))
 
 
 async def test_instances_made_from_a_snapshots_image_are_named() -> None:
@@ -138,7 +138,7 @@ async def test_an_image_whose_snapshot_is_gone_is_said_to_be_the_last_copy() -> 
         golden = asked.thing("snapshots", snapshot_name="train-base")["snapshot_id"]
         assert "can be made anew" in words(await asked.plan("delete_custom_image"))
         await asked.do("delete_snapshot", snapshot_id=golden)
-        assert "may be the last copy" in words(await asked.plan("delete_custom_image"))
+        assert "perhaps the last copy" in words(await asked.plan("delete_custom_image"))
 
 
 @pytest.mark.parametrize("unreadable", [(), ("get_snapshot_image",), ("list_custom_images",)])

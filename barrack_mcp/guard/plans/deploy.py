@@ -81,10 +81,9 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
             "public_ip": wanted.get("public_ip"),
             "security_rules": listed([rule_in_words(rule) for rule in wanted.get("security_rules", [])]),
         },
+        bill=[FULL_RATE, *_disk_part(wanted, disk(prices), inquiry.currency)],
         warnings=[
-            FULL_RATE,
             *_unchecked(wanted, region, system, known_keys, keys),
-            *_disk_warning(wanted, disk(prices), inquiry.currency),
             *_openings(wanted),
         ],
         safer=_instead(wanted, standing.instances),
@@ -112,7 +111,7 @@ def _unchecked(
     return warnings
 
 
-def _disk_warning(wanted: JsonObject, disk: Decimal | None, currency: str) -> list[str]:
+def _disk_part(wanted: JsonObject, disk: Decimal | None, currency: str) -> list[str]:
     if "os_volume" not in wanted or disk is None:
         return []
     size_gb = wanted["os_volume"]["size_gb"]

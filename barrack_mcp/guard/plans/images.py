@@ -83,5 +83,5 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
     if origin:
         draft.warnings.append("The image can be made anew from its snapshot, under another id.")
     elif snapshots.complete:
-        draft.warnings.append("Its snapshot is gone, so it can't be made anew: this may be the last copy.")
+        draft.lost.append("perhaps the last copy: its snapshot is gone, so it can't be made anew")
     return draft

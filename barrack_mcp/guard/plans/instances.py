@@ -30,7 +30,7 @@ from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, SNAPSHOT, VOL
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 
-MAY_BE_LOST: Final = "its ephemeral disk, if it has one, may be lost"
+MAY_BE_LOST: Final = "its ephemeral disk, if it has one"
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,8 @@ async def stop_instance(inquiry: Inquiry) -> Draft:
     draft = around.draft(summary, after=money.Billed.FULL)
     draft.lost = ["what runs on it and everything in its memory"]
     draft.kept = ["its disks, volumes and IPs"]
-    draft.warnings = [
-        f"Stopping saves nothing: {around.tell_rate(money.Billed.FULL)} goes on while it is stopped.",
-        *around.wants("ACTIVE", "stopping"),
-    ]
+    draft.bill = [f"Stopping saves nothing: {around.tell_rate(money.Billed.FULL)} goes on while it is stopped."]
+    draft.warnings = around.wants("ACTIVE", "stopping")
     draft.safer = around.hibernate(_falls(around)) if around.thing.status == "ACTIVE" else []
     return draft
 
@@ -194,7 +192,8 @@ async def reboot_instance(inquiry: Inquiry) -> Draft:
     around = await look(inquiry)
     draft = around.draft(f"Reboot instance {around.label}: what runs on it ends.", after=None)
     draft.lost = ["what runs on it and everything in its memory"]
-    draft.kept = ["its disks, volumes and IPs", "its bill: the full rate goes on"]
+    draft.bill = ["Its bill stays as it is: the full rate goes on."]
+    draft.kept = ["its disks, volumes and IPs"]
     draft.warnings = around.wants("ACTIVE", "rebooting")
     draft.safer = around.snapshot_first()
     return draft
@@ -205,10 +204,11 @@ async def hibernate_instance(inquiry: Inquiry) -> Draft:
     around = await look(inquiry)
     summary = f"Hibernate instance {around.label}: what runs on it ends, and the bill falls to the hibernated rate."
     draft = around.draft(summary, after=money.Billed.HIBERNATED)
-    draft.lost = ["what runs on it", MAY_BE_LOST, *_address(around, "may be lost; restoring may give another")]
+    draft.lost = ["what runs on it"]
+    draft.uncertain = [MAY_BE_LOST, *_address(around, "restoring may give another")]
+    draft.bill = [f"{_falls(around)} Volumes and snapshots go on costing."]
     draft.kept = ["its system disk", *_volumes(around.volumes, "goes on costing")]
     draft.warnings = [
-        f"{_falls(around)} Volumes and snapshots go on costing.",
         "Restoring it needs free GPUs of its kind and credit at that time.",
         *around.wants("ACTIVE", "hibernating"),
     ]
@@ -229,10 +229,12 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
         draft.warnings = ["It has a public IP now and will have none; another toggle may give a different one."]
     elif state in ("", "DETACHED"):
         draft = around.draft(f"Give instance {around.label} a public IP.", after=None)
-        draft.warnings = ["It shows no public IP now and will have one: it can then be reached from the internet."]
+        draft.opens = ["the internet, by a public IP: it shows none now and will have one"]
     else:
         draft = around.draft(f"Flip the public IP of instance {around.label}.", after=None)
         now = said(around.thing.row, "ip_status")
+        draft.opens = ["the internet, by a public IP, if it has none"]
+        draft.uncertain = ["its public IP and every connection through it, if it has one"]
         draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
     draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
@@ -251,16 +253,15 @@ async def delete_instance(inquiry: Inquiry) -> Draft:
         *_address(around, "will not come back"),
         *_own_rules(around),
     ]
+    draft.uncertain = _volumes(around.data_volumes, "that it survives is not documented, so detach it first to be sure")
     draft.kept = [
         *_volumes(around.data_volumes, "should stay, detached, and goes on costing"),
         *listed([f"{snapshot.in_words}, which goes on costing" for snapshot in around.snapshots], most=5),
         *([f"custom images made from it: {joined(labels(around.images))}"] if around.images else []),
         *([f"firewalls: {joined(labels(things(FIREWALL, around.firewalls.rows)))}"] if around.firewalls.rows else []),
     ]
-    if around.data_volumes:
-        draft.warnings = ["Whether attached volumes survive is not documented: detach them first to be sure."]
     if not isinstance(around.thing.row.get("volume_attachments"), list):
-        draft.warnings = ["Barrack did not say which volumes are attached to it."]
+        draft.uncertain = ["volumes that are attached to it: Barrack did not say which"]
     draft.safer = [
         *around.hibernate(f"It can be restored later. {_falls(around)}"),
         *around.snapshot_first(),
@@ -283,7 +284,7 @@ def _falls(around: Surroundings) -> str:
 
 def _volumes(found: list[Thing], fate: str) -> list[str]:
     """Say of volumes what becomes of them."""
-    return listed([f"volume {volume.with_facts(size(volume.row, 'size_gb'))}: {fate}" for volume in found])
+    return [f"volume {volume.with_facts(size(volume.row, 'size_gb'))}: {fate}" for volume in found]
 
 
 def _address(around: Surroundings, fate: str) -> list[str]:

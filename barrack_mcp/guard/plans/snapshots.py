@@ -88,7 +88,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
         warnings=["Which instances were restored from it is not told by Barrack; they should stay."],
     )
     if source and instances.complete and not origin:
-        draft.warnings.insert(0, "The instance it was taken of is gone: this may be the last copy of its disk.")
+        draft.lost.append("perhaps the last copy of that disk: the instance it was taken of is gone")
     if not images and listing.readable:
         name = usable_name(snapshot.name, "-kept", longest=_LONGEST_IMAGE_NAME)
         draft.safer = [

@@ -17,6 +17,7 @@ from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.volumes import volume_facts
 
 FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
+UNTIL_DELETED: Final = "A volume costs until it is deleted, attached or not."
 UNKNOWN_REGION: Final = "The region asked for is not in Barrack's list of regions, as far as it was read."
 
 
@@ -44,7 +45,7 @@ def bought(
     month = money.write_month(added, inquiry.currency)
     draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added)
-    draft.warnings = [*outlook.sentences, *draft.warnings]
+    draft.bill = [*outlook.sentences, *draft.bill]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
@@ -73,10 +74,8 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         target=instance.target(gpus=gpus(row), public_ip=said(row, "public_ip")),
         things=[instance],
         kept=["its system disk and volumes"],
-        warnings=[
-            "Its addresses may change: what reaches it by its old public IP may have to be told the new one.",
-            FULL_RATE,
-        ],
+        bill=[FULL_RATE],
+        warnings=["Its addresses may change: what reaches it by its old public IP may have to be told the new one."],
     )
     if instance.status not in ("", "HIBERNATED"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
@@ -95,10 +94,8 @@ async def create_volume(inquiry: Inquiry) -> Draft:
     draft = Draft(
         summary=f"Buy a volume of {wanted['size_gb']:,} GB ({wanted['volume_type']}, {wanted['tier']}){where}",
         target={"type": "volume", "id": None, "name": wanted["name"], "region": region},
-        warnings=[
-            "A volume costs until it is deleted, attached or not.",
-            *([] if region else [UNKNOWN_REGION]),
-        ],
+        bill=[UNTIL_DELETED],
+        warnings=[] if region else [UNKNOWN_REGION],
     )
     return bought(inquiry, standing, draft, lambda prices: prices.volume(wanted))
 
@@ -123,7 +120,8 @@ async def clone_volume(inquiry: Inquiry) -> Draft:
         target=volume.target(**volume_facts(volume, inquiry.now)),
         things=[volume],
         kept=["the original, which goes on costing beside the copy"],
-        warnings=["A volume costs until it is deleted, attached or not.", *_advanced_only(volume, "cloned")],
+        bill=[UNTIL_DELETED],
+        warnings=_advanced_only(volume, "cloned"),
     )
     return bought(inquiry, standing, draft, lambda prices: prices.volume(row | {"volume_type": kind}))
 
@@ -143,8 +141,8 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
         target=volume.target(**volume_facts(volume, inquiry.now)),
         things=[volume],
         kept=["the data on it"],
+        bill=["It can't shrink again: the only way back is a new, smaller volume."],
         warnings=[
-            "It can't shrink again: the only way back is a new, smaller volume.",
             "The file system on it has to be grown, too.",
             *_advanced_only(volume, "resized"),
         ],
@@ -186,10 +184,8 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
         target=instance.target(gpus=gpus(row), snapshots=labels(own)),
         things=[instance],
         kept=["the instance and its disks"],
-        warnings=[
-            "A snapshot costs until it is deleted; the price is for the size in the price list.",
-            "The instance may pause while it is taken. Attached volumes are not in it.",
-        ],
+        bill=["A snapshot costs until it is deleted; the price is for the size in the price list."],
+        warnings=["The instance may pause while it is taken. Attached volumes are not in it."],
     )
     if instance.status not in ("", "ACTIVE"):
         draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
@@ -222,9 +218,9 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
         target=snapshot.target(size=size(row, "size_gb"), gpus=gpus(machine), taken_of=labels(origin)),
         things=[snapshot],
         kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin[:1])],
+        bill=[FULL_RATE],
         warnings=[
-            "This makes a new instance with new addresses, in the snapshot's region; it sets no existing one back.",
-            FULL_RATE,
+            "This makes a new instance with new addresses, in the snapshot's region; it sets no existing one back."
         ],
         facts={"gpus": [machine.get("gpu_type"), machine.get("gpu_count")]},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.account.desk import Single
-from barrack_mcp.account.things import Thing, age, joined, labels, listed, said, size, spent, text, things, usable_id
+from barrack_mcp.account.things import Thing, age, counted, labels, said, size, spent, text, things, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
@@ -101,17 +101,15 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
     volumes = [
         Thing(VOLUME, {**(attached[at].row if at in attached else {}), **details[at].known}, asked=at) for at in ids
     ]
-    names = joined(labels(volumes))
     draft = Draft(
-        summary=f"Detach {names} from instance {instance.with_facts(said(instance.row, 'status'))}.",
+        summary=f"Detach {counted(len(volumes), 'volume')} from instance "
+        f"{instance.with_facts(said(instance.row, 'status'))}.",
         target=instance.target(volumes=labels(volumes)),
         things=[instance, *volumes],
-        kept=listed([f"{volume.in_words}: its data stays and goes on costing" for volume in volumes]),
-        lost=listed([f"access of the instance to {volume.in_words}" for volume in volumes]),
-        warnings=[
-            "The data goes offline at once: unmount first, or writes are lost and programs that use it fail.",
-            "Detaching saves nothing: a volume costs the same until it is deleted.",
-        ],
+        kept=["the data on what is detached"],
+        lost=[f"access of the instance to {volume.in_words}" for volume in volumes],
+        uncertain=["what was not written yet: the data goes offline at once, so unmount first"],
+        bill=["Detaching saves nothing: a volume costs the same until it is deleted."],
     )
     boot = [attached[at] for at in ids if at in attached and boots(attached[at])]
     if boot:
