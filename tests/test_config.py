@@ -74,7 +74,7 @@ def test_a_key_file_must_be_its_owners_alone(tmp_path: Path) -> None:
     assert "keep one of them" in refusal(environ | {"BARRACK_API_KEY": CANARY})
     file.write_text("")
     assert "is empty" in refusal(environ)
-    file.write_bytes(b"\xff\xfe")
+    file.write_bytes(b"\xff\xfa")
     assert "is not text" in refusal(environ)
 
 
@@ -100,7 +100,13 @@ def test_a_key_file_must_be_its_owners_alone(tmp_path: Path) -> None:
         ("BARRACK_API_URL", "barrack.ai", "must be a URL"),
         ("BARRACK_API_URL", "https://[::1/api", "must be a URL"),
         ("BARRACK_API_URL", "https://barrack.ai:port/api", "must be a URL"),
-        ("BARRACK_API_KEY", f"{CANARY}\n", "no header can carry"),
+        ("BARRACK_API_KEY", f"{CANARY}\nx", "no header can carry"),
+        ("BARRACK_API_KEY", f"{CANARY}é", "no header can carry"),
+        ("BARRACK_API_URL", "https://barrack.ai/a pi", "must be a URL"),
+        ("BARRACK_STATE", "state.db", "must be a path from the root on"),
+        ("BARRACK_STATE", "/", "is a folder"),
+        ("BARRACK_PROXY", f"socks5://me:{CANARY}@127.0.0.1:9", "must be the address of a proxy"),
+        ("BARRACK_CA_FILE", "/nonexistent/ca.pem", "BARRACK_CA_FILE: /nonexistent/ca.pem can't be read"),
         ("BARRACK_CONFIG", "/nonexistent/barrack.toml", "can't be read"),
     ],
 )

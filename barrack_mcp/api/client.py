@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random as chance
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.api.http import quiet
+from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
@@ -29,7 +28,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
 make an effect uncertain that need not be."""
-_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _NO_SUCH_PATH: Final = (404, 405)
 
 
@@ -239,22 +238,10 @@ def _explain(error: ApiError, wire: Wire) -> None:
 
 def _broken_off(error: Exception, limit: float, *, never_sent: bool) -> ApiError:
     if never_sent or isinstance(error, _NEVER_SENT):
-        return ApiError(Failure.UNREACHABLE, f"The API could not be reached ({_why(error)})")
+        return ApiError(Failure.UNREACHABLE, f"The API could not be reached ({why(error)})")
     if isinstance(error, TimeoutError):
         return ApiError(Failure.SILENT, f"No answer within {limit:.3g} s")
-    return ApiError(Failure.SILENT, f"The connection broke before the answer was whole ({_why(error)})")
-
-
-def _why(error: Exception) -> str:
-    """Name the cause without the library's text, which may hold addresses or headers."""
-    if isinstance(error, httpx2.TimeoutException | TimeoutError):
-        return "timed out"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    return ApiError(Failure.SILENT, f"The connection broke before the answer was whole ({why(error)})")
 
 
 @asynccontextmanager
@@ -267,6 +254,7 @@ async def open_client(
     seconds: float,
     contract: Contract | None = None,
     app: ASGIApp | None = None,
+    network: Network | None = None,
     per_minute: int | None = PER_MINUTE,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -282,24 +270,25 @@ async def open_client(
         seconds: Time for one call in all.
         contract: How each operation is spelled; as shipped if None.
         app: An application to call in this process instead of the network; it needs no limit a minute.
+        network: The way out; directly, trusting the system's certificates, if None.
         per_minute: Requests in any minute at most; None for no limit.
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
     """
-    quiet()
-    transport = (
-        httpx2.ASGITransport(app=app)
-        if app is not None
-        else httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=AT_ONCE), trust_env=True)
-    )
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "User-Agent": f"barrack-mcp/{__version__}",
     }
-    async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=seconds) as http:
+    async with open_http(
+        network or Network(),
+        transport=httpx2.ASGITransport(app=app) if app is not None else None,
+        headers=headers,
+        limits=httpx2.Limits(max_connections=AT_ONCE),
+        seconds=seconds,
+    ) as http:
         yield Client(
             http,
             url=url,

@@ -10,7 +10,8 @@ import httpx2
 from pydantic import SecretStr
 
 from barrack_mcp import __version__
-from barrack_mcp.api.http import checked_url, quiet
+from barrack_mcp.api.http import checked_url
+from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.text import escape_markup
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -29,13 +30,14 @@ class FetchError(Exception):
         self.reached = reached
 
 
-async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES) -> bytes:
+async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES, network: Network | None = None) -> bytes:
     """Read what stands at an address: https, or this machine.
 
     Args:
         url: The address; it may hold a query.
         seconds: Time for all of it.
         most: Bytes at most.
+        network: The way out; directly, trusting the system's certificates, if None.
 
     Raises:
         FetchError: The address is none that we read, or what is there could not be read.
@@ -44,20 +46,19 @@ async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES) ->
         checked_url(url.partition("?")[0])
     except ValueError as error:
         raise FetchError(f"The document's address {error}.") from None
-    quiet()
     headers = {"Accept": "application/json, application/yaml, */*;q=0.5", "Accept-Encoding": "identity"}
     headers["User-Agent"] = f"barrack-mcp/{__version__}"
     try:
         with anyio.fail_after(seconds):
             async with (
-                httpx2.AsyncClient(headers=headers, timeout=seconds, follow_redirects=False) as http,
+                open_http(network or Network(), headers=headers, seconds=seconds) as http,
                 http.stream("GET", url) as response,
             ):
                 return await _read(response, most)
     except TimeoutError:
         raise FetchError(f"The document did not come within {seconds:.3g} s.", reached=False) from None
     except (httpx2.HTTPError, OSError) as error:
-        words = f"The document's address could not be reached or broke off ({type(error).__name__})."
+        words = f"The document's address could not be reached or broke off ({why(error)})."
         raise FetchError(words, reached=False) from None
 
 
@@ -82,7 +83,12 @@ _log = logging.getLogger(__name__)
 
 
 async def post_webhook(
-    url: SecretStr, text: str, *, seconds: float = _SECONDS, transport: httpx2.AsyncBaseTransport | None = None
+    url: SecretStr,
+    text: str,
+    *,
+    seconds: float = _SECONDS,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    network: Network | None = None,
 ) -> bool:
     """Post a text; says whether it was taken. Never raises. The address is itself a secret and never logged.
 
@@ -91,14 +97,14 @@ async def post_webhook(
         text: Plain text.
         seconds: Time for all of it.
         transport: Another way out than the network.
+        network: As for `fetch`.
     """
-    quiet()
     safe = escape_markup(text)
     body = {"text": safe, "content": safe, "allowed_mentions": {"parse": []}}
     try:
         with anyio.fail_after(seconds):
             async with (
-                httpx2.AsyncClient(timeout=seconds, transport=transport, follow_redirects=False) as http,
+                open_http(network or Network(), transport=transport, seconds=seconds) as http,
                 # what it says beside its status is of no use, and may have no end
                 http.stream("POST", url.get_secret_value(), json=body) as answer,
             ):

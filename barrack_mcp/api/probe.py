@@ -23,18 +23,22 @@ from starlette.types import ASGIApp
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.client import KeyAuth
-from barrack_mcp.api.http import quiet
+from barrack_mcp.api.http.network import (
+    EXPIRED,
+    NOT_YET,
+    OTHER_HOST,
+    UNKNOWN_ISSUER,
+    Network,
+    NoWayError,
+    causes,
+    open_http,
+)
 from barrack_mcp.catalogue import JsonObject
 
 AT_ONCE: Final = 8
 
 _CONNECTED: Final = ("connect_tcp.complete", "send_request_headers.started")
 _NO_WAY: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
-_EXPIRED: Final = 10
-_NOT_YET: Final = 9
-_OTHER_HOST: Final = (62, 64)
-_UNKNOWN_ISSUER: Final = (2, 18, 19, 20, 21, 27)
-"""OpenSSL's numbers for what is wrong with a certificate."""
 
 
 class Trouble(StrEnum):
@@ -54,6 +58,10 @@ class Trouble(StrEnum):
     """What answers doesn't speak TLS, or none that we do."""
     SILENT = "silent"
     """Connected, but no whole answer came in time."""
+    NO_PROXY = "no_proxy"
+    """The proxy on the way can't be used, or lets nothing through."""
+    NO_CERTIFICATES = "no_certificates"
+    """The certificates that are to be trusted can't be read."""
     BROKEN = "broken"
     """The connection broke off, or what came was no HTTP."""
 
@@ -227,9 +235,12 @@ def _date(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _trouble(error: BaseException, *, connected: bool) -> Trouble:
-    cause: BaseException | None = error
-    while cause is not None:
+def _trouble(error: BaseException, *, connected: bool) -> Trouble:  # noqa: PLR0911 - one return a cause
+    for cause in causes(error):
+        if isinstance(cause, NoWayError):
+            return Trouble.NO_CERTIFICATES if "BARRACK_CA_FILE" in cause.sentence else Trouble.NO_PROXY
+        if isinstance(cause, httpx2.ProxyError):
+            return Trouble.NO_PROXY
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate(cause.verify_code)
         if isinstance(cause, ssl.SSLError):
@@ -238,35 +249,37 @@ def _trouble(error: BaseException, *, connected: bool) -> Trouble:
             return Trouble.NO_WAY
         if isinstance(cause, httpx2.TimeoutException | TimeoutError) and not connected:
             return Trouble.NO_CONNECTION
-        cause = cause.__cause__ or cause.__context__
     return Trouble.BROKEN if connected else Trouble.REFUSED
 
 
 def _certificate(code: int) -> Trouble:
-    known = {_EXPIRED: Trouble.EXPIRED, _NOT_YET: Trouble.NOT_YET}
-    known |= dict.fromkeys(_OTHER_HOST, Trouble.OTHER_HOST) | dict.fromkeys(_UNKNOWN_ISSUER, Trouble.UNKNOWN_ISSUER)
+    known = {EXPIRED: Trouble.EXPIRED, NOT_YET: Trouble.NOT_YET}
+    known |= dict.fromkeys(OTHER_HOST, Trouble.OTHER_HOST) | dict.fromkeys(UNKNOWN_ISSUER, Trouble.UNKNOWN_ISSUER)
     return known.get(code, Trouble.NO_TLS)
 
 
 @asynccontextmanager
-async def open_probe(url: str, key: SecretStr | None, *, app: ASGIApp | None = None) -> AsyncIterator[Probe]:
+async def open_probe(
+    url: str, key: SecretStr | None, *, app: ASGIApp | None = None, network: Network | None = None
+) -> AsyncIterator[Probe]:
     """Open the connections of one diagnosis and close them at the end.
 
     Args:
         url: Base URL of the API, without a trailing slash.
         key: The key, if there is one; it is sent only where a question says how.
         app: An application to ask in this process instead of the network.
+        network: The way out; directly, trusting the system's certificates, if None.
     """
-    limits = httpx2.Limits(max_connections=AT_ONCE)
-    transport: httpx2.AsyncBaseTransport = (
-        httpx2.ASGITransport(app=app) if app is not None else httpx2.AsyncHTTPTransport(limits=limits, trust_env=True)
-    )
-    quiet()
     headers: dict[str, Any] = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "User-Agent": f"barrack-mcp/{__version__} (doctor)",
     }
-    async with httpx2.AsyncClient(transport=transport, headers=headers) as http:
+    async with open_http(
+        network or Network(),
+        transport=httpx2.ASGITransport(app=app) if app is not None else None,
+        headers=headers,
+        limits=httpx2.Limits(max_connections=AT_ONCE),
+    ) as http:
         http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield Probe(url, key, http, [0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import re
@@ -142,3 +143,23 @@ def compact(value: Any) -> str:
 def size(value: Any) -> int:
     """Bytes of a value as JSON."""
     return len(compact(value).encode(errors="replace"))
+
+
+def decode(raw: bytes) -> str:
+    """Read a file that a person wrote, whatever its editor put before the text: UTF-8, or what a byte-order mark says.
+
+    Raises:
+        UnicodeDecodeError: It is none of these.
+    """
+    for mark, encoding in _ORDER_MARKS:
+        if raw.startswith(mark):
+            return raw.decode(encoding)
+    return raw.decode("utf-8")
+
+
+_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)

@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from barrack_mcp.api.http.network import Network
 from barrack_mcp.api.openapi import adopt as adopting
 from barrack_mcp.api.openapi import export as openapi
 from barrack_mcp.api.openapi.comparison import Comparison, compare
@@ -58,7 +59,7 @@ def _diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare an OpenAPI document with our catalogue; changes nothing."""
-    raise typer.Exit(run(diff, openapi, everything=everything, json_wanted=as_json))
+    raise typer.Exit(run(diff, openapi, network=configure().network, everything=everything, json_wanted=as_json))
 
 
 @app.command("adopt")
@@ -67,7 +68,7 @@ def _adopt(
     out: Annotated[Path | None, typer.Option("--out", help="A new file for the overrides; else stdout.")] = None,
 ) -> None:
     """Write the overrides that bring our catalogue to an OpenAPI document."""
-    raise typer.Exit(run(adopt, openapi, out=out))
+    raise typer.Exit(run(adopt, openapi, network=configure().network, out=out))
 
 
 @app.command("export")
@@ -87,18 +88,21 @@ async def show(settings: Settings, *, json_wanted: bool = False) -> ExitCode:
     return ExitCode.OK
 
 
-async def diff(source: str, *, everything: bool = False, json_wanted: bool = False) -> ExitCode:
+async def diff(
+    source: str, *, network: Network | None = None, everything: bool = False, json_wanted: bool = False
+) -> ExitCode:
     """Compare an OpenAPI document with our catalogue.
 
     Args:
         source: A file, or an address.
+        network: The way out; directly, trusting the system's certificates, if None.
         everything: Each difference by itself, those for information included.
         json_wanted: JSON instead of a table.
 
     Returns:
         0 when it was compared, whatever differs; 1 when the document can't be used, 4 when it can't be reached.
     """
-    document = await _read(source)
+    document = await _read(source, network)
     if isinstance(document, ExitCode):
         return document
     comparison = compare(document)
@@ -106,14 +110,14 @@ async def diff(source: str, *, everything: bool = False, json_wanted: bool = Fal
     return ExitCode.OK
 
 
-async def adopt(source: str, *, out: Path | None = None) -> ExitCode:
+async def adopt(source: str, *, network: Network | None = None, out: Path | None = None) -> ExitCode:
     """Write the overrides that bring our catalogue to a document: into a new file, or to stdout.
 
     Returns:
         0 when they were written, 1 when the document can't be used, 2 when the file can't be made, 4 when the
         document can't be reached.
     """
-    document = await _read(source)
+    document = await _read(source, network)
     if isinstance(document, ExitCode):
         return document
     text = adopting.adopt(document)
@@ -136,10 +140,10 @@ def export() -> str:
     return openapi.as_text(openapi.export())
 
 
-async def _read(source: str) -> Document | ExitCode:
+async def _read(source: str, network: Network | None) -> Document | ExitCode:
     """Read a document; or say what is wrong and answer the exit code."""
     try:
-        return await document_from(source)
+        return await document_from(source, network=network)
     except DocumentError as error:
         return _fail(str(error), ExitCode.FAILED)
     except FetchError as error:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from barrack_mcp.api.http.network import Network
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import OverridesError, load
@@ -32,7 +33,7 @@ async def open_contract(settings: Settings) -> Contract:
         return Contract()
     overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
     if settings.openapi is not None:
-        overrides = laid_over(await _overrides_from(settings.openapi), overrides)
+        overrides = laid_over(await _overrides_from(settings.openapi, settings.network), overrides)
     contract = Contract(overrides)
     for tool, words in contract.refused.items():
         _log.warning("What was said of %s is not followed: it %s.", tool, words)
@@ -49,12 +50,12 @@ def laid_over(document: Overrides, by_hand: Overrides) -> Overrides:
     return merged(Overrides(api=document.api, operations=kept, status=document.status), by_hand)
 
 
-async def _overrides_from(source: str) -> Overrides:
+async def _overrides_from(source: str, network: Network) -> Overrides:
     from barrack_mcp.api.openapi.adopt import adopted  # noqa: PLC0415 - mostly not needed, and not small
     from barrack_mcp.api.openapi.document import DocumentError, FetchError, document_from  # noqa: PLC0415 - likewise
 
     try:
-        return adopted(await document_from(source))
+        return adopted(await document_from(source, network=network))
     except (DocumentError, FetchError) as error:
         raise SettingsError(f"BARRACK_OPENAPI: {error}") from None
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -79,6 +80,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             seconds=settings.timeout,
             contract=contract,
             app=app,
+            network=settings.network,
         ) as client,
         open_state(
             settings.state_file,
@@ -94,7 +96,9 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             await show(approval)
             if settings.webhook_url is not None:
                 # a chat that is slow keeps nobody waiting
-                tasks.start_soon(post_webhook, settings.webhook_url, request_told(approval))
+                tasks.start_soon(
+                    partial(post_webhook, network=settings.network), settings.webhook_url, request_told(approval)
+                )
 
         account = Account(
             client,

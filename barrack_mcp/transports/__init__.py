@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp import __version__
-from barrack_mcp.api.http import is_loopback
+from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.house import open_server
@@ -54,7 +54,9 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
 
     async with open_server(settings, remote=True) as house:
         app = http_app(house.server) if transport == "http" else sse_app(house.server)
-        _log.warning("Serving %s on http://%s:%d%s", transport, host, port, "/mcp" if transport == "http" else "/sse")
+        _log.warning(
+            "Serving %s on http://%s%s", transport, write_place(host, port), "/mcp" if transport == "http" else "/sse"
+        )
         try:
             await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
         except OSError:

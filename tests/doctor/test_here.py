@@ -110,8 +110,9 @@ async def test_a_whole_record_is_well_and_a_broken_one_fails(tmp_path: Path) -> 
 
 
 async def test_a_record_that_can_not_be_read_is_said(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, audit=str(tmp_path / "folder"))
     (tmp_path / "folder").mkdir()
-    audit = (await looked(settings(tmp_path, audit=str(tmp_path / "folder"))))["audit record"]
+    audit = (await looked(chosen))["audit record"]
     assert audit.verdict is Verdict.FAILS
 
 
@@ -151,9 +152,8 @@ async def test_a_state_without_open_calls_is_well_and_one_that_is_none_fails(tmp
     assert (ledger.verdict, ledger.code) == (Verdict.FAILS, 2)
 
 
-@pytest.mark.parametrize("key", [f"Bearer {CANARY}", f" {CANARY}", f"'{CANARY}'"])
-async def test_a_key_with_something_around_it_is_a_warning(tmp_path: Path, key: str) -> None:
-    found = (await looked(settings(tmp_path, "http://127.0.0.1:9", api_key=key)))["key"]
+async def test_a_key_with_something_before_it_is_a_warning(tmp_path: Path) -> None:
+    found = (await looked(settings(tmp_path, "http://127.0.0.1:9", api_key=f"Bearer {CANARY}")))["key"]
     assert found.verdict is Verdict.WARNING
     assert CANARY not in found.sentence
 

@@ -125,13 +125,12 @@ async def test_an_api_with_trouble_of_its_own_is_not_called_unreachable(tmp_path
     ids=["expired", "not yet valid", "other host", "unknown issuer", "self-signed", "self-signed and expired"],
 )
 async def test_a_bad_certificate_is_told_by_what_is_wrong_with_it_and_nothing_is_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, object], trusted: str, said: str
+    tmp_path: Path, made: dict[str, object], trusted: str, said: str
 ) -> None:
     issuer, tls = certificate(tmp_path, **made)  # type: ignore[arg-type]  # by name, from a table
-    if trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(issuer))
+    more = {"ca_file": str(issuer)} if trusted else {}
     async with serving(lambda _: told({}), tls=tls) as (url, heard):
-        report = await examined(settings(tmp_path, url, timeout="10"))
+        report = await examined(settings(tmp_path, url, timeout="10", **more))
     assert report.exit_code == 4
     assert said in check(report, "certificate").sentence
     assert report.diagnosis.startswith(check(report, "certificate").sentence)
@@ -145,13 +144,10 @@ async def test_a_port_without_tls_is_said(tmp_path: Path) -> None:
     assert "not with TLS that can be used" in report.diagnosis
 
 
-async def test_a_website_behind_a_good_certificate_makes_the_url_suspect_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_website_behind_a_good_certificate_makes_the_url_suspect_first(tmp_path: Path) -> None:
     issuer, tls = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(issuer))
     async with serving(lambda _: page(), tls=tls) as (url, _):
-        report = await examined(settings(tmp_path, url))
+        report = await examined(settings(tmp_path, url, ca_file=str(issuer)))
     assert check(report, "certificate").verdict is Verdict.OK
     assert "BARRACK_API_URL points to a website or this network wants a login" in report.diagnosis
 

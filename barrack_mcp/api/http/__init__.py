@@ -18,12 +18,19 @@ def quiet() -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
-    if host == "localhost":
+    if host.lower().rstrip(".") == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def write_place(host: str, port: int) -> str:
+    """Write host and port as an address has them: an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def checked_url(value: str) -> str:
@@ -37,7 +44,7 @@ def checked_url(value: str) -> str:
         host, _ = url.hostname, url.port
     except ValueError:
         host = None
-    if not host:
+    if not host or not value.isprintable() or " " in value:
         raise ValueError("must be a URL such as https://barrack.ai/api")
     if url.username is not None or url.password is not None or url.query or url.fragment:
         raise ValueError("must not hold a user name, a password, a query or a fragment")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from barrack_mcp.api.fetch import FetchError, fetch
+from barrack_mcp.api.http.network import Network
 from barrack_mcp.api.openapi.export import RESULT, as_text, export
 from barrack_mcp.api.openapi.parsing import DocumentError, parse
 from barrack_mcp.api.openapi.schemas import UNKNOWN, Schemas, Shape
@@ -137,15 +138,19 @@ def read(raw: bytes, name: str) -> Document:
     )
 
 
-async def document_from(source: str) -> Document:
+async def document_from(source: str, *, network: Network | None = None) -> Document:
     """Read an OpenAPI document from a file or from its address.
+
+    Args:
+        source: The one or the other.
+        network: The way out; directly, trusting the system's certificates, if None.
 
     Raises:
         DocumentError: There is nothing to read in it, or it can't be read.
         FetchError: Its address gives nothing.
     """
     if "://" in source:
-        return read(await fetch(source), source.partition("?")[0])
+        return read(await fetch(source, network=network), source.partition("?")[0])
     try:
         raw = await anyio.Path(source).read_bytes()
     except OSError as error:

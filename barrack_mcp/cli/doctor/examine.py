@@ -85,7 +85,7 @@ async def _probing(settings: Settings, contract: Contract) -> AsyncIterator[tupl
             yield probe, Form("Authorization", "Bearer {key}")
         return
     url, header, template = place(settings, contract)
-    async with open_probe(url.rstrip("/"), settings.key) as probe:
+    async with open_probe(url.rstrip("/"), settings.key, network=settings.network) as probe:
         yield probe, Form(header, template)
 
 

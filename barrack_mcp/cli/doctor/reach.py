@@ -148,7 +148,7 @@ async def _name(host: str) -> Check:
 def _trouble(trouble: Trouble, url: str, now: Callable[[], float]) -> Check:
     place = urlsplit(url).netloc
     clock = f"{datetime.fromtimestamp(now(), UTC):%Y-%m-%d %H:%M} UTC"
-    direct = "barrack-mcp connects directly and uses no proxy: is this network open to it?"
+    direct = "Where a proxy leads out of this network, set HTTPS_PROXY or BARRACK_PROXY."
     name, sentence, mend = {
         Trouble.REFUSED: ("connection", f"{place} refuses connections.", f"Is BARRACK_API_URL right? {direct}"),
         Trouble.NO_WAY: (
@@ -172,7 +172,7 @@ def _trouble(trouble: Trouble, url: str, now: Callable[[], float]) -> Check:
             f"The certificate of {place} comes from an issuer that this machine doesn't trust (or from itself).",
             (
                 "Something may listen in, such as a proxy of this network; if it is your organisation's, let "
-                "SSL_CERT_FILE name its certificate. Nothing was sent."
+                "BARRACK_CA_FILE name its certificate. Nothing was sent."
             ),
         ),
         Trouble.OTHER_HOST: (
@@ -184,6 +184,16 @@ def _trouble(trouble: Trouble, url: str, now: Callable[[], float]) -> Check:
             "certificate",
             f"{place} answers, but not with TLS that can be used.",
             "Is the port in BARRACK_API_URL one for https? Nothing was sent.",
+        ),
+        Trouble.NO_PROXY: (
+            "connection",
+            f"The proxy on the way to {place} can't be used, or lets nothing through.",
+            "Is BARRACK_PROXY or HTTPS_PROXY right, with its user and password? BARRACK_PROXY=off goes without one.",
+        ),
+        Trouble.NO_CERTIFICATES: (
+            "certificate",
+            "The certificates that BARRACK_CA_FILE names can't be read.",
+            "Let it name a PEM file.",
         ),
         Trouble.SILENT: ("connection", f"{place} takes connections and then does not answer.", "Try again later."),
         Trouble.BROKEN: (

@@ -6,8 +6,9 @@ is worse than none.
 
 from __future__ import annotations
 
-import re
+import os
 import sys
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,15 +22,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
 )
 
 from barrack_mcp.api.http import checked_url
-from barrack_mcp.api.text import guess
+from barrack_mcp.api.http.network import CertificatesError, Network, checked_proxy
+from barrack_mcp.api.text import decode, guess
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
-from barrack_mcp.state.files import is_open_to_others
+from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
+from barrack_mcp.config.globs import check_globs
+from barrack_mcp.state.reach import check_reach
+from barrack_mcp.state.secret import KeyFileError
 
 PREFIX: Final = "BARRACK_"
 SIMULATOR_KEY: Final = "sim-key"
@@ -37,10 +43,11 @@ SIMULATOR_KEY: Final = "sim-key"
 _TRUE: Final = ("1", "true", "on", "yes")
 _FALSE: Final = ("", "0", "false", "off", "no")
 _SETS: Final = ("all", "core", *Toolset)
-_SECRETS: Final = ("api_key", "state_keys", "webhook_url")
+_SECRETS: Final = ("api_key", "state_keys", "webhook_url", "proxy")
 _KEY_LENGTH: Final = 32
-_REFERENCE: Final = re.compile(r"\$\{.*\}|\$[A-Za-z_]\w*")
-"""What a client leaves standing when it can't fill in a variable or an answer."""
+_ADDRESS: Final = "://"
+_CONFIG: Final = f"{PREFIX}CONFIG"
+_PATHS: Final = (_CONFIG, "api_key_file", "contract", "openapi", "state", "audit", "ca_file")
 
 
 class SettingsError(Exception):
@@ -85,14 +92,29 @@ def _webhook(value: SecretStr) -> SecretStr:
     return value
 
 
+def _path(value: object) -> object:
+    return as_path(value) if isinstance(value, str) else value
+
+
+def _source(value: str) -> str:
+    return value if _ADDRESS in value else str(as_path(value))
+
+
 def _state(value: object) -> object:
-    if isinstance(value, str) and "://" in value:
+    if isinstance(value, str) and _ADDRESS in value:
         raise ValueError("must be the path of a file; a database server is not supported in this version")
-    return value
+    return _file(value)
 
 
 def _audit(value: object) -> object:
-    return "off" if isinstance(value, str) and value.strip().lower() in _FALSE[1:] else value
+    return "off" if isinstance(value, str) and value.strip().lower() in _FALSE[1:] else _file(value)
+
+
+def _file(value: object) -> object:
+    path = _path(value)
+    if isinstance(path, Path) and path.is_dir():
+        raise ValueError("is a folder: name a file in it")
+    return path
 
 
 def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -103,6 +125,7 @@ def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+OwnPath = Annotated[Path, BeforeValidator(_path)]
 
 
 class Settings(BaseModel):
@@ -111,7 +134,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr | None = Field(None, description="The API key. Never an argument, never in the TOML file.")
-    api_key_file: Path | None = Field(None, description="A file that holds the key, readable by its owner only.")
+    api_key_file: OwnPath | None = Field(None, description="A file that holds the key, readable by its owner only.")
     api_url: Annotated[str, AfterValidator(checked_url)] = Field(
         "https://barrack.ai/api", description="Where the API is: https, or this machine."
     )
@@ -121,10 +144,10 @@ class Settings(BaseModel):
     auth_template: Annotated[str, AfterValidator(_template)] = Field(
         "Bearer {key}", description="Value of that header."
     )
-    contract: Path | None = Field(
+    contract: OwnPath | None = Field(
         None, description="A TOML file that says where the API differs from what we ship; `contract` shows the result."
     )
-    openapi: str | None = Field(
+    openapi: Annotated[str, AfterValidator(_source)] | None = Field(
         None,
         description="The API's own OpenAPI document, a file or an address; followed where an operation bears our id, "
         "title and group, or path; the rest waits for `contract adopt`.",
@@ -145,7 +168,7 @@ class Settings(BaseModel):
         description="How a person's yes is got: auto (through the client if it can ask, else out of band), elicit, "
         "out-of-band or refuse.",
     )
-    protect: Words = Field(
+    protect: Annotated[Words, AfterValidator(check_globs)] = Field(
         (),
         description="Globs of names and ids, such as prod-*, that nothing may interrupt or destroy.",
     )
@@ -188,6 +211,19 @@ class Settings(BaseModel):
         default=False, description="Over HTTP, let a generated private key stand in the result."
     )
 
+    proxy: Annotated[SecretStr, AfterValidator(checked_proxy)] | None = Field(
+        None,
+        description="The proxy on the way to the API, http://… or https://…; off for none. By default HTTPS_PROXY and "
+        "NO_PROXY say it, as everywhere; this machine is never reached through one.",
+    )
+    ca_file: OwnPath | None = Field(
+        None,
+        description="Certificates (PEM) to trust beside the system's, such as that of your organisation; SSL_CERT_FILE "
+        "and SSL_CERT_DIR count, too.",
+    )
+    _around: Network = PrivateAttr(default_factory=Network)
+    """What the environment says of proxies and certificates."""
+
     @model_validator(mode="after")
     def _recorded(self) -> Self:
         if self.audit == "off" and not self.read_only:
@@ -213,9 +249,19 @@ class Settings(BaseModel):
         )
 
     @property
+    def network(self) -> Network:
+        """How connections leave this machine."""
+        return self._around.by_settings(proxy=self.proxy, ca_file=self.ca_file)
+
+    @property
     def state_folder(self) -> Path:
-        """Where files are kept: the user's state folder."""
-        return user_state_path("barrack-mcp") if self.state is None else self.state.parent
+        """Where files are kept: the user's state folder; where the user has no home, a folder for passing files."""
+        if self.state is not None:
+            return self.state.parent
+        try:
+            return user_state_path("barrack-mcp")
+        except RuntimeError:
+            return Path(tempfile.gettempdir(), f"barrack-mcp-{_user()}")
 
     @property
     def state_file(self) -> Path:
@@ -254,36 +300,37 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
     Raises:
         SettingsError: One sentence for each setting that is wrong.
     """
+    given = _from_environ(environ)
+    config = _clean_all({_CONFIG: given.pop(_CONFIG, "")}, environ).get(_CONFIG)
     values: dict[str, Any] = {"browser": has_screen(environ)}
-    if path := environ.get(f"{PREFIX}CONFIG"):
-        values |= _from_toml(Path(path))
-    for name, value in environ.items():
-        if name.startswith(PREFIX) and name != f"{PREFIX}CONFIG":
-            values[_field(name)] = value
-    values |= {field: value for field, value in (flags or {}).items() if value is not None}
-    if not values.get("api_key"):
-        values.pop("api_key", None)
+    for told in (_from_toml(config) if config else {}, given, flags or {}):
+        # what is empty says nothing, so what was said before it holds
+        values |= _clean_all(told, environ)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(detail) for detail in error.errors())) from None
     if settings.api_key_file is not None:
         settings = settings.model_copy(update={"api_key": _key_from(settings.api_key_file)})
-    if settings.key is not None and _REFERENCE.fullmatch(settings.key.get_secret_value()):
-        raise SettingsError(
-            "BARRACK_API_KEY holds a reference that the client did not fill in: set BARRACK_API_KEY where the client "
-            "is started, or give BARRACK_API_KEY_FILE."
-        )
-    if settings.key is not None and not settings.key.get_secret_value().isprintable():
-        raise SettingsError("The API key holds a character that no header can carry; copy it again.")
+    if settings.key is not None:
+        _check_key(settings.key.get_secret_value())
+    settings._around = Network.from_environ(environ)  # noqa: SLF001 - the two are one
+    if settings.ca_file is not None:
+        try:
+            settings.network.trusted()
+        except CertificatesError as error:
+            raise SettingsError(str(error)) from None
     return settings
 
 
-def has_screen(environ: Mapping[str, str]) -> bool:
-    """Whether a person sees this machine's windows: not over ssh, nor in a container."""
-    if "SSH_CONNECTION" in environ:
-        return False
-    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Pick out the settings, by their names; what others set under our prefix is none."""
+    given = {}
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or is_anothers(name, value):
+            continue
+        given[name if name == _CONFIG else _field(name)] = value
+    return given
 
 
 def _field(name: str) -> str:
@@ -294,13 +341,53 @@ def _field(name: str) -> str:
     return field
 
 
-def _from_toml(path: Path) -> dict[str, Any]:
+def _clean_all(told: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Take off what was put around each value; leaves out what says nothing."""
+    cleaned = {}
+    for field, value in told.items():
+        filled = expand(value, environ) if field in _PATHS and isinstance(value, str) else value
+        cleaned[field] = _cleaned(_name(field), filled) if isinstance(filled, str) else filled
+    return {field: value for field, value in cleaned.items() if value is not None}
+
+
+def _cleaned(name: str, value: str) -> str | None:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return clean(value)
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}.") from None
+
+
+def _name(field: str) -> str:
+    return field if field == _CONFIG else f"{PREFIX}{field.upper()}"
+
+
+def _check_key(key: str) -> None:
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError("The API key holds a character that no header can carry; copy it again.")
+
+
+def _user() -> int | str:
+    return os.getuid() if hasattr(os, "getuid") else "user"
+
+
+def has_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a person sees this machine's windows: not over ssh, nor in a container."""
+    if "SSH_CONNECTION" in environ:
+        return False
+    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _from_toml(named: str) -> dict[str, Any]:
+    try:
+        path = as_path(named)
+    except ValueError as error:
+        raise SettingsError(f"{_CONFIG} {error}.") from None
+    try:
+        table = tomllib.loads(decode(path.read_bytes()))
     except OSError as error:
-        raise SettingsError(f"BARRACK_CONFIG: {path} can't be read ({error.strerror}).") from None
+        raise SettingsError(f"{_CONFIG}: {path} can't be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"BARRACK_CONFIG: {path} is not TOML: {error}.") from None
+        raise SettingsError(f"{_CONFIG}: {path} is not TOML: {error}.") from None
     values: dict[str, Any] = {}
     for name, value in table.items():
         full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
@@ -312,16 +399,15 @@ def _from_toml(path: Path) -> dict[str, Any]:
 
 
 def _key_from(path: Path) -> SecretStr:
-    path = path.expanduser()
     try:
-        open_to_others = is_open_to_others(path)
-        text = path.read_text(encoding="utf-8").strip()
+        text = _cleaned("BARRACK_API_KEY_FILE", decode(path.read_bytes()))
+        check_reach(path)
     except OSError as error:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} can't be read ({error.strerror}).") from None
     except UnicodeDecodeError:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is not text.") from None
-    if open_to_others:
-        raise SettingsError(f"BARRACK_API_KEY_FILE: others can read {path}; run: chmod 600 {path}")
+    except KeyFileError as error:
+        raise SettingsError(f"BARRACK_API_KEY_FILE: {error}.") from None
     if not text:
         raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is empty.")
     return SecretStr(text)
