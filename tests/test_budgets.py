@@ -16,33 +16,37 @@ from tests.support.house import ASKING, Person, house, says_yes
 pytestmark = pytest.mark.anyio
 
 BUDGETS = {
-    "deploy_instance": 12,
+    "deploy_instance": 15,
     "stop_instance": 8,
     "reboot_instance": 8,
     "hibernate_instance": 8,
-    "restore_instance": 10,
-    "delete_instance": 8,
+    "restore_instance": 13,
+    "delete_instance": 11,
     "toggle_instance_public_ip": 8,
     "add_instance_security_rule": 3,
     "remove_instance_security_rule": 3,
     "delete_ssh_key": 9,
-    "create_volume": 10,
+    "create_volume": 13,
     "detach_volumes": 5,
-    "clone_volume": 11,
-    "resize_volume": 10,
+    "clone_volume": 13,
+    "resize_volume": 13,
     "delete_volume": 5,
     "delete_startup_script": 9,
     "bulk_delete_startup_scripts": 6,
-    "create_snapshot": 11,
-    "restore_snapshot": 11,
-    "delete_snapshot": 9,
-    "delete_custom_image": 5,
+    "create_snapshot": 14,
+    "restore_snapshot": 14,
+    "delete_snapshot": 11,
+    "delete_custom_image": 7,
     "add_firewall_rule": 3,
     "remove_firewall_rule": 3,
     "attach_firewall": 5,
     "delete_firewall": 3,
 }
-"""By operation, where the target is named by its id; its name takes one request more."""
+"""By operation, where the target is named by its id; its name takes one request more.
+
+A purchase reads all that costs again after the yes, three lists, since the yes binds the sum; what is deleted reads
+again what its plan said would be kept.
+"""
 
 WAYS = ("legacy", "auto", "out of band")
 
@@ -117,4 +121,4 @@ async def test_in_an_account_of_two_thousand_machines_a_purchase_reads_the_ends_
         "ssh_key_ids": [state["ssh_keys"][0]["id"]],
     }
     requests = await spent("deploy_instance", way, wanted, scenario="large")
-    assert len(requests) <= 26, requests
+    assert len(requests) <= 37, requests

@@ -27,9 +27,7 @@ class Binding(Enum):
     NOT_YET = auto()
     """All: the plan is to be shown."""
     ALONE = auto()
-    """What holds a yes to what was shown: the target, what would be lost with it, the price."""
-    WITH_ALL_THAT_COSTS = auto()
-    """The same and, for a purchase, all that costs, since the operator limits that."""
+    """What holds a yes to what was shown: the target, what would be lost and kept with it, the price, the sum."""
 
 
 @dataclass
@@ -150,11 +148,6 @@ class Sheet:
             return listing
         self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what)  # noqa: SLF001 - as above
         return listing
-
-    @property
-    def limits_bind(self) -> bool:
-        """Whether all that costs binds a purchase."""
-        return self._desk.binding is Binding.WITH_ALL_THAT_COSTS
 
     def _leaves_out(self, *, binds: bool) -> bool:
         return self._desk.binding is not Binding.NOT_YET and not binds

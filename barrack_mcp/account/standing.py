@@ -28,6 +28,7 @@ class Outlook:
     Attributes:
         hourly_now: What all costs per hour; None unless everything was read and priced.
         hourly_after: The same after the call.
+        told_after: What is told of that: the same, or what all that could be read and priced costs.
         balance: Credit left; None if unknown.
         runway_hours: How long it lasts after the call; None if unknown.
         sentences: All of that for people.
@@ -35,6 +36,7 @@ class Outlook:
 
     hourly_now: Decimal | None
     hourly_after: Decimal | None
+    told_after: Decimal
     balance: Decimal | None
     runway_hours: Decimal | None
     sentences: list[str]
@@ -51,21 +53,19 @@ class Standing:
     snapshots: Listing
 
     @classmethod
-    def ask(cls, sheet: Sheet, *, credit: Single | None = None, instances_bind: bool = False) -> Standing:
-        """Order the reads.
+    def ask(cls, sheet: Sheet, *, credit: Single | None = None) -> Standing:
+        """Order the reads; all of them bind, since a person agrees to the sum.
 
         Args:
             sheet: Takes the orders.
             credit: The balance, where it was read already.
-            instances_bind: Whether the plan rests on what the instances are, beside what they cost.
         """
-        limits = sheet.limits_bind
         return cls(
             price_list=sheet.one("get_pricing", {}, "the prices", binds=True),
             credit=credit or sheet.one("get_credit_balance", {}, "the balance", binds=True),
-            instances=sheet.rows("list_instances", {}, "the instances that run", binds=limits or instances_bind),
-            volumes=sheet.rows("list_volumes", {}, "the volumes", binds=limits),
-            snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=limits),
+            instances=sheet.rows("list_instances", {}, "the instances that run", binds=True),
+            volumes=sheet.rows("list_volumes", {}, "the volumes", binds=True),
+            snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=True),
         )
 
     def prices(self, currency: str) -> Prices:
@@ -98,14 +98,14 @@ class Standing:
         total = self.burn(currency).hourly + added
         sentences.append(f"All that runs would then cost {at_least}{money.write_rate(total, currency)}.")
         if balance is None:
-            return Outlook(now, after, None, None, [*sentences, "How long the credit lasts is not known."])
+            return Outlook(now, after, total, None, None, [*sentences, "How long the credit lasts is not known."])
         if own != currency:
             sentences.append(f"The balance is in {own}, not in {currency}; how long it lasts is reckoned in {own}.")
         _, own_after = self._hourly(price, own)
         own_total = self.burn(own).hourly + (price(self.prices(own)) or Decimal(0))
         runway = None if own_after is None else money.runway_hours(balance, own_after)
         sentences.append(_lasting(balance, own, money.runway_hours(balance, own_total), known=runway is not None))
-        return Outlook(now, after, balance, runway, sentences)
+        return Outlook(now, after, total, balance, runway, sentences)
 
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""

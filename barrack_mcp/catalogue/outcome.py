@@ -33,6 +33,9 @@ class Cost(_Shape):
     hourly_now: float | None = Field(None, description="Per hour now.")
     hourly_after: float | None = Field(None, description="Per hour afterwards.")
     spent_so_far: float | None = Field(None, description="Spent on it until now.")
+    account_hourly_after: float | None = Field(
+        None, description="All of the account per hour afterwards, as far as known."
+    )
 
 
 class Plan(_Shape):
@@ -51,6 +54,11 @@ class Plan(_Shape):
     kept: list[str] = Field(default_factory=list, description="What would stay.")
     warnings: list[str] = Field(default_factory=list, description="What is easily overlooked.")
     safer: list[Safer] = Field(default_factory=list, description="Gentler ways.")
+
+    @property
+    def total(self) -> float | None:
+        """What all of the account would cost per hour after a purchase; None where nothing is bought."""
+        return self.cost.account_hourly_after if self.cost is not None else None
 
 
 class LookWith(_Shape):

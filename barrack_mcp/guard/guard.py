@@ -139,6 +139,8 @@ class _Shown:
     nonce: str
     binding: str
     fingerprint: str
+    total: float | None
+    """What all would cost per hour after a purchase."""
     plan: str
     must_type: str | None
     until: float
@@ -262,13 +264,8 @@ class Guard:
     def _must_read(self, operation: Operation) -> bool:
         """Whether a call that needs no yes may still be refused for what it is about."""
         if operation.risk is Risk.SPEND:
-            return self._has_limits
+            return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
         return bool(self._policy.protect) and operation.risk in (Risk.INTERRUPT, Risk.DESTROY)
-
-    @property
-    def _has_limits(self) -> bool:
-        """Whether the operator limits what may be spent, so that all that costs binds a purchase."""
-        return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
 
     async def _plan(self, call: _Call, read: Reader) -> Planned:
         return await plan(call.operation, call.values, read=read, currency=self._policy.currency, now=self._now())
@@ -282,7 +279,7 @@ class Guard:
                 read=read,
                 currency=self._policy.currency,
                 now=self._now(),
-                binding=Binding.WITH_ALL_THAT_COSTS if self._has_limits else Binding.ALONE,
+                binding=Binding.ALONE,
             )
         except ApiError as error:
             if error.status in _GONE:
@@ -320,6 +317,7 @@ class Guard:
             nonce=secrets.token_urlsafe(18),
             binding=call.binding,
             fingerprint=planned.fingerprint,
+            total=planned.plan.total,
             plan=digest(planned.plan),
             must_type=must_type,
             until=self._now() + self._policy.question_seconds,
@@ -353,16 +351,16 @@ class Guard:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
         fresh = await self._step_back(call, once)
-        if (stopped := await self._moved(call, fresh, shown.fingerprint)) is not None:
+        if (stopped := await self._moved(call, fresh, shown.fingerprint, shown.total)) is not None:
             return stopped
         # a yes given in time may be used a little later, but never twice
         if not await self._approvals.use(shown.nonce, until=shown.until + _REDEEMABLE_S):
             return Stopped(f"This answer was used already. {_SENT_NOTHING}")
         return Passed("elicited", shown.plan, once)
 
-    async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str) -> Stopped | None:
+    async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
         """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
-        if fresh is not None and fresh.fingerprint == fingerprint and self._against(call, fresh) is None:
+        if fresh is not None and fresh.is_as_shown(fingerprint, total) and self._against(call, fresh) is None:
             return None
         self._names.pop(call.given, None)
         try:
@@ -383,7 +381,9 @@ class Guard:
             fresh = await self._step_back(call, once)
             if fresh is not None and (stopped := self._against(call, fresh)) is not None:
                 return stopped
-            fingerprint = fresh.fingerprint if fresh is not None else _NOTHING
+            fingerprint = _NOTHING
+            if fresh is not None and fresh.is_as_shown(asked.fingerprint, Plan.model_validate(asked.plan).total):
+                fingerprint = asked.fingerprint
         approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint)
         if approval is None:
             # what the names stood for may be another thing's by now
@@ -394,7 +394,7 @@ class Guard:
         if approval.status is not Status.USED:
             return _yet_or_never(approval)
         if approval.fingerprint != fingerprint:
-            return await self._moved(call, None, approval.fingerprint)
+            return await self._moved(call, None, approval.fingerprint, None)
         return Passed(f"approved by {approval.decided_by}", digest(Plan.model_validate(approval.plan)), once)
 
     async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
@@ -463,7 +463,7 @@ def _waiting(approval: Approval) -> str:
 _REDEEMABLE_S: Final = 60.0
 _GONE: Final = (404, 410)
 _NOTHING: Final = ""
-"""The fingerprint of what is no more."""
+"""The fingerprint of what is no more, or not as it was shown."""
 _SENT_NOTHING: Final = "Nothing was sent to Barrack."
 _CHANGED: Final = (
     f"It changed since you were asked, so the yes is not good for it any more. {_SENT_NOTHING} Read the present state; "

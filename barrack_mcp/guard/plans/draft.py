@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Desk, Single
@@ -14,6 +15,9 @@ from barrack_mcp.account.things import Thing, marks
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
+
+_A_CENT: Final = 0.01
+"""By how much a sum may move between question and answer."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ class Planned:
     balance: Decimal | None = None
     runway_hours_after: Decimal | None = None
     refusal: str | None = None
+
+    def is_as_shown(self, fingerprint: str, total: float | None) -> bool:
+        """Whether all that a person agreed to still stands: the facts as they were, the sum to the cent.
+
+        Args:
+            fingerprint: That of the plan that was shown.
+            total: What it said all of the account would cost per hour.
+        """
+        now = self.plan.total
+        same = now == total if now is None or total is None else round(abs(now - total), 4) <= _A_CENT
+        return same and self.fingerprint == fingerprint
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,8 @@ class Draft:
     safer: list[Safer] = field(default_factory=list)
     touched: list[Thing] = field(default_factory=list)
     """What goes or stops with the target."""
+    staying: list[Thing] = field(default_factory=list)
+    """What the plan says is kept beside the target: a yes is good only while it is there."""
     facts: JsonObject = field(default_factory=dict)
     """What a person agrees to beside the facts of the target."""
     hourly_now: Decimal | None = None
@@ -127,7 +144,14 @@ class Draft:
             plan=plan,
             must_type=must_type,
             protected_by=marks([*self.things, *self.touched]),
-            fingerprint=_digest([inquiry.operation.tool, [thing.facts for thing in self.things], self.facts]),
+            fingerprint=_digest(
+                [
+                    inquiry.operation.tool,
+                    [thing.facts for thing in self.things],
+                    sorted([thing.kind.type, str(thing.id)] for thing in self.staying),
+                    self.facts,
+                ]
+            ),
             hourly_now=self.hourly_now,
             hourly_after=self.hourly_after,
             balance=self.balance,
@@ -171,13 +195,21 @@ def not_found(thing: Thing) -> Draft:
     )
 
 
-def cost(inquiry: Inquiry, *, now: Decimal | None, after: Decimal | None, spent: Decimal | None = None) -> Cost:
-    """What the target costs, before and after."""
+def cost(
+    inquiry: Inquiry,
+    *,
+    now: Decimal | None,
+    after: Decimal | None,
+    spent: Decimal | None = None,
+    account_after: Decimal | None = None,
+) -> Cost:
+    """What the target costs, before and after, and what all of the account does then."""
     return Cost(
         currency=inquiry.currency,
         hourly_now=money.rounded(now),
         hourly_after=money.rounded(after),
         spent_so_far=money.rounded(spent),
+        account_hourly_after=money.rounded(account_after),
     )
 
 

@@ -56,8 +56,8 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
     image_id = inquiry.arguments["image_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_custom_image", {"image_id": image_id})
-        instances = sheet.rows("list_instances", {}, "the instances made from it")
-        snapshots = sheet.rows("list_snapshots", {}, "the snapshot it was made from")
+        instances = sheet.rows("list_instances", {}, "the instances made from it", binds=True)
+        snapshots = sheet.rows("list_snapshots", {}, "the snapshot it was made from", binds=True)
     image = require(found, IMAGE, image_id)
     source = text(image.row, "snapshot_id")
     users = things(INSTANCE, instances.rows, where=lambda row: boots_image(image, row))
@@ -72,6 +72,7 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
             instances=labels(users),
         ),
         things=[image],
+        staying=[*users, *origin[:1]],
         lost=["the image: no new instance can boot from it"],
         kept=[
             *([f"instances made from it: {instances.at_least}{len(users)} ({joined(labels(users))})"] if users else []),

@@ -151,17 +151,17 @@ def boots(volume: Thing) -> bool:
     return any(volume.row.get(name) is True for name in ("boot", "is_boot", "bootable"))
 
 
-async def look(inquiry: Inquiry) -> Surroundings:
-    """Read an instance and all that hangs on it."""
+async def look(inquiry: Inquiry, *, deleting: bool = False) -> Surroundings:
+    """Read an instance and all that hangs on it, which binds where the plan says that it outlives the instance."""
     instance_id = inquiry.arguments["instance_id"]
     path = {"instance_id": instance_id}
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", path)
         price_list = ask_prices(sheet)
         bills = sheet.rows("get_instance_billing", path, "what it has cost so far")
-        firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it")
-        snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it")
-        images = sheet.rows("list_custom_images", {}, "the images made from it")
+        firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it", binds=deleting)
+        snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it", binds=deleting)
+        images = sheet.rows("list_custom_images", {}, "the images made from it", binds=deleting)
     thing = require(found, INSTANCE, instance_id)
     own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
     ids = {snapshot.id for snapshot in own} - {None}
@@ -243,10 +243,11 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
 
 async def delete_instance(inquiry: Inquiry) -> Draft:
     """The instance is gone for good."""
-    around = await look(inquiry)
+    around = await look(inquiry, deleting=True)
     draft = around.draft(f"Delete instance {around.label} for good.", after=money.Billed.NOTHING)
     boot = [volume for volume in around.volumes if boots(volume)]
     draft.touched = around.volumes
+    draft.staying = [*around.snapshots, *around.images, *things(FIREWALL, around.firewalls.rows)]
     draft.lost = [
         "its system disk and ephemeral disk, with everything on them",
         *_volumes(boot, "it boots from it, so it may go with it"),

@@ -17,7 +17,7 @@ def ask_images(sheet: Sheet, snapshot_id: str) -> tuple[Single, Listing]:
     """Order what is known of a snapshot's image, from both places that may tell."""
     return (
         sheet.one("get_snapshot_image", {"snapshot_id": snapshot_id}, "whether it has an image", binds=True),
-        sheet.rows("list_custom_images", {}, "the custom images"),
+        sheet.rows("list_custom_images", {}, "the custom images", binds=True),
     )
 
 
@@ -47,7 +47,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
         price_list = ask_prices(sheet)
         bills = sheet.rows("get_snapshot_billing", path, "what it has cost so far")
         relationship, listing = ask_images(sheet, snapshot_id)
-        instances = sheet.rows("list_instances", {}, "the instances made from it")
+        instances = sheet.rows("list_instances", {}, "the instances made from it", binds=True)
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     now = inquiry.prices(price_list).snapshot(row)
@@ -79,6 +79,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
             after=None if now is None else now * 0,
             spent=spent(bills.rows, of=snapshot, currency=inquiry.currency),
         ),
+        staying=[*images, *made, *origin[:1]],
         lost=["the copy of the disk that it holds, and every way to restore from it"],
         kept=[
             *([f"custom images made from it: {joined(labels(images))}"] if images else []),

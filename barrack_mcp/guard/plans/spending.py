@@ -44,7 +44,7 @@ def bought(
     outlook = standing.outlook(price, inquiry.currency)
     month = money.write_month(added, inquiry.currency)
     draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
-    draft.cost = cost(inquiry, now=now, after=None if now is None else now + added)
+    draft.cost = cost(inquiry, now=now, after=None if now is None else now + added, account_after=outlook.told_after)
     draft.bill = [*outlook.sentences, *draft.bill]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
@@ -204,7 +204,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot_id = inquiry.arguments["snapshot_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
-        standing = Standing.ask(sheet, instances_bind=True)
+        standing = Standing.ask(sheet)
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     source = text(row, "instance_id")
@@ -217,6 +217,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
         summary=f"Make a new instance ({what}) from snapshot {label}",
         target=snapshot.target(size=size(row, "size_gb"), gpus=gpus(machine), taken_of=labels(origin)),
         things=[snapshot],
+        staying=origin[:1],
         kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin[:1])],
         bill=[FULL_RATE],
         warnings=[
