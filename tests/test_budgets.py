@@ -16,7 +16,7 @@ from tests.support.house import ASKING, Person, house, says_yes
 pytestmark = pytest.mark.anyio
 
 BUDGETS = {
-    "deploy_instance": 15,
+    "deploy_instance": 16,
     "stop_instance": 8,
     "reboot_instance": 8,
     "hibernate_instance": 8,
@@ -45,7 +45,7 @@ BUDGETS = {
 """By operation, where the target is named by its id; its name takes one request more.
 
 A purchase reads all that costs again after the yes, three lists, since the yes binds the sum; what is deleted reads
-again what its plan said would be kept.
+again what its plan said would be kept. A deployment reads its keys again, since the yes is for those who hold them.
 """
 
 WAYS = ("legacy", "auto", "out of band")

@@ -36,9 +36,9 @@ async def test_a_deployment_names_what_the_account_has_and_never_the_callers_wor
         said = words(planned).lower()
         assert "approve" not in said
         assert "The region asked for is not in Barrack's list" in words(planned)
-        assert "The OS image asked for is not in Barrack's list" in words(planned)
-        assert "1 of the SSH keys named are not known" in words(planned)
-        assert "It lets in: ingress tcp all ports from 0.0.0.0/0 (everyone" in words(planned)
+        assert "an OS image that is not in Barrack's list" in words(planned)
+        assert "does not show the SSH key that it names" in str(planned.refusal)
+        assert "ingress tcp all ports from 0.0.0.0/0 (everyone" in words(planned)
         assert "Jupyter on port 8888" in words(planned)
         assert "cloud-init of 32 bytes" in words(planned)
         assert "system volume of 500 GB is at most 0.05 USD an hour" in words(planned)

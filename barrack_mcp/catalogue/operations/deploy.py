@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from barrack_mcp.catalogue.billing import Billing
 from barrack_mcp.catalogue.envelope import Receipt
@@ -39,8 +39,19 @@ GROUP: Final = "Deploy Instance"
 
 declare = partial(Operation, group=GROUP, toolset=Toolset.INSTANCES)
 
+MOST_RULES: Final = 25
+"""As many as a person who is asked is shown, each by itself."""
+
 BOOT_ARGUMENTS: Final = {"os_image": "os_image", "volume": "volume_id", "custom_image": "image_id"}
 """The argument that each boot source needs."""
+
+
+def _few_enough_to_show(rules: list[SecurityRule] | None) -> list[SecurityRule] | None:
+    if rules is not None and len(rules) > MOST_RULES:
+        raise ValueError(
+            f"must hold at most {MOST_RULES} rules, as many as a person can be shown; add the others afterwards"
+        )
+    return rules
 
 
 class OsVolume(Request):
@@ -65,9 +76,9 @@ class DeploymentRequest(Request):
     os_volume: Annotated[OsVolume | None, OBJECT] = optional("New system volume; billed apart.")
     ssh_key_ids: Ids = required("Ids or names.")
     public_ip: bool | None = optional("Give it a public IP.")
-    security_rules: Annotated[list[Annotated[SecurityRule, OBJECT]] | None, ARRAY] = optional(
-        "Traffic let through; takes up to 10 minutes."
-    )
+    security_rules: Annotated[
+        list[Annotated[SecurityRule, OBJECT]] | None, AfterValidator(_few_enough_to_show), ARRAY
+    ] = optional("Traffic let through; takes up to 10 minutes.")
     cloud_init: CloudInit | None = optional("At most 16384 bytes.", secret=True)
     startup_script_id: Id | None = optional("Id or name.")
     jupyter_password: Password | None = optional("Starts Jupyter on port 8888.", secret=True)

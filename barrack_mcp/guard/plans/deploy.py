@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Standing
-from barrack_mcp.account.things import Thing, labels, listed, objects, sentence, text, things, usable_id
+from barrack_mcp.account.things import Thing, age, objects, said, sentence, size, things, usable_id
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from barrack_mcp.guard.plans.firewalls import rule_in_words
 from barrack_mcp.guard.plans.instances import gpus
+from barrack_mcp.guard.plans.scripts import length
 from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
 
 _NAMED: Final = (
@@ -25,6 +29,9 @@ _NAMED: Final = (
 )
 """What a deployment may name by its id: the argument, and its kind."""
 
+_PUBLIC_IP: Final[Mapping[bool | None, str]] = MappingProxyType({True: "yes", False: "no", None: "not asked for"})
+_LAST_PORT: Final = 65_535
+
 
 async def deploy_instance(inquiry: Inquiry) -> Draft:
     """A new instance costs from when it is ACTIVE."""
@@ -32,7 +39,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         standing = Standing.ask(sheet)
         regions = sheet.rows("list_regions", {}, "the regions")
-        keys = sheet.rows("list_ssh_keys", {}, "the SSH keys")
+        listed_keys = sheet.rows("list_ssh_keys", {}, "the SSH keys", binds=True)
         named = {
             name: sheet.one(
                 kind.get_tool, {kind.arguments[0]: wanted[name]}, f"the {kind.words} that it names", binds=True
@@ -45,6 +52,8 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
             if "os_image" in wanted
             else Listing()
         )
+    keys = await _keys(inquiry, listed_keys)
+    used = {name: Thing(kind, named[name].known, asked=wanted[name]) for name, kind in _NAMED if name in named}
     machine = {"gpu_type": wanted["gpu_model"], "gpu_count": wanted["gpu_count"], "tier": wanted["tier"]}
 
     def disk(prices: Prices) -> Decimal | None:
@@ -62,10 +71,9 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     sold = price(prices) is not None
     hardware = gpus(machine) if sold else None
     region = known_region(wanted["region"], regions.rows)
-    known_keys = things(KEY, keys.rows, where=lambda row: text(row, "id") in wanted["ssh_key_ids"])
-    system = next((text(row, "name") for row in systems.rows if row.get("name") == wanted.get("os_image")), None)
-    used = [Thing(kind, named[name].known, asked=wanted[name]) for name, kind in _NAMED if name in named]
-    parts = [part for part in (hardware, wanted["tier"], region) if part]
+    system = next((said(row, "name") for row in systems.rows if row.get("name") == wanted.get("os_image")), None)
+    rules = sorted(objects(wanted.get("security_rules")), key=_narrowness)
+    parts = [part for part in (hardware, wanted["tier"], region or "a region that Barrack doesn't list") if part]
     draft = Draft(
         summary=f"Buy an instance ({', '.join(parts)})",
         target={
@@ -75,40 +83,75 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
             "gpus": hardware,
             "tier": wanted["tier"],
             "region": region,
-            "os_image": system,
-            "made_with": [thing.in_words for thing in used],
-            "ssh_keys": labels(known_keys),
-            "public_ip": wanted.get("public_ip"),
-            "security_rules": listed([rule_in_words(rule) for rule in wanted.get("security_rules", [])]),
         },
-        bill=[FULL_RATE, *_disk_part(wanted, disk(prices), inquiry.currency)],
-        warnings=[
-            *_unchecked(wanted, region, system, known_keys, keys),
-            *_openings(wanted),
+        opens=[
+            *(f"SSH key {key.with_facts(_made(key, inquiry.now))}" for key in keys),
+            f"public IP: {_PUBLIC_IP[wanted.get('public_ip')]}",
+            *map(rule_in_words, rules),
         ],
+        runs=_runs(wanted, used, system, inquiry.now),
+        bill=[FULL_RATE, *_disk_part(wanted, disk(prices), inquiry.currency)],
+        warnings=[] if region else [UNKNOWN_REGION],
         safer=_instead(wanted, standing.instances),
-        facts={"made_with": [thing.facts for thing in used]},
+        facts={"made_with": [thing.facts for thing in (*used.values(), *keys)]},
+        refusal=_unread([*used.values(), *keys]),
     )
-    if any(single.missing for single in named.values()):
-        draft.refusal = (
-            "Barrack knows no such volume, image or script as the one named. Nothing was sent; check its id."
-        )
     return bought(inquiry, standing, draft, price)
 
 
-def _unchecked(
-    wanted: JsonObject, region: str | None, system: str | None, known_keys: list[Thing], keys: Listing
-) -> list[str]:
-    """Warn of what the account or Barrack doesn't seem to have."""
-    warnings = []
-    if region is None:
-        warnings.append(UNKNOWN_REGION)
-    if "os_image" in wanted and system is None:
-        warnings.append("The OS image asked for is not in Barrack's list for this region, as far as it was read.")
-    unknown = len(wanted["ssh_key_ids"]) - len(known_keys)
-    if keys.complete and unknown:
-        warnings.append(f"{unknown} of the SSH keys named are not known to Barrack.")
-    return warnings
+async def _keys(inquiry: Inquiry, listing: Listing) -> list[Thing]:
+    """Find the keys that open the new instance: in the list, else one by one."""
+    wanted: list[str] = inquiry.arguments["ssh_key_ids"]
+    rows = {key.id: key.row for key in things(KEY, listing.rows)}
+    async with inquiry.desk.side_by_side() as sheet:
+        details = {
+            at: sheet.one("get_ssh_key", {"key_id": at}, "an SSH key that it names", binds=True)
+            for at in wanted
+            if at not in rows
+        }
+    return [Thing(KEY, rows[at] if at in rows else details[at].known, asked=at) for at in wanted]
+
+
+def _unread(named: list[Thing]) -> str | None:
+    """Refuse what names a thing that nobody could show: who would log in and what would run could not be said."""
+    unread = next((thing for thing in named if not thing.row), None)
+    return (
+        None
+        if unread is None
+        else (
+            f"Barrack does not show the {unread.kind.words} that it names, so what this would open or run can't be "
+            "said. Nothing was sent; check its id. If it is right, try again later."
+        )
+    )
+
+
+def _narrowness(rule: JsonObject) -> tuple[bool, float, int]:
+    """Sort rules so that what lets in most comes first."""
+    network = ipaddress.ip_network(rule["remote_ip_prefix"], strict=False)
+    ports = rule.get("port_range_max", _LAST_PORT) - rule.get("port_range_min", 0)
+    return rule["direction"] == "egress", network.prefixlen / network.max_prefixlen, -ports
+
+
+def _made(thing: Thing, now: float) -> str | None:
+    """Say how long ago a thing was made, or changed where that is told."""
+    changed = thing.row.get("updated_at")
+    ago = age({"created_at": changed or thing.row.get("created_at")}, now)
+    return f"{'last changed' if changed else 'made'} {ago} ago" if ago else None
+
+
+def _runs(wanted: JsonObject, used: Mapping[str, Thing], system: str | None, now: float) -> list[str]:
+    """Say what the new instance boots from, and what runs on it that is not shown here."""
+    runs = []
+    if "os_image" in wanted:
+        runs.append(f"OS image {system}" if system else "an OS image that is not in Barrack's list for this region")
+    for name, thing in used.items():
+        facts = (length(thing),) if name == "startup_script_id" else (size(thing.row, "size_gb", "size"),)
+        runs.append(f"{thing.kind.words} {thing.with_facts(*facts, _made(thing, now))}")
+    if "cloud_init" in wanted:
+        runs.append(f"cloud-init of {len(wanted['cloud_init'].encode()):,} bytes, which are not shown here")
+    if "jupyter_password" in wanted:
+        runs.append("Jupyter on port 8888")
+    return runs
 
 
 def _disk_part(wanted: JsonObject, disk: Decimal | None, currency: str) -> list[str]:
@@ -116,17 +159,6 @@ def _disk_part(wanted: JsonObject, disk: Decimal | None, currency: str) -> list[
         return []
     size_gb = wanted["os_volume"]["size_gb"]
     return [f"Of this, its system volume of {size_gb:,} GB is at most {money.write_rate(disk, currency)}."]
-
-
-def _openings(wanted: JsonObject) -> list[str]:
-    """Say what the new instance lets in, and what it runs that is not shown here."""
-    warnings = [f"It lets in: {rule_in_words(rule)}." for rule in objects(wanted.get("security_rules"))]
-    if "jupyter_password" in wanted:
-        warnings.append("It starts Jupyter on port 8888.")
-    if "cloud_init" in wanted:
-        size = len(wanted["cloud_init"].encode())
-        warnings.append(f"At its first boot it runs cloud-init of {size:,} bytes, which are not shown here.")
-    return listed(warnings)
 
 
 def _instead(wanted: JsonObject, instances: Listing) -> list[Safer]:

@@ -11,8 +11,8 @@ from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.users import users
 
-MOST_AT_ONCE: Final = 100
-"""More than a person can judge in one question."""
+MOST_AT_ONCE: Final = 10
+"""As many as one question names in full; what isn't named must not go with the rest."""
 
 _FIELDS: Final = ("startup_script_id", "startup_script")
 _STAY: Final = "instances that ran a script are not touched when it goes"
@@ -29,8 +29,8 @@ async def delete_startup_script(inquiry: Inquiry) -> Draft:
         inquiry, instances, fields=_FIELDS, uses=lambda row: text(row, *_FIELDS) in (script.id, script.name)
     )
     return Draft(
-        summary=f"Delete startup script {script.with_facts(_length(script))} for good.",
-        target=script.target(length=_length(script), age=age(script.row, inquiry.now), instances=labels(using.found)),
+        summary=f"Delete startup script {script.with_facts(length(script))} for good.",
+        target=script.target(length=length(script), age=age(script.row, inquiry.now), instances=labels(using.found)),
         things=[script],
         lost=["its text, unless someone has a copy"],
         kept=[*using.kept, _STAY],
@@ -49,11 +49,11 @@ async def bulk_delete_startup_scripts(inquiry: Inquiry) -> Draft:
     missing = [script_id for script_id, each in found.items() if not each.data]
     scripts = [Thing(SCRIPT, each.known, asked=script_id) for script_id, each in found.items()]
     draft = Draft(
-        summary=f"Delete {counted(len(ids), 'startup script')} for good: {joined(labels(scripts), most=5)}.",
+        summary=f"Delete {counted(len(ids), 'startup script')} for good.",
         target={"type": "script", "count": len(ids), "scripts": labels(scripts)},
         things=scripts,
         must_type=f"delete {len(ids)}",
-        lost=[f"the text of {label}" for label in labels(scripts)],
+        lost=[f"the text of {script.with_facts(length(script))}" for script in scripts],
         kept=[_STAY],
         safer=[safe for script_id in ids[:3] for safe in _copy_first(script_id)],
     )
@@ -71,12 +71,13 @@ def _too_many(ids: list[str]) -> Draft:
         target={"type": "script", "count": len(ids)},
         must_type=f"delete {len(ids)}",
         facts={"ids": ids},
-        refusal=f"More than {MOST_AT_ONCE} scripts are more than a person can judge at once. Nothing was sent; "
-        "delete them in smaller parts.",
+        refusal=f"More than {MOST_AT_ONCE} scripts are more than one question names in full, and nobody can agree to "
+        f"what isn't named. Nothing was sent; delete them in smaller parts, {MOST_AT_ONCE} at most at a time.",
     )
 
 
-def _length(script: Thing) -> str | None:
+def length(script: Thing) -> str | None:
+    """How much text a script holds; None if that is not told."""
     content = script.row.get("script")
     return f"{len(content):,} characters" if isinstance(content, str) else None
 
