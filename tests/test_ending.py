@@ -35,7 +35,7 @@ WAIT_S = 40.0
 SOON_S = 10.0
 """Within which what takes under a second has ended on the slowest machine."""
 TIMEOUT_S = 2.0
-SIGNALS = [signal.SIGTERM, signal.SIGINT]
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 @dataclass
@@ -106,6 +106,31 @@ async def test_over_stdio_a_write_that_was_sent_is_finished_recorded_and_answere
             assert answer["result"]["structuredContent"]["outcome"] == "done"
             assert barrack.effects == ["start_instance"]
             assert [line.get("outcome") for line in barrack.lines()] == [None, "done"]
+
+
+@pytest.mark.promise("P1")
+async def test_a_client_that_dies_while_a_read_hangs_ends_the_process_soon(tmp_path: Path) -> None:
+    """Both of its pipes close then; who only closes its end of the input still gets its answers."""
+    with anyio.fail_after(WAIT_S):
+        async with silent_barrack(tmp_path) as barrack:
+            barrack.simulated.faults.replace(parse([{"method": "*", "path": "*", "action": "stall"}]))
+            reading, writing = os.pipe()
+            settings = environment(**barrack.settings | {"BARRACK_TIMEOUT": "300"})
+            started = await anyio.open_process(SERVE, env=settings, stdout=writing, stderr=subprocess.DEVNULL)
+            os.close(writing)
+            try:
+                assert started.stdin is not None
+                call = modern("read", "tools/call", name="list_instances", arguments={})
+                await started.stdin.send(json.dumps(call).encode() + b"\n")
+                await barrack.reached("GET")
+                os.close(reading)
+                await started.stdin.aclose()
+                with anyio.fail_after(SOON_S):
+                    assert await started.wait() == 0
+            finally:
+                if started.returncode is None:
+                    started.kill()
+    assert barrack.effects == []
 
 
 @asynccontextmanager

@@ -160,9 +160,9 @@ def test_one_module_says_what_is_its_owners_alone() -> None:
 
 
 def test_one_module_knows_the_web_server() -> None:
-    """The simulator is a server by itself, and the transport asks for the signals that end one."""
+    """The simulator is a server by itself."""
     knowing = {named(module) for module in MODULES if "uvicorn" in {name.split(".")[0] for name in imports(module)}}
-    assert knowing == {"api/http/listener.py", "simulator/server.py", "transports/listener.py"}
+    assert knowing == {"api/http/listener.py", "simulator/server.py"}
 
 
 def test_the_api_room_alone_sends() -> None:

@@ -6,6 +6,7 @@ Each has an `app`, made of plain functions that parse, print and exit. None load
 from __future__ import annotations
 
 import ast
+import codecs
 import gc
 import logging
 import sys
@@ -79,6 +80,8 @@ def _summary(command: str) -> str:
     return said
 
 
+_ESCAPES: Final = "barrack_mcp.escaped"
+
 app = typer.Typer(
     name="barrack-mcp",
     cls=Commands,
@@ -94,8 +97,30 @@ def main() -> None:
     """Run the command line."""
     # what is loaded at the start stays: looking for garbage in it takes a sixth of the time to the first answer
     gc.disable()
+    speak_safely()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="barrack-mcp: %(message)s")
     app()
+
+
+def speak_safely() -> None:
+    """Let stdout and stderr write what their encoding has no sign for, instead of ending in the middle of a call."""
+    codecs.register_error(_ESCAPES, escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors=_ESCAPES)
+
+
+def escaped(error: UnicodeError) -> tuple[str, int]:
+    """Write as JSON does what an encoding has no sign for, so that what was JSON stays it.
+
+    Raises:
+        UnicodeError: It is not about encoding.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in pairs), error.end
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

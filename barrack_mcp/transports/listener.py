@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 
 from starlette.types import ASGIApp
-from uvicorn.server import HANDLED_SIGNALS
 
 from barrack_mcp.api.http.listener import Listener
+from barrack_mcp.transports.ending import ENDING
 
 
 async def listen(
     app: ASGIApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]], drain_seconds: float
 ) -> None:
-    """Serve an application until SIGTERM or SIGINT; a second signal ends the process at once.
+    """Serve an application until a signal that ends it; a second signal ends the process at once.
 
     Args:
         app: The application.
@@ -43,7 +43,7 @@ def _ending_on_signals(server: Listener) -> Iterator[None]:
             os._exit(128 + number)
         server.should_exit = True
 
-    before = {number: signal.signal(number, heard) for number in HANDLED_SIGNALS}
+    before = {number: signal.signal(number, heard) for number in ENDING}
     try:
         yield
     finally:

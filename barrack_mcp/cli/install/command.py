@@ -49,7 +49,7 @@ def install(
         done = installation.install(
             client,
             print_only=print_only,
-            home=Path.home(),
+            home=_home(),
             platform=sys.platform,
             environ=os.environ,
             command=choose_command(
@@ -69,6 +69,13 @@ def install(
         typer.echo(done.snippet, nl=False)
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        leave("Where your home is isn't known here; set HOME to the folder with the client's settings.", ExitCode.USAGE)
 
 
 def choose_command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:

@@ -33,9 +33,18 @@ from mcp.types import (
     RequestId,
 )
 
+from barrack_mcp.transports.ending import ENDING
 from barrack_mcp.transports.stdio import frames
 from barrack_mcp.transports.stdio.frames import Refusal
-from barrack_mcp.transports.stdio.pipes import Loop, Sink, Source, fill_standard_descriptors, taken_stdin, taken_stdout
+from barrack_mcp.transports.stdio.pipes import (
+    Loop,
+    Sink,
+    Source,
+    fill_standard_descriptors,
+    is_unread,
+    taken_stdin,
+    taken_stdout,
+)
 
 MOST_UNDER_WAY: Final = 256
 """Requests that may wait for their answers; `ping` passes up to twice as many."""
@@ -51,6 +60,8 @@ _BATCH: Final = 65_536
 _PING_BYTES: Final = 4_096
 _SETTLE_SECONDS: Final = 0.25
 """For the answer of a write that has just been drained."""
+_GONE_SECONDS: Final = 0.2
+"""Between two looks whether anybody still reads our answers."""
 _CLOSE_SECONDS: Final = 1.0
 """For the last frames, once nothing is awaited any more."""
 _EXIT_SECONDS: Final = 1.75
@@ -152,6 +163,11 @@ class Connection:
 
             waiting.start_soon(after, self._ended, self._requests_finished)
             waiting.start_soon(after, self._stopped, self._writes_finished)
+            await self._ended.wait()
+            # who closes its end of the input may still wait for answers; who is gone doesn't
+            while not is_unread(self._outgoing):  # noqa: ASYNC110 - a pipe whose reader goes wakes nobody
+                await anyio.sleep(_GONE_SECONDS)
+            self._stopped.set()
 
     async def _requests_finished(self) -> None:
         await self._under_way.none()
@@ -332,9 +348,8 @@ def _end_on_signals(connection: Connection, seconds: float) -> None:
         # also where the event loop itself hangs
         _end_hard_after(seconds + _SETTLE_SECONDS + _EXIT_SECONDS)
 
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), heard)
+    for number in ENDING:
+        signal.signal(number, heard)
 
 
 def _end_hard_after(seconds: float) -> None:

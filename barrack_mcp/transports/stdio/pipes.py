@@ -99,6 +99,15 @@ class Sink:
         self._written.set()
 
 
+def is_unread(descriptor: int) -> bool:
+    """Whether whoever was to read what is written there is gone; False where that can't be told."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
 def _read(descriptor: int) -> bytes:
     """Read what there is; nothing at the end. A terminal that was hung up is an end, too."""
     while True:

@@ -1,0 +1,69 @@
+"""Consoles that lack signs: what can't be encoded is replaced, so that no call ends in the middle of itself."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from barrack_mcp.cli.app import MODULES, escaped
+from tests.support.running import environment
+
+COMMANDS = {
+    "approvals": [["approvals"]],
+    "approve": [["approve", "nobody"]],
+    "deny": [["deny", "nobody"]],
+    "audit": [["audit", "tail"], ["audit", "verify"]],
+    "call": [
+        ["call", "create_startup_script", "name=x", "script=echo 日本 \U0001f680", "--simulator"],
+        ["call", "list_instances", "--simulator", "--json"],
+    ],
+    "contract": [["contract", "show"], ["contract", "export"]],
+    "demo": [["demo"]],
+    "doctor": [["doctor", "--simulator"], ["doctor", "--simulator", "--json"]],
+    "install": [["install", "--help"]],
+    "manifests": [["manifests", "--help"]],
+    "serve": [["serve", "--help"]],
+    "simulate": [["simulate", "--help"]],
+    "tools": [["tools"], ["tools", "--json"]],
+}
+
+
+def test_each_command_is_tried() -> None:
+    assert COMMANDS.keys() >= MODULES.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+@pytest.mark.parametrize("command", [args for each in COMMANDS.values() for args in each], ids=" ".join)
+def test_no_command_breaks_off_for_want_of_a_sign_a_home_or_a_terminal(
+    command: list[str], encoding: str, tmp_path: Path
+) -> None:
+    settings = {"BARRACK_AUDIT": str(tmp_path / "audit.jsonl"), "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    around = environment(**settings)
+    around.pop("HOME", None)
+    ended = subprocess.run(
+        [sys.executable, "-m", "barrack_mcp", *command],
+        env=around, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    said = (ended.stdout + ended.stderr).decode(encoding, "replace")
+    assert "Traceback" not in said
+    assert ended.returncode in ((2,) if {"nobody", "audit"} & {*command} else (0,)), said
+    if "--json" in command:
+        json.loads(ended.stdout.decode(encoding, "replace"))
+
+
+def test_what_an_encoding_lacks_is_written_as_json_does() -> None:
+    value = {"text": "žluť 日本 \U0001f680 ünïcode"}
+
+    codecs.register_error("tests.escaped", escaped)
+    for encoding in ("ascii", "cp437", "cp1252"):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="tests.escaped")
+        stream.write(json.dumps(value, ensure_ascii=False))
+        stream.seek(0)
+        assert json.loads(stream.read()) == value
