@@ -49,6 +49,7 @@ PROMISES = (
         "R6", "cancelled in a read, in a sent write; the client gone", "the read ends at once; the write is recorded"
     ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
+    Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(
         "S1", "the key echoed, every layer broken, DEBUG logs, tracebacks, repr", "0 occurrences, wherever we write"
     ),

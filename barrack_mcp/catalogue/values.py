@@ -36,13 +36,25 @@ GPU_COUNTS: Final = (1, 2, 4, 8)
 MIN_VOLUME_GB: Final = 100
 MAX_VOLUME_GB: Final = 1_048_576
 MAX_CLOUD_INIT_BYTES: Final = 16_384
+MAX_SCRIPT_BYTES: Final = 65_536
+"""Of a startup script; an answer shows it whole or not at all."""
+MAX_KEY: Final = 16_384
+"""Characters of a public key: RSA of 16,384 bits takes 2,800."""
+MAX_PASSWORD: Final = 200
+MAX_NOTE: Final = 1_000
+"""Characters of a description for which the API states no limit."""
+MOST_LISTED: Final = 100
+"""Entries of any list in a call."""
+MOST: Final = 10**9
+"""What a number without a limit of its own may be: far above any page, and any size."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9 ._-]+")
 _KEY_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _CIDR = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+# no part of it can take what another could: its time grows with its text, and no faster
 _PUBLIC_KEY = re.compile(
-    r"(ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}={0,2}(?: [^\r\n]*)?\s*"
+    r"(?:ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}+={0,2}+(?: [^\r\n]*+)?"
 )
 
 PRIVATE_KEY: Final = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-[0-9]")
@@ -103,9 +115,43 @@ def _cidr(value: str) -> str:
     raise ValueError("must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32")
 
 
-def _small_cloud_init(value: str) -> str:
-    if len(value.encode()) > MAX_CLOUD_INIT_BYTES:
-        raise ValueError(f"must be at most {MAX_CLOUD_INIT_BYTES} bytes")
+def _public_key(value: str) -> str:
+    key = value.strip() if len(value) <= MAX_KEY else ""
+    if not _PUBLIC_KEY.fullmatch(key):
+        raise ValueError("must be one line of an OpenSSH public key, such as ssh-ed25519 AAAA… name")
+    return key
+
+
+def _bytes(most: int) -> AfterValidator:
+    def check(value: str) -> str:
+        if len(value) > most or len(value.encode()) > most:
+            raise ValueError(f"must be at most {most} bytes")
+        return value
+
+    return AfterValidator(check)
+
+
+def _characters(most: int) -> AfterValidator:
+    """Hold a text to a limit that its schema doesn't state: the contract has none, and a model needs none."""
+
+    def check(value: str) -> str:
+        if len(value) > most:
+            raise ValueError(f"must have at most {most} characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def _few(value: object) -> object:
+    """Hold a list to a limit before any of it is looked at."""
+    if isinstance(value, list) and len(value) > MOST_LISTED:
+        raise ValueError(f"must have at most {MOST_LISTED} entries; do it in smaller parts")
+    return value
+
+
+def _sensible(value: int) -> int:
+    if value > MOST:
+        raise ValueError(f"must be at most {MOST}")
     return value
 
 
@@ -128,6 +174,7 @@ def _no_twice(value: list[str]) -> list[str]:
 
 
 ARRAY: Final = _decoded("[")
+FEW: Final = BeforeValidator(_few)
 OBJECT: Final = _decoded("{")
 
 Id: TypeAlias = Annotated[
@@ -137,8 +184,8 @@ Id: TypeAlias = Annotated[
 ]
 """An opaque id. The form keeps `.`, `..` and `/` out of paths; the prefix is not checked."""
 
-Ids: TypeAlias = Annotated[list[Id], Field(min_length=1), AfterValidator(_no_twice), ARRAY]
-AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), ARRAY]
+Ids: TypeAlias = Annotated[list[Id], Field(min_length=1), AfterValidator(_no_twice), FEW, ARRAY]
+AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), FEW, ARRAY]
 """Ids, where the empty list means something."""
 
 Name: TypeAlias = Annotated[
@@ -150,21 +197,19 @@ ImageName: TypeAlias = Annotated[
 KeyName: TypeAlias = Annotated[
     str, Field(max_length=50), _matching(_KEY_NAME, "must be made of letters, digits, - _ and ., without space")
 ]
-PublicKey: TypeAlias = Annotated[
-    str,
-    AfterValidator(_no_private_key),
-    _matching(_PUBLIC_KEY, "must be one line of an OpenSSH public key, such as ssh-ed25519 AAAA… name"),
-]
+PublicKey: TypeAlias = Annotated[str, AfterValidator(_no_private_key), AfterValidator(_public_key)]
 Cidr: TypeAlias = Annotated[str, AfterValidator(_cidr)]
-CloudInit: TypeAlias = Annotated[str, AfterValidator(_small_cloud_init)]
-Password: TypeAlias = Annotated[str, Field(min_length=8)]
+CloudInit: TypeAlias = Annotated[str, _bytes(MAX_CLOUD_INIT_BYTES)]
+ScriptText: TypeAlias = Annotated[str, _bytes(MAX_SCRIPT_BYTES)]
+Password: TypeAlias = Annotated[str, Field(min_length=8), _characters(MAX_PASSWORD)]
+Note: TypeAlias = Annotated[str, _characters(MAX_NOTE)]
 Description: TypeAlias = Annotated[str, Field(max_length=255)]
 Word: TypeAlias = Annotated[str, AfterValidator(_word)]
 """One value of an open set, such as a region or a GPU model."""
 
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]
 VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB), BeforeValidator(_whole)]
-PositiveInt: TypeAlias = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), BeforeValidator(_whole)]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 
 

@@ -19,7 +19,7 @@ _WHOLE_REFERENCE: Final = re.compile(r"\$[A-Za-z_]\w*|%[A-Za-z_]\w*%")
 _IN_A_PATH: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|%([A-Za-z_]\w*)%")
 _PLACE: Final = re.compile(r"(tcp|udp|sctp)://\S+")
 _SERVICE: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$")
-_LINKED: Final = re.compile(r"/\S+/\S+")
+_LINKED: Final = re.compile(r"/[^\s/]++/\S++")
 
 NOT_FILLED_IN: Final = (
     "holds a reference that nobody filled in: give the value itself, or set what it refers to where this is started"

@@ -8,7 +8,7 @@ from typing import Final
 _NEVER_IN_A_NAME: Final = re.compile(
     r"[\"'`\u201c\u201d\u201e\u2018\u2019\xab\xbb;|\\{}()<>^$\uff0c\u3001\uff1b\s\x00-\x1f\x7f]"
 )
-_SET: Final = re.compile(r"\[!?\]?[^\]]*\]")
+_SET: Final = re.compile(r"\[!?\]?[^\]]{0,100}+\]")
 _BACKWARDS: Final = re.compile(r"(.)-(.)")
 
 WRONG_MARK: Final = (

@@ -25,7 +25,7 @@ from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments import BadArgumentsError, refuse_unfit, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
@@ -112,8 +112,9 @@ class Dispatcher:
 
     async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         names = Names(caller.account.read)
-        known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
         try:
+            refuse_unfit(arguments)
+            known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
             values = validated(operation, await names.resolve(operation, arguments, known=known))
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -23,19 +23,27 @@ _SENTENCES: Final = {
     "model_type": "must be an object",
     "dict_type": "must be an object",
 }
+MAX_TEXT: Final = 100_000
+"""Characters of any text in a call: more than any argument takes, as JSON text, too."""
+MAX_DEPTH: Final = 16
+_MOST_SENTENCES: Final = 5
+_LONGEST_NAME: Final = 100
 _SHOULD: Final = re.compile(r"^(?:Input|String|List|Value|Data) should ")
 
 
 class BadArgumentsError(Exception):
     """The arguments are wrong; nothing was sent.
 
-    Attributes:
-        sentences: One for each field, without the caller's value.
+    Args:
+        sentences: One for each field, without the caller's value; the first few are told.
+        more: How many more fields are wrong.
     """
 
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__(" ".join(sentences))
-        self.sentences = sentences
+    def __init__(self, sentences: Sequence[str], *, more: int = 0) -> None:
+        more += max(0, len(sentences) - _MOST_SENTENCES)
+        rest = [f"The same call is wrong in {more:,} more places."] if more else []
+        super().__init__(" ".join([*sentences[:_MOST_SENTENCES], *rest]))
+        self.sentences = list(sentences)
 
 
 def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
@@ -44,18 +52,27 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
     Raises:
         BadArgumentsError: With a sentence for each field that is wrong, unknown or missing.
     """
-    _refuse_unfit(arguments)
+    refuse_unfit(arguments)
     try:
         model = operation.arguments.model_validate(dict(arguments))
     except ValidationError as error:
-        raise BadArgumentsError([_sentence(operation, detail) for detail in error.errors(include_url=False)]) from None
+        wrong = error.errors(include_url=False, include_input=False)
+        told = [_sentence(operation, detail) for detail in wrong[:_MOST_SENTENCES]]
+        raise BadArgumentsError(told, more=len(wrong) - len(told)) from None
     values: JsonObject = model.model_dump(mode="json", exclude_none=True)
     # an array or object that came as JSON text may have hidden it behind escapes
-    _refuse_unfit(values)
+    refuse_unfit(values)
     return values
 
 
-def _refuse_unfit(arguments: Mapping[str, Any]) -> None:
+def refuse_unfit(arguments: Mapping[str, Any]) -> None:
+    """Refuse what no argument may hold, whatever is called: what is endless, a private key, broken text.
+
+    Each value is gone through once, so that whatever looks at it afterwards has an end.
+
+    Raises:
+        BadArgumentsError: With a sentence for each argument that is so.
+    """
     if refused := [f"{_place(name)}: {words}." for name, value in arguments.items() if (words := _unfit(value))]:
         raise BadArgumentsError(refused)
 
@@ -74,7 +91,7 @@ def _unknown(operation: Operation, where: str, path: tuple[int | str, ...]) -> s
     if len(path) > 1:
         return f"{where}: is not a known field."
     known = operation.arguments.model_fields
-    hint = guess(str(path[0]), known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
+    hint = guess(str(path[0])[:_LONGEST_NAME], known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
     return f"{where}: is not an argument of {operation.tool}; {hint}"
 
 
@@ -85,7 +102,11 @@ def _place(part: int | str) -> str:
 
 def _unfit(value: object) -> str | None:
     """Say why a value must not leave whatever its argument is; None if it may."""
-    for text in _texts(value):
+    for text, depth in _texts(value):
+        if len(text) > MAX_TEXT:
+            return f"must have at most {MAX_TEXT} characters"
+        if depth > MAX_DEPTH:
+            return f"must not be nested deeper than {MAX_DEPTH} levels"
         if PRIVATE_KEY.search(text):
             return "must not hold a private key"
         if not text.isascii() and _LONE_SURROGATE.search(text):
@@ -93,13 +114,17 @@ def _unfit(value: object) -> str | None:
     return None
 
 
-def _texts(value: object) -> Iterator[str]:
-    stack = [value]
+def _texts(value: object) -> Iterator[tuple[str, int]]:
+    """All texts in a value, names of fields included, each with its depth; what is too deep stands for one."""
+    stack = [(value, 0)]
     while stack:
-        match stack.pop():
-            case str() as text:
-                yield text
-            case dict() as table:
-                stack.extend(table.values())
-            case list() as items:
-                stack.extend(items)
+        each, depth = stack.pop()
+        match each:
+            case str():
+                yield each, depth
+            case dict() | list() if depth > MAX_DEPTH:
+                yield "", depth
+            case dict():
+                stack.extend((inner, depth + 1) for pair in each.items() for inner in pair)
+            case list():
+                stack.extend((inner, depth + 1) for inner in each)

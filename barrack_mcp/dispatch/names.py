@@ -7,6 +7,7 @@ is offered, never taken, since the wrong thing might be destroyed.
 from __future__ import annotations
 
 import difflib
+import heapq
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,6 +73,8 @@ class Names:
         self._read = read
         self._seconds = seconds
         self._listings: dict[str, Listing] = {}
+        self._things: dict[str, list[Thing]] = {}
+        """The things of each list that have an id, each once: pages may overlap while things come and go."""
         self.found: dict[str, tuple[str, str]] = {}
         """The names that were resolved, by their place, each with the id that it stands for."""
 
@@ -109,10 +112,11 @@ class Names:
                 self.found[place] = (name, known_id)
                 continue
             try:
-                self.found[place] = (
-                    each.value,
-                    _found(each, await self._listing(each.kind, until), reads=operation.reads),
-                )
+                listing = await self._listing(each.kind, until)
+                # what comes near is looked for only where a sentence will say it: it takes time
+                hints = len(refused) < _MOST_SENTENCES
+                found = _found(each, listing, self._identified(each.kind), reads=operation.reads, hints=hints)
+                self.found[place] = (each.value, found)
             except LookupError as error:
                 refused.append(f"{place}: {error}")
         if refused:
@@ -128,13 +132,16 @@ class Names:
         """
         until = anyio.current_time() + self._seconds
         told: list[str] = []
-        for each in _given({name: value for name, value in values.items() if name in operation.arguments.model_fields}):
-            if len(told) == _MOST_SENTENCES:
-                break
+        given = _given({name: value for name, value in values.items() if name in operation.arguments.model_fields})
+        looks = 0
+        for each in given:
             listing = await self._listing(each.kind, until)
-            found = _identified(each.kind, listing)
+            found = self._identified(each.kind)
             if each.value in (thing.id for thing in found):
                 continue
+            looks += 1
+            if looks > _MOST_SENTENCES:
+                break
             is_id = ID_SHAPE.fullmatch(each.value) is not None
             if not listing.complete and not is_id:
                 # it may well be the name of what was not read
@@ -149,16 +156,17 @@ class Names:
             self._listings[kind.list_tool] = await read_list(self._read, kind.list_tool, until=until)
         return self._listings[kind.list_tool]
 
+    def _identified(self, kind: Kind) -> list[Thing]:
+        """What was read of a kind, less what has no id."""
+        if kind.list_tool not in self._things:
+            rows = self._listings[kind.list_tool].rows
+            self._things[kind.list_tool] = [*{thing.id: thing for thing in things(kind, rows) if thing.id}.values()]
+        return self._things[kind.list_tool]
 
-def _identified(kind: Kind, listing: Listing) -> list[Thing]:
-    """The things that have an id, each once: pages may overlap while things come and go."""
-    return list({thing.id: thing for thing in things(kind, listing.rows) if thing.id}.values())
 
-
-def _found(given: _Given, listing: Listing, *, reads: bool) -> str:
+def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, hints: bool) -> str:
     """Answer the id of the thing that the value stands for. Raises LookupError with the words of a refusal."""
     kind, value = given.kind, given.value
-    found = _identified(kind, listing)
     if any(thing.id == value for thing in found):
         return value
     named = [thing for thing in found if thing.name == value]
@@ -178,7 +186,7 @@ def _found(given: _Given, listing: Listing, *, reads: bool) -> str:
         raise LookupError(f"is no id, and the {kind.plural} can't be read to find it by its name. {listing.why_not}")
     if not listing.complete:
         raise LookupError(f"is no id, and {_unread(kind, listing)}: none of these has this name. Give the id.")
-    alike = _alike(value, found)
+    alike = _alike(value, found) if hints else []
     hint = f"did you mean {_either(alike)}?" if alike else f"{kind.list_tool} shows what there is."
     raise LookupError(f"no {kind.words} has this id or name; {hint}")
 
@@ -195,7 +203,13 @@ def _alike(value: str, found: list[Thing]) -> list[Thing]:
     for thing in found:
         for text in filter(None, (thing.name, thing.id)):
             known.setdefault(text[:_LONGEST_COMPARED].casefold(), []).append(thing)
-    close = difflib.get_close_matches(value.casefold(), known, n=_MOST)
+    wanted = value[:_LONGEST_COMPARED].casefold()
+    pairs = _pairs(wanted)
+    # comparing letter by letter takes its time: only those that have the most in common are worth it
+    shortlist = heapq.nlargest(
+        _MOST_COMPARED, known, key=lambda text: len(pairs & _pairs(text)) - abs(len(text) - len(wanted)) / 2
+    )
+    close = difflib.get_close_matches(wanted, shortlist, n=_MOST)
     return list({thing.id: thing for text in close for thing in known[text]}.values())[:_MOST]
 
 
@@ -219,6 +233,12 @@ _ID_LIKENESS: Final = 0.85
 
 _LONGEST_COMPARED: Final = 100
 """Characters of a name: comparing takes time by their product."""
+_MOST_COMPARED: Final = 50
+
+
+def _pairs(text: str) -> set[str]:
+    """Each two letters that stand side by side, those at the ends alone, too."""
+    return {text[at : at + 2] for at in range(len(text))} | {text[:1]}
 
 
 def _labels(found: list[Thing]) -> str:

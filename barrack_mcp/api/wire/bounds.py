@@ -18,7 +18,7 @@ from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 from barrack_mcp.catalogue.kinds import kind_named_by
 
-PLACEHOLDER: Final = re.compile(r"\{([^}]*)\}")
+PLACEHOLDER: Final = re.compile(r"\{([^{}]*+)\}")
 """An argument's name in a path, whoever wrote it."""
 
 

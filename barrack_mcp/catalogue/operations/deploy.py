@@ -16,6 +16,7 @@ from barrack_mcp.catalogue.rules import SecurityRule
 from barrack_mcp.catalogue.signs import Look, Made
 from barrack_mcp.catalogue.values import (
     ARRAY,
+    FEW,
     OBJECT,
     BootSourceEnum,
     CloudInit,
@@ -77,7 +78,7 @@ class DeploymentRequest(Request):
     ssh_key_ids: Ids = required("Ids or names.")
     public_ip: bool | None = optional("Give it a public IP.")
     security_rules: Annotated[
-        list[Annotated[SecurityRule, OBJECT]] | None, AfterValidator(_few_enough_to_show), ARRAY
+        list[Annotated[SecurityRule, OBJECT]] | None, AfterValidator(_few_enough_to_show), FEW, ARRAY
     ] = optional("Traffic let through; takes up to 10 minutes.")
     cloud_init: CloudInit | None = optional("At most 16384 bytes.", secret=True)
     startup_script_id: Id | None = optional("Id or name.")

@@ -12,7 +12,7 @@ from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.signs import AllGone, Gone, Look, Made, Shows
-from barrack_mcp.catalogue.values import Id, Ids, Name, Text, Texts, Whole, WholeText, bare, keyed
+from barrack_mcp.catalogue.values import Id, Ids, Name, ScriptText, Text, Texts, Whole, WholeText, bare, keyed
 
 GROUP: Final = "Scripts"
 
@@ -29,14 +29,14 @@ class CreateScriptRequest(Request):
     """A new startup script."""
 
     name: Name = required("1-50 letters, digits, space, - _ .")
-    script: str = required("Its text.", secret=True)
+    script: ScriptText = required("Its text.", secret=True)
 
 
 class UpdateScriptRequest(Request):
     """What to change of a startup script."""
 
     name: Name | None = optional("New name.")
-    script: str | None = optional("New text.", secret=True)
+    script: ScriptText | None = optional("New text.", secret=True)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

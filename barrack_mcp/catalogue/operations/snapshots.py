@@ -12,7 +12,7 @@ from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered,
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import InstancePath
 from barrack_mcp.catalogue.signs import Copied, Gone, Look, Made
-from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Number, RegionEnum, StatusEnum, Text
+from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Note, Number, RegionEnum, StatusEnum, Text
 
 GROUP: Final = "Snapshots"
 
@@ -44,7 +44,7 @@ class CreateSnapshotRequest(Request):
     """A new snapshot."""
 
     name: Name = required("1-50 letters, digits, space, - _ .")
-    description: str | None = optional("What it is for.")
+    description: Note | None = optional("What it is for.")
 
 
 class RestoreSnapshotRequest(Request):

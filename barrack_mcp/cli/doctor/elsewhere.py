@@ -82,7 +82,7 @@ def _number_turned(path: str) -> str:
 
 
 def _shape(path: str) -> str:
-    return re.sub(r"\{[^}]*\}", "{}", path.rstrip("/"))
+    return re.sub(r"\{[^{}]*+\}", "{}", path.rstrip("/"))
 
 
 def pointed_at(location: str, *, base: str, values: Mapping[str, str]) -> str:

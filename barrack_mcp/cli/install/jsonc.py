@@ -97,7 +97,7 @@ class _Reader:
             raise self.fail("nested too deeply")
         if first in {"{", "["}:
             return self.container(depth, first)
-        found = (_STRING if first == '"' else _SCALAR).match(self.text, self.at)
+        found = _STRING.match(self.text, self.at) if first == '"' else _SCALAR.match(self.text, self.at)
         if found is None:
             raise self.fail(
                 "a value is expected" if first != '"' else "a text that doesn't end, or a bad character in it"

@@ -17,7 +17,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 MOST: Final = 50
 """Lines that one process writes about it; `barrack-mcp doctor` shows all."""
 
-_NAME: Final = re.compile(r"[A-Za-z_]+[0-9]?[A-Za-z_]*")
+_NAME: Final = re.compile(r"[A-Za-z_]++(?:[0-9][A-Za-z_]*+)?")
 _LONGEST: Final = 40
 _ADDED: Final = frozenset({"unexpected", "notes"})
 
