@@ -21,9 +21,8 @@ from barrack_mcp.dispatch.writes.ledger import (
     Why,
     belongs,
     digest_of,
-    is_gone,
-    process,
 )
+from barrack_mcp.state.owner import is_gone, process
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError
 from barrack_mcp.state.store.sqlite import KEPT_S
 from tests.support.clock import Clock

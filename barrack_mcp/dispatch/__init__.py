@@ -41,7 +41,8 @@ from barrack_mcp.dispatch.writes.writer import (
     broke_off,
 )
 from barrack_mcp.guard.ask import Asked
-from barrack_mcp.guard.guard import Caller, Guard, Passed, Stopped, Waiting
+from barrack_mcp.guard.guard import Caller, Guard
+from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
@@ -169,6 +170,13 @@ class Dispatcher:
         return typed(call.operation, await call.account.client.send(call.operation, call.operation.on_the_wire(values)))
 
     async def _write(self, call: _Call, passed: Passed) -> Answer:
+        """Send a write, and let the next change of the account go on when it has ended, whatever came of it."""
+        try:
+            return await self._sent(call, passed)
+        finally:
+            await passed.turn.give_back()
+
+    async def _sent(self, call: _Call, passed: Passed) -> Answer:
         operation, values = call.operation, call.values
         keyfile: Path | None = None
         if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:

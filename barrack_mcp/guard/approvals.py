@@ -135,13 +135,14 @@ class Approvals:
         kept = await self._store.live_approval(binding)
         return None if kept is None else self._as_of_now(kept)
 
-    async def redeem(self, binding: str, *, fingerprint: str | None = None) -> Approval | None:
+    async def redeem(self, binding: str, *, fingerprint: str | None = None, use: bool = True) -> Approval | None:
         """Use a yes up: one caller alone ever gets it, as `used`. A no or a lapse is told once, then forgotten.
 
         Args:
             binding: As for `request`.
             fingerprint: The target as it is now. A request that shows another and still waits ends here: a person must
                 not be asked about what is no longer so.
+            use: Whether a yes may be used up; else it stays, and is shown as `approved`.
 
         Returns:
             The request; None if nobody was asked yet, or the answer was told before.
@@ -152,7 +153,7 @@ class Approvals:
             outdated = current.status is Status.PENDING and fingerprint not in (None, current.fingerprint)
             if outdated:
                 after = replace(current, status=Status.EXPIRED, expires_at=now, told_at=now)
-            elif current.status is Status.PENDING:
+            elif current.status is Status.PENDING or (current.status is Status.APPROVED and not use):
                 return current
             elif current.status is Status.APPROVED:
                 after = replace(current, status=Status.USED, used_at=now)

@@ -10,8 +10,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -35,7 +35,18 @@ from barrack_mcp.guard.decide import (
     is_protected,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, plan
+from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
+from barrack_mcp.guard.sentences import (
+    CHANGED,
+    NOT_ALLOWED,
+    SENT_NOTHING,
+    TOO_MUCH,
+    WHATEVER_ANYONE_SAYS,
+    settle,
+    tell_waiting,
+)
 from barrack_mcp.guard.telling import can_be_shown, question
+from barrack_mcp.guard.turns import BusyError, Turn, Turns
 from barrack_mcp.state import audit
 from barrack_mcp.state.store import OPEN_ENDED
 
@@ -80,41 +91,6 @@ class Caller:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True)
-class Passed:
-    """The call may be sent, once.
-
-    Attributes:
-        how: `never asks`, `unattended`, `elicited` or `approved by …`; for the record.
-        plan: The digest of the plan that was shown, or would have been; None if none was made.
-        read: Reads, and knows what was read just now to hold the call to it; None if nothing was.
-    """
-
-    how: str
-    plan: str | None = None
-    read: Reader | None = None
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The call is refused; nothing of it was sent."""
-
-    sentence: str
-    plan: Plan | None = None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A person has yet to approve, out of band."""
-
-    sentence: str
-    approval: Approval
-    plan: Plan
-
-
-Ruling: TypeAlias = Passed | Stopped | Waiting | Asked
-
-
 Meanings: TypeAlias = Mapping[str, Sequence[str]]
 """The names in a call's arguments, by their place, each with the id that it stands for."""
 
@@ -152,6 +128,7 @@ class Guard:
     Args:
         policy: What the operator set.
         approvals: Keeps requests out of band and used answers.
+        turns: Sees to it that an account is changed by one call at a time.
         secret: Keys the digests that bind an answer to its call.
         on_request: Told of each new request out of band; it must not raise.
         now: Seconds since 1970.
@@ -162,12 +139,14 @@ class Guard:
         *,
         policy: Policy,
         approvals: Approvals,
+        turns: Turns,
         secret: bytes,
         on_request: Callable[[Approval], Awaitable[None]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._approvals = approvals
+        self._turns = turns
         self._secret = secret
         self._on_request = on_request
         self._now = now
@@ -222,14 +201,35 @@ class Guard:
         known = self._facts(call)
         first = decide(known)
         if first is Decision.NOT_ALLOWED:
-            return Stopped(_NOT_ALLOWED[operation.risk])
+            return Stopped(NOT_ALLOWED[operation.risk])
         if first is Decision.ALLOW and not self._must_read(operation):
-            return await self._unasked(call, known)
+            return await self._in_turn(call, partial(self._unasked, call, known))
         if first is not Decision.ALLOW:
             return await self._with_a_yes(call, first)
-        once = Once(caller.account.read)
+        return await self._in_turn(call, partial(self._unattended, call, known))
+
+    async def _in_turn(self, call: _Call, last: Callable[[Turn], Awaitable[Ruling]]) -> Ruling:
+        """Take the last look at a call in its account's turn, which it keeps if it passes.
+
+        Whoever waits for a person holds nothing: the turn is taken when all but the last look is over.
+        """
+        try:
+            turn = await self._turns.take(call.caller.account.id)
+        except BusyError as busy:
+            return Stopped(str(busy))
+        ruling: Ruling | None = None
+        try:
+            ruling = await last(turn)
+        finally:
+            if not isinstance(ruling, Passed):
+                await turn.give_back()
+        return ruling
+
+    async def _unattended(self, call: _Call, known: Facts, turn: Turn) -> Ruling:
+        """Pass what needs no yes, but for what the operator excludes whatever anyone says."""
+        once = Once(call.caller.account.read)
         planned = await self._plan(call, once)
-        return self._against(call, planned) or Passed(_how(known), digest(planned.plan), once)
+        return self._against(call, planned) or Passed(_how(known), turn, digest(planned.plan), read=once)
 
     async def _with_a_yes(self, call: _Call, way: Decision) -> Ruling:
         """Find the yes that this call has, or ask for it."""
@@ -247,7 +247,7 @@ class Guard:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
 
-    async def _unasked(self, call: _Call, known: Facts) -> Ruling:
+    async def _unasked(self, call: _Call, known: Facts, turn: Turn) -> Ruling:
         """Pass what needs no yes, but for what makes no sense whoever wants it."""
         operation = call.operation
         if operation.risk is Risk.CHANGE and operation.tool in PLANNERS:
@@ -259,7 +259,7 @@ class Guard:
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
-        return Passed(_how(known))
+        return Passed(_how(known), turn)
 
     def _must_read(self, operation: Operation) -> bool:
         """Whether a call that needs no yes may still be refused for what it is about."""
@@ -302,15 +302,15 @@ class Guard:
     def _against(self, call: _Call, planned: Planned) -> Stopped | None:
         """Say what no yes can pass."""
         decision = decide(self._facts(call, planned))
-        if decision in _WHATEVER_ANYONE_SAYS:
-            return Stopped(f"{planned.plan.summary} {_WHATEVER_ANYONE_SAYS[decision]} {_SENT_NOTHING}", planned.plan)
+        if decision in WHATEVER_ANYONE_SAYS:
+            return Stopped(f"{planned.plan.summary} {WHATEVER_ANYONE_SAYS[decision]} {SENT_NOTHING}", planned.plan)
         return None if planned.refusal is None else Stopped(planned.refusal, planned.plan)
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = _must_type(call, planned)
         asked = question(planned.plan, must_type=must_type)
         if asked is None:
-            return Stopped(_TOO_MUCH, planned.plan)
+            return Stopped(TOO_MUCH, planned.plan)
         shown = _Shown(
             tool=call.operation.tool,
             names=call.names,
@@ -333,21 +333,21 @@ class Guard:
         if reply.consent in (Consent.SILENT, Consent.UNASKED) and self._policy.mode is Mode.AUTO:
             return await self._request(call, planned)
         if reply.consent is not Consent.YES:
-            return Stopped(f"{reply.sentence} {_SENT_NOTHING}", planned.plan)
-        return await self._agreed(call, shown)
+            return Stopped(f"{reply.sentence} {SENT_NOTHING}", planned.plan)
+        return await self._in_turn(call, partial(self._agreed, call, shown))
 
     async def _answered(self, call: _Call, asker: Asker, shown: _Shown) -> Ruling:
         """Take the answer that came with a second call; nothing is read for one that is no yes."""
         if not hmac.compare_digest(shown.binding.encode(), call.binding.encode()):
-            return Stopped(f"The answer belongs to another call. {_SENT_NOTHING}")
+            return Stopped(f"The answer belongs to another call. {SENT_NOTHING}")
         if self._now() >= shown.until:
-            return Stopped(f"The answer came too late. {_SENT_NOTHING} Calling again asks anew.")
+            return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.")
         reply = asker.answer(shown.must_type)
         if reply.consent is not Consent.YES:
-            return Stopped(f"{reply.sentence} {_SENT_NOTHING}")
-        return await self._agreed(call, shown)
+            return Stopped(f"{reply.sentence} {SENT_NOTHING}")
+        return await self._in_turn(call, partial(self._agreed, call, shown))
 
-    async def _agreed(self, call: _Call, shown: _Shown) -> Ruling:
+    async def _agreed(self, call: _Call, shown: _Shown, turn: Turn) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
         fresh = await self._step_back(call, once)
@@ -355,8 +355,8 @@ class Guard:
             return stopped
         # a yes given in time may be used a little later, but never twice
         if not await self._approvals.use(shown.nonce, until=shown.until + _REDEEMABLE_S):
-            return Stopped(f"This answer was used already. {_SENT_NOTHING}")
-        return Passed("elicited", shown.plan, once)
+            return Stopped(f"This answer was used already. {SENT_NOTHING}")
+        return Passed("elicited", turn, shown.plan, read=once)
 
     async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
         """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
@@ -367,14 +367,29 @@ class Guard:
             now = await self._plan(call, call.caller.account.read)
         except ApiError as error:
             _log.info("no plan for %s: %s", call.operation.tool, error.failure)
-            return Stopped(_CHANGED)
-        return self._against(call, now) or Stopped(_CHANGED, now.plan)
+            return Stopped(CHANGED)
+        return self._against(call, now) or Stopped(CHANGED, now.plan)
 
     async def _redeemed(self, call: _Call) -> Ruling | None:
         """Use up the answer given out of band; None if nobody was asked yet, or about what is no longer so."""
         asked = await self._approvals.live(call.binding)
         if asked is None:
             return None
+        if asked.status is not Status.APPROVED:
+            return await self._told(call, asked, None)
+        unasked = False
+
+        async def last(turn: Turn) -> Ruling:
+            nonlocal unasked
+            told = await self._told(call, asked, turn)
+            unasked = told is None
+            return told or Stopped(CHANGED)
+
+        ruling = await self._in_turn(call, last)
+        return None if unasked else ruling
+
+    async def _told(self, call: _Call, asked: Approval, turn: Turn | None) -> Ruling | None:
+        """Say what came of a request; a yes is held to what was shown, and used up if this is its call's turn."""
         once = Once(call.caller.account.read)
         fingerprint = None
         if asked.status in OPEN_ENDED:
@@ -384,22 +399,26 @@ class Guard:
             fingerprint = _NOTHING
             if fresh is not None and fresh.is_as_shown(asked.fingerprint, Plan.model_validate(asked.plan).total):
                 fingerprint = asked.fingerprint
-        approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint)
+        approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint, use=turn is not None)
         if approval is None:
             # what the names stood for may be another thing's by now
-            return Stopped(_CHANGED) if self._names.pop(call.given, None) is not None else None
+            return Stopped(CHANGED) if self._names.pop(call.given, None) is not None else None
+        if approval.status is Status.APPROVED:
+            # a person said so while this was read: the last look is due in its turn
+            return await self._redeemed(call)
         if approval.status is not Status.PENDING:
             # answered: the next call of these words means what they mean by then
             self._names.pop(call.given, None)
-        if approval.status is not Status.USED:
-            return _yet_or_never(approval)
+        if approval.status is not Status.USED or turn is None:
+            return settle(approval)
         if approval.fingerprint != fingerprint:
             return await self._moved(call, None, approval.fingerprint, None)
-        return Passed(f"approved by {approval.decided_by}", digest(Plan.model_validate(approval.plan)), once)
+        shown = digest(Plan.model_validate(approval.plan))
+        return Passed(f"approved by {approval.decided_by}", turn, shown, approval.id, once)
 
     async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
         if not can_be_shown(planned.plan):
-            return Stopped(_TOO_MUCH, planned.plan)
+            return Stopped(TOO_MUCH, planned.plan)
         approval = await self._approvals.request(
             binding=call.binding,
             caller=call.caller.subject,
@@ -415,7 +434,8 @@ class Guard:
             self._names[call.given] = (approval.expires_at, call.names)
         if self._on_request is not None:
             await self._on_request(approval)
-        return Waiting(_waiting(approval), approval, planned.plan)
+        # an open request shows what it showed when it was made
+        return Waiting(tell_waiting(approval), approval, Plan.model_validate(approval.plan))
 
     def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
         """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""
@@ -425,7 +445,7 @@ class Guard:
 
 def digest(shown: Plan) -> str:
     """Name a plan by its content, for the record."""
-    return audit.digest(shown.model_dump(mode="json"))
+    return audit.digest(shown.model_dump(mode="json", exclude_none=True))
 
 
 def _how(facts: Facts) -> str:
@@ -436,58 +456,7 @@ def _must_type(call: _Call, planned: Planned) -> str | None:
     return planned.must_type if call.operation.risk is Risk.DESTROY else None
 
 
-def _yet_or_never(approval: Approval) -> Stopped | Waiting:
-    """Say of a request without a yes how it stands."""
-    shown = Plan.model_validate(approval.plan)
-    match approval.status:
-        case Status.PENDING:
-            return Waiting(_waiting(approval), approval, shown)
-        case Status.DENIED:
-            return Stopped(f"A person said no to this call. {_SENT_NOTHING}", shown)
-        case _:
-            return Stopped(
-                f"Nobody approved this call in time. {_SENT_NOTHING} If the user still wants it, the same call asks "
-                "again.",
-                shown,
-            )
-
-
-def _waiting(approval: Approval) -> str:
-    clock = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
-    return (
-        f"Not done yet: it needs a person's yes, outside of this conversation (request {approval.id}, until {clock}). "
-        "Nothing was sent to Barrack. Tell the user what is asked for; after their yes, repeat exactly this call."
-    )
-
-
 _REDEEMABLE_S: Final = 60.0
 _GONE: Final = (404, 410)
 _NOTHING: Final = ""
 """The fingerprint of what is no more, or not as it was shown."""
-_SENT_NOTHING: Final = "Nothing was sent to Barrack."
-_CHANGED: Final = (
-    f"It changed since you were asked, so the yes is not good for it any more. {_SENT_NOTHING} Read the present state; "
-    "if the user still wants it, the same call asks anew."
-)
-_TOO_MUCH: Final = (
-    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
-    f"can agree to what isn't shown. {_SENT_NOTHING} Do it in smaller parts, each asked for by itself."
-)
-_WHATEVER_ANYONE_SAYS: Final = {
-    Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "
-    "it, and no approval passes that. Tell the user.",
-    Decision.TOO_COSTLY: "It is not done: all that runs would cost more per hour than the operator allows, or what it "
-    "would cost can't be told, and no approval passes that. Tell the user.",
-    Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to, or how long it "
-    "lasts can't be told, and no approval passes that. Tell the user.",
-}
-_OPERATOR: Final = (
-    "and the operator has not allowed this without one that can be asked for here. Nothing was sent to Barrack; tell "
-    "the user."
-)
-_NOT_ALLOWED: Final = {
-    Risk.SPEND: f"Not done. It costs money and needs a person's yes, {_OPERATOR}",
-    Risk.INTERRUPT: f"Not done. It interrupts what runs and needs a person's yes, {_OPERATOR}",
-    Risk.EXPOSE: f"Not done. It opens a machine to much of the internet and needs a person's yes, {_OPERATOR}",
-    Risk.DESTROY: f"Not done. It destroys something for good and needs a person's yes, {_OPERATOR}",
-}

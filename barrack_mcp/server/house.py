@@ -23,18 +23,22 @@ from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
+from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer, witness
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
 from barrack_mcp.guard.opening import open_page, open_state
+from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import Approval
 
 _SEAL_OUTLASTS_S: Final = 60.0
+_OUR_OWN_S: Final = 60.0
+"""Time for what a call waits for on this machine: the record, the state, a busy processor."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,10 +121,11 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 question_seconds=settings.elicit_timeout,
             ),
             approvals=state.approvals,
+            turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secret=state.keys[0].encode(),
             on_request=on_request,
         )
-        writer = Writer(ledger=Ledger(state.store), audit=record, tasks=tasks)
+        writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)
         server = create_server(
             Dispatcher(
                 surface={
@@ -153,6 +158,11 @@ async def _writes() -> AsyncIterator[TaskGroup]:
             raised = error
     if raised is not None:
         raise raised
+
+
+def _most_seconds(settings: Settings) -> float:
+    """The most that a call can take from its last look to its end: reads, the sending, looks, what is ours."""
+    return 3 * settings.timeout + looking.SECONDS + looking.NOTE_SECONDS + _OUR_OWN_S
 
 
 async def _checked(record: Audit) -> None:

@@ -17,7 +17,8 @@ from mcp.types import FormElicitationCapability as Form
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.guard.approvals import Approvals, NotPending, WrongName
 from barrack_mcp.guard.ask import Asked, Asker
-from barrack_mcp.guard.guard import Caller, Passed, Ruling, Stopped, Waiting
+from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.support import examples

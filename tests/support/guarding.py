@@ -19,10 +19,13 @@ from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard, Policy
+from barrack_mcp.guard.turns import Turns
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store
 from tests.support.clock import at_once
 
+HOLD_S = 170.0
+"""How long a call may take in all, and a little."""
 SECRET = b"a secret of thirty-two bytes, at least"
 
 
@@ -53,12 +56,15 @@ def guard(
     store: Store | None = None,
     now: Callable[[], float] = time.time,
     ttl: float = 600,
+    turns: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> Guard:
     unattended = frozenset(Risk(risk) for risk in policy.pop("unattended", ()))
+    store = store or SqliteStore(":memory:", now=now)
     return Guard(
         policy=Policy(unattended=unattended, **policy),
-        approvals=Approvals(store or SqliteStore(":memory:", now=now), ttl=ttl, now=now),
+        approvals=Approvals(store, ttl=ttl, now=now),
+        turns=Turns(store, now=now, hold=HOLD_S, **dict(turns or {})),
         secret=SECRET,
         now=now,
     )

@@ -12,7 +12,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import ERRORS, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.writes.writer import Unsent
-from barrack_mcp.guard.guard import Stopped, Waiting
+from barrack_mcp.guard.ruling import Stopped, Waiting
 from barrack_mcp.guard.telling import sentences
 
 

@@ -11,20 +11,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.state.owner import is_gone, name_owner
 from barrack_mcp.state.store import Entry, Standing, Store
 
 __all__ = ["Entry", "Held", "Ledger", "Why", "belongs", "digest_of"]
@@ -87,29 +83,6 @@ def digest_of(tool: str, arguments: Mapping[str, Any], account: str) -> str:
     return hmac.new(account.encode(), call.encode(), hashlib.sha256).hexdigest()
 
 
-def process() -> str:
-    """Name this process: its machine, the space its number counts in, and the number."""
-    space = ""
-    with suppress(OSError):
-        # containers may share a machine's name and each have a process 1
-        space = str(Path("/proc/self/ns/pid").readlink())
-    return f"{socket.gethostname()}/{space}/{os.getpid()}"
-
-
-def is_gone(owner: str) -> bool:
-    """Whether a process of this machine has ended; False for all of which that can't be told."""
-    place, _, number = owner.partition("#")[0].rpartition("/")
-    if place != process().rpartition("/")[0] or not number.isdecimal() or sys.platform == "win32":
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
-
-
 _TELLING: Final = frozenset(operation.look.tool for operation in OPERATIONS if operation.look and belongs(operation))
 """The reads that tell what became of a call that the ledger keeps."""
 
@@ -137,7 +110,7 @@ class Ledger:
         self._store = store
         self.now = now
         self._under_way_s = under_way_s
-        self._owner = f"{process()}#{secrets.token_hex(4)}"
+        self._owner = name_owner()
         self._gone = gone
         self._sending: set[str] = set()
 

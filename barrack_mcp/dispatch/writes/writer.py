@@ -30,7 +30,8 @@ from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
 from barrack_mcp.guard.approvals import Approval, Status, Witness
-from barrack_mcp.guard.guard import Caller, Passed, Stopped, Waiting, digest
+from barrack_mcp.guard.guard import Caller, digest
+from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
@@ -213,6 +214,11 @@ class Writer:
             _log.error("%s", error)
             await self._close(entry, "failed")
             return Unsent(_UNRECORDED)
+        if passed.turn.lapsed:
+            # what was read last may be so no more
+            await self._close(entry, "failed")
+            await self._outcome(intent, operation, values, Unsent(_TOO_LATE), attempts=[], seconds=0)
+            return Unsent(_TOO_LATE)
         where = looking.look_with(operation, values)
         sent: Sent = Unknown(_BROKE_OFF, where)
         attempts: list[Attempt] = []
@@ -381,4 +387,8 @@ _UNRECORDED: Final = (
 )
 _LONGEST_SAID: Final = 400
 _ENDING: Final = "Not done: the server is stopping. Nothing was sent to Barrack; call again once it is back."
+_TOO_LATE: Final = (
+    "Not done: too much time went by between the last look at what this is about and its sending. Nothing was sent to "
+    "Barrack; the same call can be made again."
+)
 _BROKE_OFF: Final = "It was sent, and an error of our own came before its answer."

@@ -1,4 +1,4 @@
-"""The records that a store keeps, as plain frozen data: approvals, and the entries of the operation ledger."""
+"""What a store keeps, as plain frozen data: approvals, the entries of the operation ledger, places in a line."""
 
 from __future__ import annotations
 
@@ -124,3 +124,18 @@ class Entry(Record):
     def live(self) -> bool:
         """Whether it stops the same call; a store keeps at most one live entry a digest."""
         return self.standing in (Standing.SENT, Standing.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A place in the line of those who want to change an account. Times are seconds since 1970."""
+
+    number: int
+    """Lower numbers come first."""
+    account: str
+    """Digest of the account."""
+    owner: str
+    """The holder, in a process."""
+    since: float
+    until: float
+    """When it counts no more, whatever became of its owner."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeVar
 import anyio.to_thread
 
 from barrack_mcp.state.store.database import Database, StoreError
-from barrack_mcp.state.store.records import Approval, Entry, Record, Status
+from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status
 
 SLACK_S: Final = 3600.0
 """How long a used nonce is remembered past its time, should a clock be set back."""
@@ -50,7 +50,17 @@ _MIGRATIONS: Final = (
     CREATE UNIQUE INDEX live_entries ON entries (digest) WHERE live;
     CREATE INDEX entries_by_time ON entries (sent_at)
     """,
+    """
+    CREATE TABLE places (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        since REAL NOT NULL,
+        until REAL NOT NULL
+    )
+    """,
 )
+_PLACE: Final = ("number", "account", "owner", "since", "until")
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
 _UNREADABLE: Final[Mapping[type[Record], str]] = {
     Approval: "an approval that this version can't read; move the file away and start again.",
@@ -176,6 +186,32 @@ class SqliteStore:
         """List the open entries, of one account or of all, oldest first."""
         query = "entries WHERE live AND sent_at > ? AND (? IS NULL OR account = ?) ORDER BY number"
         return await self._read(Entry, query, self._now() - KEPT_S, account, account)
+
+    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+        """Take the last place in an account's line."""
+        since = self._now()
+
+        def step(tables: sqlite3.Connection) -> Place:
+            query = "INSERT INTO places (account, owner, since, until) VALUES (?, ?, ?, ?)"
+            number = tables.execute(query, (account, owner, since, until)).lastrowid or 0
+            return Place(number=number, account=account, owner=owner, since=since, until=until)
+
+        return await self._write(step)
+
+    async def line(self, account: str) -> list[Place]:
+        """List the places in an account's line."""
+        query = "SELECT number, account, owner, since, until FROM places WHERE account = ? ORDER BY number"
+
+        def step() -> list[Place]:
+            with self._database.reading() as tables:
+                rows = tables.execute(query, (account,)).fetchall()
+            return [Place(**dict(zip(_PLACE, row, strict=True))) for row in rows]
+
+        return await anyio.to_thread.run_sync(step)
+
+    async def leave(self, place: Place) -> None:
+        """Take a place out of its line."""
+        await self._write(lambda tables: tables.execute("DELETE FROM places WHERE number = ?", (place.number,)))
 
     async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
         def alone() -> _T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from barrack_mcp.state.store.records import Approval, Entry, Status
+from barrack_mcp.state.store.records import Approval, Entry, Place, Status
 
 
 class Store(Protocol):
@@ -62,4 +62,16 @@ class Store(Protocol):
 
     async def open_entries(self, account: str | None = None) -> list[Entry]:
         """List the open entries, of one account or of all, oldest first."""
+        ...
+
+    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+        """Take the last place in the line of those who want to change an account."""
+        ...
+
+    async def line(self, account: str) -> list[Place]:
+        """List the places in an account's line, the first first."""
+        ...
+
+    async def leave(self, place: Place) -> None:
+        """Take a place out of its line; one that is gone already stays so."""
         ...

@@ -1,0 +1,51 @@
+"""What the guard says of a call: it may be sent, it is refused, a person has yet to approve, or is being asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from barrack_mcp.account.reading import Reader
+from barrack_mcp.catalogue.outcome import Plan
+from barrack_mcp.guard.approvals import Approval
+from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.turns import Turn
+
+
+@dataclass(frozen=True)
+class Passed:
+    """The call may be sent, once.
+
+    Attributes:
+        how: `never asks`, `unattended`, `elicited` or `approved by …`; for the record.
+        turn: The account's turn, held since before the last read; to be given back when the call has ended.
+        plan: The digest of the plan that was shown, or would have been; None if none was made.
+        approval: The id of the request that a person approved out of band; None where none was.
+        read: Reads, and knows what was read just now to hold the call to it; None if nothing was.
+    """
+
+    how: str
+    turn: Turn
+    plan: str | None = None
+    approval: str | None = None
+    read: Reader | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The call is refused; nothing of it was sent."""
+
+    sentence: str
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A person has yet to approve, out of band."""
+
+    sentence: str
+    approval: Approval
+    plan: Plan
+
+
+Ruling: TypeAlias = Passed | Stopped | Waiting | Asked

@@ -1,0 +1,65 @@
+"""What the guard says to who called, in sentences that teach no way round it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue.outcome import Plan
+from barrack_mcp.guard.approvals import Approval, Status
+from barrack_mcp.guard.decide import Decision
+from barrack_mcp.guard.ruling import Stopped, Waiting
+
+SENT_NOTHING: Final = "Nothing was sent to Barrack."
+CHANGED: Final = (
+    f"It changed since you were asked, so the yes is not good for it any more. {SENT_NOTHING} Read the present state; "
+    "if the user still wants it, the same call asks anew."
+)
+TOO_MUCH: Final = (
+    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
+    f"can agree to what isn't shown. {SENT_NOTHING} Do it in smaller parts, each asked for by itself."
+)
+WHATEVER_ANYONE_SAYS: Final = {
+    Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "
+    "it, and no approval passes that. Tell the user.",
+    Decision.TOO_COSTLY: "It is not done: all that runs would cost more per hour than the operator allows, or what it "
+    "would cost can't be told, and no approval passes that. Tell the user.",
+    Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to, or how long it "
+    "lasts can't be told, and no approval passes that. Tell the user.",
+}
+_OPERATOR: Final = (
+    "and the operator has not allowed this without one that can be asked for here. Nothing was sent to Barrack; tell "
+    "the user."
+)
+NOT_ALLOWED: Final = {
+    Risk.SPEND: f"Not done. It costs money and needs a person's yes, {_OPERATOR}",
+    Risk.INTERRUPT: f"Not done. It interrupts what runs and needs a person's yes, {_OPERATOR}",
+    Risk.EXPOSE: f"Not done. It opens a machine to much of the internet and needs a person's yes, {_OPERATOR}",
+    Risk.DESTROY: f"Not done. It destroys something for good and needs a person's yes, {_OPERATOR}",
+}
+
+
+def settle(approval: Approval) -> Stopped | Waiting:
+    """Say of a request without a yes how it stands."""
+    shown = Plan.model_validate(approval.plan)
+    match approval.status:
+        case Status.PENDING:
+            return Waiting(tell_waiting(approval), approval, shown)
+        case Status.DENIED:
+            return Stopped(f"A person said no to this call. {SENT_NOTHING}", shown)
+        case _:
+            return Stopped(
+                f"Nobody approved this call in time. {SENT_NOTHING} If the user still wants it, the same call asks "
+                "again.",
+                shown,
+            )
+
+
+def tell_waiting(approval: Approval) -> str:
+    """Say that a request waits for a person, and until when."""
+    clock = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
+    return (
+        f"Not done yet: it needs a person's yes, outside of this conversation (request {approval.id}, until {clock}). "
+        "Nothing was sent to Barrack. Tell the user what is asked for; after their yes, repeat exactly this call."
+    )

@@ -1,0 +1,166 @@
+"""One change at a time for an account, across tasks and processes: what was read last is still so when it is sent.
+
+Calls of one process stand in a line of their own, in the order in which they came; the first of them takes a place in
+the line that all processes share, in the state. A place whose process has ended counts no more, and any place lapses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+from weakref import WeakValueDictionary
+
+import anyio
+
+from barrack_mcp.state.owner import is_gone, name_owner
+from barrack_mcp.state.store import Place, Store, StoreError
+
+PATIENCE_S: Final = 30.0
+"""How long a call waits for its turn, if it may take that long at all."""
+
+_PAUSE_S: Final = 0.05
+"""How often to look whether another process is done."""
+
+_log = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """The turn did not come in time; its text says so to the caller."""
+
+    def __init__(self, since: float | None) -> None:
+        at = "" if since is None else f" since {datetime.fromtimestamp(since, UTC):%H:%M:%S} UTC"
+        super().__init__(
+            f"Not done: another change of this account has been under way{at}, and one is made at a time. Nothing was "
+            "sent to Barrack; the same call can be made again in a moment."
+        )
+
+
+class Turns:
+    """Gives the calls that change an account their turns.
+
+    Args:
+        store: Keeps the line that processes share.
+        now: The time in seconds since 1970.
+        patience: Seconds for which a call waits for its turn.
+        hold: Seconds after which a turn has lapsed: longer than any call can take from its last read to its end.
+        gone: Whether the process that bears a name has ended.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], float] = time.time,
+        patience: float = PATIENCE_S,
+        hold: float,
+        gone: Callable[[str], bool] = is_gone,
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._patience = patience
+        self._hold = hold
+        self._gone = gone
+        self._owner = name_owner()
+        self._here: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
+        self._held: dict[int, Turn] = {}
+
+    async def take(self, account: str) -> Turn:
+        """Wait for an account's turn, and hold it until it is given back.
+
+        Args:
+            account: What tells the account from others.
+
+        Raises:
+            BusyError: It did not come in time; nothing is held.
+            StoreError: The state can't be read or written; nothing is held.
+        """
+        digest = hashlib.sha256(account.encode()).hexdigest()
+        here = self._here.get(digest)
+        if here is None:
+            # a plain lock is given back by the task that took it, and a write may end in another
+            here = self._here[digest] = anyio.Semaphore(1, max_value=1)
+        turn: Turn | None = None
+        with anyio.move_on_after(self._patience):
+            await here.acquire()
+            try:
+                turn = await self._among_processes(digest, here)
+            except BaseException:
+                here.release()
+                raise
+        if turn is None:
+            line = await self._store.line(digest)
+            raise BusyError(line[0].since if line else None)
+        return turn
+
+    async def _among_processes(self, account: str, here: anyio.Semaphore) -> Turn:
+        place = await self._queue(account)
+        turn = self._held[place.number] = Turn(self, place, here)
+        try:
+            if await self._first(account) != place:
+                _log.info("a change waits for one that another process makes")
+                while await self._first(account) != place:  # noqa: ASYNC110 - the event is in another process
+                    await anyio.sleep(_PAUSE_S)
+        except BaseException:
+            await self._leave(place)
+            raise
+        return turn
+
+    async def _queue(self, account: str) -> Place:
+        """Line up; whoever is cancelled on the way there leaves no place behind."""
+        until = self._now() + self._patience + self._hold
+        kept: list[Place] = []
+        with anyio.CancelScope(shield=True):
+            kept.append(await self._store.line_up(account, self._owner, until=until))
+        return kept[0]
+
+    async def _first(self, account: str) -> Place | None:
+        """The first place of a line that still counts."""
+        for place in await self._store.line(account):
+            if not self._is_over(place):
+                return place
+            await self._store.leave(place)
+        return None
+
+    def _is_over(self, place: Place) -> bool:
+        if place.owner == self._owner:
+            return place.number not in self._held
+        return self._now() >= place.until or self._gone(place.owner)
+
+    async def _leave(self, place: Place) -> None:
+        """Leave the line, also while being cancelled; where that can't be written, nobody here counts it any more."""
+        self._held.pop(place.number, None)
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._store.leave(place)
+            except StoreError as error:
+                _log.error("%s", error)
+
+    def _has_lapsed(self, place: Place) -> bool:
+        return self._now() >= place.until
+
+
+class Turn:
+    """The right to change an account, until it is given back; `Turns.take` makes one."""
+
+    def __init__(self, turns: Turns, place: Place, here: anyio.Semaphore) -> None:
+        self._turns = turns
+        self._place = place
+        self._here: anyio.Semaphore | None = here
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether another may have begun meanwhile, so that nothing may be sent any more."""
+        return self._turns._has_lapsed(self._place)  # noqa: SLF001 - the two are one
+
+    async def give_back(self) -> None:
+        """Let the next one go on; only the first time counts."""
+        here, self._here = self._here, None
+        if here is not None:
+            try:
+                await self._turns._leave(self._place)  # noqa: SLF001 - as above
+            finally:
+                here.release()
