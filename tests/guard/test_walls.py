@@ -408,6 +408,7 @@ async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
         passed = await ours.rule(create, good, Caller("ada", there, came))
         assert isinstance(passed, Passed)
         assert (passed.how, passed.plan is not None) == ("elicited", True)
+        await passed.turn.give_back()
         again = await ours.rule(create, good, Caller("ada", there, came))
         assert isinstance(again, Stopped)
         assert "used already" in again.sentence
