@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
+from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
@@ -137,7 +138,7 @@ class Client:
                     with self._circuit.watching():
                         begun = True
                         attempts += 1
-                        status, body = await self._once(operation, sent, deadline, attempts)
+                        status, body = await self._once(operation, sent, deadline, attempts, wire)
             except ApiError as error:
                 error.attempts = attempts
                 _explain(error, wire)
@@ -153,7 +154,6 @@ class Client:
             else:
                 if on_attempt is not None:
                     on_attempt(Attempt(attempts, status, None))
-                body = wire.answer(body)
                 self._contract.saw(operation, body)
                 return body
             await self._sleep(wait)
@@ -170,8 +170,10 @@ class Client:
             return None
         return wait
 
-    async def _once(self, operation: Operation, sent: Sent, deadline: float, number: int) -> tuple[int, Any]:
-        """Send one request; answer status and body."""
+    async def _once(
+        self, operation: Operation, sent: Sent, deadline: float, number: int, wire: Wire
+    ) -> tuple[int, Any]:
+        """Send one request; answer status and body, under our names."""
         left = deadline - self._now()
         # a read that stalls must leave time to try again: each attempt gets an even share of what is left, the last
         # one all. A write is tried again only if it could not be sent, so it shares the time to connect alone.
@@ -204,7 +206,9 @@ class Client:
             if head is None or head.is_success:
                 raise _broken_off(error, limit, never_sent=progress.never_sent) from None
             raw = None
-        body = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
+        came = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
+        body = wire.answer(came)
+        hold(operation, head.status_code, body, came=came, empty=not raw or raw.isspace())
         return head.status_code, body
 
 
@@ -227,11 +231,8 @@ class _Progress:
 
 def _explain(error: ApiError, wire: Wire) -> None:
     """Bring an error under our names, and say if it looks as if the path were not the API's."""
-    spelled = error.field_words
-    error.fields = wire.errors(error.fields)
-    if spelled and error.words == spelled:
-        error.words = error.field_words
-    page = error.failure is Failure.SILENT and "a web page" in error.words
+    error.rename(wire.errors(error.fields))
+    page = error.failure is Failure.SILENT and "a web page" in error.words.casefold()
     if wire.guessed and (page or error.failure is Failure.REDIRECTED or error.status in _NO_SUCH_PATH):
         error.guess = wire.asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -16,10 +16,25 @@ from barrack_mcp.catalogue import JsonObject
 _MAX_WORDS: Final = 1_000
 _MAX_NAME: Final = 100
 _MAX_FIELDS: Final = 50
-_WORDS: Final = ("message", "error", "detail", "error_message", "msg")
+_MOST: Final = 20
+"""Reasons of one list that are told."""
+_DEEPEST: Final = 4
+_WORDS: Final = (
+    "title", "message", "error", "detail", "error_message", "errormessage", "error_description", "msg",
+    "reason", "explanation", "details", "errors", "non_field_errors", "__all__", "_schema", "invalid-params",
+    "invalid_params", "validation_errors", "field_errors", "violations", "issues", "causes", "messages",
+)  # fmt: skip
+"""Where an API says what is wrong, and in which order it is told."""
+_PLACES: Final = ("loc", "pointer", "field", "fieldname", "param", "parameter", "property", "path", "name", "source")
+"""Where one of several reasons says what it is about."""
 _NOT_FIELDS: Final = frozenset(
-    {"success", "code", "request_id", "status", "status_code", "errors", "data", "tier", *_WORDS}
-)
+    {
+        "success", "ok", "code", "error_code", "request_id", "requestid", "status", "status_code", "statuscode", "data",
+        "tier", "type", "instance", "path", "timestamp", "trace_id", "traceid", "method", "version", "url", "docs",
+        "documentation_url", "help", "jsonrpc", "id", "result", "stack", "traceback", "trace", *_WORDS,
+    }
+)  # fmt: skip
+_INNER: Final = ("error", "data", "result", "response", "fault", "exception")
 
 
 class Failure(StrEnum):
@@ -30,7 +45,7 @@ class Failure(StrEnum):
     UNREACHABLE = "unreachable"
     """It never reached the API."""
     REJECTED = "rejected"
-    """The API said no: a status of 4xx, or `success: false`."""
+    """The API said no: by a status of 4xx, or in the body of a success."""
     UNAUTHORISED = "unauthorised"
     """The API doesn't accept the key, or not for this."""
     THROTTLED = "throttled"
@@ -43,9 +58,13 @@ class Failure(StrEnum):
     """A status of 5xx: it may have been applied."""
     SILENT = "silent"
     """Sent, but no whole, readable answer came in time: it may have been applied."""
+    UNCLEAR = "unclear"
+    """An answer came that says neither yes nor no, or both: it may have been applied."""
+    GATEWAY = "gateway"
+    """Something on the way answered in the API's place and let nothing through."""
 
 
-UNCERTAIN: Final = frozenset({Failure.BROKEN, Failure.SILENT, Failure.REDIRECTED})
+UNCERTAIN: Final = frozenset({Failure.BROKEN, Failure.SILENT, Failure.REDIRECTED, Failure.UNCLEAR})
 """After these a write may or may not have taken effect."""
 
 
@@ -63,6 +82,8 @@ class ApiError(Exception):
     request_id: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
     """Field errors: the API's words by name of the field."""
+    general: str = ""
+    """What the API said beside them, in one line."""
     retry_after: float | None = None
     """Seconds to wait, if the API said so."""
     tool: str = ""
@@ -73,6 +94,8 @@ class ApiError(Exception):
     """Method and path, where they are only a guess of ours and the answer looks as if the guess were wrong."""
     lasting: bool = False
     """Whether it would fail the same way again, though failures of its kind may pass."""
+    mend: str = ""
+    """What to do now, where it hangs on who answered in the API's place."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -94,6 +117,12 @@ class ApiError(Exception):
         """The field errors in one line."""
         return "; ".join(f"{name}: {words}" for name, words in self.fields.items())
 
+    def rename(self, fields: dict[str, str]) -> None:
+        """Bring the field errors under other names."""
+        self.fields = fields
+        if self.theirs:
+            self.words = _line([self.general, self.field_words])
+
     @property
     def sentence(self) -> str:
         """What happened, for people: the API's words as a citation, with status and request id."""
@@ -109,16 +138,17 @@ def read_error(
 ) -> ApiError:
     """Read an error answer.
 
-    The shapes (all inferred): `{success: false, message|error, code?, request_id?}`, `{"detail": …}`, and field
-    errors `{"name": ["…"]}`; also nested or listed ones, and no JSON at all (`body` None).
+    Every reason in it is kept, the general ones first: `{success: false, message|error, code?, request_id?}`,
+    `{"detail": …}`, field errors `{"name": ["…"]}` beside them or alone, lists of reasons that say what each is about,
+    `problem+json`, plain text; also nested ones, and no JSON at all (`body` None).
     """
     failure = _failure(status)
     error = ApiError(failure, "", status=status)
     if isinstance(body, dict):
         _read(error, body)
-    elif isinstance(body, list) and body:
-        error.words = _flat(body)
-    error.words = (error.words or error.field_words)[:_MAX_WORDS]
+    elif isinstance(body, list | str) and body:
+        _tell(error, _reasons(body), {})
+    error.words = _line([error.general, error.field_words])
     error.theirs = bool(error.words)
     error.words = error.words or f"The API answered {status}"
     if failure in (Failure.THROTTLED, Failure.BROKEN):
@@ -141,16 +171,93 @@ def _read(error: ApiError, body: JsonObject) -> None:
     nested = body.get("error")
     if isinstance(nested, dict):
         body = {**body, **nested, "error": None}
-    error.words = next((_flat(body[name]) for name in _WORDS if body.get(name)), "")
-    error.code = _text(body.get("code"))
-    error.request_id = _text(body.get("request_id"))
-    listed = body.get("errors")
-    fields = listed if isinstance(listed, dict) else {k: v for k, v in body.items() if k not in _NOT_FIELDS}
-    error.fields = {
-        name[:_MAX_NAME]: _flat(words)
-        for name, words in list(fields.items())[:_MAX_FIELDS]
-        if isinstance(words, list | dict | str) and words
-    }
+    by_name = {name.casefold(): value for name, value in body.items()}
+    error.code = error.code or next((said for name in _CODES if (said := _text(by_name.get(name)))), None)
+    error.request_id = error.request_id or next(
+        (said for name in _REQUESTS if (said := _text(by_name.get(name)))), None
+    )
+    found = [each for name in _WORDS for each in _reasons(by_name.get(name), inner=name not in _SENTENCES)]
+    fields = {name: value for name, value in body.items() if name.casefold() not in _NOT_FIELDS and _is_reason(value)}
+    _tell(error, iter(found), {name[:_MAX_NAME]: _flat(value) for name, value in list(fields.items())[:_MAX_FIELDS]})
+    if not error.general and not error.fields:
+        inner = next((value for name in _INNER if isinstance(value := by_name.get(name), dict) and value), None)
+        if inner is not None:
+            _read(error, inner)
+
+
+_CODES: Final = ("code", "error_code", "errorcode")
+_REQUESTS: Final = ("request_id", "requestid")
+_SENTENCES: Final = ("title", "message", "msg", "reason")
+"""Where an object can't be one of several reasons."""
+
+
+def _tell(error: ApiError, said: Iterator[tuple[str, str]], fields: dict[str, str]) -> None:
+    """Keep each reason once: those about a field with it, the others in one line."""
+    general: list[str] = []
+    for at, words in said:
+        if not at:
+            general.append(words)
+        elif len(fields) < _MAX_FIELDS:
+            known = fields.get(at[:_MAX_NAME], "")
+            fields[at[:_MAX_NAME]] = known if words in known else f"{known} {words}".strip()
+    error.general, error.fields = _line(general), fields
+
+
+def _reasons(value: Any, at: str = "", depth: int = _DEEPEST, *, inner: bool = True) -> Iterator[tuple[str, str]]:
+    """Each reason in a value, with the field that it is about; nothing where that is not told."""
+    match value:
+        case str() if value.strip():
+            yield at, value.strip()[:_MAX_WORDS]
+        case list() if depth:
+            for each in value[:_MOST]:
+                yield from _reasons(each, at, depth - 1)
+        case dict() if depth and inner:
+            by_name = {name.casefold(): each for name, each in value.items()}
+            words = [each for name in _WORDS for _, each in _reasons(by_name.get(name), depth=depth - 1)]
+            about = next((place for name in _PLACES if (place := _place(by_name.get(name)))), "")
+            if words:
+                yield about or at, _line(words)
+            else:
+                for name, each in list(value.items())[:_MAX_FIELDS]:
+                    if name.casefold() not in _NOT_FIELDS:
+                        yield (f"{at}.{name}" if at else name), _flat(each)[:_MAX_WORDS]
+        case list() | dict() if not depth and value:
+            yield at, str(value)[:_MAX_WORDS]
+
+
+def _place(value: Any) -> str:
+    """What a reason is about: the last names of a path, however it is written."""
+    if isinstance(value, dict):
+        return next((place for name in _PLACES if (place := _place(value.get(name)))), "")
+    steps = [str(step) for step in value] if isinstance(value, list) else str(value or "").strip("/").split("/")
+    kept = [step for step in steps if step not in _ROOMS]
+    return ".".join(kept)[:_MAX_NAME]
+
+
+_ROOMS: Final = frozenset({"body", "query", "path", "data", "attributes", "#", ""})
+"""Steps of a path that only say in which part of the request it begins."""
+
+
+def _is_reason(value: Any, depth: int = 3) -> bool:
+    """Whether a value under the name of a field can be what is wrong with it: words, or words by name."""
+    match value:
+        case str():
+            return bool(value.strip())
+        case list():
+            return bool(value) and all(isinstance(each, str | dict) for each in value)
+        case dict():
+            return bool(depth and value) and all(_is_reason(each, depth - 1) for each in value.values())
+        case _:
+            return False
+
+
+def _line(parts: Iterable[str]) -> str:
+    """Put reasons into one line, each once."""
+    told = ""
+    for part in parts:
+        if part and part.rstrip(".") not in told:
+            told += f"{' ' if told.endswith(('.', '!', '?')) else '; ' if told else ''}{part}"
+    return told[:_MAX_WORDS]
 
 
 def _text(value: object) -> str | None:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
+from barrack_mcp.api.answer.gateway import Gateway, is_page, recognise
 from barrack_mcp.api.client import KeyAuth
 from barrack_mcp.api.http.network import (
     EXPIRED,
@@ -85,6 +86,7 @@ class Heard:
         web_page: Whether it is a page for a person.
         location: Where it points, as an absolute URL; empty if nowhere.
         date: The time that it bears, in seconds since 1970, if any.
+        gateway: What answers in the API's place; None if it may be the API.
     """
 
     status: int
@@ -93,6 +95,7 @@ class Heard:
     web_page: bool
     location: str
     date: float | None
+    gateway: Gateway | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -107,7 +110,7 @@ class Heard:
     @property
     def refuses_key(self) -> bool:
         """Whether it wants another key, or any."""
-        return self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        return self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) and self.gateway is None
 
     @property
     def throttles(self) -> bool:
@@ -209,9 +212,7 @@ class _Steps:
 
 def _told(head: httpx2.Response, raw: bytearray | None, wrong: str) -> Heard:
     body: object = None
-    start = bytes(raw[:200]).lstrip().lower() if raw else b""
-    kind = head.headers.get("content-type", "").split(";")[0].strip().lower()
-    web_page = kind in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html"))
+    web_page = is_page(head, raw)
     if not wrong and raw is not None:
         try:
             body = answer.parse(raw)
@@ -219,7 +220,8 @@ def _told(head: httpx2.Response, raw: bytearray | None, wrong: str) -> Heard:
             wrong = str(error)
         except ValueError:
             wrong = "is a web page" if web_page else "is no JSON"
-    return Heard(head.status_code, body, wrong, web_page, _location(head), _date(head.headers))
+    gateway = recognise(head, raw, body)
+    return Heard(head.status_code, body, wrong, web_page, _location(head), _date(head.headers), gateway)
 
 
 def _location(head: httpx2.Response) -> str:

@@ -31,6 +31,7 @@ EXIT_CODES: Final[Mapping[str, ExitCode]] = MappingProxyType(
         Failure.NO_KEY: ExitCode.KEY,
         Failure.UNAUTHORISED: ExitCode.KEY,
         Failure.UNREACHABLE: ExitCode.UNREACHABLE,
+        Failure.GATEWAY: ExitCode.UNREACHABLE,
         "refused": ExitCode.REFUSED,
         "approval_required": ExitCode.REFUSED,
         "unknown": ExitCode.UNKNOWN,

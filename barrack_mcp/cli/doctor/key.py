@@ -50,13 +50,21 @@ async def accepted(
     heard = await probe.get(path, seconds=seconds, form=form)
     if isinstance(heard, Trouble):
         return silent("The API answers without a key, and not with one."), None
-    if heard.throttles:
-        return Check(_NAME, Verdict.FAILS, "The API wants fewer requests (429).", "Try again in a minute."), None
-    if heard.in_trouble:
-        return Check(_NAME, Verdict.UNTRIED, f"The API answers {heard.status} to the key; the reads tell."), None
     if not heard.refuses_key:
-        return Check(_NAME, Verdict.OK, "The API accepts the key."), None
+        return _unrefused(heard), None
     return await _other_form(probe, path, form, heard.status, seconds=seconds)
+
+
+def _unrefused(heard: Heard) -> Check:
+    """Say what came to the key where it was not refused."""
+    if heard.gateway is not None:
+        told = f"{heard.gateway.sentence} (HTTP {heard.status}), once the key is sent."
+        return Check(_NAME, Verdict.FAILS, told, heard.gateway.mend, ExitCode.UNREACHABLE)
+    if heard.throttles:
+        return Check(_NAME, Verdict.FAILS, "The API wants fewer requests (429).", "Try again in a minute.")
+    if heard.in_trouble:
+        return Check(_NAME, Verdict.UNTRIED, f"The API answers {heard.status} to the key; the reads tell.")
+    return Check(_NAME, Verdict.OK, "The API accepts the key.")
 
 
 async def _closed(probe: Probe, ways: Ways, without: Heard, *, seconds: float) -> str | None:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from barrack_mcp.api.answer.gateway import BROWSER
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
-from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
 from barrack_mcp.cli.doctor.key import Ways, accepted, silent
 from barrack_mcp.cli.doctor.report import Check, Verdict
@@ -76,7 +76,7 @@ async def reach(
         beside := await _beside(probe, ways.documented, seconds=min(seconds, BASES_S))
     ):
         return Reached((*checks, beside[0]), override=beside[1])
-    checks.append(_what_answers(heard, probe.url))
+    checks.append(_what_answers(heard))
     if checks[-1].verdict is Verdict.FAILS or probe.key is None:
         return Reached(tuple(checks))
     with anyio.move_on_after(FORMS_S):
@@ -220,19 +220,14 @@ def _span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"  # noqa: PLR2004 - two hours
 
 
-def _what_answers(heard: Heard, url: str) -> Check:
+def _what_answers(heard: Heard) -> Check:
     """Tell an API from what else may answer in its place."""
-    here, there = urlsplit(url), urlsplit(heard.location)
-    if heard.redirects and there.netloc and there.netloc != here.netloc:
-        host = mention(there.netloc)
-        told = f"What answers points to another host ({host}): this network wants a login (captive portal), or the API "
-        return _other(f"{told}has moved.", f"{_BROWSER} The key was not sent.")
-    if heard.status in _LOGINS:
-        return _other(_LOGINS[heard.status], f"{_BROWSER} The key was not sent.")
+    if heard.gateway is not None:
+        told = f"{heard.gateway.sentence} (HTTP {heard.status})."
+        return _other(told, f"{heard.gateway.mend} The key was not sent.".lstrip())
     if heard.web_page and not heard.redirects:
-        causes = ["this network wants a login (captive portal)", "BARRACK_API_URL points to a website"]
-        likely = " or ".join(reversed(causes) if here.scheme == "https" else causes)
-        return _other(f"A web page answers in the API's place: {likely}.", f"{_BROWSER} The key was not sent.")
+        mend = f"{BROWSER} The key was not sent."
+        return _other("A web page answers in the API's place: BARRACK_API_URL points to a website.", mend)
     if heard.in_trouble:
         told = f"The API answers {heard.status}: it has trouble of its own."
         return Check("answer", Verdict.FAILS, told, "Try again later.", ExitCode.FAILED)
@@ -240,13 +235,6 @@ def _what_answers(heard: Heard, url: str) -> Check:
         return _other(f"What answers is no API: its answer {heard.wrong}.", "Is BARRACK_API_URL right?")
     told = "It redirects the documented path within the host; not followed." if heard.redirects else "It speaks JSON."
     return Check("answer", Verdict.OK, told)
-
-
-_BROWSER: Final = "Open a browser to log in, or check the URL."
-_LOGINS: Final = {
-    407: "A proxy answers in the API's place and wants a login.",
-    511: "This network wants a login first (captive portal).",
-}
 
 
 def _other(told: str, mend: str) -> Check:

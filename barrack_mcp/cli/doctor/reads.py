@@ -11,6 +11,7 @@ from typing import Any, Final
 import anyio
 
 from barrack_mcp.account.things import text
+from barrack_mcp.api.answer.success import Says, says
 from barrack_mcp.api.errors import read_error
 from barrack_mcp.api.probe import AT_ONCE, Form, Heard, Probe, Trouble
 from barrack_mcp.api.wire.checks import placeholders
@@ -137,6 +138,8 @@ class Reads:
             self._note(operation, Verdict.UNTRIED, "The time was up before its turn.")
         elif isinstance(heard, Trouble):
             self._note(operation, Verdict.FAILS, _TROUBLE.get(heard, "The connection broke."))
+        elif heard.gateway is not None and (heard.gateway.keeps_out or heard.in_trouble):
+            self._note(operation, Verdict.FAILS, f"{heard.gateway.sentence}.")
         elif heard.status in _BAD_REQUEST and not heard.web_page:
             self._wants(operation, heard)
         elif (verdict := _absent(heard)) is not None:
@@ -145,10 +148,14 @@ class Reads:
             self._note(operation, *verdict)
         elif heard.wrong:
             self._note(operation, Verdict.FAILS, f"The answer {heard.wrong}.")
-        elif isinstance(heard.body, dict) and heard.body.get("success") is False:
+        elif self._says_no(operation, heard):
             self._note(operation, Verdict.FAILS, "The API says that it did not succeed.")
         else:
             self._read(operation, fit(operation, self._contract, heard.body))
+
+    def _says_no(self, operation: Operation, heard: Heard) -> bool:
+        body: Any = self._contract.for_(operation).answer(heard.body) if isinstance(heard.body, dict | list) else None
+        return says(operation, heard.status, body) is Says.NO
 
     def _wants(self, operation: Operation, heard: Heard) -> None:
         """Tell what the API wants beyond what was asked, by the names of our arguments alone."""

@@ -74,11 +74,12 @@ def next_step(operation: Operation, error: ApiError) -> str:
         case Failure.UNREACHABLE:
             return "Nothing was sent; check the network and the API's address."
         case Failure.REDIRECTED | Failure.SILENT:
-            return _guess(operation, error)
+            return " ".join(part for part in (error.mend, _guess(operation, error)) if part)
         case Failure.REJECTED:
             return _after_rejection(operation, error)
         case _:
-            return ""
+            # what something on the way wants is told with its answer
+            return error.mend
 
 
 def _after_rejection(operation: Operation, error: ApiError) -> str:

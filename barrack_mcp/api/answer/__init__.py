@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 import httpx2
 
+from barrack_mcp.api.answer.gateway import is_text, recognise
 from barrack_mcp.api.errors import ApiError, Failure, read_error
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -136,11 +137,19 @@ def judge(
     status = response.status_code
     body, wrong = _body_of(response, raw)
     body = redact(body)
-    if status >= 300:  # noqa: PLR2004 - what is not a success
+    gateway = recognise(response, raw, body)
+    if status >= 300 or gateway is not None:  # noqa: PLR2004 - what is not a success
+        if isinstance(wrong, _NoJsonError) and gateway is None and is_text(response, raw):
+            body, wrong = redact((raw or b"").decode(errors="replace").strip()), None
         error = read_error(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
-        if error.failure is Failure.REDIRECTED:
+        if gateway is not None and error.failure is not Failure.REDIRECTED:
+            error.words, error.theirs, error.mend = gateway.sentence, False, gateway.mend
+            if gateway.keeps_out or status < 300:  # noqa: PLR2004 - a success, but whose
+                error.failure = Failure.GATEWAY if gateway.keeps_out else Failure.SILENT
+        elif error.failure is Failure.REDIRECTED:
             error.words = "The API redirects this path elsewhere, so our path or BARRACK_API_URL is wrong; not followed"
-            error.theirs = False
+            # where to is anybody's text; `doctor` tells it
+            error.theirs, error.mend = False, gateway.mend if gateway else ""
         elif wrong is not None:
             error.words = f"The answer {wrong}"
         raise error
@@ -148,11 +157,19 @@ def judge(
         wrong = UnreadableError("is empty")
     if wrong is not None:
         raise ApiError(Failure.SILENT, f"The answer {wrong}", status=status, lasting=wrong.lasting)
-    if isinstance(body, dict) and body.get("success") is False:
+    if isinstance(body, dict) and _media_type(response) == "application/problem+json":
         error = read_error(status, body)
         error.failure = Failure.REJECTED
         raise error
     return body
+
+
+class _NoJsonError(UnreadableError):
+    """An answer that was read to its end and is something else."""
+
+
+def _media_type(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def _body_of(response: httpx2.Response, raw: bytearray | None) -> tuple[object, UnreadableError | None]:
@@ -161,11 +178,11 @@ def _body_of(response: httpx2.Response, raw: bytearray | None) -> tuple[object, 
     try:
         return parse(raw), None
     except ValueError:
-        return None, UnreadableError(f"is no JSON but {_kind(response)}")
+        return None, _NoJsonError(f"is no JSON but {_kind(response)}")
     except UnreadableError as wrong:
         return None, wrong
 
 
 def _kind(response: httpx2.Response) -> str:
-    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    kind = _media_type(response)
     return "a web page" if kind == "text/html" else f"of type {kind}" if _KIND.fullmatch(kind) else "unreadable"
