@@ -52,6 +52,9 @@ PROMISES = (
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(
+        "R9", "a no in a success, in every shape; an answer that says neither", "never done, never data; why is told"
+    ),
+    Promise(
         "S1", "the key echoed, every layer broken, DEBUG logs, tracebacks, repr", "0 occurrences, wherever we write"
     ),
     Promise("S2", "every layer made to raise with the key in its text", "Internal error and an id, alike in both eras"),

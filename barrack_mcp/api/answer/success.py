@@ -56,7 +56,7 @@ _NO: Final = frozenset(
 _NO_REASON: Final = frozenset({"", "none", "null", "nil", "false", "0", "no", "no error", "no errors", "n/a", *_YES})
 
 _TELLING: Final = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
-"""Statuses that say by themselves that it was done, or will be: such an answer may be empty."""
+"""Statuses that say by themselves that it was done, or will be."""
 
 
 _POSITION: Final = frozenset({"total", "page", "limit", "totalpages"})
@@ -133,7 +133,8 @@ def says(operation: Operation, status: int, body: Any, *, empty: bool = False) -
         return Says.YES
     if heard.doubt and not operation.reads:
         return Says.BOTH if heard.result else Says.NEITHER
-    if heard.result or (status in _TELLING and (empty or isinstance(body, dict))):
+    # without a body the status has the only word
+    if heard.result or empty or (status in _TELLING and isinstance(body, dict)):
         return Says.YES
     return Says.NEITHER
 

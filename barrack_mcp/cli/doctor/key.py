@@ -57,7 +57,7 @@ async def accepted(
 
 def _unrefused(heard: Heard) -> Check:
     """Say what came to the key where it was not refused."""
-    if heard.gateway is not None:
+    if heard.gateway is not None and not heard.redirects:
         told = f"{heard.gateway.sentence} (HTTP {heard.status}), once the key is sent."
         return Check(_NAME, Verdict.FAILS, told, heard.gateway.mend, ExitCode.UNREACHABLE)
     if heard.throttles:
