@@ -76,7 +76,7 @@ NO: list[Any] = [
 ]
 OPEN: list[Any] = [
     {}, {"message": "ok"}, {"request_id": "0a1b"}, {"unheard": 1}, {"data": None}, {"data": {}}, {"success": None}, [],
-    {"errors": [], "error": None}, {"detail": "queued"}, {"status": "unheard"}, "done", 7, None, True,
+    {"errors": [], "error": None}, {"detail": "queued"}, {"status": "unheard"}, "done", 7, True,
 ]  # fmt: skip
 TORN: list[Any] = [
     {"success": True, "errors": [{"message": WHY}]},
