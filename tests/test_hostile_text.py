@@ -18,7 +18,8 @@ from mcp import Client
 from mcp.types import ElicitResult, TextContent
 from pydantic import SecretStr
 
-from barrack_mcp.api.body import MAX_BYTES, presented, typed, without_nulls
+from barrack_mcp.account.pages import presented
+from barrack_mcp.api.body import MAX_BYTES, typed, without_nulls
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import read_error
 from barrack_mcp.api.text import compact, escape

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.api.body import MAX_BYTES, is_list, presented, without_nulls
+from barrack_mcp.account.pages import presented
+from barrack_mcp.api.body import MAX_BYTES, is_list, without_nulls
 from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import answer_schema

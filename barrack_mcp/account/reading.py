@@ -11,9 +11,11 @@ from typing import Final, Protocol
 
 import anyio
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import Page
+from barrack_mcp.api.body import MAX_ROWS, typed
 from barrack_mcp.api.client import Client
-from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import KINDS
 
@@ -26,8 +28,13 @@ FEW_PAGES: Final = 5
 MOST_PAGES: Final = 100
 """Pages of a list that is read to its end, whatever the API says of its length."""
 
-_DEFAULT_PAGE: Final = 20
-"""Rows of a page where the API says neither how many there are nor how many it gives."""
+_MOST_BYTES: Final = 16 * 2**20
+"""Text of all rows of a list, beyond which no more are read."""
+
+_ROUND: Final = 5
+"""Pages have round numbers of rows: any other number is no full page."""
+
+_NO_SUCH_PAGE: Final = frozenset({400, 404, 410, 416, 422})
 
 _IDS: Final = MappingProxyType({kind.list_tool: kind.ids for kind in KINDS})
 """The fields of a row that may hold its id, by the tool that lists."""
@@ -51,7 +58,7 @@ def reader(client: Client) -> Reader:
     async def read(tool: str, arguments: JsonObject) -> JsonObject:
         operation = BY_TOOL[tool]
         try:
-            return presented(operation, await client.send(operation, arguments), arguments)
+            return typed(operation, await client.send(operation, arguments))
         except ApiError as error:
             error.tool = tool
             raise
@@ -75,11 +82,13 @@ class Listing:
     """The rows of a list, as far as they were read; filled page by page, so that it is true at any moment.
 
     Attributes:
-        rows: What came.
+        rows: What came, each row once.
         readable: Whether an answer held a list at all.
         total: How many there are, where the API says it.
         failure: The first read of it that failed.
         late: Whether the time was up before all was read.
+        unread: How many rows came beside these, of a shape that isn't read.
+        what: The list in words, where a sentence may have to name it.
     """
 
     rows: list[JsonObject] = field(default_factory=list)
@@ -87,19 +96,43 @@ class Listing:
     total: int | None = None
     failure: ApiError | None = None
     late: bool = False
-    _pages: dict[int, list[JsonObject]] = field(default_factory=dict)
-    _short: bool = False
-    """Whether the API, saying no total, gave fewer rows than make a page, and left none out."""
+    unread: int = 0
+    what: str = ""
+    _pages: dict[int, Page] = field(default_factory=dict)
+    _ended: bool = False
+    """Whether the end was seen."""
+    _skipped: bool = False
+    """Whether pages were left out."""
+    _size: int = 0
+    """Bytes of the rows."""
 
     @property
     def extent(self) -> Extent:
         """How much of the list this is: by what came, never by what was asked for."""
         if not self.readable:
             return Extent.UNKNOWN
-        if self.total is None:
-            return Extent.COMPLETE if self._short else Extent.UNKNOWN
-        whole = len(self.rows) >= self.total and self.failure is None and not self.late
-        return Extent.COMPLETE if whole else Extent.PARTLY
+        short = self.total is not None and len(self.rows) < self.total
+        if short or self.unread or self.failure is not None or self.late or self._skipped or self.says_more:
+            return Extent.PARTLY
+        return Extent.COMPLETE if self._ended or self._counted else Extent.UNKNOWN
+
+    @property
+    def says_more(self) -> bool:
+        """Whether the last page says that another one follows."""
+        return bool(self._pages) and self._pages[max(self._pages)].more is True
+
+    @property
+    def ends_empty(self) -> bool:
+        """Whether nothing came on the last page that was read."""
+        return bool(self._pages) and not self._pages[max(self._pages)].came
+
+    @property
+    def _counted(self) -> bool:
+        """Whether the API's own number says that these are all; for some, it is that of a full page."""
+        if self.total is None or self.total != len(self.rows):
+            return False
+        first = self._pages.get(1)
+        return first is None or first.came < self.total or first.more is False or not _is_full(first)
 
     @property
     def complete(self) -> bool:
@@ -117,41 +150,104 @@ class Listing:
         return f"{len(self.rows):,}" + (f" of {self.total:,}" if self.total is not None else "")
 
     @property
+    def so_far(self) -> str:
+        """How far it was read and why no further, in a phrase."""
+        if self.unread:
+            return f"there are {len(self.rows) + self.unread:,}, {self.unread:,} of them of a shape that is not read"
+        told = f" of {self.total:,}" if self.total is not None and self.total > len(self.rows) else ""
+        if self.extent is Extent.UNKNOWN:
+            return f"{len(self.rows):,} came, and Barrack does not say whether these are all"
+        return f"there are at least {len(self.rows):,}{told and f'; read {len(self.rows):,}{told}'}"
+
+    @property
     def why_not(self) -> str:
         """Why there is nothing, or not all, in a sentence; empty if nothing went wrong."""
         if self.failure is not None:
             return self.failure.sentence
         if self.late:
             return "That took too long."
+        if self.unread:
+            return f"{self.unread:,} row{'s are' if self.unread > 1 else ' is'} of a shape that is not read."
         return "" if self.readable else "The answer held no list."
 
-    def take(self, tool: str, data: JsonObject, *, page: int = 1) -> int:
-        """Take the rows of a page, in their place; says how many of any shape it held.
+    def take(self, tool: str, data: JsonObject, *, page: int = 1) -> Page | None:
+        """Take the rows of a page, in their place; answers what it is, None if it holds no list.
 
-        Pages overlap while things come and go: what came before counts once, so that it can't stand for what did not
-        come.
+        Pages overlap while things come and go, and an API may give one page whichever is asked for: what came before
+        counts once, so that it can't stand for what did not come.
         """
-        rows = data.get(BY_TOOL[tool].result or "")
-        if not isinstance(rows, list):
-            return 0
+        came = Page.of(BY_TOOL[tool], data, asked=page)
+        if came is None:
+            return None
         self.readable = True
-        self._pages[page] = [row for row in rows if isinstance(row, dict)]
-        ids = _IDS.get(tool, ())
-        once = {_id_of(row, ids) or id(row): row for _, rows in sorted(self._pages.items()) for row in rows}
-        self.rows = [*once.values()]
-        return len(rows)
+        self._size += size(came.rows)
+        if not any(came.rows == other.rows for other in self._pages.values()):
+            self.unread += came.unread
+        self._pages[page] = came
+        self.rows = _once([each.rows for _, each in sorted(self._pages.items())], _IDS.get(tool, ()))
+        told = max((each.total for each in self._pages.values() if each.total is not None), default=None)
+        self.total = None if told is None or told < len(self.rows) else told
+        return came
 
-    def begin(self, tool: str, data: JsonObject) -> int:
-        """Take the first answer, and what it says of the length of the list; says how many rows make a page."""
-        size = self.take(tool, data)
-        # an answer that was shortened on its way says so in its notes
-        uncut = not data.get("notes")
-        if BY_TOOL[tool].paged:
-            self.total = _whole_number(data.get("total"))
-            self._short = uncut and size < min(_whole_number(data.get("limit")) or PAGE, _DEFAULT_PAGE)
-        else:
-            self._short = uncut
-        return size
+    def begin(self, tool: str, data: JsonObject) -> Page | None:
+        """Take the first answer, and conclude from it alone whether these are all."""
+        first = self.take(tool, data)
+        if first is not None and first.more is not True and not (first.signs.before or first.came):
+            self._ended = not self.total
+        elif first is not None and not first.signs.before:
+            self._ended = first.more is False or not BY_TOOL[tool].paged
+        return first
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether no more should be read, since memory has an end."""
+        return self._size > _MOST_BYTES
+
+
+def listing_of(tool: str, data: JsonObject) -> Listing:
+    """Say how much of a list one answer holds."""
+    listing = Listing()
+    listing.begin(tool, data)
+    return listing
+
+
+async def read_page(read: Reader, tool: str, arguments: JsonObject) -> JsonObject:
+    """Read one page, by smaller ones if it is too large to be read as one.
+
+    Args:
+        read: Sends one read.
+        tool: The one that reads.
+        arguments: Its arguments.
+
+    Raises:
+        ApiError: It did not succeed.
+    """
+    limit, number = arguments.get("limit") or MAX_ROWS, arguments.get("page") or 1
+    try:
+        return await read(tool, arguments)
+    except ApiError as error:
+        if limit < 2 or not (BY_TOOL[tool].paged and _is_too_large(error)):  # noqa: PLR2004 - what can't be halved
+            raise
+    start, end, half = (number - 1) * limit, number * limit, limit // 2
+    joined: JsonObject = {}
+    page: Page | None = None
+    rows: list[JsonObject] = []
+    unread = 0
+    for at in range(start // half + 1, -(-end // half) + 1):
+        part = await read_page(read, tool, {**arguments, "page": at, "limit": half})
+        page = Page.of(BY_TOOL[tool], part, asked=at)
+        if page is None:
+            return part
+        first = (at - 1) * half
+        rows += page.rows[max(0, start - first) : max(0, end - first)]
+        unread += page.unread
+        joined = part
+        if page.came < half:
+            break
+    total = None if page is None else page.total
+    pages = {} if total is None else {"total": total, "total_pages": -(-total // limit)}
+    joined |= {BY_TOOL[tool].result or "": rows, "page": number, "limit": limit, **pages}
+    return joined | ({"unread_rows": unread} if unread else {})
 
 
 async def read_list(
@@ -164,7 +260,7 @@ async def read_list(
     enough: Callable[[list[JsonObject]], bool] = lambda _: False,
     into: Listing | None = None,
 ) -> Listing:
-    """Read a list to its end: its first page, then the others side by side.
+    """Read a list to its end: side by side where the API says how long it is, else page by page.
 
     What fails is told in the listing, never raised: what came before is good all the same.
 
@@ -179,46 +275,146 @@ async def read_list(
     """
     listing = Listing() if into is None else into
     with anyio.CancelScope(deadline=until) as time:
-        await _read_pages(read, tool, arguments or {}, listing, pages=pages, enough=enough)
+        await _Reading(read, tool, arguments or {}, listing, pages).run(enough)
     listing.late = time.cancelled_caught
     return listing
 
 
-async def _read_pages(
-    read: Reader,
-    tool: str,
-    arguments: JsonObject,
-    listing: Listing,
-    *,
-    pages: int,
-    enough: Callable[[list[JsonObject]], bool],
-) -> None:
-    paged = BY_TOOL[tool].paged
-    try:
-        # the API may give fewer rows than we ask for: as many as it gives make a page
-        size = listing.begin(tool, await read(tool, {**arguments, "page": 1, "limit": PAGE} if paged else arguments))
-    except ApiError as error:
-        listing.failure = error
-        return
-    last = -(-(listing.total or 0) // size) if size else 1
-    if last < 2 or enough(listing.rows):  # noqa: PLR2004 - there is no second page
-        return
+@dataclass
+class _Reading:
+    """One list on its way."""
 
-    async def rest(page: int) -> None:
-        try:
-            listing.take(tool, await read(tool, {**arguments, "page": page, "limit": size}), page=page)
-        except ApiError as error:
-            listing.failure = listing.failure or error
+    read: Reader
+    tool: str
+    arguments: JsonObject
+    listing: Listing
+    left: int
+    """Pages that may still be read."""
+    limit: int = PAGE
+    """Rows of a page: as many as the API gives, and as it can give in an answer that is not too large."""
 
-    async with anyio.create_task_group() as tasks:
+    async def run(self, enough: Callable[[list[JsonObject]], bool]) -> None:
+        first = await self._first()
+        listing = self.listing
+        if first is None or not BY_TOOL[self.tool].paged or enough(listing.rows):
+            return
+        told = listing.total is not None
+        if listing.complete and told:
+            return
+        if not told and not _is_full(first):
+            # one more page at either end shows that this is all; they hold nothing then
+            self.left = max(self.left, 2)
+        last = max(-(-(listing.total or 0) // first.came) if first.came else 1, first.signs.pages or 1)
+        self.limit = min(first.came, self.limit) or self.limit
+        if last > 1:
+            await self._side_by_side(last)
+        if listing.failure is None and not listing._skipped and not (listing.complete and told):  # noqa: SLF001
+            await self._to_the_end(first, last)
+
+    async def _first(self) -> Page | None:
+        """Read the first page, the smaller the larger its rows."""
+        paged = BY_TOOL[self.tool].paged
+        while True:
+            try:
+                asked = {**self.arguments, "page": 1, "limit": self.limit} if paged else self.arguments
+                data = await self.read(self.tool, asked)
+            except ApiError as error:
+                if not paged or self.limit == 1 or not _is_too_large(error):
+                    self.listing.failure = error
+                    return None
+                # smaller pages may be more
+                self.limit, self.left = self.limit // 2, min(2 * self.left, MOST_PAGES)
+            else:
+                self.left -= 1
+                return self.listing.begin(self.tool, data)
+
+    async def _page(self, number: int) -> Page | None:
+        """Read another page; None if there is none, or it failed."""
+        self.left -= 1
+        data = await read_page(self.read, self.tool, {**self.arguments, "page": number, "limit": self.limit})
+        return self.listing.take(self.tool, data, page=number)
+
+    async def _side_by_side(self, last: int) -> None:
+        async def one(page: int) -> None:
+            if self.listing.is_heavy:
+                self.listing._skipped = True  # noqa: SLF001 - a listing and its reading are one
+                return
+            try:
+                await self._page(page)
+            except ApiError as error:
+                self.listing.failure = self.listing.failure or error
+
         # what is new stands at one end or the other
-        for page in range(max(2, last - pages + 2), last + 1):
-            tasks.start_soon(rest, page)
+        begin = max(2, last - self.left + 1)
+        self.listing._skipped = begin > 2  # noqa: PLR2004, SLF001 - the second page
+        async with anyio.create_task_group() as tasks:
+            for page in range(begin, last + 1):
+                tasks.start_soon(one, page)
+
+    async def _to_the_end(self, first: Page, last: int) -> None:
+        """Read on until a page shows that it is the last, then look whether pages are counted from 0."""
+        listing = self.listing
+        ended = listing.complete or (last > 1 and listing.ends_empty)
+        while not ended and self.left > 0 and not listing.is_heavy:
+            last += 1
+            before = len(listing.rows)
+            try:
+                page = await self._page(last)
+            except ApiError as error:
+                if error.status not in _NO_SUCH_PAGE or listing.says_more:
+                    listing.failure = error
+                    return
+                break
+            if page is None:
+                return
+            if not page.came:
+                break
+            if len(listing.rows) == before and not page.unread:
+                if _may_be_full(page):
+                    # it gives the same page whichever is asked for, and nothing says that there is no other
+                    return
+                break
+            ended = page.more is False or (page.more is None and page.came < first.came)
+        else:
+            if not ended:
+                return
+        if self.left > 0:
+            await self._page_zero()
+        listing._ended = True  # noqa: SLF001 - as above
+
+    async def _page_zero(self) -> None:
+        try:
+            await self._page(0)
+        except ApiError as error:
+            if error.status is None:
+                self.listing.failure = error
+
+
+def _once(pages: list[list[JsonObject]], ids: tuple[str, ...]) -> list[JsonObject]:
+    """The rows of all pages, each once; of those that bear no id, a page that came before tells nothing new."""
+    rows: dict[str | int, JsonObject] = {}
+    for at, page in enumerate(pages):
+        repeated = page in pages[:at]
+        for row in page:
+            if (key := _id_of(row, ids)) or not repeated:
+                rows.setdefault(key or id(row), row)
+    return [*rows.values()]
 
 
 def _id_of(row: JsonObject, names: tuple[str, ...]) -> str:
     return next((str(row[name]) for name in names if row.get(name)), "")
 
 
-def _whole_number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def _may_be_full(page: Page) -> bool:
+    """Whether a page may hold as many rows as the API gives at once, so that it need not be the last."""
+    return page.came > 0 and (page.came % _ROUND == 0 or page.came >= (page.signs.size or PAGE))
+
+
+def _is_full(page: Page) -> bool:
+    """Whether a page has as many rows as the API gives at once, or says that it gives."""
+    return page.came >= (page.signs.size or MAX_ROWS)
+
+
+def _is_too_large(error: ApiError) -> bool:
+    """Whether the answer came and could not be taken in, as it will be the next time."""
+    return error.failure is Failure.SILENT and error.lasting

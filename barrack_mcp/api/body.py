@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import ValidationError
 
-from barrack_mcp.api.text import compact, size
+from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.models import spellings
 
@@ -20,36 +18,37 @@ MAX_BYTES: Final = 80_000
 
 _GENERIC: Final = ("data", "results", "items", "result")
 _POSITION: Final = ("total", "page", "limit", "total_pages")
-_OURS: Final = ("notes", "unexpected", "billing")
+_OURS: Final = ("notes", "unexpected", "billing", "unread_rows")
 """What we add to an answer."""
 _EXCERPT: Final = 200
 _MAX_UNEXPECTED: Final = 50
 _GONE: Final = object()
 
 
-def presented(operation: Operation, body: Any, arguments: Mapping[str, Any]) -> JsonObject:
-    """Bring a successful answer into the form that its tool promises, for our own eyes: its texts are as they came.
+def typed(operation: Operation, body: Any) -> JsonObject:
+    """Bring a successful answer, in full, into the form that its tool promises: its texts are as they came.
 
     The root bears its own name under whichever name it came; fields bear theirs; a field whose type is not the
-    expected one is null and stands, as it came, under `unexpected`; `notes` say what was left out and how to get it.
+    expected one is null and stands, as it came, under `unexpected`; `unread_rows` says how many rows of a list are of
+    a shape that isn't read.
     """
-    data = typed(operation, body)
-    if (page := page_of(operation, data, arguments)) is not None:
-        data[operation.result or ""] = rows = fitting(page.rows, MAX_BYTES)
-        add_notes(data, page.position(operation, rows))
-    return data
-
-
-def typed(operation: Operation, body: Any) -> JsonObject:
-    """The same in full, without notes."""
-    data, unexpected = _checked(operation, _rooted(operation, body))
+    rooted = _rooted(operation, body)
+    data, unexpected = _checked(operation, rooted)
+    came = _rows_of(operation, rooted)
     for name in _OURS:
         if name in data and name not in operation.response.model_fields:
             # what the API calls by a name of ours would pass for our words
             unexpected[name] = _excerpt(data.pop(name))
+    if unread := came - _rows_of(operation, data):
+        data["unread_rows"] = unread
     if unexpected:
         data["unexpected"] = dict(list(unexpected.items())[:_MAX_UNEXPECTED])
     return data
+
+
+def _rows_of(operation: Operation, data: JsonObject) -> int:
+    rows = data.get(operation.result or "") if is_list(operation) else None
+    return len(rows) if isinstance(rows, list) else 0
 
 
 def is_list(operation: Operation) -> bool:
@@ -139,55 +138,6 @@ def _has(holder: Any, step: int | str) -> bool:
     if isinstance(holder, dict):
         return step in holder
     return isinstance(holder, list) and isinstance(step, int) and 0 <= step < len(holder)
-
-
-@dataclass(frozen=True)
-class Page:
-    """The rows of a list that were asked for, and where they stand."""
-
-    rows: list[Any]
-    total: int
-    number: int
-    first: int
-
-    def position(self, operation: Operation, shown: list[Any]) -> str | None:
-        """Say how many rows there are and how to get the rest; None if that is all."""
-        if self.first == 1 and len(shown) >= self.total:
-            return None
-        if not shown:
-            span = f"No rows on page {self.number}; there are {self.total}."
-        else:
-            span = f"Rows {self.first}-{self.first + len(shown) - 1} of {self.total}."
-        if not operation.paged:
-            return f"{span} Narrow the list with {', '.join(operation.arguments.model_fields)}."
-        if len(shown) < len(self.rows):
-            return f"{span} The rows are large; ask for fewer with limit={len(shown)}, then page by page."
-        more = shown and self.first + len(shown) <= self.total
-        return f"{span} page={self.number + 1} gives the next ones." if more else span
-
-
-def page_of(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> Page | None:
-    """Choose the rows that were asked for; None if the answer is no list."""
-    if not is_list(operation) or not isinstance(rows := data.get(operation.result or ""), list):
-        return None
-    number = arguments.get("page") or 1
-    total = data["total"] if isinstance(data.get("total"), int) else len(rows)
-    length = MAX_ROWS if operation.arguments.model_fields else len(rows)
-    if operation.paged:
-        length = arguments.get("limit") or MAX_ROWS
-        if len(rows) > length:
-            # the API did not page: do it here
-            rows = rows[(number - 1) * length : number * length]
-    return Page(rows[:length], total, number, (number - 1) * length + 1 if operation.paged else 1)
-
-
-def fitting(rows: list[Any], room: int) -> list[Any]:
-    """Answer as many rows as fit into so many bytes, and at least one."""
-    for index, row in enumerate(rows):
-        room -= size(row) + 1
-        if room < 0:
-            return rows[: max(index, 1)]
-    return rows
 
 
 def add_notes(data: JsonObject, *sentences: str | None) -> None:

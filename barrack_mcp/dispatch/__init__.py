@@ -16,6 +16,7 @@ import anyio
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
+from barrack_mcp.account.reading import read_page
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
@@ -167,7 +168,12 @@ class Dispatcher:
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
 
     async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:
-        return typed(call.operation, await call.account.client.send(call.operation, call.operation.on_the_wire(values)))
+        """The answer in full; a page that is too large to be read is joined from smaller ones."""
+
+        async def read(_: str, wanted: JsonObject) -> JsonObject:
+            return typed(call.operation, await call.account.client.send(call.operation, wanted))
+
+        return await read_page(read, call.operation.tool, call.operation.on_the_wire(values))
 
     async def _write(self, call: _Call, passed: Passed) -> Answer:
         """Send a write, and let the next change of the account go on when it has ended, whatever came of it."""

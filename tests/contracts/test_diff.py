@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import presented
 from barrack_mcp.api.openapi.adopt import adopt, adopted
 from barrack_mcp.api.openapi.comparison import Comparison, compare
 from barrack_mcp.api.openapi.differences import Difference, Kind

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import presented
 from barrack_mcp.api.openapi.adopt import adopt, adopted, written
 from barrack_mcp.api.openapi.document import read
 from barrack_mcp.api.wire.form import Contract

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import presented
 from barrack_mcp.api.wire.form import Contract, Mark, Sent, WireError
 from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides, merged

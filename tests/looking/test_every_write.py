@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import presented
 from barrack_mcp.catalogue import BY_TOOL, Operation
 from tests.looking.asking import FAULTS, WRITES, lost, on_a_socket
 

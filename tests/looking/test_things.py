@@ -145,14 +145,14 @@ async def test_a_long_list_is_read_at_both_ends() -> None:
     assert script.reads[0][1] == {"region": "CANADA-1", "tier": "legacy", "page": 1, "limit": 100}
 
 
-async def test_a_list_that_tells_no_total_is_whole_when_its_page_is_not_full() -> None:
-    short = {"volumes": [volume("1", volume_name="other")]}
-    looked = await judged("create_volume", NEW, list_volumes=[short, {"volumes": [volume("2")]}])
+async def test_a_list_that_tells_no_total_is_whole_when_nothing_follows_a_page_that_is_not_full() -> None:
+    short, none = {"volumes": [volume("1", volume_name="other")]}, {"volumes": []}
+    looked = await judged("create_volume", NEW, list_volumes=[short, none, none, {"volumes": [volume("2")]}])
     assert looked.outcome == "done"
     full = {"volumes": [volume(str(number), volume_name="other") for number in range(20)]}
     looked = await judged("create_volume", NEW, list_volumes=[full, {"volumes": [volume("99")]}], get_pricing=DOWN)
     assert looked.outcome == "unknown"
-    cut = {**short, "notes": ["Rows 1-1 of many."]}
+    cut = {**short, "has_more": True}
     looked = await judged("create_volume", NEW, list_volumes=[cut, {"volumes": [volume("99")]}], get_pricing=DOWN)
     assert looked.outcome == "unknown"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from barrack_mcp.api.body import presented
+from barrack_mcp.account.pages import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.guard.plans import Planned, plan

@@ -27,6 +27,8 @@ class Pages:
         assert tool == "list_instances"
         page, limit = arguments["page"], arguments["limit"]
         self.asked.append((page, limit))
+        if page < 1:
+            raise ApiError(Failure.REJECTED, "No such page", status=404)
         if page == self.broken:
             raise ApiError(Failure.BROKEN, "Down", status=503)
         size = min(limit, self.most)
@@ -51,8 +53,9 @@ async def listing(pages: Pages) -> tuple[Listing, list[str]]:
         (Pages(501), 401, False, 5),
         (Pages(70, most=20), 70, True, 4),
         (Pages(101, most=20), 81, False, 5),
-        (Pages(10, tells=False), 10, True, 1),
-        (Pages(100, tells=False), 100, False, 1),
+        (Pages(10, tells=False), 10, True, 3),
+        (Pages(100, tells=False), 100, True, 3),
+        (Pages(130, tells=False, most=20), 100, False, 5),
         (Pages(250, broken=2), 150, False, 3),
     ],
 )

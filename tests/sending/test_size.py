@@ -17,8 +17,8 @@ import anyio
 import httpx2
 import pytest
 
+from barrack_mcp.account.pages import presented
 from barrack_mcp.api.answer import MAX_ANSWER_BYTES, MAX_DEPTH, MAX_PARTS
-from barrack_mcp.api.body import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL
 from tests.support.answers import Answers, client, json

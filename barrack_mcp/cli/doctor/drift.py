@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from barrack_mcp.api.body import is_list, presented
+from barrack_mcp.account.pages import presented
+from barrack_mcp.api.body import is_list
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.names import alike, paired
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides, merged
@@ -16,7 +17,7 @@ from barrack_mcp.catalogue.models import spellings
 from barrack_mcp.cli.doctor.report import Drift
 from barrack_mcp.dispatch.answers.drift import is_word, other_types, places
 
-_ENVELOPE: Final = frozenset({"message", "request_id", "tier", "unexpected", "notes"})
+_ENVELOPE: Final = frozenset({"message", "request_id", "tier", "unexpected", "notes", "unread_rows"})
 """Beside every result, and not worth a word when they are missing or there."""
 _ALIKE: Final = 0.7
 """From here on two names may be one field's."""

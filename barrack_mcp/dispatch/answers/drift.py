@@ -19,7 +19,7 @@ MOST: Final = 50
 
 _NAME: Final = re.compile(r"[A-Za-z_]++(?:[0-9][A-Za-z_]*+)?")
 _LONGEST: Final = 40
-_ADDED: Final = frozenset({"unexpected", "notes"})
+_ADDED: Final = frozenset({"unexpected", "notes", "unread_rows"})
 
 _log = logging.getLogger(__name__)
 

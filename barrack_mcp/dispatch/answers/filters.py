@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 
+from barrack_mcp.account.reading import PAGE, Extent, Listing, listing_of
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -19,7 +20,6 @@ Rows: TypeAlias = Callable[[JsonObject], Awaitable[JsonObject]]
 SECONDS: Final = 3.0
 """Time for the second look."""
 
-_PAGE: Final = 100
 _MOST: Final = 8
 """Values that a sentence names."""
 _LONGEST: Final = 60
@@ -41,22 +41,26 @@ async def explain_empty(
         seconds: Time for that.
     """
     filters = {name: value for name, value in values.items() if value is not None and _filters(operation, name)}
-    if not filters or data.get(operation.result or "") != [] or data.get("total") or (values.get("page") or 1) > 1:
+    shown = listing_of(operation.tool, data)
+    if (
+        not filters
+        or shown.rows
+        or not shown.readable
+        or shown.extent is Extent.PARTLY
+        or (values.get("page") or 1) > 1
+    ):
         return ""
     others = {name: value for name, value in values.items() if name not in filters}
     if operation.paged:
-        others |= {"page": 1, "limit": _PAGE}
-    seen: JsonObject = {}
+        others |= {"page": 1, "limit": PAGE}
+    found = Listing()
     with anyio.move_on_after(seconds):
         try:
-            seen = await read(others)
+            found.begin(operation.tool, await read(others))
         except ApiError:
             return ""
-    found = seen.get(operation.result or "")
-    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-    total = seen.get("total")
-    whole = len(rows) >= total if isinstance(total, int) else not operation.paged or len(rows) < _PAGE
-    which = "No row" if whole else f"None of the first {len(rows):,} rows"
+    rows = found.rows
+    which = "No row" if found.complete else f"None of the first {len(rows):,} rows"
     told = []
     for name, value in filters.items():
         known = list(dict.fromkeys(_known(rows, _fields(operation, name))))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from barrack_mcp.account.reading import Extent, listing_of
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -61,8 +62,14 @@ def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
         return "\n".join([*lines, compact({name: value for name, value in data.items() if name not in _SAID})])
     rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
     in_brief = brief and rows and all(isinstance(row, dict) for row in rows)
-    told = table(operation, rows) if in_brief else [compact(row) for row in rows] or ["None."]
+    told = table(operation, rows) if in_brief else [compact(row) for row in rows] or _nothing(operation, data)
     return "\n".join([*lines, *told, *([compact(rest)] if rest else [])])
+
+
+def _nothing(operation: Operation, data: JsonObject) -> list[str]:
+    """Say that there are no rows, where nothing says that there are some."""
+    found = listing_of(operation.tool, data)
+    return ["None."] if found.extent is not Extent.PARTLY else []
 
 
 _SAID: Final = ("notes", "billing")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from barrack_mcp.api.body import MAX_BYTES, add_notes, fitting, page_of
+from barrack_mcp.account.pages import fitting, span_of
+from barrack_mcp.api.body import MAX_BYTES, add_notes
 from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
@@ -32,8 +33,8 @@ def make_safe(
     """
     root = operation.result or ""
     copy = SafeCopy(reveal=reveal)
-    page = page_of(operation, data, arguments)
-    if page is None:
+    span = span_of(operation, data, arguments)
+    if span is None:
         data = copy.within(data, _LOOKED_AT)
         data = copy.within(copy.fields(data, marks_of(operation.response)), MAX_BYTES)
     else:
@@ -42,10 +43,10 @@ def make_safe(
         rest = copy.within(rest, _LOOKED_AT)
         rest = copy.within(copy.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
         room = MAX_BYTES - size(rest)
-        rows = copy.within(fitting(page.rows, _LOOKED_AT), _LOOKED_AT, (root,))
+        rows = copy.within(fitting(span.rows, _LOOKED_AT), _LOOKED_AT, (root,))
         rows = copy.within(fitting(copy.rows(rows, marks, (root,)), room), room, (root,))
         data = rest | {root: rows}
-        add_notes(data, page.position(operation, rows))
+        add_notes(data, *span.notes(operation, rows))
     add_notes(data, *copy.notes())
     return data
 

@@ -45,7 +45,7 @@ def look_with(operation: Operation, values: Mapping[str, Any]) -> LookWith:
 
 
 async def one_read(operation: Operation, values: Mapping[str, Any], read: Reader) -> View:
-    """Look with a single request; of a list, that is its first page.
+    """Look with a single request; of a list, that is its first page, and what shows whether this is all.
 
     Raises:
         ApiError: The read did not succeed.
