@@ -77,7 +77,7 @@ async def test_where_no_filter_is_to_blame_nothing_is_said(tool: str, arguments:
 
 async def test_a_state_in_another_case_is_named_first() -> None:
     said = await of(
-        "list_instances", {"status": "active"}, {"instances": [{"status": "SHUTOFF"}, {"status": "ACTIVE"}]}
+        "list_instances", {"status": "active"}, {"instances": [{"status": "SHUTOFF"}, {"status": "ACTIVE"}], "total": 2}
     )
     assert said == "No row has this status; there are: ACTIVE and 1 more."
 

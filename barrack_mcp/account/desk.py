@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from barrack_mcp.account.reading import FEW_PAGES, MOST_PAGES, Listing, Reader, read_list
+from barrack_mcp.account.reading import FEW_PAGES, Listing, Reader, read_list
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 
@@ -87,9 +87,9 @@ class Desk:
         if single.data is None and not single.missing:
             self.unread.append(f"Could not be read: {what}.")
 
-    async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str, pages: int) -> None:
+    async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str) -> None:
         listing.what = what
-        await read_list(self._read, tool, arguments, pages=pages, until=self._until, into=listing)
+        await read_list(self._read, tool, arguments, pages=FEW_PAGES, until=self._until, into=listing)
         if not listing.readable:
             self.unread.append(f"Could not be read: {what}.")
         elif not listing.complete:
@@ -143,12 +143,11 @@ class Sheet:
         return single
 
     def rows(self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False) -> Listing:
-        """Read a list: to its end if it binds, else at most five pages of it; the arguments are as for `one`."""
+        """Read a list, at most five pages of it; the arguments are as for `one`."""
         listing = Listing()
         if self._leaves_out(binds=binds):
             return listing
-        pages = MOST_PAGES if binds else FEW_PAGES
-        self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what, pages)  # noqa: SLF001 - as above
+        self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what)  # noqa: SLF001 - as above
         return listing
 
     def _leaves_out(self, *, binds: bool) -> bool:

@@ -154,10 +154,10 @@ class Listing:
         """How far it was read and why no further, in a phrase."""
         if self.unread:
             return f"there are {len(self.rows) + self.unread:,}, {self.unread:,} of them of a shape that is not read"
-        told = f" of {self.total:,}" if self.total is not None and self.total > len(self.rows) else ""
         if self.extent is Extent.UNKNOWN:
             return f"{len(self.rows):,} came, and Barrack does not say whether these are all"
-        return f"there are at least {len(self.rows):,}{told and f'; read {len(self.rows):,}{told}'}"
+        there = max(self.total or 0, len(self.rows))
+        return f"there are at least {there:,}" + (f"; {len(self.rows):,} were read" if there > len(self.rows) else "")
 
     @property
     def why_not(self) -> str:

@@ -81,7 +81,13 @@ class Standing:
     @property
     def read_in_full(self) -> bool:
         """Whether nothing that costs was left out."""
-        return all(listing.complete for listing in (self.instances, self.volumes, self.snapshots))
+        return not self.read_in_part
+
+    @property
+    def read_in_part(self) -> list[str]:
+        """The lists of what costs that could not be read in full, each with how far it was."""
+        costing = (self.instances, self.volumes, self.snapshots)
+        return [f"{listing.what} ({listing.so_far})" for listing in costing if not listing.complete]
 
     def outlook(self, price: Price, currency: str) -> Outlook:
         """Say how the account stands with something more.

@@ -170,8 +170,8 @@ class Dispatcher:
     async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:
         """The answer in full; a page that is too large to be read is joined from smaller ones."""
 
-        async def read(_: str, wanted: JsonObject) -> JsonObject:
-            return typed(call.operation, await call.account.client.send(call.operation, wanted))
+        async def read(tool: str, arguments: JsonObject) -> JsonObject:  # noqa: ARG001 - a reader's own names
+            return typed(call.operation, await call.account.client.send(call.operation, arguments))
 
         return await read_page(read, call.operation.tool, call.operation.on_the_wire(values))
 

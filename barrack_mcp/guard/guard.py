@@ -303,7 +303,9 @@ class Guard:
         """Say what no yes can pass."""
         decision = decide(self._facts(call, planned))
         if decision in WHATEVER_ANYONE_SAYS:
-            return Stopped(f"{planned.plan.summary} {WHATEVER_ANYONE_SAYS[decision]} {SENT_NOTHING}", planned.plan)
+            no_sum = "" if decision is Decision.PROTECTED else planned.why_no_sum
+            words = no_sum or WHATEVER_ANYONE_SAYS[decision]
+            return Stopped(f"{planned.plan.summary} {words} {SENT_NOTHING}", planned.plan)
         return None if planned.refusal is None else Stopped(planned.refusal, planned.plan)
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:

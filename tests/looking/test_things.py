@@ -146,7 +146,8 @@ async def test_a_long_list_is_read_at_both_ends() -> None:
 
 
 async def test_a_list_that_tells_no_total_is_whole_when_nothing_follows_a_page_that_is_not_full() -> None:
-    short, none = {"volumes": [volume("1", volume_name="other")]}, {"volumes": []}
+    short: JsonObject = {"volumes": [volume("1", volume_name="other")]}
+    none: JsonObject = {"volumes": []}
     looked = await judged("create_volume", NEW, list_volumes=[short, none, none, {"volumes": [volume("2")]}])
     assert looked.outcome == "done"
     full = {"volumes": [volume(str(number), volume_name="other") for number in range(20)]}

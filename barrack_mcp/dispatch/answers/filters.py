@@ -42,13 +42,8 @@ async def explain_empty(
     """
     filters = {name: value for name, value in values.items() if value is not None and _filters(operation, name)}
     shown = listing_of(operation.tool, data)
-    if (
-        not filters
-        or shown.rows
-        or not shown.readable
-        or shown.extent is Extent.PARTLY
-        or (values.get("page") or 1) > 1
-    ):
+    empty = shown.readable and not shown.rows and shown.extent is not Extent.PARTLY
+    if not filters or not empty or (values.get("page") or 1) > 1:
         return ""
     others = {name: value for name, value in values.items() if name not in filters}
     if operation.paged:

@@ -11,7 +11,7 @@ from typing import Final
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Desk, Single
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.things import Thing, marks
+from barrack_mcp.account.things import Thing, joined, marks
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
@@ -38,6 +38,7 @@ class Planned:
         hourly_after: The same after the call.
         balance: Credit left, in its own currency; for spending only, None if unknown.
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
+        read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
     """
 
@@ -49,7 +50,18 @@ class Planned:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours_after: Decimal | None = None
+    read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
+
+    @property
+    def why_no_sum(self) -> str:
+        """Why a limit of the operator's can't be kept, whatever anyone says; empty if the sum is known."""
+        if not self.read_in_part:
+            return ""
+        return (
+            "It is not done: the operator limits what may be spent, and what all costs can't be told, since not all "
+            f"could be read: {joined(self.read_in_part)}. No approval passes that. Tell the user."
+        )
 
     def is_as_shown(self, fingerprint: str, total: float | None) -> bool:
         """Whether all that a person agreed to still stands: the facts as they were, the sum to the cent.
@@ -118,6 +130,7 @@ class Draft:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours: Decimal | None = None
+    read_in_part: list[str] = field(default_factory=list)
     refusal: str | None = None
 
     def planned(self, inquiry: Inquiry) -> Planned:
@@ -156,6 +169,7 @@ class Draft:
             hourly_after=self.hourly_after,
             balance=self.balance,
             runway_hours_after=self.runway_hours,
+            read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,
         )
 

@@ -48,6 +48,7 @@ def bought(
     draft.bill = [*outlook.sentences, *draft.bill]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
+    draft.read_in_part = standing.read_in_part
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
     return draft
 

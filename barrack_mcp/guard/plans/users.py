@@ -25,12 +25,14 @@ class Users:
         told: Whether any instance says what it uses at all.
         looked_at: How many were looked at.
         known: How many there are, as far as could be read.
+        whole: Whether these are all.
     """
 
     found: list[Thing]
     told: bool
     looked_at: int
     known: int
+    whole: bool
 
     @property
     def kept(self) -> list[str]:
@@ -40,7 +42,7 @@ class Users:
     @property
     def warnings(self) -> list[str]:
         """How far to trust that."""
-        if self.looked_at < self.known:
+        if self.looked_at < self.known or not self.whole:
             return [f"Only {self.looked_at} of at least {self.known:,} instances were looked at for its use."]
         if self.known and not self.told:
             return ["Which instances use it is not told by Barrack."]
@@ -70,4 +72,5 @@ async def users(
         told=any(name in row for row in rows for name in fields),
         looked_at=len(rows),
         known=len(instances.rows),
+        whole=instances.complete,
     )
