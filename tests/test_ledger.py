@@ -145,7 +145,12 @@ async def test_other_arguments_and_other_accounts_are_not_stopped(path: Path) ->
     ("tool", "arguments", "enough"),
     [
         ("list_volumes", {"region": "CANADA-1", "tier": "legacy"}, True),
-        ("list_volumes", {"region": "CANADA-1", "tier": "legacy", "page": 2, "limit": 50}, True),
+        ("list_volumes", {"region": "CANADA-1", "tier": "legacy", "page": 1, "limit": 50}, True),
+        ("list_volumes", {"page": 2}, False),
+        ("list_volumes", {"page": 9999, "limit": 100}, False),
+        ("list_volumes", {"page": 1, "limit": 1}, False),
+        ("list_volumes", {"limit": 20, "detail": "full"}, True),
+        ("list_volumes", {"status": "available"}, False),
         ("list_volumes", {"region": "CANADA-1"}, True),
         ("list_volumes", {}, True),
         ("list_volumes", {"region": "NORWAY-1"}, False),

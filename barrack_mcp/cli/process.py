@@ -13,6 +13,7 @@ import typer
 
 from barrack_mcp.api.redact import Redaction, protect
 from barrack_mcp.config import Settings, SettingsError, read_settings
+from barrack_mcp.state.store import StoreError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Simulator = Annotated[bool, typer.Option("--simulator", help="Use the embedded simulator: no account, no network.")]
@@ -65,7 +66,7 @@ def run(function: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwar
     settle()
     try:
         return anyio.run(main)
-    except SettingsError as error:
+    except (SettingsError, StoreError) as error:
         leave(str(error), ExitCode.USAGE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None

@@ -85,6 +85,7 @@ class Dispatcher:
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
         drifts: Says in the log what is answered otherwise than known.
+        unsaid: What the first answer has to say beside what was asked for; empty if nothing.
     """
 
     surface: Mapping[str, Operation]
@@ -94,6 +95,7 @@ class Dispatcher:
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
     drifts: Drifts = field(default_factory=Drifts)
+    unsaid: str = ""
 
     async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         """Run one tool and answer what came of it, or the question that a person has to answer first.
@@ -163,8 +165,9 @@ class Dispatcher:
             rate(operation, data, await _prices(call.account, self.currency))
         unmet = await explain_empty(operation, values, data, read=partial(self._typed, call))
         data = make_safe(operation, abridge(operation, data, values), values)
-        if unmet:
-            data["notes"] = [*data.get("notes", []), unmet]
+        unsaid, self.unsaid = self.unsaid, ""
+        if beside := [each for each in (unsaid, unmet) if each]:
+            data["notes"] = [*data.get("notes", []), *beside]
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
 
     async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:

@@ -37,6 +37,7 @@ from barrack_mcp.guard.decide import (
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, plan
 from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
 from barrack_mcp.guard.sentences import (
+    ANSWERED_ELSEWHERE,
     CHANGED,
     NOT_ALLOWED,
     SENT_NOTHING,
@@ -235,6 +236,9 @@ class Guard:
         """Find the yes that this call has, or ask for it."""
         asker = call.caller.asker
         if asker is not None and (state := asker.state) is not None:
+            if way is not Decision.ASK:
+                # sealed where the client may be asked; here it may not
+                return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
             return await self._answered(call, asker, _Shown(**state))
         if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
             told = await self._redeemed(call)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import logging
 import secrets
 import webbrowser
@@ -22,6 +24,8 @@ from barrack_mcp.state.store import SqliteStore, Store, StoreError
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"
+NOTHING_CHANGES: Final = "Nothing is changed until that is mended; reading goes on."
+
 _SEALING_KEY: Final = "seal.key"
 
 _log = logging.getLogger(__name__)
@@ -34,21 +38,26 @@ class State:
     Attributes:
         store: Keeps it.
         approvals: Requests for a yes, and used answers.
-        keys: What seals questions, newest first.
-        lasting: Whether it outlives the process and is shared with others.
+        keys: What seals questions, newest first; they are good with this very state and no other.
+        unkept: Why it can't be kept, so that nothing is changed; None if it can.
     """
 
     store: Store
     approvals: Approvals
     keys: tuple[str, ...]
-    lasting: bool
+    unkept: str | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it outlives the process and is shared with others."""
+        return self.unkept is None
 
 
 @asynccontextmanager
 async def open_state(
     path: Path, *, keys: tuple[str, ...], ttl: float, witness: Witness | None = None
 ) -> AsyncIterator[State]:
-    """Open the state; where it can't be kept, it lives as long as the process, and the log says so.
+    """Open the state; where it can't be kept, every use of it raises until it can, and the log says so.
 
     Args:
         path: The SQLite file; the keys stand beside it.
@@ -56,27 +65,26 @@ async def open_state(
         ttl: Seconds until a request lapses.
         witness: Told of each answer.
     """
-    try:
-        sealing = keys or (await anyio.to_thread.run_sync(secret_in, path.parent / _SEALING_KEY),)
-        store = await _opened(path)
-    except (KeyFileError, StoreError) as error:
-        _log.warning("%s Approvals are kept in memory only, so they can't be given at a terminal.", error)
-        async with SqliteStore(":memory:") as memory:
-            approvals = Approvals(memory, ttl=ttl, witness=witness)
-            yield State(memory, approvals, keys or (secrets.token_urlsafe(32),), lasting=False)
-        return
-    async with store:
-        yield State(store, Approvals(store, ttl=ttl, witness=witness), sealing, lasting=True)
+    async with SqliteStore(path) as store:
+        approvals = Approvals(store, ttl=ttl, witness=witness)
+        try:
+            identity = await store.identity()
+        except StoreError as error:
+            _log.error("%s %s", error, NOTHING_CHANGES)
+            # what this process seals nobody else opens
+            yield State(store, approvals, (secrets.token_urlsafe(32),), unkept=str(error))
+            return
+        try:
+            own = keys or (await anyio.to_thread.run_sync(secret_in, path.parent / _SEALING_KEY),)
+        except KeyFileError as error:
+            _log.warning("%s Until then a yes is good only for the process that asked for it.", error)
+            own = (secrets.token_urlsafe(32),)
+        yield State(store, approvals, tuple(_bound(key, identity) for key in own))
 
 
-async def _opened(path: Path) -> SqliteStore:
-    store = SqliteStore(path)
-    try:
-        await store.changes()
-    except StoreError:
-        await store.aclose()
-        raise
-    return store
+def _bound(key: str, identity: str) -> str:
+    """Make of a key one that is good with one state alone."""
+    return hmac.new(key.encode(), identity.encode(), hashlib.sha256).hexdigest()
 
 
 @asynccontextmanager

@@ -12,6 +12,10 @@ from barrack_mcp.guard.decide import Decision
 from barrack_mcp.guard.ruling import Stopped, Waiting
 
 SENT_NOTHING: Final = "Nothing was sent to Barrack."
+ANSWERED_ELSEWHERE: Final = (
+    "The answer came through the client, and here a person is asked outside of it. Calling again without the answer "
+    "asks them."
+)
 CHANGED: Final = (
     f"It changed since you were asked, so the yes is not good for it any more. {SENT_NOTHING} Read the present state; "
     "if the user still wants it, the same call asks anew."

@@ -29,7 +29,7 @@ from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer, witness
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
-from barrack_mcp.guard.opening import open_page, open_state
+from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
@@ -139,6 +139,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
                 reveal_private_keys=remote and settings.reveal_private_keys,
                 drifts=Drifts(0) if app else Drifts(),
+                unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
             ),
             lambda _: Caller(LOCAL_USER, account),
             # the guard keeps the time limit itself; the seal's own only has to outlast it

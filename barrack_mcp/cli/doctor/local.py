@@ -59,7 +59,7 @@ def _folder(state: Path) -> Check:
     there = folder if folder.exists() else next((each for each in folder.parents if each.exists()), Path("/"))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         told = f"{shown} can't be written." if there == folder else f"{shown} is not there and can't be made."
-        mend = "Set BARRACK_STATE to a file in a folder that you can write."
+        mend = "Set BARRACK_STATE to a file in a folder that you can write; until then nothing is changed, only read."
         return Check(name, Verdict.FAILS, told, mend, ExitCode.USAGE)
     if there != folder:
         return Check(name, Verdict.OK, f"{shown} is not there yet; it is made when it is needed.")

@@ -86,6 +86,8 @@ def digest_of(tool: str, arguments: Mapping[str, Any], account: str) -> str:
 _TELLING: Final = frozenset(operation.look.tool for operation in OPERATIONS if operation.look and belongs(operation))
 """The reads that tell what became of a call that the ledger keeps."""
 
+_WHOLE_PAGE: Final = 20
+"""Rows of a page where nothing is said; a page cut shorter may leave out what was made last."""
 _PAGING: Final = frozenset({"page", "limit", "detail"})
 
 
@@ -113,6 +115,14 @@ class Ledger:
         self._owner = name_owner()
         self._gone = gone
         self._sending: set[str] = set()
+
+    async def check(self) -> None:
+        """See that what is sent can be written down.
+
+        Raises:
+            StoreError: It can't be, so nothing may be sent.
+        """
+        await self._store.identity()
 
     async def held(self, digest: str) -> Held | None:
         """Say whether a call would be held back, without starting it; asked before a person is.
@@ -198,7 +208,7 @@ class Ledger:
         Args:
             account: As for `digest_of`.
             tool: The read that succeeded.
-            arguments: Its arguments; a list may be wider than the one named, and any page of it will do.
+            arguments: Its arguments; a list may be wider than the one named; its first page tells.
             read_at: When it was sent; what went unknown after that, it can't show.
 
         Returns:
@@ -247,8 +257,10 @@ class Ledger:
 
 
 def _shows(entry: Entry, tool: str, arguments: JsonObject) -> bool:
-    """Whether a read is the one named, or a wider one."""
+    """Whether a read is the one named, or a wider one; of a list, its beginning, where what was made last stands."""
     asked = {name: value for name, value in arguments.items() if name not in _PAGING and value is not None}
+    if arguments.get("page") not in (None, 1) or (arguments.get("limit") or _WHOLE_PAGE) < _WHOLE_PAGE:
+        return False
     return tool == entry.look_tool and asked.items() <= dict(entry.look_arguments).items()
 
 

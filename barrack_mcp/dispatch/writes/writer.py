@@ -112,7 +112,7 @@ class Writer:
     _ending: bool = field(default=False, init=False)
 
     async def held(self, operation: Operation, values: JsonObject, account: Account) -> Unsent | None:
-        """Say why a call can't be sent whatever a person says: no record of it, or the same call is still open.
+        """Say why a call can't be sent whatever a person says: no record, no state, or the same call is still open.
 
         Raises:
             StoreError: The state can't be read, so it must not be sent.
@@ -123,6 +123,7 @@ class Writer:
             except AuditError as error:
                 _log.error("%s", error)
                 return Unsent(_UNRECORDED)
+        await self.ledger.check()
         if not belongs(operation):
             return None
         held = await self.ledger.held(digest_of(operation.tool, values, account.id))

@@ -23,7 +23,8 @@ _PRIMARY: Final = 0xFF
 
 _SENTENCES: Final = {
     sqlite3.SQLITE_BUSY: "is held by another process; try again.",
-    sqlite3.SQLITE_CORRUPT: "is damaged; move it away and start again. Open approvals are lost with it, nothing else.",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away and start again. Used answers and the ledger of purchases go "
+    "with it: look first at what was bought.",
     sqlite3.SQLITE_NOTADB: "is not a state file of barrack-mcp; move it away, or set BARRACK_STATE to another place.",
     sqlite3.SQLITE_CANTOPEN: "can't be opened; set BARRACK_STATE to a place that can be written.",
     sqlite3.SQLITE_READONLY: "can't be written; set BARRACK_STATE to a place that can be.",
@@ -49,6 +50,8 @@ class Database:
         self._migrations = migrations
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None
+        """The file that is open, under whatever name."""
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -58,6 +61,7 @@ class Database:
             StoreError: The file can't be read or written.
         """
         with self._lock, self._told_plainly():
+            self._check_place()
             if self._connection is None:
                 self._connection = self._opened()
             with _immediate(self._connection):
@@ -71,6 +75,7 @@ class Database:
             StoreError: The file can't be read.
         """
         with self._lock, self._told_plainly():
+            self._check_place()
             if self._connection is None:
                 self._connection = self._opened()
             yield self._connection
@@ -82,9 +87,25 @@ class Database:
             if connection is not None:
                 connection.close()
 
+    def _check_place(self) -> None:
+        """See that what is open is still what bears the name: what is written elsewhere is lost with the process."""
+        if self._connection is None or self._place is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            found = Path(self._path).stat()
+            if (found.st_dev, found.st_ino) == self._place:
+                return
+        raise StoreError(
+            f"The state file {self._path} was moved, deleted or exchanged while it was in use; put it back, or start "
+            "the server again. Used answers and the ledger of purchases went with it: look first at what was bought."
+        )
+
     def _opened(self) -> sqlite3.Connection:
         if self._path != MEMORY:
-            os.close(open_private(Path(self._path), os.O_CREAT | os.O_RDWR))
+            file = open_private(Path(self._path), os.O_CREAT | os.O_RDWR)
+            held = os.fstat(file)
+            self._place = (held.st_dev, held.st_ino)
+            os.close(file)
         # every use holds the lock, so the connection may go from thread to thread
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:

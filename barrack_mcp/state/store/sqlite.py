@@ -11,7 +11,8 @@ from typing import Any, Final, Self, TypeVar
 
 import anyio.to_thread
 
-from barrack_mcp.state.store.database import Database, StoreError
+from barrack_mcp.state.store.database import MEMORY, Database, StoreError
+from barrack_mcp.state.store.identity import count_write, identify
 from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status
 
 SLACK_S: Final = 3600.0
@@ -59,6 +60,14 @@ _MIGRATIONS: Final = (
         until REAL NOT NULL
     )
     """,
+    """
+    INSERT INTO counters VALUES ('writes', 0);
+    CREATE TABLE identity (id TEXT NOT NULL, place TEXT NOT NULL)
+    """,
+)
+_SET_BACK: Final = (
+    "The state is an older version of itself: it was set back while it was in use. Start the server again, and look "
+    "first at what was bought meanwhile."
 )
 _PLACE: Final = ("number", "account", "owner", "since", "until")
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
@@ -81,8 +90,10 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path | str, *, now: Callable[[], float] = time.time) -> None:
+        self._path = None if str(path) == MEMORY else Path(path)
         self._database = Database(path, _MIGRATIONS)
         self._now = now
+        self._identity = ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,6 +106,19 @@ class SqliteStore:
     async def aclose(self) -> None:
         """Let go of the file."""
         await anyio.to_thread.run_sync(self._database.close)
+
+    async def identity(self) -> str:
+        """Answer what tells this state from every other, its own copies and older versions included."""
+
+        def step() -> str:
+            with self._database.transaction() as tables:
+                return identify(tables, self._path)
+
+        found = await anyio.to_thread.run_sync(step)
+        self._identity = self._identity or found
+        if found != self._identity:
+            raise StoreError(_SET_BACK)
+        return found
 
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up."""
@@ -216,7 +240,9 @@ class SqliteStore:
     async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
         def alone() -> _T:
             with self._database.transaction() as tables:
-                return step(tables)
+                done = step(tables)
+                count_write(tables, self._path)
+                return done
 
         return await anyio.to_thread.run_sync(alone)
 

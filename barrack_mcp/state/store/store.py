@@ -15,6 +15,13 @@ class Store(Protocol):
     Every method raises `StoreError`, with a sentence for the operator, when the state can't be read or written.
     """
 
+    async def identity(self) -> str:
+        """Answer what tells this state from every other, its own copies and older versions included.
+
+        It raises where the state can't be written, or is not any more what it was when this was asked first.
+        """
+        ...
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up: True for its first use ever, False for each later one and from `until` on.
 
