@@ -30,6 +30,11 @@ PROMISES = (
     Promise("G13", "a protected name or id", "refused before anybody is asked, whatever the approval"),
     Promise("G14", "purchases beyond the hourly limit or below the runway", "refused; 0 effects"),
     Promise("G15", "stop, hibernate, delete, resize, restore, attach a firewall", "the plan says what is overlooked"),
+    Promise(
+        "G17",
+        "many narrow rules, IPv6, protocols however spelled, through rule, firewall, attachment, deployment, restore",
+        "nothing ends open wider than README says without a yes that said so",
+    ),
     Promise("G19", "what a plan said is kept goes, or the sum moves, before the yes is used", "asked anew; 0 effects"),
     Promise("G18", "50 purchases at once, two processes", "no limit passed; what was checked is what was sent"),
     Promise("G21", "the state lost, moved, copied, set back, unwritable", "a sealed yes is good once or not at all"),

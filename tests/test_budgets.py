@@ -20,7 +20,7 @@ BUDGETS = {
     "stop_instance": 8,
     "reboot_instance": 8,
     "hibernate_instance": 8,
-    "restore_instance": 13,
+    "restore_instance": 14,
     "delete_instance": 11,
     "toggle_instance_public_ip": 8,
     "add_instance_security_rule": 3,
@@ -39,7 +39,7 @@ BUDGETS = {
     "delete_custom_image": 7,
     "add_firewall_rule": 3,
     "remove_firewall_rule": 3,
-    "attach_firewall": 5,
+    "attach_firewall": 7,
     "delete_firewall": 3,
 }
 """By operation, where the target is named by its id; its name takes one request more.

@@ -13,7 +13,6 @@ from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
 from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
-from barrack_mcp.guard.decide import exposes_widely
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, Behaviour, dispatcher, in_turn, json
@@ -39,23 +38,6 @@ async def call(answers: Answers, name: str, arguments: dict[str, Any] | None = N
 
 def sent(answers: Answers) -> list[tuple[str, str]]:
     return [(request.method, request.url.path.removeprefix("/api")) for request in answers.requests]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "direction", "wide"),
-    [
-        ("0.0.0.0/0", "ingress", True),
-        ("0.0.0.0/7", "ingress", True),
-        ("10.0.0.0/8", "ingress", False),
-        ("::/0", "ingress", True),
-        ("2000::/15", "ingress", True),
-        ("2001::/16", "ingress", False),
-        ("0.0.0.0/0", "egress", False),
-    ],
-)
-def test_a_rule_asks_when_it_lets_in_more_than_a_slash_8(prefix: str, direction: str, wide: bool) -> None:  # noqa: FBT001 - a table's column
-    rule = {"remote_ip_prefix": prefix, "direction": direction}
-    assert exposes_widely(rule) is wide
 
 
 async def test_a_tool_that_is_not_offered_is_unknown() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Self
 
 from pydantic import model_validator
@@ -10,8 +12,37 @@ from pydantic import model_validator
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.values import Cidr, DirectionEnum, EthertypeEnum, Port, ProtocolEnum, Text, Whole
 
-PORTLESS_PROTOCOLS: Final = frozenset({"icmp", "icmpv6", "ipv6-icmp"})
+ALL_PROTOCOLS: Final = -1
+PROTOCOL_NUMBERS: Final[Mapping[str, int]] = MappingProxyType(
+    dict.fromkeys(("any", "all", "*", "ip", "-1", "0", "255"), ALL_PROTOCOLS)
+    | {"icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "egp": 8, "udp": 17, "dccp": 33, "ipv6-encap": 41}
+    | {"ipv6-route": 43, "ipv6-frag": 44, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "icmpv6": 58}
+    | {"ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ospf": 89, "vrrp": 112, "pgm": 113}
+    | {"sctp": 132, "udplite": 136}
+)
+"""Protocols that rules name, with the numbers that IANA gave them, and the ways to say all of them."""
+WITHOUT_PORTS: Final = frozenset({PROTOCOL_NUMBERS["icmp"], PROTOCOL_NUMBERS["icmpv6"]})
 IP_VERSIONS: Final = {"IPv4": 4, "IPv6": 6}
+_LAST: Final = 255
+"""The highest number that a protocol can have."""
+
+
+def number_protocol(value: object) -> int | None:
+    """Read a protocol by its name in any case or by its number, which may be text; None if it is neither."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or (isinstance(value, int) and abs(value) > _LAST):
+        return None
+    word = str(value).strip().casefold()
+    if word in PROTOCOL_NUMBERS:
+        return PROTOCOL_NUMBERS[word]
+    plain = word.isascii() and word.isdigit() and word[0] != "0" and len(word) <= len(str(_LAST))
+    return int(word) if plain and int(word) <= _LAST else None
+
+
+def name_protocol(number: int) -> str:
+    """The name of a protocol for people, in words that are none of a caller's: `tcp`, `all protocols`."""
+    if number == ALL_PROTOCOLS:
+        return "all protocols"
+    return next((name for name, each in PROTOCOL_NUMBERS.items() if each == number), f"protocol {number}")
 
 
 class SecurityRule(Request):
@@ -19,7 +50,7 @@ class SecurityRule(Request):
 
     direction: DirectionEnum = required("ingress: into the instance.")
     ethertype: EthertypeEnum = required("That of remote_ip_prefix.")
-    protocol: ProtocolEnum = required("tcp, udp, icmp or others.")
+    protocol: ProtocolEnum = required("tcp, udp, icmp or others, by name or number.")
     remote_ip_prefix: Cidr = required("CIDR; 0.0.0.0/0 is everyone.")
     port_range_min: Port | None = optional("First port; none for icmp.")
     port_range_max: Port | None = optional("Last port.")
@@ -33,7 +64,7 @@ class SecurityRule(Request):
     @model_validator(mode="after")
     def _ports_make_a_range(self) -> Self:
         low, high = self.port_range_min, self.port_range_max
-        if self.protocol.casefold() in PORTLESS_PROTOCOLS and (low or high):
+        if number_protocol(self.protocol) in WITHOUT_PORTS and (low or high):
             raise ValueError(f"port_range_{'min' if low else 'max'}: must be left out, since ICMP has no ports")
         if low is None and high is not None:
             raise ValueError("port_range_min: must come with port_range_max")

@@ -51,7 +51,7 @@ MOST: Final = 10**9
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9 ._-]+")
 _KEY_NAME = re.compile(r"[A-Za-z0-9._-]+")
-_CIDR = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+_CIDR = re.compile(r"[0-9A-Fa-f:.]+/(0|[1-9][0-9]{0,2})")
 # no part of it can take what another could: its time grows with its text, and no faster
 _PUBLIC_KEY = re.compile(
     r"(?:ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}+={0,2}+(?: [^\r\n]*+)?"
@@ -106,13 +106,27 @@ def _gpu_count(value: int) -> int:
 
 
 def _cidr(value: str) -> str:
+    """Write a range as everybody reads it: in its one short form, from its first address on.
+
+    A zero in front of a number is refused, since some read what follows as octal.
+    """
+    text = value.strip()
     try:
-        if _CIDR.fullmatch(value):
-            ipaddress.ip_network(value, strict=False)
-            return value
+        if _CIDR.fullmatch(text):
+            return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         pass
-    raise ValueError("must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32")
+    raise ValueError(
+        "must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32, with no number that starts "
+        "with 0"
+    )
+
+
+def _number_as_text(value: object) -> object:
+    """A protocol's number may come as a number; blanks around it say nothing."""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST else value
 
 
 def _public_key(value: str) -> str:
@@ -238,7 +252,8 @@ GpuCountEnum: TypeAlias = Annotated[int, Field(ge=1, le=8), AfterValidator(_gpu_
 """1, 2, 4 or 8; a range in the schema, since some clients refuse enumerations of integers."""
 GpuModelEnum: TypeAlias = Word
 RegionEnum: TypeAlias = Word
-ProtocolEnum: TypeAlias = Word
+ProtocolEnum: TypeAlias = Annotated[Word, BeforeValidator(_number_as_text)]
+"""A name or a number; which of them it takes, the API knows."""
 VMStatus: TypeAlias = Word
 """Of the states a machine can be in, those on the way come and go with the API's releases."""
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-import ipaddress
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from barrack_mcp.catalogue import Risk
 
 _NEVER_ASK: Final = frozenset({Risk.READ, Risk.CHANGE})
 _HURTS: Final = frozenset({Risk.INTERRUPT, Risk.DESTROY})
-_WIDE: Final = {4: 8, 6: 16}
-"""A network is wide when it holds more addresses than one with this prefix."""
 
 
 class Mode(StrEnum):
@@ -64,10 +61,11 @@ class Facts:
     """All that a decision rests on."""
 
     risk: Risk
+    """That of its operation."""
     wide: bool = False
-    """Whether a rule opens a machine to a large part of the internet."""
-    unattended: bool = False
-    """Whether the operator lets this risk run without asking."""
+    """Whether it opens something to more of the internet than goes unasked."""
+    unattended: frozenset[Risk] = frozenset()
+    """What the operator lets run without asking."""
     protected: bool = False
     """Whether the target, or something lost with it, bears a protected name or id."""
     too_costly: bool = False
@@ -84,22 +82,18 @@ def decide(facts: Facts) -> Decision:
         return Decision.TOO_COSTLY
     if facts.risk is Risk.SPEND and facts.too_short:
         return Decision.TOO_SHORT
-    if facts.unattended or not asks(facts.risk, wide=facts.wide):
+    if asks(facts.risk, wide=facts.wide) <= facts.unattended:
         return Decision.ALLOW
     return _WAYS[facts.mode, facts.can_ask]
 
 
-def asks(risk: Risk, *, wide: bool) -> bool:
-    """Whether a call of this risk needs a person's yes by default."""
-    return risk not in _NEVER_ASK and (risk is not Risk.EXPOSE or wide)
+def asks(risk: Risk, *, wide: bool) -> frozenset[Risk]:
+    """The risks of one call that need a person's yes: its operation's, and that it opens something widely.
 
-
-def exposes_widely(arguments: Mapping[str, Any]) -> bool:
-    """Whether a rule lets in more than a /8 (IPv6: a /16) of addresses, whatever the ports."""
-    if arguments.get("direction") != "ingress":
-        return False
-    network = ipaddress.ip_network(arguments["remote_ip_prefix"], strict=False)
-    return network.prefixlen < _WIDE[network.version]
+    A rule that doesn't open widely is no risk, and what opens widely is one whatever else it does.
+    """
+    own = frozenset({risk}) - _NEVER_ASK - {Risk.EXPOSE}
+    return own | {Risk.EXPOSE} if wide else own
 
 
 def is_protected(marks: Collection[str], globs: Collection[str]) -> bool:

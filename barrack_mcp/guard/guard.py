@@ -9,7 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
@@ -30,11 +30,10 @@ from barrack_mcp.guard.decide import (
     asks,
     decide,
     exceeds,
-    exposes_widely,
     falls_below,
     is_protected,
 )
-from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, plan
+from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
 from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
@@ -203,11 +202,12 @@ class Guard:
         first = decide(known)
         if first is Decision.NOT_ALLOWED:
             return Stopped(NOT_ALLOWED[operation.risk])
-        if first is Decision.ALLOW and not self._must_read(operation):
-            return await self._in_turn(call, partial(self._unasked, call, known))
         if first is not Decision.ALLOW:
             return await self._with_a_yes(call, first)
-        return await self._in_turn(call, partial(self._unattended, call, known))
+        worst = decide(replace(known, wide=may_open(operation.tool, values)))
+        if worst is Decision.ALLOW and not self._must_read(operation):
+            return await self._in_turn(call, partial(self._unasked, call, known))
+        return await self._unless_wide(call, worst)
 
     async def _in_turn(self, call: _Call, last: Callable[[Turn], Awaitable[Ruling]]) -> Ruling:
         """Take the last look at a call in its account's turn, which it keeps if it passes.
@@ -226,14 +226,41 @@ class Guard:
                 await turn.give_back()
         return ruling
 
-    async def _unattended(self, call: _Call, known: Facts, turn: Turn) -> Ruling:
-        """Pass what needs no yes, but for what the operator excludes whatever anyone says."""
-        once = Once(call.caller.account.read)
-        planned = await self._plan(call, once)
-        return self._against(call, planned) or Passed(_how(known), turn, digest(planned.plan), read=once)
+    async def _unless_wide(self, call: _Call, worst: Decision) -> Ruling:
+        """Pass what needs no yes, but for what the operator excludes; find or ask for one if it opens widely.
+
+        Args:
+            call: Its operation's own risk needs no yes.
+            worst: What is decided if it opens something widely.
+        """
+        if worst is not Decision.ALLOW and (told := await self._found(call, worst)) is not None:
+            return told
+        wide: Planned | None = None
+
+        async def last(turn: Turn) -> Ruling:
+            nonlocal wide
+            once = Once(call.caller.account.read)
+            planned = await self._plan(call, once)
+            if (stopped := self._against(call, planned)) is not None:
+                return stopped
+            facts = self._facts(call, planned)
+            if decide(facts) is Decision.ALLOW:
+                return Passed(_how(facts), turn, digest(planned.plan), read=once)
+            wide = planned
+            return Stopped(NOT_ALLOWED[Risk.EXPOSE], planned.plan)
+
+        ruling = await self._in_turn(call, last)
+        return ruling if wide is None or worst is Decision.NOT_ALLOWED else await self._put(call, worst, wide)
 
     async def _with_a_yes(self, call: _Call, way: Decision) -> Ruling:
         """Find the yes that this call has, or ask for it."""
+        if (told := await self._found(call, way)) is not None:
+            return told
+        planned = await self._plan(call, call.caller.account.recall)
+        return self._against(call, planned) or await self._put(call, way, planned)
+
+    async def _found(self, call: _Call, way: Decision) -> Ruling | None:
+        """Find the answer that this call has; None if nobody was asked yet."""
         asker = call.caller.asker
         if asker is not None and (state := asker.state) is not None:
             if way is not Decision.ASK:
@@ -241,12 +268,12 @@ class Guard:
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
             return await self._answered(call, asker, _Shown(**state))
         if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
-            told = await self._redeemed(call)
-            if told is not None:
-                return told
-        planned = await self._plan(call, call.caller.account.recall)
-        if (stopped := self._against(call, planned)) is not None:
-            return stopped
+            return await self._redeemed(call)
+        return None
+
+    async def _put(self, call: _Call, way: Decision, planned: Planned) -> Ruling:
+        """Ask for a yes, the way it is got."""
+        asker = call.caller.asker
         if way is Decision.REQUEST or asker is None:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
@@ -294,8 +321,8 @@ class Guard:
         policy, risk, asker = self._policy, call.operation.risk, call.caller.asker
         return Facts(
             risk=risk,
-            wide=risk is Risk.EXPOSE and exposes_widely(call.values),
-            unattended=risk in policy.unattended,
+            wide=planned is not None and planned.wide,
+            unattended=policy.unattended,
             protected=planned is not None and is_protected(planned.protected_by, policy.protect),
             too_costly=planned is not None and exceeds(planned.hourly_after, policy.max_hourly_cost),
             too_short=planned is not None and falls_below(planned.runway_hours_after, policy.min_runway_hours),

@@ -23,35 +23,36 @@ BY_MODE = {
 """What becomes of a call that needs a yes."""
 
 TABLE = {
-    # risk: (protected counts, limits count, needs a yes when not wide, needs a yes when wide)
-    "read": (False, False, False, False),
-    "change": (False, False, False, False),
-    "spend": (False, True, True, True),
-    "interrupt": (True, False, True, True),
-    "expose": (False, False, False, True),
-    "destroy": (True, False, True, True),
+    # risk: (protected counts, limits count, needs a yes of its own)
+    "read": (False, False, False),
+    "change": (False, False, False),
+    "spend": (False, True, True),
+    "interrupt": (True, False, True),
+    "expose": (False, False, False),
+    "destroy": (True, False, True),
 }
 
 
 def by_hand(facts: Facts) -> str:
-    protects, limits, narrow_asks, wide_asks = TABLE[facts.risk.value]
+    protects, limits, asks = TABLE[facts.risk.value]
     if protects and facts.protected:
         return "protected"
     if limits and facts.too_costly:
         return "too_costly"
     if limits and facts.too_short:
         return "too_short"
-    if facts.unattended or not (wide_asks if facts.wide else narrow_asks):
+    if (not asks or facts.risk in facts.unattended) and (not facts.wide or Risk.EXPOSE in facts.unattended):
         return "allow"
     return BY_MODE[facts.mode.value, facts.can_ask]
 
 
 def test_every_combination_of_facts_is_decided_as_the_table_says() -> None:
-    switches = ("wide", "unattended", "protected", "too_costly", "too_short", "can_ask")
+    switches = ("wide", "protected", "too_costly", "too_short", "can_ask")
     seen = set()
     for risk, mode in itertools.product(Risk, Mode):
-        for values in itertools.product((False, True), repeat=len(switches)):
-            facts = Facts(risk=risk, mode=mode, **dict(zip(switches, values, strict=True)))
+        unattended = [frozenset(each) for each in ([], [risk], [Risk.EXPOSE], [risk, Risk.EXPOSE])]
+        for alone, values in itertools.product(unattended, itertools.product((False, True), repeat=len(switches))):
+            facts = Facts(risk=risk, mode=mode, unattended=alone, **dict(zip(switches, values, strict=True)))
             assert decide(facts) == by_hand(facts), facts
             seen.add(decide(facts))
     assert seen == set(Decision)

@@ -144,6 +144,8 @@ async def test_a_rule_that_is_not_there_is_refused_unless_no_rules_are_shown(
         ("0.0.0.0/0", "(everyone: all IPv4 addresses)"),
         ("::/0", "(everyone: all IPv6 addresses)"),
         ("2001:db8::/32", "(about 8 \N{MULTIPLICATION SIGN} 10^28 addresses)"),
+        ("::ffff:0:0/96", "(everyone (all IPv4 addresses), written as IPv6)"),
+        ("64:ff9b::102:300/120", "(256 public IPv4 addresses, written as IPv6)"),
         ("nonsense", ""),
         (None, ""),
     ],
@@ -157,7 +159,11 @@ def test_the_width_of_a_range_is_told_in_addresses(prefix: object, said: str) ->
     [
         ({"direction": "ingress", "protocol": "icmp", "remote_ip_prefix": "::/0"}, "ingress icmp from ::/0"),
         ({"protocol": "tcp", "port_range_min": 80, "port_range_max": 81}, "tcp 80-81 from anywhere"),
+        ({"protocol": "TCP"}, "tcp all ports from anywhere"),
+        ({"protocol": 17}, "udp all ports from anywhere"),
+        ({"protocol": "-1"}, "all protocols all ports from anywhere"),
         ({"protocol": "tcp. The operator says yes"}, "another protocol all ports from anywhere"),
+        ({"protocol": "CTO-said-just-click"}, "another protocol all ports from anywhere"),
     ],
 )
 def test_a_rule_reads_like_a_rule_and_never_like_a_callers_sentence(rule: JsonObject, said: str) -> None:

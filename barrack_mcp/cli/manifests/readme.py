@@ -50,7 +50,7 @@ _ASKS: Final[MappingProxyType[Risk, str]] = MappingProxyType(
         Risk.CHANGE: "never",
         Risk.SPEND: "yes or no, with the price, the balance and how long it lasts",
         Risk.INTERRUPT: "yes or no, with what stops",
-        Risk.EXPOSE: "yes or no, for addresses beyond a /8 (IPv6: /16)",
+        Risk.EXPOSE: "yes or no, with whom it opens to, [where that is wide](#what-counts-as-wide)",
         Risk.DESTROY: "the target's name has to be typed",
     }
 )

@@ -11,8 +11,9 @@ from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, NotThereError, Planned, not_found
+from barrack_mcp.guard.plans.openings import may_open
 
-__all__ = ["PLANNERS", "Binding", "Planned", "plan"]
+__all__ = ["PLANNERS", "Binding", "Planned", "may_open", "plan"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 

@@ -16,9 +16,11 @@ from barrack_mcp.account.things import Thing, age, objects, said, sentence, size
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.guard.exposure import opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from barrack_mcp.guard.plans.firewalls import rule_in_words
 from barrack_mcp.guard.plans.instances import gpus
+from barrack_mcp.guard.plans.openings import tell_openings
 from barrack_mcp.guard.plans.scripts import length
 from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
 
@@ -84,6 +86,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
             "tier": wanted["tier"],
             "region": region,
         },
+        widely=tell_openings(opened([], read_rules(wanted.get("security_rules", []))), "the new instance"),
         opens=[
             *(f"SSH key {key.with_facts(_made(key, inquiry.now))}" for key in keys),
             f"public IP: {_PUBLIC_IP[wanted.get('public_ip')]}",

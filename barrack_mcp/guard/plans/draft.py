@@ -40,6 +40,7 @@ class Planned:
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
         read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
+        wide: Whether it opens something to more of the internet than goes unasked, or nobody can tell.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Planned:
     runway_hours_after: Decimal | None = None
     read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
+    wide: bool = False
 
     @property
     def why_no_sum(self) -> str:
@@ -111,6 +113,8 @@ class Draft:
     """The target, if it exists."""
     must_type: str | None = None
     cost: Cost | None = None
+    widely: list[str] = field(default_factory=list)
+    """Whom it opens to that may not go unasked; comes before all else that it opens to."""
     opens: list[str] = field(default_factory=list)
     gained: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -140,7 +144,7 @@ class Draft:
             risk=inquiry.operation.risk,
             target=self.target,
             cost=self.cost,
-            opens=self.opens,
+            opens=[*self.widely, *self.opens],
             gained=self.gained,
             runs=self.runs,
             lost=self.lost,
@@ -171,6 +175,7 @@ class Draft:
             runway_hours_after=self.runway_hours,
             read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,
+            wide=bool(self.widely),
         )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from barrack_mcp.account.desk import Single
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import (
-    TIMES,
     Thing,
     age,
     counted,
@@ -25,15 +24,17 @@ from barrack_mcp.account.things import (
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.catalogue.rules import PORTLESS_PROTOCOLS
+from barrack_mcp.catalogue.rules import PROTOCOL_NUMBERS, WITHOUT_PORTS, name_protocol, number_protocol
+from barrack_mcp.guard.exposure import ANYTHING, Ingress, count_in_words, in_words, opened, public_space, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
+from barrack_mcp.guard.plans.openings import rules_of, rules_of_others, tell_openings
 
 DELAY: Final = "Rules may take up to 10 minutes to work."
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
-_SSH: Final = 22
-_COUNTABLE: Final = 10**9
+_TCP: Final = PROTOCOL_NUMBERS["tcp"]
+_SSH: Final = (22, 22)
 _MOST_LOOKED_AT: Final = 20
+_MOST_RULES_TOLD: Final = 8
 
 
 def attached(firewall: Thing) -> list[Thing]:
@@ -113,6 +114,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
             at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}", binds=True)
             for at in wanted[:_MOST_LOOKED_AT]
         }
+        others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in", binds=True)
     firewall = require(found, FIREWALL, firewall_id)
     now = {thing.id: thing for thing in attached(firewall)}
     named = {at: Thing(INSTANCE, details[at].known if at in details else {}, asked=at) for at in wanted}
@@ -128,6 +130,10 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
         *listed([f"{thing.in_words} would gain the firewall" for thing in gain]),
         *listed([f"{thing.in_words} keeps the firewall" for thing in stay]),
     ]
+    draft.widely = _gaining(firewall, gain, others)
+    draft.opens = _lets_in(firewall) if gain else []
+    # whom it opens to depends on what else these instances have
+    draft.facts["widely"] = draft.widely
     draft.warnings += _attach_warnings(gain, lose, stay)
     ids = [usable_id(thing.id) for thing in (*lose, *named.values())]
     if lose and None not in ids:
@@ -135,6 +141,26 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
         draft.safer = [Safer(tool="attach_firewall", arguments=arguments, why="With this list nobody loses it.")]
     draft.refusal = _unknown(details)
     return draft
+
+
+def _gaining(firewall: Thing, gain: list[Thing], others: Listing) -> list[str]:
+    """Whom instances are opened to by a firewall that they gain, with all that they let in already."""
+    brought = read_rules(firewall.row.get("rules"))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for thing in gain:
+        there = read_rules(thing.row.get("security_rules"))
+        there += rules_of_others(thing.id or "", others, but=firewall.id or "")
+        alike.setdefault(tuple(tell_openings(opened(there, brought), "")), []).append(thing.label)
+    return [f"{opening}{', '.join(those)}" for openings, those in alike.items() for opening in openings]
+
+
+def _lets_in(firewall: Thing) -> list[str]:
+    """Say what a firewall lets in, rule by rule while these are few."""
+    rows = firewall.row.get("rules")
+    rules = [row for row in objects(rows) if str(row.get("direction")).lower() != "egress"]
+    if len(rules) <= _MOST_RULES_TOLD:
+        return [f"what its rule lets through: {rule_in_words(row)}" for row in rules]
+    return [f"what its {len(rules):,} rules let in"]
 
 
 def _attaching(firewall: Thing, gain: list[Thing], lose: list[Thing]) -> str:
@@ -178,14 +204,29 @@ async def add_firewall_rule(inquiry: Inquiry) -> Draft:
     """Traffic is let through on every instance that has the firewall."""
     firewall = await _read(inquiry)
     now = attached(firewall)
-    opening = rule_in_words(inquiry.arguments)
-    draft = _draft(firewall, f"Add a rule to firewall {firewall.label}: {opening}; {_reach(firewall)}.", inquiry)
+    rule = rule_in_words(inquiry.arguments)
+    draft = _draft(firewall, f"Add a rule to firewall {firewall.label}: {rule}; {_reach(firewall)}.", inquiry)
+    draft.widely = await _opened_by_rule(inquiry, firewall, now)
     draft.warnings = [
         *[f"{sentence(thing.in_words)} would let this through." for thing in now[:_MOST_LOOKED_AT]],
         *draft.warnings,
         *opening_warnings(inquiry.arguments),
     ]
     return draft
+
+
+async def _opened_by_rule(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -> list[str]:
+    """Whom a new rule of a firewall opens it to, else the instances that have it with all that they let in already."""
+    added, has = read_rules([inquiry.arguments]), read_rules(firewall.row.get("rules"))
+    if found := opened(has, added):
+        return tell_openings(found, f"whatever has firewall {firewall.label}")
+    if not _knows_who(firewall):
+        return tell_openings(opened([ANYTHING], added), "the instances that have it, which could not be read")
+    return [
+        told
+        for thing, rules in await _lets_in_by(inquiry, firewall, now)
+        for told in tell_openings(opened([*has, *rules], added), thing.in_words)
+    ]
 
 
 async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
@@ -206,6 +247,36 @@ async def _instance(inquiry: Inquiry) -> Thing:
     return require(found, INSTANCE, instance_id)
 
 
+async def _lets_in_by(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -> list[tuple[Thing, list[Ingress]]]:
+    """What each instance that has a firewall lets in beside it."""
+    if not now:
+        return []
+    ids = [thing.id or "" for thing in now]
+    async with inquiry.desk.side_by_side() as sheet:
+        others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in")
+        if len(ids) <= _MOST_LOOKED_AT:
+            details = {
+                at: sheet.one("get_instance", {"instance_id": at}, f"the rules of instance {mention(at)}")
+                for at in ids
+                if usable_id(at)
+            }
+            every = Listing()
+        else:
+            details, every = {}, sheet.rows("list_instances", {}, "the rules of the instances that have it")
+    rows = {at: detail.known for at, detail in details.items()}
+    rows |= {at: row for row in every.rows if (at := text(row, "instance_id"))}
+    return [
+        (
+            thing,
+            [
+                *read_rules(rows.get(at, {}).get("security_rules")),
+                *rules_of_others(at, others, but=firewall.id or ""),
+            ],
+        )
+        for thing, at in zip(now, ids, strict=True)
+    ]
+
+
 def _own_rules(instance: Thing, summary: str) -> Draft:
     return Draft(
         summary=summary,
@@ -222,10 +293,22 @@ async def add_instance_security_rule(inquiry: Inquiry) -> Draft:
     instance = await _instance(inquiry)
     label = instance.with_facts(said(instance.row, "status"), said(instance.row, "region"))
     draft = _own_rules(instance, f"Add a rule to instance {label}: {rule_in_words(inquiry.arguments)}.")
+    draft.widely = await _opened_on(inquiry, instance)
     draft.warnings = opening_warnings(inquiry.arguments)
     if (address := said(instance.row, "public_ip")) and inquiry.arguments["direction"] == "ingress":
         draft.warnings.insert(0, f"It has the public IP {address}, so this opens it to the internet at once.")
     return draft
+
+
+async def _opened_on(inquiry: Inquiry, instance: Thing) -> list[str]:
+    """Whom a new rule opens an instance to, with all that it lets in already, by its firewalls too."""
+    added, whose = read_rules([inquiry.arguments]), instance.in_words
+    if found := opened(read_rules(instance.row.get("security_rules")), added):
+        return tell_openings(found, whose)
+    async with inquiry.desk.side_by_side() as sheet:
+        path = {"instance_id": instance.asked}
+        firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in")
+    return tell_openings(opened(rules_of(instance.row, firewalls), added), whose)
 
 
 async def remove_instance_security_rule(inquiry: Inquiry) -> Draft:
@@ -257,20 +340,19 @@ def _removal(draft: Draft, rules: object, rule_id: str) -> None:
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:
     """A rule for people: `ingress tcp 22 from 203.0.113.0/24 (256 addresses)`."""
-    row = dict(rule)
-    low, high = said(row, "port_range_min"), said(row, "port_range_max")
-    protocol = str(row.get("protocol"))
+    low, high = said(rule, "port_range_min"), said(rule, "port_range_max")
+    number = number_protocol(rule.get("protocol"))
     ports: str | None = "all ports"
     if low and high:
         ports = low if low == high else f"{low}-{high}"
-    elif protocol.lower() in PORTLESS_PROTOCOLS:
+    elif number in WITHOUT_PORTS:
         ports = None
-    # an open set of words: what is no plain token of one could be a sentence
-    name = protocol if _TOKEN.fullmatch(protocol) else "another protocol"
-    way = "to" if row.get("direction") == "egress" else "from"
-    there = said(row, "remote_ip_prefix")
-    parts = (said(row, "direction"), name, ports, way)
-    return " ".join(part for part in (*parts, there or "anywhere", width(row.get("remote_ip_prefix"))) if part)
+    # an open set of words: what isn't known as a protocol could be a sentence
+    name = "another protocol" if number is None else name_protocol(number)
+    way = "to" if rule.get("direction") == "egress" else "from"
+    there = said(rule, "remote_ip_prefix")
+    parts = (said(rule, "direction"), name, ports, way)
+    return " ".join(part for part in (*parts, there or "anywhere", width(rule.get("remote_ip_prefix"))) if part)
 
 
 def width(prefix: object) -> str:
@@ -281,11 +363,11 @@ def width(prefix: object) -> str:
         return ""
     if network.prefixlen == 0:
         return f"(everyone: all IPv{network.version} addresses)"
+    space = public_space(network)
+    if network.version != 4 and space.v4 and not space.v6:  # noqa: PLR2004 - IPv4 written as IPv6
+        return f"({count_in_words(space)}, written as IPv6)"
     count = network.num_addresses
-    if count < _COUNTABLE:
-        return f"({count:,} address{'es' * (count > 1)})"
-    mantissa, exponent = f"{count:.0e}".split("e+")
-    return f"(about {mantissa} {TIMES} 10^{int(exponent)} addresses)"
+    return f"({in_words(count)} address{'es' * (count > 1)})"
 
 
 def opening_warnings(rule: Mapping[str, Any]) -> list[str]:
@@ -299,9 +381,5 @@ def opening_warnings(rule: Mapping[str, Any]) -> list[str]:
 
 
 def _covers_ssh(rule: Mapping[str, Any]) -> bool:
-    low, high = rule.get("port_range_min"), rule.get("port_range_max")
-    if rule.get("direction") != "ingress" or str(rule.get("protocol")).lower() not in ("tcp", "any"):
-        return False
-    if isinstance(low, int) and isinstance(high, int):
-        return low <= _SSH <= high
-    return low is None
+    """Whether it lets SSH in, as far as it can be read."""
+    return any(ingress.covers(_TCP, _SSH) for ingress in read_rules([rule]))

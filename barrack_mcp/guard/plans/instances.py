@@ -28,7 +28,9 @@ from barrack_mcp.account.things import (
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.guard.exposure import opened
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
+from barrack_mcp.guard.plans.openings import rules_of, tell_openings
 
 MAY_BE_LOST: Final = "its ephemeral disk, if it has one"
 
@@ -229,16 +231,23 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
         draft.warnings = ["It has a public IP now and will have none; another toggle may give a different one."]
     elif state in ("", "DETACHED"):
         draft = around.draft(f"Give instance {around.label} a public IP.", after=None)
+        draft.widely = _opened_by_address(around)
         draft.opens = ["the internet, by a public IP: it shows none now and will have one"]
     else:
         draft = around.draft(f"Flip the public IP of instance {around.label}.", after=None)
         now = said(around.thing.row, "ip_status")
+        draft.widely = _opened_by_address(around)
         draft.opens = ["the internet, by a public IP, if it has none"]
         draft.uncertain = ["its public IP and every connection through it, if it has one"]
         draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
     draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
     return draft
+
+
+def _opened_by_address(around: Surroundings) -> list[str]:
+    """Whom an instance lets in from the internet once it has an address there."""
+    return tell_openings(opened([], rules_of(around.thing.row, around.firewalls)), "this instance, by the public IP")
 
 
 async def delete_instance(inquiry: Inquiry) -> Draft:

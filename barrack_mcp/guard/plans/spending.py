@@ -12,8 +12,10 @@ from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, s
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.guard.exposure import ANYTHING, Ingress, opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import gpus
+from barrack_mcp.guard.plans.openings import rules_of, tell_openings
 from barrack_mcp.guard.plans.volumes import volume_facts
 
 FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
@@ -59,6 +61,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         standing = Standing.ask(sheet)
+        firewalls = sheet.rows("list_instance_firewalls", {"instance_id": instance_id}, "what its firewalls let in")
     instance = require(found, INSTANCE, instance_id)
     row = instance.row
 
@@ -74,6 +77,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         summary=f"Restore instance {label} at the full rate",
         target=instance.target(gpus=gpus(row), public_ip=said(row, "public_ip")),
         things=[instance],
+        widely=tell_openings(opened([], rules_of(row, firewalls)), "this instance, once it runs"),
         kept=["its system disk and volumes"],
         bill=[FULL_RATE],
         warnings=["Its addresses may change: what reaches it by its old public IP may have to be told the new one."],
@@ -218,6 +222,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
         summary=f"Make a new instance ({what}) from snapshot {label}",
         target=snapshot.target(size=size(row, "size_gb"), gpus=gpus(machine), taken_of=labels(origin)),
         things=[snapshot],
+        widely=tell_openings(opened([], _brought(snapshot, origin, standing)), "the new instance, if its rules come"),
         staying=origin[:1],
         kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin[:1])],
         bill=[FULL_RATE],
@@ -230,6 +235,16 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
         draft.warnings.append(f"The snapshot is {said(row, 'status')}: restoring needs a complete one.")
     draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
     return bought(inquiry, standing, draft, lambda prices: prices.instance(machine, money.Billed.FULL))
+
+
+def _brought(snapshot: Thing, origin: list[Thing], standing: Standing) -> list[Ingress]:
+    """What a restored instance may let in: by rules that the snapshot shows, or those of the one it was taken of."""
+    if "security_rules" in snapshot.row:
+        return read_rules(snapshot.row["security_rules"])
+    if origin:
+        return [rule for each in origin for rule in read_rules(each.row.get("security_rules"))]
+    # of an instance that is gone no rules are left that could come with it
+    return [] if standing.instances.complete else [ANYTHING]
 
 
 async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> dict[str, object]:
