@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import pytest
 
-from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.marks import MASK, masked, secrets_in
+from barrack_mcp.catalogue.models import Request, required
 from barrack_mcp.catalogue.schema import arguments_schema
+from barrack_mcp.catalogue.values import ARRAY, OBJECT
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
@@ -139,6 +142,26 @@ def test_what_is_no_argument_and_what_is_a_private_key_is_not_kept_either(operat
     name = next(iter(operation.arguments.model_fields))
     kept = masked(operation, {"jupyter_pasword": CANARY, name: PRIVATE[0]})
     assert kept == {"jupyter_pasword": MASK, name: MASK}
+
+
+class Login(Request):
+    user: str
+    word: str = required("Its word.", secret=True)
+
+
+class Entering(Request):
+    login: Annotated[Login, OBJECT]
+    logins: Annotated[list[Annotated[Login, OBJECT]], ARRAY]
+
+
+def test_an_object_with_a_secret_in_it_that_comes_as_text_is_kept_out_as_a_whole() -> None:
+    operation = replace(BY_TOOL["list_regions"], request=Entering)
+    login = {"user": "ann", "word": CANARY}
+    text = json.dumps(login)
+    told = {"user": "ann", "word": MASK}
+    assert masked(operation, {"login": login, "logins": [login]}) == {"login": told, "logins": [told]}
+    assert masked(operation, {"login": text, "logins": [text]}) == {"login": MASK, "logins": [MASK]}
+    assert masked(operation, {"login": text, "logins": json.dumps([login])}) == {"login": MASK, "logins": MASK}
 
 
 def test_an_absent_secret_is_told_as_absent() -> None:

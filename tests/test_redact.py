@@ -53,6 +53,7 @@ def forms(secret: str) -> Iterator[str]:
     yield repr(secret.encode())
     yield html.escape(secret)
     yield secret.encode().hex()
+    yield secret.encode().hex().upper()
 
 
 def encoded(secret: str) -> Iterator[str]:
@@ -88,6 +89,12 @@ def test_any_secret_is_hidden_however_it_is_written(secret: str) -> None:
     for text in (*forms(secret), *encoded(secret)):
         assert HIDDEN in knowing.hidden(text)
     assert secret not in knowing.hidden(f"a {secret}{secret} b")
+
+
+def test_of_two_secrets_that_begin_alike_the_longer_is_hidden_whole() -> None:
+    for secrets in (("canary-1", "canary-1-and-more"), ("canary-1-and-more", "canary-1")):
+        knowing = Redaction(*map(SecretStr, secrets))
+        assert knowing.hidden("a canary-1-and-more b canary-1 c") == f"a {HIDDEN} b {HIDDEN} c"
 
 
 def test_a_short_secret_wrecks_no_text() -> None:

@@ -21,10 +21,11 @@ from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
-from barrack_mcp.api.redact import Redaction
+from barrack_mcp.api.redact import Echo, Redaction
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
 from barrack_mcp.api.wire.form import Contract, Sent, Wire, WireError
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.marks import open_texts, secrets_in, whole_texts
 
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
@@ -126,6 +127,7 @@ class Client:
             sent = wire.request(arguments)
         except WireError as error:
             raise ApiError(Failure.REJECTED, f"{error} Nothing was sent") from None
+        echo = Echo(secrets_in(operation, arguments), known=open_texts(operation, arguments))
         self._budget.earn()
         deadline = self._now() + self._seconds
         attempts = 0
@@ -138,7 +140,7 @@ class Client:
                     with self._circuit.watching():
                         begun = True
                         attempts += 1
-                        status, body = await self._once(operation, sent, deadline, attempts, wire)
+                        status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
             except ApiError as error:
                 error.attempts = attempts
                 _explain(error, wire)
@@ -171,7 +173,7 @@ class Client:
         return wait
 
     async def _once(
-        self, operation: Operation, sent: Sent, deadline: float, number: int, wire: Wire
+        self, operation: Operation, sent: Sent, deadline: float, number: int, *, wire: Wire, echo: Echo
     ) -> tuple[int, Any]:
         """Send one request; answer status and body, under our names."""
         left = deadline - self._now()
@@ -206,7 +208,14 @@ class Client:
             if head is None or head.is_success:
                 raise _broken_off(error, limit, never_sent=progress.never_sent) from None
             raw = None
-        came = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=self._redact)
+        # what was made is answered whole; a no has no place for what a call may have held in secret
+        whole = whole_texts(operation.response) if head.is_success else frozenset[str]()
+
+        def redact(body: Any) -> Any:
+            refused = isinstance(body, dict) and body.get("success") is False
+            return echo.hidden_in(self._redact(body), but=() if refused else whole)
+
+        came = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=redact)
         body = wire.answer(came)
         hold(operation, head.status_code, body, came=came, empty=not raw or raw.isspace())
         return head.status_code, body

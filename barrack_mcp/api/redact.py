@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
@@ -22,6 +22,12 @@ LEAST: Final = 8
 """Characters of a secret from which on it is looked for; shorter ones stand in many an innocent word."""
 
 _SIX_BITS: Final = 6
+_PIECE: Final = 12
+"""Characters that a text has in common with a long secret by no chance."""
+_BESIDE: Final = 2
+"""Characters beside an open name that a secret may have beside it, too, such as a space."""
+_LOOKED_AT: Final = 100_000
+"""Characters of an answer in which a call's own secrets are looked for."""
 
 
 class Redaction:
@@ -64,6 +70,126 @@ class Redaction:
                 return HIDDEN if HIDDEN in self.hidden(digits) else value
             case _:
                 return value
+
+
+class Echo:
+    """Knows what a call carries that must not come back in what is said of it: the whole, its lines, any piece of it.
+
+    An API that refuses a script quotes a line of it, or its beginning. So whatever stands in a text and in a secret
+    alike is hidden, from so many characters on that nobody writes them by chance.
+
+    Args:
+        secrets: What must not be seen.
+        known: What the call holds that may be seen, even where a secret holds it, too, such as a name.
+    """
+
+    def __init__(self, secrets: Iterable[str], *, known: Iterable[str] = ()) -> None:
+        self._secrets = tuple(dict.fromkeys(text.strip() for text in secrets if len(text.strip()) >= LEAST))
+        self._known = tuple(known)
+
+    def hidden(self, text: str) -> str:
+        """Replace in a text what stands in a secret, too."""
+        return str(self.hidden_in(text))
+
+    def hidden_in(self, value: Any, *, but: Collection[str] = ()) -> Any:
+        """Copy JSON with what stands in a secret replaced in its texts, and each name that holds a whole one.
+
+        Args:
+            value: JSON.
+            but: Names of fields whose text stays as it is.
+        """
+        if not self._secrets:
+            return value
+        texts: list[str] = []
+        room = _LOOKED_AT
+        for text in _texts(value, but):
+            # what is not looked at is not shown either
+            texts.append(text[: max(0, room)])
+            room -= len(text)
+        return self._replaced(value, self._pieces("\n\n".join(texts)), but, set(texts))
+
+    def _replaced(
+        self, value: Any, pieces: dict[int, set[str]], but: Collection[str], looked_at: Collection[str]
+    ) -> Any:
+        match value:
+            case str():
+                return self._without(value, pieces) if value in looked_at else HIDDEN
+            case dict():
+                return {
+                    HIDDEN if any(secret in name for secret in self._secrets) else name: each
+                    if name in but and isinstance(each, str)
+                    else self._replaced(each, pieces, but, looked_at)
+                    for name, each in value.items()
+                }
+            case list():
+                return [self._replaced(each, pieces, but, looked_at) for each in value]
+            case int() if len(digits := str(value)) >= LEAST:
+                return HIDDEN if _stretches(digits, pieces) else value
+            case _:
+                return value
+
+    def _without(self, text: str, pieces: dict[int, set[str]]) -> str:
+        """A text with each stretch that is made of such pieces replaced, but for what may be seen."""
+        kept: list[str] = []
+        end = 0
+        for begin, stop in _stretches(text, pieces):
+            around = text[max(0, begin - _BESIDE) : stop + _BESIDE]
+            if any(text[begin + _BESIDE : stop - _BESIDE] in known and known in around for known in self._known):
+                continue
+            kept += (text[end:begin], HIDDEN)
+            end = stop
+        return "".join((*kept, text[end:]))
+
+    def _pieces(self, text: str) -> dict[int, set[str]]:
+        """What a text and a secret have in common, by length."""
+        found: dict[int, set[str]] = {}
+        for length, forms in self._forms().items():
+            there = {text[at : at + length] for at in range(len(text) - length + 1)}
+            common = {form[at : at + length] for form in forms for at in range(len(form) - length + 1)} & there
+            if common:
+                found[length] = common
+        return found
+
+    def _forms(self) -> dict[int, set[str]]:
+        """The ways in which each secret may be written down, by how long a piece of it must be to tell anything."""
+        found: dict[int, set[str]] = {}
+        for secret in self._secrets:
+            lines = [line.strip() for line in secret.splitlines()]
+            found.setdefault(max(LEAST, min(_PIECE, len(secret) * 3 // 4)), set()).update(_forms(secret))
+            for line in lines:
+                if LEAST <= len(line) < _PIECE:
+                    found.setdefault(len(line), set()).update(form for form in _forms(line) if len(form) == len(line))
+        return found
+
+
+def _texts(value: Any, but: Collection[str]) -> Iterator[str]:
+    """All texts in JSON but for names, and numbers long enough to be one."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name, each in value.items():
+                if not (name in but and isinstance(each, str)):
+                    yield from _texts(each, but)
+        case list():
+            for each in value:
+                yield from _texts(each, but)
+        case int() if len(digits := str(value)) >= LEAST:
+            yield digits
+
+
+def _stretches(text: str, pieces: Mapping[int, Collection[str]]) -> list[tuple[int, int]]:
+    """Where a text is made of such pieces, from and to."""
+    found: list[tuple[int, int]] = []
+    for at in range(len(text)) if pieces else ():
+        length = max((length for length, some in pieces.items() if text[at : at + length] in some), default=0)
+        if not length:
+            continue
+        if found and at <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], at + length))
+        else:
+            found.append((at, at + length))
+    return found
 
 
 class HidingFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 from pydantic import BaseModel
 
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import spellings
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
 
 Mark: TypeAlias = Keep | Literal["secret"]
@@ -72,6 +73,43 @@ def secrets_in(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ..
     """Answer the texts that `masked` would replace, so that they can be found in what the API says of them."""
     marks = marks_of(operation.arguments)
     return tuple(text for name, value in values.items() for text in _secrets(value, inner(marks, name)))
+
+
+def open_texts(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Answer what of a call may be seen: the names of its arguments, and the texts in those that are no secret."""
+    return (*operation.arguments.model_fields, *_plain(masked(operation, values)))
+
+
+def whole_texts(model: type[BaseModel]) -> frozenset[str]:
+    """Answer the names under which an answer holds text that is worth nothing unless it is whole, such as a script."""
+    return frozenset(
+        name
+        for each in _models(model)
+        for field, mark in marks_of(each).items()
+        if mark == Keep.WHOLE
+        for name in spellings(each, field)
+    )
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for info in annotation.model_fields.values():
+            yield from _models(info.annotation)
+    for parameter in get_args(annotation):
+        yield from _models(parameter)
+
+
+def _plain(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _plain(each)
+        case list():
+            for each in value:
+                yield from _plain(each)
 
 
 def _masked(value: Any, marks: Marks) -> Any:

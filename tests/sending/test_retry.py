@@ -290,6 +290,28 @@ async def test_while_one_call_tries_the_others_fail_fast_and_a_cancelled_try_fre
     circuit.check()
 
 
+def test_while_one_call_tries_what_ends_beside_it_frees_nothing_and_after_it_failed_another_may_try() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    gone = ApiError(Failure.UNREACHABLE, "Gone")
+    before, trying = circuit.watching(), circuit.watching()
+    before.__enter__()
+    for _ in range(5):
+        with pytest.raises(ApiError), circuit.watching():
+            raise gone
+    clock.at += 6
+    trying.__enter__()
+    assert not before.__exit__(ApiError, gone, None)
+    clock.at += 6
+    with pytest.raises(ApiError, match="left alone"):
+        circuit.check()
+    assert not trying.__exit__(ApiError, gone, None)
+    clock.at += 6
+    with circuit.watching():
+        pass
+    circuit.check()
+
+
 def _interrupted_while_others_fail(circuit: Circuit) -> None:
     with pytest.raises(ApiError), circuit.watching():
         pytest.fail("a second try at once")

@@ -15,16 +15,15 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
-from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.body import typed
 from barrack_mcp.api.client import Attempt
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.api.redact import Redaction
+from barrack_mcp.api.redact import Echo
 from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.marks import masked, secrets_in
+from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
@@ -307,13 +306,14 @@ class Writer:
         if self.audit is None:
             return
         verdict, message, request_id = _recorded(operation, sent)
+        # the API's words come without them; what else is said of the call may not hold them either
+        echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
         try:
             await self.audit.outcome(
                 intent,
                 outcome=verdict,
-                # the API may repeat what it was sent
-                message=Redaction(*map(SecretStr, secrets_in(operation, values))).hidden(message),
-                request_id=request_id,
+                message=echo.hidden(message),
+                request_id=None if request_id is None else echo.hidden(str(request_id)),
                 status=attempts[-1].status if attempts else None,
                 attempts=len(attempts),
                 seconds=seconds,
