@@ -84,7 +84,7 @@ async def test_a_deletion_is_approved_at_a_terminal_by_its_name_and_runs_once(tm
             assert approval_id in listing
             assert "token=" not in listing
             code, shown = at_a_terminal("approvals", typed="", settings=settings)
-            link = re.search(r"http://127\.0\.0\.1:\d+/enter\?token=\S+", shown)
+            link = re.search(r"http://127\.0\.0\.1:\d+/[\w-]+/enter\?token=\S+", shown)
             assert (code, link is not None) == (0, True), shown
             async with httpx2.AsyncClient(follow_redirects=True) as browser:
                 assert link is not None

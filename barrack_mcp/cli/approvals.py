@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console, Group
@@ -24,14 +22,13 @@ from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
-from barrack_mcp.guard.page import login_link
+from barrack_mcp.guard.page import is_served, login_link
 from barrack_mcp.guard.telling import PATIENCE, Part, read_plan, tell
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]
 
-_KNOCK_S: Final = 0.5
 _LONGEST: Final = 1_000
 """Characters of a cell, and of a line that may be cut."""
 
@@ -71,7 +68,7 @@ async def show(settings: Settings) -> None:
         console.print(_table("Answered", recent))
     if pending:
         console.print(Text("Answer with: barrack-mcp approve ID, or barrack-mcp deny ID"))
-    if at_terminal() and (page := _page(settings.state_folder)) is not None:
+    if at_terminal() and (page := await _page(settings.state_folder)) is not None:
         console.print(Text(f"The page, for the next two minutes and once: {page}"), soft_wrap=True)
 
 
@@ -167,12 +164,11 @@ _STYLES: Final[Mapping[Part, str]] = {
 }
 
 
-def _page(folder: Path) -> str | None:
-    """Make a link to the page of a running server; None if none runs."""
+async def _page(folder: Path) -> str | None:
+    """Make a link to the page of a running server; None if none runs, or somebody else answers in its place."""
     try:
         address = (folder / PAGE_ADDRESS).read_text(encoding="utf-8").strip()
-        place = urlsplit(address)
-        with socket.create_connection((place.hostname or "", place.port or 0), timeout=_KNOCK_S):
-            return login_link(address, secret=secret_in(folder / PAGE_SECRET))
+        secret = secret_in(folder / PAGE_SECRET)
     except (OSError, ValueError, KeyFileError):
         return None
+    return login_link(address, secret=secret) if await is_served(address, secret=secret) else None

@@ -132,7 +132,8 @@ class Person:
             if mark is None:
                 raise RuntimeError("the approval page did not open")
             form = {"mark": mark[1], "typed": typed}
-            answer = await browser.post(f"/requests/{approval_id}/{decision}", data=form, headers={"Origin": page})
+            origin = page.rpartition("/")[0]
+            answer = await browser.post(f"/requests/{approval_id}/{decision}", data=form, headers={"Origin": origin})
             answer.raise_for_status()
 
 

@@ -22,6 +22,8 @@ from tests.support.clock import Clock
 
 HOST = "127.0.0.1:4000"
 ORIGIN = f"http://{HOST}"
+ROOM = "/a-path-that-nobody-guesses"
+PAGE = f"{ORIGIN}{ROOM}"
 SECRET = "canary-0123456789-secret"
 
 PLAN = Plan(
@@ -46,6 +48,7 @@ class Desk:
     now: Clock
     seen: list[str] = field(default_factory=list)
     asked: int = 0
+    passphrase: str | None = None
 
     def browser(self, **headers: str) -> httpx2.AsyncClient:
         """A browser that keeps cookies, follows nothing and has everything it is answered written down."""
@@ -54,15 +57,22 @@ class Desk:
             await response.aread()
             self.seen.append(f"{response.status_code} {response.headers} {response.text}")
 
-        page = create_page(self.approvals, secret=SECRET, allowed_hosts=[HOST, "localhost:4000"], now=self.now)
+        page = create_page(
+            self.approvals,
+            secret=SECRET,
+            room=ROOM,
+            allowed_hosts=[HOST, "localhost:4000"],
+            passphrase=self.passphrase,
+            now=self.now,
+        )
         # a failure is answered as a browser would see it
         transport = httpx2.ASGITransport(app=page, raise_app_exceptions=False)
         return httpx2.AsyncClient(
-            transport=transport, base_url=ORIGIN, headers=headers, event_hooks={"response": [write_down]}
+            transport=transport, base_url=PAGE, headers=headers, event_hooks={"response": [write_down]}
         )
 
     def link(self, **changed: Any) -> str:
-        given: dict[str, Any] = {"origin": ORIGIN, "secret": SECRET, "now": self.now}
+        given: dict[str, Any] = {"origin": PAGE, "secret": SECRET, "now": self.now}
         return login_link(**given | changed)
 
     async def ask(self, plan: Plan | dict[str, Any] = PLAN, **changed: Any) -> Approval:
@@ -83,6 +93,13 @@ def text_of(response: httpx2.Response) -> str:
     """What a person reads: without tags, entities resolved, white space made single."""
     bare = re.sub(r"<(style|script|svg).*?</\1>|<[^>]*>", " ", response.text, flags=re.DOTALL)
     return " ".join(html.unescape(bare).split())
+
+
+def led(response: httpx2.Response) -> str:
+    """Where a browser is led, below the page's own path."""
+    location = response.headers["location"]
+    assert location.startswith(f"{ROOM}/")
+    return str(location.removeprefix(ROOM))
 
 
 def marks_of(response: httpx2.Response) -> list[str]:

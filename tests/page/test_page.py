@@ -10,11 +10,10 @@ import httpx2
 import pytest
 
 from barrack_mcp.guard.approvals import Approvals, Status
-from barrack_mcp.guard.page.entry import Entry
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.guarding import told
 
-from .conftest import HOST, PLAN, Desk, marks_of, text_of
+from .conftest import HOST, ORIGIN, PAGE, PLAN, ROOM, Desk, led, marks_of, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -81,8 +80,8 @@ async def test_all_that_a_yes_would_destroy_or_open_is_shown_whole(desk: Desk, b
 async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: httpx2.AsyncClient) -> None:
     asked = await desk.ask()
     answer = await approve(browser, asked.id)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{asked.id}")
-    shown = await browser.get(answer.headers["location"])
+    assert (answer.status_code, led(answer)) == (303, f"/requests/{asked.id}")
+    shown = await browser.get(led(answer))
     assert "Approved. The assistant can now repeat the call; it runs once." in text_of(shown)
     assert not marks_of(shown)
     redeemed = [await desk.approvals.redeem("binding-1") for _ in range(2)]
@@ -90,13 +89,13 @@ async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: htt
     assert redeemed[0] is not None
     assert redeemed[0].status is Status.USED
     assert redeemed[0].decided_by == "on the page"
-    assert "Approved and used." in text_of(await browser.get(answer.headers["location"]))
+    assert "Approved and used." in text_of(await browser.get(led(answer)))
 
 
 async def test_a_no_on_the_page_ends_the_request(desk: Desk, browser: httpx2.AsyncClient) -> None:
     asked = await desk.ask()
     answer = await browser.post(f"/requests/{asked.id}/deny", data={"mark": await mark(browser, asked.id)})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/requests/{asked.id}")
+    assert (answer.status_code, led(answer)) == (303, f"/requests/{asked.id}")
     assert "Denied. Nothing happens." in text_of(await browser.get(f"/requests/{asked.id}"))
     assert await told(desk.approvals, "binding-1") is Status.DENIED
 
@@ -197,7 +196,7 @@ async def test_a_flood_of_requests_is_counted_and_the_later_ones_are_links(
     answer = await browser.get("/")
     assert "40 requests wait for you" in text_of(answer)
     assert answer.text.count("<article") == 25
-    assert all(f'href="/requests/{one}"' in answer.text for one in ids)
+    assert all(f'href="{ROOM}/requests/{one}"' in answer.text for one in ids)
 
 
 async def test_a_request_that_needs_no_name_is_approved_by_its_button(desk: Desk, browser: httpx2.AsyncClient) -> None:
@@ -278,10 +277,13 @@ async def test_an_unknown_request_is_a_small_page(browser: httpx2.AsyncClient, p
     assert "All requests" in text_of(answer)
 
 
-async def test_an_answer_to_an_unknown_request_is_a_small_page(browser: httpx2.AsyncClient) -> None:
-    genuine = Entry.mark(browser.cookies["barrack_page_4000"], "ap-aaaaaaaaaa")
+async def test_an_answer_to_an_unknown_request_is_a_small_page(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    asked = await desk.ask()
+    genuine = await mark(browser, asked.id)
+    gone = Approvals(SqliteStore(":memory:", now=desk.now), ttl=1)
+    desk.approvals._store = gone._store  # noqa: SLF001  # as if the state had been emptied meanwhile
     for what in ("approve", "deny"):
-        answer = await browser.post(f"/requests/ap-aaaaaaaaaa/{what}", data={"mark": genuine})
+        answer = await browser.post(f"/requests/{asked.id}/{what}", data={"mark": genuine})
         assert answer.status_code == 404
         assert "no request with this id" in text_of(answer)
 
@@ -290,8 +292,10 @@ async def test_an_answer_to_an_unknown_request_is_a_small_page(browser: httpx2.A
     ("method", "path", "code"),
     [
         ("GET", "/nothing", 404),
-        ("GET", "/static/app.py", 404),
-        ("GET", "/static/..%2fapp.py", 404),
+        ("GET", "/static/page.js", 404),
+        ("GET", f"{ORIGIN}/static/app.py", 404),
+        ("GET", f"{ORIGIN}/static/..%2fapp.py", 404),
+        ("GET", f"{PAGE}/a/b", 404),
         ("GET", "/requests/", 404),
         ("POST", "/", 405),
         ("DELETE", "/requests/ap-aaaaaaaaaa", 405),
@@ -306,18 +310,18 @@ async def test_what_is_not_there_is_a_small_page(
     answer = await browser.request(method, path)
     assert answer.status_code == code
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "All requests" in text_of(answer)
+    assert ("All requests" if str(answer.url).startswith(PAGE) else "barrack-mcp approvals") in text_of(answer)
 
 
 async def test_the_page_works_without_scripts_and_without_inline_code(desk: Desk, browser: httpx2.AsyncClient) -> None:
     asked = await desk.ask()
-    for place in ("/", f"/requests/{asked.id}", "/static/page.js"):
+    for place in (f"{PAGE}/", f"{PAGE}/requests/{asked.id}", f"{ORIGIN}/static/page.js"):
         answer = await browser.get(place)
-        if place != "/static/page.js":
+        if place.startswith(PAGE):
             assert '<p class="error away" id="away" role="alert" hidden>' in answer.text
         assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=|javascript:", answer.text)
     page = await browser.get(f"/requests/{asked.id}")
-    assert f'<noscript> <a class="refresh" href="/requests/{asked.id}">Refresh</a></noscript>' in page.text
+    assert f'<noscript> <a class="refresh" href="{ROOM}/requests/{asked.id}">Refresh</a></noscript>' in page.text
     assert '<label for="typed-' in page.text
     for landmark in ("<main", "<header", "<nav", "<footer", '<html lang="en">', "<h1", 'role="status"'):
         assert landmark in page.text
@@ -325,7 +329,7 @@ async def test_the_page_works_without_scripts_and_without_inline_code(desk: Desk
 
 @pytest.mark.parametrize(("name", "kind"), [("page.css", "text/css"), ("page.js", "text/javascript")])
 async def test_style_and_script_come_with_their_types(browser: httpx2.AsyncClient, name: str, kind: str) -> None:
-    answer = await browser.get(f"/static/{name}")
+    answer = await browser.get(f"{ORIGIN}/static/{name}")
     assert (answer.status_code, answer.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
 
 

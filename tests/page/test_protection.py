@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from typing import Any
 
@@ -13,8 +15,9 @@ from barrack_mcp.guard.approvals import Status
 from barrack_mcp.guard.page import new_secret
 from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.guard.page.shield import MAX_BODY
+from barrack_mcp.guard.passphrase import hash_passphrase
 
-from .conftest import HOST, ORIGIN, SECRET, Desk, marks_of, text_of
+from .conftest import HOST, ORIGIN, PAGE, ROOM, SECRET, Desk, led, marks_of, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +46,7 @@ async def test_without_signing_in_nothing_is_shown_or_done_and_the_page_says_how
         assert answer.status_code == 401
         assert "run barrack-mcp approvals" in text_of(answer)
         assert "train-1" not in answer.text
-    assert f'href="/requests/{asked.id}">Open the page again' in answers[1].text
+    assert f'href="{ROOM}/requests/{asked.id}">Open the page again' in answers[1].text
     assert (await desk.approvals.find(asked.id)).status is Status.PENDING
 
 
@@ -51,10 +54,10 @@ async def test_a_link_signs_in_once_and_its_cookie_stays_in_this_browser_and_sit
     link = desk.link()
     async with desk.browser() as first, desk.browser() as thief:
         entered = await first.get(link)
-        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        assert (entered.status_code, led(entered)) == (303, "/")
         cookie = entered.headers["set-cookie"]
         assert cookie.startswith(f"{COOKIE}=")
-        assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+        assert {"HttpOnly", f"Path={ROOM}/", "SameSite=strict"} <= set(cookie.split("; "))
         assert (await first.get("/")).status_code == 200
         again = await first.get(link)
         assert again.status_code == 401
@@ -67,9 +70,9 @@ async def test_a_link_can_open_one_request_and_nothing_else(desk: Desk) -> None:
     asked = await desk.ask()
     async with desk.browser() as browser:
         entered = await browser.get(desk.link(approval_id=asked.id))
-        assert entered.headers["location"] == f"/requests/{asked.id}"
+        assert led(entered) == f"/requests/{asked.id}"
         for elsewhere in ("//evil.example", "https://evil.example", "../static/page.js", "A", "x" * 41):
-            assert (await browser.get(desk.link(approval_id=elsewhere))).headers["location"] == "/"
+            assert led(await browser.get(desk.link(approval_id=elsewhere))) == "/"
 
 
 @pytest.mark.parametrize(("after", "code"), [(119, 303), (120, 401), (121, 401)])
@@ -96,7 +99,10 @@ async def test_a_link_that_is_not_ours_opens_nothing(desk: Desk) -> None:
         f"{until}.{nonce}.{proof}.",
         f"{until}.{nonce}.{'é' * 64}",
         re.sub(".*token=", "", desk.link(secret=new_secret())),
-        re.sub(".*token=", "", desk.link(origin="http://127.0.0.1:4001")),
+        *(
+            re.sub(".*token=", "", desk.link(origin=elsewhere))
+            for elsewhere in (f"http://127.0.0.1:4001{ROOM}", ORIGIN, f"{PAGE}x")
+        ),
     ]
     async with desk.browser() as browser:
         for one in forged:
@@ -104,17 +110,79 @@ async def test_a_link_that_is_not_ours_opens_nothing(desk: Desk) -> None:
         assert (await browser.get("/enter", params={"token": token})).status_code == 303
 
 
-async def test_the_secret_signs_in_by_a_form(desk: Desk) -> None:
-    asked = await desk.ask()
+async def test_the_secret_itself_is_no_way_in(desk: Desk) -> None:
     async with desk.browser() as browser:
-        for wrong in ("", "guess", SECRET[:-1], SECRET.upper(), "é"):
-            refused = await browser.post("/enter", data={"secret": wrong, "to": asked.id})
+        for field in ("secret", "passphrase", "token"):
+            assert (await browser.post("/enter", data={field: SECRET})).status_code == 401
+        assert (await browser.get("/")).status_code == 401
+
+
+async def test_where_a_passphrase_is_set_a_link_alone_opens_nothing(desk: Desk) -> None:
+    asked, link = await desk.ask(), desk.link()
+    desk.passphrase = hash_passphrase("correct horse")
+    token = re.sub(".*token=", "", link)
+    async with desk.browser() as browser:
+        answer = await browser.get(f"{link}&to={asked.id}")
+        assert answer.status_code == 401
+        assert "Passphrase for approvals" in text_of(answer)
+        assert (await browser.get("/")).status_code == 401
+        form = {"token": token, "to": asked.id}
+        for wrong in ("", "Correct horse", "correct horse ", SECRET, desk.passphrase):
+            refused = await browser.post("/enter", data={**form, "passphrase": wrong})
             assert refused.status_code == 401
-            assert "That is not the secret." in text_of(refused)
-            assert f'name="to" value="{asked.id}"' in refused.text
-        entered = await browser.post("/enter", data={"secret": SECRET, "to": asked.id})
-        assert (entered.status_code, entered.headers["location"]) == (303, f"/requests/{asked.id}")
+            assert "That is not the passphrase." in text_of(refused)
+        assert (await browser.post("/enter", data={"passphrase": "correct horse"})).status_code == 401
+        forged = await browser.post("/enter", data={"token": f"{token}x", "passphrase": "correct horse"})
+        assert forged.status_code == 401
+        entered = await browser.post("/enter", data={**form, "passphrase": "correct horse"})
+        assert (entered.status_code, led(entered)) == (303, f"/requests/{asked.id}")
         assert (await browser.get("/")).status_code == 200
+        again = await browser.post("/enter", data={**form, "passphrase": "correct horse"})
+        assert (again.status_code, "used before" in text_of(again)) == (401, True)
+        assert all("correct horse" not in seen for seen in desk.seen)
+
+
+async def test_the_page_is_below_its_own_path_alone_and_nothing_outside_tells_it(
+    desk: Desk, browser: httpx2.AsyncClient
+) -> None:
+    asked = await desk.ask()
+    for path in ("/", "/events", "/enter", "/nothing", f"/requests/{asked.id}", f"{ROOM}x/", "/static/page.css"):
+        answer = await browser.get(f"{ORIGIN}{path}")
+        assert answer.status_code == {"/": 401, "/static/page.css": 200}.get(path, 404)
+        assert ROOM not in f"{answer.headers} {answer.text}".replace(f"{ROOM}x", "")
+        assert "train-1" not in answer.text
+    misdirected = await browser.get(f"{ORIGIN}/", headers={"host": "evil.example"})
+    assert ROOM not in misdirected.text
+    foreign = await browser.post("/enter", headers={"origin": "https://evil.example"})
+    assert (foreign.status_code, ROOM in foreign.text) == (403, False)
+
+
+async def test_the_cookie_goes_to_no_other_port_unless_its_path_is_known_there(desk: Desk) -> None:
+    """A cookie jar knows no ports: what keeps the session in is the path."""
+    async with desk.browser() as browser:
+        await browser.get(desk.link())
+        sent = [
+            browser.build_request("GET", url).headers.get("cookie")
+            for url in ("http://127.0.0.1:4999/", "http://127.0.0.1:4999/requests/x", f"{ORIGIN}/", f"{PAGE}/")
+        ]
+    assert [cookie is not None for cookie in sent] == [False, False, False, True]
+
+
+async def test_who_has_the_cookie_alone_can_make_no_mark(desk: Desk, browser: httpx2.AsyncClient) -> None:
+    asked = await desk.ask()
+    session = browser.cookies[COOKIE]
+    made = hmac.new(session.encode(), asked.id.encode(), hashlib.sha256).hexdigest()
+    answer = await browser.post(f"/requests/{asked.id}/approve", data={"mark": made, "typed": "train-1"})
+    assert (answer.status_code, await mark(browser, asked.id) == made) == (403, False)
+    assert (await desk.approvals.find(asked.id)).status is Status.PENDING
+
+
+async def test_a_link_is_good_for_no_other_start_of_the_page(desk: Desk) -> None:
+    link = desk.link(origin=f"{ORIGIN}/the-path-of-the-start-before")
+    async with desk.browser() as browser:
+        for place in (link, link.replace("/the-path-of-the-start-before", ROOM)):
+            assert (await browser.get(place)).status_code in (401, 404)
+        assert (await browser.get("/")).status_code == 401
 
 
 async def test_the_secret_in_an_address_is_no_way_in(desk: Desk) -> None:
@@ -140,7 +208,7 @@ async def test_the_oldest_session_ends_when_there_are_too_many(desk: Desk, brows
         browser.cookies.clear()
         assert (await browser.get(desk.link())).status_code == 303
     assert (await browser.get("/")).status_code == 200
-    browser.cookies.set(COOKIE, first, domain="127.0.0.1", path="/")
+    browser.cookies.set(COOKIE, first, domain="127.0.0.1", path=f"{ROOM}/")
     assert (await browser.get("/", headers={"cookie": f"{COOKIE}={first}"})).status_code == 401
 
 
@@ -217,7 +285,8 @@ async def test_a_form_sent_from_elsewhere_is_refused(
     answer = await browser.post(f"/requests/{asked.id}/approve", data=fields, headers=headers)
     assert answer.status_code == code
     assert (await desk.approvals.find(asked.id)).status is (Status.APPROVED if code == 303 else Status.PENDING)
-    assert (await browser.post("/enter", data={"secret": SECRET}, headers=headers)).status_code == code
+    entering = await browser.post("/enter", data={"token": "x"}, headers=headers)
+    assert entering.status_code == (401 if code == 303 else code)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +311,7 @@ async def test_the_page_answers_under_its_own_address_only(browser: httpx2.Async
 
 async def send(desk: Desk, scope: dict[str, Any], *chunks: bytes) -> Message:
     """Send what no client library would, and answer the start of the response."""
-    page = create_page(desk.approvals, secret=SECRET, allowed_hosts=[HOST], now=desk.now)
+    page = create_page(desk.approvals, secret=SECRET, room=ROOM, allowed_hosts=[HOST], now=desk.now)
     incoming = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     incoming.append({"type": "http.request"})
     sent: list[Message] = []
@@ -267,14 +336,14 @@ async def test_a_request_with_no_host_or_with_two_is_refused(desk: Desk, names: 
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "²"])
 async def test_a_length_that_is_no_number_is_refused(desk: Desk, length: str) -> None:
     headers = [(b"host", HOST.encode()), (b"content-length", length.encode("latin-1"))]
-    assert (await send(desk, {"method": "POST", "path": "/enter", "headers": headers}))["status"] == 400
+    assert (await send(desk, {"method": "POST", "path": f"{ROOM}/enter", "headers": headers}))["status"] == 400
 
 
 @pytest.mark.parametrize(("size", "code"), [(MAX_BODY, 401), (MAX_BODY + 1, 413)])
 async def test_a_body_is_taken_up_to_its_limit_whether_announced_or_not(desk: Desk, size: int, code: int) -> None:
     form = b"secret=".ljust(size, b"x")
     kind = (b"content-type", b"application/x-www-form-urlencoded")
-    bare = {"method": "POST", "path": "/enter", "headers": [(b"host", HOST.encode()), kind]}
+    bare = {"method": "POST", "path": f"{ROOM}/enter", "headers": [(b"host", HOST.encode()), kind]}
     assert (await send(desk, bare, form[:1000], form[1000:]))["status"] == code
     async with desk.browser() as browser:
         announced = await browser.post("/enter", content=form, headers={"content-type": kind[1].decode()})
@@ -306,7 +375,7 @@ async def test_every_answer_forbids_framing_sniffing_keeping_and_foreign_code(
     answers = [
         await browser.get("/"),
         await browser.get(f"/requests/{asked.id}"),
-        await browser.get("/static/page.css"),
+        await browser.get(f"{ORIGIN}/static/page.css"),
         await browser.get("/nothing"),
         await browser.get("/", headers={"host": "evil.example"}),
         await browser.post("/", headers={"origin": "https://evil.example"}),
@@ -329,7 +398,7 @@ async def test_every_answer_forbids_framing_sniffing_keeping_and_foreign_code(
 
 async def test_a_secret_that_could_be_guessed_is_refused(desk: Desk) -> None:
     with pytest.raises(ValueError, match="at least 16 characters"):
-        create_page(desk.approvals, secret="short", allowed_hosts=[HOST])
+        create_page(desk.approvals, secret="short", room=ROOM, allowed_hosts=[HOST])
     assert len({new_secret() for _ in range(100)}) == 100
     assert len(new_secret()) >= 40
 

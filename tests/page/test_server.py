@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 import anyio
+import anyio.abc
 import httpx2
 import pytest
 
+from barrack_mcp.api.http import listener
 from barrack_mcp.guard.approvals import Approvals, Status
-from barrack_mcp.guard.page import PageError, PageServer
+from barrack_mcp.guard.page import PageError, PageServer, is_served
 from barrack_mcp.guard.page.live import MAX_LISTENERS, Live
 
 from .conftest import SECRET, Desk, marks_of
@@ -40,16 +44,16 @@ async def test_a_person_signs_in_by_the_link_and_approves_over_a_real_socket(
     with anyio.fail_after(10):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
             await page.start()
-            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", page.url)
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{22}", page.url)
             asked = await desk.ask()
             link = page.login_url(asked.id)
             assert link.startswith(f"{page.url}/enter?token=")
             assert SECRET not in link
             async with httpx2.AsyncClient(base_url=page.url, trust_env=False) as browser:
                 entered = await browser.get(link)
-                assert entered.headers["location"] == f"/requests/{asked.id}"
+                assert entered.headers["location"] == f"{urlsplit(page.url).path}/requests/{asked.id}"
                 assert "server" not in entered.headers
-                shown = await browser.get(entered.headers["location"])
+                shown = await browser.get(f"/requests/{asked.id}")
                 fields = {"mark": marks_of(shown)[0], "typed": "train-1"}
                 decided = await browser.post(f"/requests/{asked.id}/approve", data=fields)
                 assert decided.status_code == 303
@@ -103,7 +107,7 @@ async def test_a_port_of_choice_is_used_and_a_taken_one_is_told(desk: Desk) -> N
                 await page.start()
     async with PageServer(desk.approvals, secret=SECRET, port=port) as page:
         await page.start()
-        assert page.url == f"http://127.0.0.1:{port}"
+        assert page.url.startswith(f"http://127.0.0.1:{port}/")
 
 
 @pytest.mark.slow
@@ -192,3 +196,80 @@ async def test_a_page_of_approvals_kept_elsewhere_still_follows_them(desk: Desk)
         else:
             live.close()
     assert events == ["event: change\ndata: 1\n\n", "event: change\ndata: 2\n\n"]
+
+
+async def test_only_the_page_itself_passes_for_the_page(desk: Desk) -> None:
+    """Whoever took its port, in its place or before it starts, is sent nobody."""
+    with anyio.fail_after(10):
+        async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
+            await page.start()
+            address = page.url
+            assert await is_served(address, secret=SECRET)
+            assert not await is_served(address, secret="another-secret-of-another-page")
+            assert not await is_served(f"{address}x", secret=SECRET)
+            assert not await is_served(address.replace("127.0.0.1", "localhost"), secret=SECRET[::-1])
+        assert not await is_served(address, secret=SECRET)
+        async with PageServer(desk.approvals, secret=SECRET, port=urlsplit(address).port or 0) as anew:
+            await anew.start()
+            assert not await is_served(address, secret=SECRET)
+            assert await is_served(anew.url, secret=SECRET)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"0" * 64,
+        b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+        b"x" * 10_000,
+        b"",
+    ],
+    ids=["nothing", "a guess", "elsewhere", "a flood", "hangs up"],
+)
+async def test_who_took_the_pages_port_is_not_even_told_its_path(said: bytes) -> None:
+    heard: list[bytes] = []
+
+    async def squat(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            heard.append(await stream.receive())
+            await stream.send(said or b" ")
+
+    with anyio.fail_after(10):
+        async with (
+            await anyio.create_tcp_listener(local_host="127.0.0.1") as taken,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(taken.serve, squat)
+            port = taken.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  # a socket's
+            assert not await is_served(f"http://127.0.0.1:{port}/the-path", secret=SECRET)
+            tasks.cancel_scope.cancel()
+    assert [b"the-path" in one for one in heard] == [False]
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: ", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
+async def test_a_person_gets_in_whoever_holds_connections_open(desk: Desk, begun: bytes) -> None:
+    with anyio.fail_after(30):
+        async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page, AsyncExitStack() as held:
+            await page.start()
+            for _ in range(130):
+                idle = await held.enter_async_context(
+                    await anyio.connect_tcp("127.0.0.1", urlsplit(page.url).port or 0)
+                )
+                with contextlib.suppress(anyio.BrokenResourceError):
+                    await idle.send(begun)
+            async with visiting(page) as browser:
+                assert (await browser.get("/")).status_code == 200
+
+
+async def test_a_connection_that_asks_for_nothing_is_closed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "IDLE_S", 0.05)
+    with anyio.fail_after(10):
+        async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
+            await page.start()
+            for begun in (b"GET", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"):
+                idle = await anyio.connect_tcp("127.0.0.1", urlsplit(page.url).port or 0)
+                async with idle:
+                    await idle.send(begun)
+                    with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                        while True:
+                            await idle.receive()

@@ -5,17 +5,69 @@ uvicorn's own dies by the signal it was sent, and cuts off what it still does.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _CLOSE_S: Final = 1
 """For the last answers, and for streams that their clients keep open."""
+IDLE_S: Final = 10.0
+"""How long a connection may bring no whole request."""
+
+
+class _Connection(H11Protocol):
+    """One connection. Where there may be only so many, those that ask for nothing give way to who comes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most = self.config.limit_concurrency
+        # nobody is refused for how many there are: somebody silent has gone before
+        self.limit_concurrency = None
+        self._silent_since = self.loop.time()
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether it brought no whole request that is still to be answered."""
+        # uvicorn has no cycle before the first request
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Take a connection; the one that was silent for longest goes, if there are too many."""
+        super().connection_made(transport)
+        if self._most is None:
+            return
+        self._watch = self.loop.call_later(IDLE_S, self._look)
+        if len(self.connections) > self._most:
+            others = [each for each in self.connections if isinstance(each, _Connection) and each is not self]
+            silent = [each for each in others if each.silent]
+            min(silent, key=lambda each: each._silent_since, default=self).transport.abort()  # noqa: SLF001 - its own kind
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look after it no more."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        self._silent_since = self.loop.time()
+        super().on_response_complete()
+
+    def _look(self) -> None:
+        """Close it if it was silent for too long."""
+        left = self._silent_since + IDLE_S - self.loop.time()
+        if self.silent and left <= 0:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(max(left, 1.0), self._look)
 
 
 class Listener(uvicorn.Server):
@@ -26,7 +78,7 @@ class Listener(uvicorn.Server):
         finish: Awaited once nobody new is let in, before the connections are closed.
         seconds: Time for that.
         started: Called once it listens.
-        most: Connections at once; None for any number.
+        most: Connections at once, each of which has to ask for something soon; None for any number, for any time.
     """
 
     def __init__(
@@ -41,7 +93,7 @@ class Listener(uvicorn.Server):
         config = uvicorn.Config(
             app,
             # h11 alone: no accidental dependence on what else is installed
-            http="h11",
+            http=_Connection,
             ws="none",
             log_level="warning",
             # the process's own log, which knows what to hide

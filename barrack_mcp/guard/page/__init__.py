@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.guard.page.entry import login_link, new_secret
+from barrack_mcp.guard.page.knock import is_served
 from barrack_mcp.guard.page.server import PageError, PageServer
 
-__all__ = ["PageError", "PageServer", "login_link", "new_secret"]
+__all__ = ["PageError", "PageServer", "is_served", "login_link", "new_secret"]

@@ -16,12 +16,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
 
 from barrack_mcp.api.text import escape
 from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status, UnknownApproval, WrongName
-from barrack_mcp.guard.page.entry import SESSION_S, Entry
+from barrack_mcp.guard.page.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
 from barrack_mcp.guard.page.view import card
@@ -32,6 +32,7 @@ BY: Final = "on the page"
 
 _MAX_CARDS: Final = 25
 _MAX_FIELDS: Final = 8
+_LONGEST_CHALLENGE: Final = 200
 _ID: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 _SENTENCES: Final = {
@@ -47,33 +48,49 @@ _SENTENCES: Final = {
     "again to see whether your answer was taken.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too many pages listen for news already; close some of them.",
 }
+_OLD_LINK: Final = "This link was used before, or is too old. Get a new one."
 _UNREADABLE: Final = "Nothing changed: another version wrote this request, and what can't be shown can't be approved."
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_page(
-    approvals: Approvals, *, secret: str, allowed_hosts: Collection[str], now: Callable[[], float] = time.time
+    approvals: Approvals,
+    *,
+    secret: str,
+    room: str,
+    allowed_hosts: Collection[str],
+    passphrase: str | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Starlette:
     """Make the page on which a person approves and denies.
 
     Args:
         approvals: What it shows and decides.
         secret: What lets a person in; at least 16 characters. No answer or log ever holds it.
+        room: The path below which it lives, see `new_room`; what stands outside of it tells nothing of it.
         allowed_hosts: The names with ports under which it may be addressed, such as `127.0.0.1:40123`.
+        passphrase: Hash of what has to be typed beside; None where the link is enough.
         now: The time in seconds since 1970.
     """
-    page = _Page(approvals, Entry(secret, now=now), now)
+    page = _Page(approvals, Entry(secret, room=room, passphrase=passphrase, now=now), room, now)
     app = Starlette(
         routes=[
-            Route("/", page.inside(page.home)),
-            Route("/enter", page.enter),
-            Route("/enter", page.enter_with_secret, methods=["POST"]),
-            Route("/requests/{approval_id}", page.inside(page.show)),
-            Route("/requests/{approval_id}/approve", page.inside(page.approve), methods=["POST"]),
-            Route("/requests/{approval_id}/deny", page.inside(page.deny), methods=["POST"]),
-            Route("/events", page.inside(page.events)),
+            Route("/", page.outside),
+            Route("/proof", page.prove),
             Route("/static/{name}", page.asset),
+            Mount(
+                room,
+                routes=[
+                    Route("/", page.inside(page.home)),
+                    Route("/enter", page.enter),
+                    Route("/enter", page.enter_with_passphrase, methods=["POST"]),
+                    Route("/requests/{approval_id}", page.inside(page.show)),
+                    Route("/requests/{approval_id}/approve", page.inside(page.approve), methods=["POST"]),
+                    Route("/requests/{approval_id}/deny", page.inside(page.deny), methods=["POST"]),
+                    Route("/events", page.inside(page.events)),
+                ],
+            ),
         ],
         middleware=[Middleware(Shield, hosts=allowed_hosts, refuse=page.problem)],
         exception_handlers={
@@ -89,9 +106,10 @@ def create_page(
 
 
 class _Page:
-    def __init__(self, approvals: Approvals, entry: Entry, now: Callable[[], float]) -> None:
+    def __init__(self, approvals: Approvals, entry: Entry, room: str, now: Callable[[], float]) -> None:
         self._approvals = approvals
         self._entry = entry
+        self._room = room
         self._now = now
         self.live = Live(approvals)
         folder = resources.files("barrack_mcp.guard.page") / "static"
@@ -103,7 +121,7 @@ class _Page:
         async def guarded(request: Request) -> Response:
             if self._entry.holds(_session(request)):
                 return await endpoint(request)
-            return self._sign_in(request.path_params.get("approval_id", ""))
+            return self._sign_in(request, request.path_params.get("approval_id", ""))
 
         return guarded
 
@@ -127,7 +145,7 @@ class _Page:
         fields = await self._genuine(request)
         approval_id = request.path_params["approval_id"]
         if card(await self._approvals.find(approval_id), now=self._now()).details is None:
-            return self.problem(HTTPStatus.CONFLICT, _UNREADABLE)
+            return self.problem(HTTPStatus.CONFLICT, _UNREADABLE, request=request)
         return await self._decide(request, self._approvals.approve(approval_id, by=BY, typed=fields.get("typed")))
 
     async def deny(self, request: Request) -> Response:
@@ -143,19 +161,29 @@ class _Page:
 
     async def enter(self, request: Request) -> Response:
         """Take a link that works once, and open a session."""
-        to = request.query_params.get("to", "")
-        token = self._entry.read(request.query_params.get("token", ""), host=request.headers["host"].lower())
-        if token is None or not await self._approvals.use(token.nonce, until=token.until):
-            return self._sign_in(to, error="This link was used before, or is too old. Get a new one.")
-        return self._welcome(request, to)
+        to, token = request.query_params.get("to", ""), request.query_params.get("token", "")
+        if self._entry.wants_passphrase and self._read(request, token) is not None:
+            return self._sign_in(request, to, token=token)
+        return await self._let_in(request, to, token)
 
-    async def enter_with_secret(self, request: Request) -> Response:
-        """Take the secret from a form, and open a session."""
+    async def enter_with_passphrase(self, request: Request) -> Response:
+        """Take a link and the passphrase from a form, and open a session."""
         fields = await _fields(request)
-        to = fields.get("to", "")
-        if not self._entry.knows(fields.get("secret", "").strip()):
-            return self._sign_in(to, error="That is not the secret.")
-        return self._welcome(request, to)
+        to, token = fields.get("to", ""), fields.get("token", "")
+        if not self._entry.wants_passphrase or self._read(request, token) is None:
+            return self._sign_in(request, to, error=_OLD_LINK)
+        if not await self._entry.knows(fields.get("passphrase", "")):
+            return self._sign_in(request, to, token=token, error="That is not the passphrase.")
+        return await self._let_in(request, to, token)
+
+    async def outside(self, request: Request) -> Response:
+        """Say how to get in; from here nobody learns where the page is."""
+        return self._sign_in(request, "")
+
+    async def prove(self, request: Request) -> Response:
+        """Show to the person's own terminal that this is the page, and nobody who took its port."""
+        challenge = request.query_params.get("challenge", "")[:_LONGEST_CHALLENGE]
+        return PlainTextResponse(self._entry.answer(challenge, host=request.headers["host"].lower()))
 
     async def asset(self, request: Request) -> Response:
         """Give out the style or the script."""
@@ -164,29 +192,36 @@ class _Page:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return Response(self._assets[name], media_type=_ASSETS[name])
 
-    def problem(self, status: int, sentence: str | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    def problem(
+        self,
+        status: int,
+        sentence: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        request: Request | None = None,
+    ) -> Response:
         """Say in a small page what went wrong."""
         known = HTTPStatus(status)
         return self._render(
             "problem.html",
+            request=request,
             status=status,
             headers=headers,
             title=known.phrase,
             sentence=sentence or _SENTENCES.get(known, known.description),
         )
 
-    async def on_http(self, _: Request, error: Exception) -> Response:
+    async def on_http(self, request: Request, error: Exception) -> Response:
         """Answer for an address or method that isn't there."""
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for it
-        return self.problem(error.status_code, headers=error.headers)
+        return self.problem(error.status_code, headers=error.headers, request=request)
 
-    async def on_unknown(self, _: Request, error: Exception) -> Response:
+    async def on_unknown(self, request: Request, error: Exception) -> Response:
         """Answer for a request that isn't there."""
-        return self.problem(HTTPStatus.NOT_FOUND, str(error))
+        return self.problem(HTTPStatus.NOT_FOUND, str(error), request=request)
 
-    async def on_store(self, _: Request, error: Exception) -> Response:
+    async def on_store(self, request: Request, error: Exception) -> Response:
         """Answer when the state can't be read or written."""
-        return self.problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return self.problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), request=request)
 
     async def on_failure(self, _: Request, __: Exception) -> Response:
         """Answer for a mistake of ours, from outside the shield."""
@@ -205,7 +240,7 @@ class _Page:
             return self._one(request, error.approval, status=HTTPStatus.CONFLICT, error=str(error))
         except WrongName as error:
             return self._one(request, error.approval, status=HTTPStatus.UNPROCESSABLE_ENTITY, error=str(error))
-        return RedirectResponse(f"/requests/{decided.id}", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(self._place(decided.id), HTTPStatus.SEE_OTHER)
 
     def _one(
         self, request: Request, approval: Approval, *, status: int = HTTPStatus.OK, error: str | None = None
@@ -213,14 +248,36 @@ class _Page:
         shown = card(approval, now=self._now())
         return self._render("request.html", request=request, status=status, card=shown, error=error)
 
-    def _sign_in(self, approval_id: str, *, error: str | None = None) -> Response:
-        to = approval_id if _ID.fullmatch(approval_id) else ""
-        return self._render("enter.html", status=HTTPStatus.UNAUTHORIZED, here=_place(to), to=to, error=error)
+    def _read(self, request: Request, token: str) -> Pass | None:
+        return self._entry.read(token, host=request.headers["host"].lower())
+
+    async def _let_in(self, request: Request, to: str, token: str) -> Response:
+        """Use a link up, and open a session."""
+        read = self._read(request, token)
+        if read is None or not await self._approvals.use(read.nonce, until=read.until):
+            return self._sign_in(request, to, error=_OLD_LINK)
+        return self._welcome(request, to)
+
+    def _sign_in(self, request: Request, to: str, *, token: str | None = None, error: str | None = None) -> Response:
+        """Say how to get in; with a link that is good, ask for the passphrase."""
+        to = to if _ID.fullmatch(to) else ""
+        return self._render(
+            "enter.html",
+            request=request,
+            status=HTTPStatus.UNAUTHORIZED,
+            here=self._place(to),
+            to=to,
+            token=token,
+            error=error,
+        )
 
     def _welcome(self, request: Request, to: str) -> Response:
-        answer = RedirectResponse(_place(to), HTTPStatus.SEE_OTHER)
+        answer = RedirectResponse(self._place(to), HTTPStatus.SEE_OTHER)
         session = self._entry.open(_session(request))
-        answer.set_cookie(_cookie(request), session, max_age=SESSION_S, path="/", httponly=True, samesite="strict")
+        # a cookie goes to every port of this machine, but to this path only; nobody else knows it
+        answer.set_cookie(
+            _cookie(request), session, max_age=SESSION_S, path=f"{self._room}/", httponly=True, samesite="strict"
+        )
         return answer
 
     def _render(
@@ -233,12 +290,17 @@ class _Page:
         **shown: Any,
     ) -> Response:
         session = "" if request is None else _session(request)
+        # who stands outside is told no address inside
+        room = self._room if request is not None and request.url.path.startswith(f"{self._room}/") else None
 
-        def mark(approval_id: str) -> str:
-            return self._entry.mark(session, approval_id)
+        def mark(about: str) -> str:
+            return self._entry.mark(session, about)
 
-        text = _templates().get_template(name).render(mark=mark, pending=Status.PENDING.value, **shown)
+        text = _templates().get_template(name).render(mark=mark, room=room, pending=Status.PENDING.value, **shown)
         return HTMLResponse(text, status, headers)
+
+    def _place(self, approval_id: str) -> str:
+        return f"{self._room}/requests/{approval_id}" if _ID.fullmatch(approval_id) else f"{self._room}/"
 
 
 @functools.cache
@@ -261,10 +323,6 @@ def _cookie(request: Request) -> str:
 
 def _session(request: Request) -> str:
     return request.cookies.get(_cookie(request), "")
-
-
-def _place(approval_id: str) -> str:
-    return f"/requests/{approval_id}" if _ID.fullmatch(approval_id) else "/"
 
 
 async def _fields(request: Request) -> dict[str, str]:

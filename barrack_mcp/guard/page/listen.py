@@ -22,7 +22,9 @@ async def serve_page(
     bound: socket.socket,
     *,
     secret: str,
+    room: str,
     hosts: list[str],
+    passphrase: str | None,
     started: Callable[[], None],
     now: Callable[[], float] = time.time,
 ) -> None:
@@ -32,11 +34,13 @@ async def serve_page(
         approvals: What it shows and decides.
         bound: Where it listens.
         secret: What lets a person in.
+        room: The path below which it lives.
         hosts: Names under which it answers.
+        passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         started: Called once it listens.
         now: The time in seconds since 1970.
     """
-    page = create_page(approvals, secret=secret, allowed_hosts=hosts, now=now)
+    page = create_page(approvals, secret=secret, room=room, allowed_hosts=hosts, passphrase=passphrase, now=now)
 
     async def end_streams() -> None:
         page.state.live.close()

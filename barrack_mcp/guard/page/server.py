@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.entry import login_link
+from barrack_mcp.guard.page.entry import login_link, new_room
 
 _HOST: Final = "127.0.0.1"
 _NAMES: Final = (_HOST, "localhost", "[::1]")
@@ -29,18 +29,27 @@ class PageServer:
         approvals: What the page shows and decides.
         secret: What lets a person in; at least 16 characters.
         port: The port on 127.0.0.1; 0 for any free one.
+        passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         now: The time in seconds since 1970.
     """
 
     def __init__(
-        self, approvals: Approvals, *, secret: str, port: int = 0, now: Callable[[], float] = time.time
+        self,
+        approvals: Approvals,
+        *,
+        secret: str,
+        port: int = 0,
+        passphrase: str | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._approvals = approvals
         self._secret = secret
         self._port = port
+        self._passphrase = passphrase
         self._now = now
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
+        self._room = new_room()
         self._url: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,7 +71,7 @@ class PageServer:
 
     @property
     def url(self) -> str:
-        """The page's address, such as `http://127.0.0.1:40123`; anyone may know it."""
+        """The page's address with its path, which is this start's own and for its owner only."""
         if self._url is None:
             raise PageError("The page is not being served.")
         return self._url
@@ -91,7 +100,7 @@ class PageServer:
                 ) from None
             port = bound.getsockname()[1]
             await self._tasks.start(self._serve, bound, port)
-            self._url = f"http://{_HOST}:{port}"
+            self._url = f"http://{_HOST}:{port}{self._room}"
 
     async def _serve(self, bound: socket.socket, port: int, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         from barrack_mcp.guard.page.listen import serve_page  # noqa: PLC0415 - a web server, and mostly not needed
@@ -100,7 +109,9 @@ class PageServer:
             self._approvals,
             bound,
             secret=self._secret,
+            room=self._room,
             hosts=[f"{name}:{port}" for name in _NAMES],
+            passphrase=self._passphrase,
             started=task_status.started,
             now=self._now,
         )

@@ -91,7 +91,7 @@ async function news() {
 }
 
 function listen() {
-  const stream = new EventSource("/events");
+  const stream = new EventSource(main.dataset.events);
   stream.addEventListener("change", tell);
   stream.addEventListener("error", () => {
     tell();
