@@ -48,6 +48,12 @@ class Prices:
         price = self._price(_node(self.listed, "gpus", "pricing", str(row.get("tier")).lower(), model))
         return money.instance_hourly(rate, gpu_count=row.get("gpu_count"), price=price, currency=self.currency)
 
+    def most_gpus(self, row: Mapping[str, Any]) -> Decimal | None:
+        """Answer how many GPUs of its model an instance can have; None if the list doesn't say."""
+        model = row.get("gpu_model") or row.get("gpu_type")
+        most = amount(_node(self.listed, "gpus", "pricing", str(row.get("tier")).lower(), model, "max_count"))
+        return most if most is not None and most >= 1 else None
+
     def volume(self, row: Mapping[str, Any]) -> Decimal | None:
         """Answer what a volume costs per hour: the list prices a type per TB (documented), read as 1000 GB."""
         node = _node(self.listed, "volumes", "pricing", str(row.get("tier")).lower(), row.get("volume_type"))

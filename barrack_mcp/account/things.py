@@ -76,9 +76,14 @@ class Thing:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Its names and ids, for the operator's globs."""
-        found = (self.asked, text(self.row, *self.kind.ids), self.name)
+        """Its names and ids, under whichever field they came, for the operator's globs."""
+        found = (self.asked, *(text(self.row, field) for field in (*self.kind.ids, *self.kind.names)))
         return tuple(dict.fromkeys(mark for mark in found if mark))
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether both its id and its name were told; a name of no letters is one."""
+        return self.id is not None and any(isinstance(self.row.get(field), str | int) for field in self.kind.names)
 
     @property
     def facts(self) -> JsonObject:
@@ -114,6 +119,11 @@ def things(kind: Kind, rows: object, *, where: Callable[[JsonObject], bool] = la
 def objects(value: object) -> list[JsonObject]:
     """The objects of a list; none if it is no list."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def all_told(rows: object) -> bool:
+    """Whether a list is one, and each of its rows can be read."""
+    return isinstance(rows, list) and len(objects(rows)) == len(rows)
 
 
 def text(row: Mapping[str, Any], *names: str) -> str | None:

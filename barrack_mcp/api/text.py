@@ -109,6 +109,16 @@ def guess(word: str, known: Iterable[str], *, otherwise: str) -> str:
     return f"did you mean {near[0]}?" if near else otherwise
 
 
+def is_same_name(typed: str, name: str) -> bool:
+    """Whether a name was typed letter for letter, its accents in either Unicode form; what looks alike is another."""
+    if typed == name:
+        return True
+    composed = unicodedata.normalize("NFC", typed)
+    # a letter that this form turns into another by itself, as the sign of Kelvin into K, is a look-alike
+    alike = any(unicodedata.normalize("NFC", letter) != letter for letter in typed)
+    return not alike and composed == unicodedata.normalize("NFC", name)
+
+
 def is_plain(text: str) -> bool:
     """Whether the text stands in a question exactly as it is, so that a person can type it."""
     return inline(text) == text

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from barrack_mcp.api.text import is_same_name
 from barrack_mcp.state.store import OPEN_ENDED, Approval, Status, Store
 
 __all__ = [
@@ -178,7 +179,7 @@ class Approvals:
         """
         while True:
             kept = await self._pending_one(approval_id)
-            if kept.must_type is None or typed == kept.must_type:
+            if kept.must_type is None or (typed is not None and is_same_name(typed, kept.must_type)):
                 if await self._store.swap_approval(kept, after := self._decided(kept, Status.APPROVED, by)):
                     return await self._witnessed(after)
                 continue

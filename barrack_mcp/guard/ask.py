@@ -26,6 +26,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from barrack_mcp.api.text import is_same_name
 from barrack_mcp.catalogue import JsonObject
 
 _MODERN: Final = "2026-07-28"
@@ -162,7 +163,7 @@ def judged(result: ElicitResult, must_type: str | None) -> Reply:
 def _typed(typed: object, must_type: str) -> Reply:
     if not isinstance(typed, str) or not typed:
         return Reply(Consent.NO, "The person accepted, but typed no name.")
-    if typed == must_type:
+    if is_same_name(typed, must_type):
         return Reply(Consent.YES)
     if typed.strip() == must_type:
         return Reply(Consent.NO, "What was typed has a space too many around the name.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue import BY_TOOL, Risk
+from barrack_mcp.catalogue.outcome import Plan
 
 _NEVER_ASK: Final = frozenset({Risk.READ, Risk.CHANGE})
 _HURTS: Final = frozenset({Risk.INTERRUPT, Risk.DESTROY})
@@ -96,9 +98,28 @@ def asks(risk: Risk, *, wide: bool) -> frozenset[Risk]:
     return own | {Risk.EXPOSE} if wide else own
 
 
-def is_protected(marks: Collection[str], globs: Collection[str]) -> bool:
-    """Whether one of these names and ids matches a glob; case doesn't count, so that no spelling slips through."""
-    return any(fnmatch.fnmatchcase(mark.casefold(), glob.casefold()) for mark in marks for glob in globs)
+def without_forbidden(plan: Plan, decision: Decision) -> Plan:
+    """A plan that is refused, less the ways to go on that the same settings refuse."""
+    forbidden = _HURTS if decision is Decision.PROTECTED else {Risk.SPEND}
+    return plan.model_copy(update={"safer": [way for way in plan.safer if BY_TOOL[way.tool].risk not in forbidden]})
+
+
+def is_protected(marks: Collection[str], globs: Collection[str], *, unread: bool = False) -> bool:
+    """Whether one of these names and ids matches a glob; neither case nor Unicode form lets a spelling slip through.
+
+    Args:
+        marks: The names and ids of all that a call touches.
+        globs: What the operator protects.
+        unread: Whether some of them could not be read: where anything is protected, they may be.
+    """
+    return (unread and bool(globs)) or any(
+        fnmatch.fnmatchcase(_fold(mark), _fold(glob)) for mark in marks for glob in globs
+    )
+
+
+def _fold(text: str) -> str:
+    """A text as all that differ from it in case or in Unicode form alone."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
 def exceeds(hourly: Decimal | None, limit: Decimal | None) -> bool:

@@ -32,6 +32,7 @@ from barrack_mcp.guard.decide import (
     exceeds,
     falls_below,
     is_protected,
+    without_forbidden,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
 from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
@@ -282,14 +283,16 @@ class Guard:
         """Pass what needs no yes, but for what makes no sense whoever wants it."""
         operation = call.operation
         if operation.risk is Risk.CHANGE and operation.tool in PLANNERS:
+            once = Once(call.caller.account.recall)
             try:
-                planned = await self._plan(call, call.caller.account.recall)
+                planned = await self._plan(call, once)
             except ApiError as error:
                 # nobody is asked here, so what can't be read is left to the API to judge
                 _log.info("no plan for %s: %s", operation.tool, error.failure)
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
+                return Passed(_how(known), turn, read=once)
         return Passed(_how(known), turn)
 
     def _must_read(self, operation: Operation) -> bool:
@@ -298,20 +301,14 @@ class Guard:
             return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
         return bool(self._policy.protect) and operation.risk in (Risk.INTERRUPT, Risk.DESTROY)
 
-    async def _plan(self, call: _Call, read: Reader) -> Planned:
-        return await plan(call.operation, call.values, read=read, currency=self._policy.currency, now=self._now())
+    async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
+        money, now = self._policy.currency, self._now()
+        return await plan(call.operation, call.values, read=read, currency=money, now=now, binding=binding)
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""
         try:
-            return await plan(
-                call.operation,
-                call.values,
-                read=read,
-                currency=self._policy.currency,
-                now=self._now(),
-                binding=Binding.ALONE,
-            )
+            return await self._plan(call, read, Binding.ALONE)
         except ApiError as error:
             if error.status in _GONE:
                 return None
@@ -323,7 +320,8 @@ class Guard:
             risk=risk,
             wide=planned is not None and planned.wide,
             unattended=policy.unattended,
-            protected=planned is not None and is_protected(planned.protected_by, policy.protect),
+            protected=planned is not None
+            and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
             too_costly=planned is not None and exceeds(planned.hourly_after, policy.max_hourly_cost),
             too_short=planned is not None and falls_below(planned.runway_hours_after, policy.min_runway_hours),
             mode=policy.mode,
@@ -331,13 +329,18 @@ class Guard:
         )
 
     def _against(self, call: _Call, planned: Planned) -> Stopped | None:
-        """Say what no yes can pass."""
+        """Say what no yes can pass: what the operator forbids, and what can't succeed."""
+        fails = None if planned.refusal is None else Stopped(planned.refusal, planned.plan)
+        return self._forbidden(call, planned) or fails
+
+    def _forbidden(self, call: _Call, planned: Planned) -> Stopped | None:
+        """Say what the operator forbids, with those ways to go on that are not forbidden likewise."""
         decision = decide(self._facts(call, planned))
-        if decision in WHATEVER_ANYONE_SAYS:
-            no_sum = "" if decision is Decision.PROTECTED else planned.why_no_sum
-            words = no_sum or WHATEVER_ANYONE_SAYS[decision]
-            return Stopped(f"{planned.plan.summary} {words} {SENT_NOTHING}", planned.plan)
-        return None if planned.refusal is None else Stopped(planned.refusal, planned.plan)
+        if decision not in WHATEVER_ANYONE_SAYS:
+            return None
+        no_sum = "" if decision is Decision.PROTECTED else planned.why_no_sum
+        told = f"{planned.plan.summary} {no_sum or WHATEVER_ANYONE_SAYS[decision]} {SENT_NOTHING}"
+        return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = _must_type(call, planned)
@@ -401,7 +404,8 @@ class Guard:
         except ApiError as error:
             _log.info("no plan for %s: %s", call.operation.tool, error.failure)
             return Stopped(CHANGED)
-        return self._against(call, now) or Stopped(CHANGED, now.plan)
+        told = f"{CHANGED} {now.refusal}" if now.refusal is not None else CHANGED
+        return self._forbidden(call, now) or Stopped(told, now.plan)
 
     async def _redeemed(self, call: _Call) -> Ruling | None:
         """Use up the answer given out of band; None if nobody was asked yet, or about what is no longer so."""
@@ -427,7 +431,7 @@ class Guard:
         fingerprint = None
         if asked.status in OPEN_ENDED:
             fresh = await self._step_back(call, once)
-            if fresh is not None and (stopped := self._against(call, fresh)) is not None:
+            if fresh is not None and (stopped := self._forbidden(call, fresh)) is not None:
                 return stopped
             fingerprint = _NOTHING
             if fresh is not None and fresh.is_as_shown(asked.fingerprint, Plan.model_validate(asked.plan).total):

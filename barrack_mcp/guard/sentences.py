@@ -26,7 +26,7 @@ TOO_MUCH: Final = (
 )
 WHATEVER_ANYONE_SAYS: Final = {
     Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "
-    "it, and no approval passes that. Tell the user.",
+    "it, or the name of some of that could not be read; no approval passes that. Tell the user.",
     Decision.TOO_COSTLY: "It is not done: all that runs would cost more per hour than the operator allows, or what it "
     "would cost can't be told, and no approval passes that. Tell the user.",
     Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to, or how long it "

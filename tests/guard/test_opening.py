@@ -389,7 +389,7 @@ async def test_the_house_shows_its_request_in_the_browser_and_a_taken_port_hinde
         }
         async with open_server(Settings(**settings)) as made, Client(made.server) as client:
             volumes = (await client.call_tool("list_volumes", {})).structured_content or {}
-            volume_id = volumes["volumes"][0]["volume_id"]
+            volume_id = next(each["volume_id"] for each in volumes["volumes"] if each["status"] == "available")
             for _ in range(2):
                 asked = (await client.call_tool("delete_volume", {"volume_id": volume_id})).structured_content or {}
                 assert asked["outcome"] == "approval_required"

@@ -252,6 +252,8 @@ CHANGES: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         "deleted": lambda world, thing: world.firewalls.pop(thing.id),
     },
 }
+NOT_POSSIBLE_THEN = dict.fromkeys(CHANGES, ("attached",)) | {"stop_instance": ("stopped",), "delete_instance": ()}
+"""The changes after which the call can't succeed, so that nobody is asked anew."""
 CASES = [(tool, change) for tool, changes in CHANGES.items() for change in changes]
 
 
@@ -285,7 +287,7 @@ async def test_what_is_another_thing_than_was_shown_is_not_touched(tool: str, ch
         assert (outcome["outcome"], "It changed since you were asked" in outcome["message"]) == ("refused", True), (
             outcome
         )
-        if person is None and change != "deleted":
+        if person is None and change not in ("deleted", *NOT_POSSIBLE_THEN[tool]):
             again = await made.call(tool, **arguments)
             assert again["outcome"] == "approval_required"
             assert again["approval"]["id"] != approval.id

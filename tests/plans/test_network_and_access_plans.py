@@ -175,7 +175,7 @@ async def test_deleting_a_key_names_the_instances_that_it_opens() -> None:
         laptop = asked.thing("ssh_keys", name="laptop")["id"]
         planned = await asked.plan("delete_ssh_key", key_id=laptop)
         assert "«train-1»" in words(planned)
-        assert "ACTIVE instances can be opened by it" in words(planned)
+        assert "opens 3 ACTIVE instances" in str(planned.refusal)
         assert planned.must_type == "laptop"
 
 

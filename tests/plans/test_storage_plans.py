@@ -37,7 +37,7 @@ async def test_an_attached_volume_is_to_be_detached_first_and_its_instance_is_pr
     async with room() as asked:
         datasets = asked.thing("volumes", volume_name="datasets")
         planned = await asked.plan("delete_volume", volume_id=datasets["volume_id"])
-        assert planned.plan.warnings[0].startswith("It is attached to instance «train-1»")
+        assert "is attached to instance «train-1»" in str(planned.refusal)
         assert "train-1" in planned.protected_by
         (safer,) = planned.plan.safer
         assert safer.tool == "detach_volumes"
@@ -59,7 +59,7 @@ async def test_an_attachment_is_read_from_a_list_and_its_bad_id_makes_no_offer()
 
     async with room(bent={"get_volume": listed}) as asked:
         planned = await asked.plan("delete_volume")
-        assert "«odd»" in planned.plan.warnings[0]
+        assert "«odd»" in str(planned.refusal)
         assert planned.plan.safer == []
 
 

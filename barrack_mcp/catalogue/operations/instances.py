@@ -297,6 +297,7 @@ OPERATIONS = (
         response=StartVMResponse,
         core=True,
         sets_state=True,
+        planned=True,
         look=SEEN,
         sign=Reaches(("STARTING", "ACTIVE")),
         billing="Starting changes nothing on the bill: the instance cost the full rate while it was stopped, too.",

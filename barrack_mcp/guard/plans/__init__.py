@@ -35,6 +35,7 @@ def by_tool(*planners: Planner) -> Mapping[str, Planner]:
 
 PLANNERS: Final = by_tool(
     deploy.deploy_instance,
+    instances.start_instance,
     instances.stop_instance,
     instances.reboot_instance,
     instances.hibernate_instance,

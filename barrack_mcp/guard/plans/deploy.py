@@ -22,7 +22,15 @@ from barrack_mcp.guard.plans.firewalls import rule_in_words
 from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.openings import tell_openings
 from barrack_mcp.guard.plans.scripts import length
-from barrack_mcp.guard.plans.spending import FULL_RATE, UNKNOWN_REGION, bought, known_region
+from barrack_mcp.guard.plans.spending import (
+    FULL_RATE,
+    UNKNOWN_REGION,
+    ask_stock,
+    bought,
+    known_region,
+    refuse_too_many,
+    refuse_without_stock,
+)
 
 _NAMED: Final = (
     ("volume_id", VOLUME),
@@ -40,6 +48,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
         standing = Standing.ask(sheet)
+        stock = ask_stock(sheet)
         regions = sheet.rows("list_regions", {}, "the regions")
         listed_keys = sheet.rows("list_ssh_keys", {}, "the SSH keys", binds=True)
         named = {
@@ -99,6 +108,8 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         facts={"made_with": [thing.facts for thing in (*used.values(), *keys)]},
         refusal=_unread([*used.values(), *keys]),
     )
+    refuse_too_many(draft, machine, prices)
+    refuse_without_stock(draft, machine | {"region": wanted["region"]}, stock)
     return bought(inquiry, standing, draft, price)
 
 

@@ -11,13 +11,16 @@ from typing import Final
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Desk, Single
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.things import Thing, joined, marks
+from barrack_mcp.account.things import Thing, joined, marks, usable_id
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 
 _A_CENT: Final = 0.01
 """By how much a sum may move between question and answer."""
+_MOST_NAMED: Final = 100
+"""Things that are looked up by their ids for one plan; the rest stays without a name, which protects it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Planned:
             something new.
         protected_by: Every name and id of the target and of what the call would destroy or interrupt with it, as the
             API has them, for the operator's globs.
+        touches_unread: Whether the name or the id of any of these could not be read.
         fingerprint: Digest of the facts that a person agrees to; another one means that the target was renamed,
             replaced, attached, changed or priced anew. Balance, cost so far and age don't count.
         hourly_now: What all of the account costs per hour now, in the settings' currency; for spending only, None
@@ -47,6 +51,7 @@ class Planned:
     must_type: str
     protected_by: tuple[str, ...]
     fingerprint: str
+    touches_unread: bool = False
     hourly_now: Decimal | None = None
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
@@ -64,6 +69,11 @@ class Planned:
             "It is not done: the operator limits what may be spent, and what all costs can't be told, since not all "
             f"could be read: {joined(self.read_in_part)}. No approval passes that. Tell the user."
         )
+
+    @property
+    def hides_names(self) -> bool:
+        """Whether what the call would touch may bear a name that nobody read; what is refused touches nothing."""
+        return self.touches_unread and self.refusal is None
 
     def is_as_shown(self, fingerprint: str, total: float | None) -> bool:
         """Whether all that a person agreed to still stands: the facts as they were, the sum to the cent.
@@ -126,6 +136,8 @@ class Draft:
     safer: list[Safer] = field(default_factory=list)
     touched: list[Thing] = field(default_factory=list)
     """What goes or stops with the target."""
+    touches_unread: bool = False
+    """Whether there may be more of it, which could not be read."""
     staying: list[Thing] = field(default_factory=list)
     """What the plan says is kept beside the target: a yes is good only while it is there."""
     facts: JsonObject = field(default_factory=dict)
@@ -157,10 +169,12 @@ class Draft:
         must_type = self.must_type
         if must_type is None:
             must_type = self.things[0].to_type if self.things else ""
+        concerned = [*self.things, *self.touched]
         return Planned(
             plan=plan,
             must_type=must_type,
-            protected_by=marks([*self.things, *self.touched]),
+            protected_by=marks(concerned),
+            touches_unread=self.touches_unread or not all(thing.is_identified for thing in concerned),
             fingerprint=_digest(
                 [
                     inquiry.operation.tool,
@@ -201,6 +215,23 @@ def require(found: Single, kind: Kind, asked: str) -> Thing:
     if not found.data:
         raise NotThereError(thing)
     return thing
+
+
+async def name_all(inquiry: Inquiry, found: list[Thing]) -> list[Thing]:
+    """Look up what is known by its id alone, so that people and globs know it by its name."""
+    ids = [at for thing in found if not thing.is_identified and (at := usable_id(thing.id))][:_MOST_NAMED]
+    if not ids:
+        return found
+    kind = found[0].kind
+    async with inquiry.desk.side_by_side() as sheet:
+        details = {
+            at: sheet.one(kind.get_tool, {kind.arguments[0]: at}, f"{kind.words} {mention(at)}", binds=True)
+            for at in ids
+        }
+    return [
+        Thing(kind, {**thing.row, **details[thing.id].known}, asked=thing.asked) if thing.id in details else thing
+        for thing in found
+    ]
 
 
 def not_found(thing: Thing) -> Draft:

@@ -11,6 +11,7 @@ from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import (
     Thing,
     age,
+    all_told,
     counted,
     joined,
     labels,
@@ -26,7 +27,7 @@ from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.catalogue.rules import PROTOCOL_NUMBERS, WITHOUT_PORTS, name_protocol, number_protocol
 from barrack_mcp.guard.exposure import ANYTHING, Ingress, count_in_words, in_words, opened, public_space, read_rules
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, name_all, require
 from barrack_mcp.guard.plans.openings import rules_of, rules_of_others, tell_openings
 
 DELAY: Final = "Rules may take up to 10 minutes to work."
@@ -76,6 +77,7 @@ def _draft(firewall: Thing, summary: str, inquiry: Inquiry) -> Draft:
             age=age(firewall.row, inquiry.now),
         ),
         things=[firewall],
+        touches_unread=not all_told(firewall.row.get("attachments")),
         warnings=_who(firewall, now),
         facts={"attached": sorted(_ids(now))},
     )
@@ -87,14 +89,18 @@ async def delete_firewall(inquiry: Inquiry) -> Draft:
     now = attached(firewall)
     facts = (said(firewall.row, "status"), said(firewall.row, "region"))
     draft = _draft(firewall, f"Delete firewall {firewall.with_facts(*facts)} and its rules for good.", inquiry)
-    draft.touched = now
+    draft.touched = await name_all(inquiry, now)
     draft.lost = [
         f"its rules: {joined([rule_in_words(row) for row in objects(firewall.row.get('rules'))]) or 'none shown'}",
         *([f"its protection of {counted(len(now), 'instance')}: {joined(labels(now))}"] if now else []),
     ]
     draft.kept = ["the instances and their own security rules"]
     if now:
-        draft.warnings.append("It is attached; Barrack deletes detached firewalls only and will probably refuse.")
+        draft.refusal = (
+            f"Not done: {firewall.in_words} is attached to {counted(len(now), 'instance')} ({joined(labels(now))}), "
+            "and Barrack deletes detached firewalls only. A firewall costs nothing. Nothing was sent; take it off all "
+            "instances first (tool: attach_firewall, with none)."
+        )
         draft.safer = [
             Safer(
                 tool="attach_firewall",
@@ -111,13 +117,12 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_firewall", {"firewall_id": firewall_id})
         details = {
-            at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}", binds=True)
-            for at in wanted[:_MOST_LOOKED_AT]
+            at: sheet.one("get_instance", {"instance_id": at}, f"instance {mention(at)}", binds=True) for at in wanted
         }
         others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in", binds=True)
     firewall = require(found, FIREWALL, firewall_id)
-    now = {thing.id: thing for thing in attached(firewall)}
-    named = {at: Thing(INSTANCE, details[at].known if at in details else {}, asked=at) for at in wanted}
+    now = {thing.id: thing for thing in await name_all(inquiry, attached(firewall))}
+    named = {at: Thing(INSTANCE, details[at].known, asked=at) for at in wanted}
     gain = [named[at] for at in wanted if at not in now]
     lose = [thing for at, thing in now.items() if at not in named]
     stay = [thing for at, thing in now.items() if at in named]
@@ -140,6 +145,8 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
         arguments = {"firewall_id": firewall_id, "instance_ids": ids}
         draft.safer = [Safer(tool="attach_firewall", arguments=arguments, why="With this list nobody loses it.")]
     draft.refusal = _unknown(details)
+    if not (gain or lose) and all_told(firewall.row.get("attachments")):
+        draft.refusal = draft.refusal or f"Not done: {draft.warnings[-1]} Nothing was sent; nothing would change."
     return draft
 
 
@@ -234,7 +241,7 @@ async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
     firewall = await _read(inquiry)
     now = attached(firewall)
     draft = _draft(firewall, f"from firewall {firewall.label}; {_reach(firewall)}.", inquiry)
-    draft.touched = now
+    draft.touched = await name_all(inquiry, now)
     _removal(draft, firewall.row.get("rules"), inquiry.arguments["rule_id"])
     draft.lost += listed([f"the same on {thing.in_words}" for thing in now])
     return draft

@@ -7,6 +7,7 @@ from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.snapshots import ask_images, boots_image, images_of
+from barrack_mcp.guard.plans.states import refuse_unfinished
 
 
 async def create_custom_image(inquiry: Inquiry) -> Draft:
@@ -27,6 +28,7 @@ async def create_custom_image(inquiry: Inquiry) -> Draft:
     )
     if snapshot.status not in COMPLETE:
         draft.warnings.append(f"The snapshot is {said(snapshot.row, 'status')}: an image needs a complete one.")
+    refuse_unfinished(draft, snapshot, "making an image")
     if namesake := things(IMAGE, listing.rows, where=lambda row: row.get("name") == inquiry.arguments["name"]):
         draft.warnings.append(f"Image {namesake[0].label} has this name already, and names are unique.")
     if images or relationship.known.get("has_image") is True:

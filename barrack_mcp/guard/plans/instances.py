@@ -13,6 +13,7 @@ from barrack_mcp.account.things import (
     TIMES,
     Thing,
     age,
+    all_told,
     joined,
     labels,
     listed,
@@ -29,8 +30,9 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.exposure import opened
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, name_all, require
 from barrack_mcp.guard.plans.openings import rules_of, tell_openings
+from barrack_mcp.guard.plans.states import refuse_by_state, refuse_if_going
 
 MAY_BE_LOST: Final = "its ephemeral disk, if it has one"
 
@@ -46,6 +48,8 @@ class Surroundings:
     firewalls: Listing
     snapshots: list[Thing]
     images: list[Thing]
+    volumes: list[Thing]
+    """Its volumes, the one it boots from included."""
 
     @property
     def id(self) -> str:
@@ -61,11 +65,6 @@ class Surroundings:
     def gpus(self) -> str | None:
         """Its GPUs: `1 x RTX-A6000` with a true times sign."""
         return gpus(self.thing.row)
-
-    @property
-    def volumes(self) -> list[Thing]:
-        """Its volumes, the one it boots from included."""
-        return things(VOLUME, self.thing.row.get("volume_attachments"))
 
     @property
     def data_volumes(self) -> list[Thing]:
@@ -119,6 +118,11 @@ class Surroundings:
             return []
         return [f"It is {said(self.thing.row, 'status')}; {doing} wants {status}, so Barrack will probably refuse."]
 
+    @property
+    def costs(self) -> str | None:
+        """What it costs as it stands, in words; None if that is not known."""
+        return rate_in_words(self.thing, self.now, self.inquiry.currency)
+
     def snapshot_first(self) -> list[Safer]:
         """Offer to take a snapshot, where the instance allows one."""
         if self.thing.status != "ACTIVE" or (text(self.thing.row, "tier") or "").lower() != "legacy":
@@ -140,6 +144,16 @@ class Surroundings:
             start = "Once it is ACTIVE it can be hibernated. "
             return [Safer(tool="start_instance", arguments={"instance_id": self.id}, why=start + why)]
         return []
+
+
+def rate_in_words(instance: Thing, hourly: Decimal | None, currency: str) -> str | None:
+    """Say what an instance costs in its state: `the full rate (0.69 USD an hour)`; None if that is not known."""
+    rate = money.billed(instance.status)
+    if rate is None:
+        return None
+    if rate is money.Billed.NOTHING:
+        return "nothing"
+    return f"the {rate}" + ("" if hourly is None else f" ({money.write_rate(hourly, currency)})")
 
 
 def gpus(row: JsonObject) -> str | None:
@@ -168,7 +182,8 @@ async def look(inquiry: Inquiry, *, deleting: bool = False) -> Surroundings:
     own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
     ids = {snapshot.id for snapshot in own} - {None}
     made = things(IMAGE, images.rows, where=lambda row: text(row, "snapshot_id") in ids)
-    return Surroundings(inquiry, thing, price_list, bills, firewalls, own, made)
+    volumes = await name_all(inquiry, things(VOLUME, thing.row.get("volume_attachments")))
+    return Surroundings(inquiry, thing, price_list, bills, firewalls, own, made, volumes)
 
 
 def ask_prices(sheet: Sheet) -> Single:
@@ -186,6 +201,25 @@ async def stop_instance(inquiry: Inquiry) -> Draft:
     draft.bill = [f"Stopping saves nothing: {around.tell_rate(money.Billed.FULL)} goes on while it is stopped."]
     draft.warnings = around.wants("ACTIVE", "stopping")
     draft.safer = around.hibernate(_falls(around)) if around.thing.status == "ACTIVE" else []
+    refuse_by_state(draft, around.thing, "stop", costs=around.costs)
+    return draft
+
+
+async def start_instance(inquiry: Inquiry) -> Draft:
+    """A stopped instance runs again, at the rate that it costs already."""
+    instance_id = inquiry.arguments["instance_id"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+        price_list = ask_prices(sheet)
+    instance = require(found, INSTANCE, instance_id)
+    hourly = inquiry.prices(price_list).instance(instance.row, money.billed(instance.status))
+    draft = Draft(
+        summary=f"Start instance {instance.with_facts(said(instance.row, 'status'), gpus(instance.row))}.",
+        target=instance.target(gpus=gpus(instance.row)),
+        things=[instance],
+        kept=["its bill: it costs the full rate already"],
+    )
+    refuse_by_state(draft, instance, "start", costs=rate_in_words(instance, hourly, inquiry.currency))
     return draft
 
 
@@ -198,6 +232,7 @@ async def reboot_instance(inquiry: Inquiry) -> Draft:
     draft.kept = ["its disks, volumes and IPs"]
     draft.warnings = around.wants("ACTIVE", "rebooting")
     draft.safer = around.snapshot_first()
+    refuse_by_state(draft, around.thing, "reboot", costs=around.costs)
     return draft
 
 
@@ -215,6 +250,7 @@ async def hibernate_instance(inquiry: Inquiry) -> Draft:
         *around.wants("ACTIVE", "hibernating"),
     ]
     draft.safer = around.snapshot_first()
+    refuse_by_state(draft, around.thing, "hibernate", costs=around.costs)
     return draft
 
 
@@ -242,6 +278,8 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
         draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
     draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
+    if around.thing.status == "HIBERNATED":
+        refuse_by_state(draft, around.thing, "toggle_public_ip", costs=around.costs)
     return draft
 
 
@@ -256,6 +294,7 @@ async def delete_instance(inquiry: Inquiry) -> Draft:
     draft = around.draft(f"Delete instance {around.label} for good.", after=money.Billed.NOTHING)
     boot = [volume for volume in around.volumes if boots(volume)]
     draft.touched = around.volumes
+    draft.touches_unread = not all_told(around.thing.row.get("volume_attachments"))
     draft.staying = [*around.snapshots, *around.images, *things(FIREWALL, around.firewalls.rows)]
     draft.lost = [
         "its system disk and ephemeral disk, with everything on them",
@@ -277,6 +316,7 @@ async def delete_instance(inquiry: Inquiry) -> Draft:
         *around.snapshot_first(),
         *_detach(around),
     ]
+    refuse_if_going(draft, around.thing)
     return draft
 
 

@@ -5,17 +5,35 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from pydantic import ValidationError
+
 from barrack_mcp.account import money
+from barrack_mcp.account.desk import Sheet
 from barrack_mcp.account.prices import Prices
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Price, Standing
-from barrack_mcp.account.things import COMPLETE, Thing, labels, objects, said, size, text, things, usable_id
+from barrack_mcp.account.things import (
+    COMPLETE,
+    Thing,
+    joined,
+    labels,
+    objects,
+    said,
+    size,
+    text,
+    things,
+    usable_id,
+    usable_name,
+)
 from barrack_mcp.api.text import mention
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.exposure import ANYTHING, Ingress, opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
-from barrack_mcp.guard.plans.instances import gpus
+from barrack_mcp.guard.plans.instances import gpus, rate_in_words
 from barrack_mcp.guard.plans.openings import rules_of, tell_openings
+from barrack_mcp.guard.plans.states import refuse_by_state, refuse_unfinished
 from barrack_mcp.guard.plans.volumes import volume_facts
 
 FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
@@ -62,6 +80,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         standing = Standing.ask(sheet)
         firewalls = sheet.rows("list_instance_firewalls", {"instance_id": instance_id}, "what its firewalls let in")
+        stock = ask_stock(sheet)
     instance = require(found, INSTANCE, instance_id)
     row = instance.row
 
@@ -84,7 +103,71 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     )
     if instance.status not in ("", "HIBERNATED"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
+    if not refuse_by_state(draft, instance, "restore", costs=_costs_now(inquiry, standing, instance)):
+        refuse_without_stock(draft, row, stock)
     return bought(inquiry, standing, draft, price, now=now_costs(standing.prices(inquiry.currency)))
+
+
+def _costs_now(inquiry: Inquiry, standing: Standing, instance: Thing) -> str | None:
+    hourly = standing.prices(inquiry.currency).instance(instance.row, money.billed(instance.status))
+    return rate_in_words(instance, hourly, inquiry.currency)
+
+
+def ask_stock(sheet: Sheet) -> Listing:
+    """Order what GPUs there are to be had; it doesn't bind, since only what is sent can find out for certain."""
+    return sheet.rows("list_gpu_stock", {}, "which GPUs there are to be had")
+
+
+def refuse_without_stock(draft: Draft, machine: JsonObject, stock: Listing) -> None:
+    """Refuse a machine of which Barrack says that there is none to be had in its region; silence refuses nothing.
+
+    Args:
+        draft: The plan.
+        machine: Its GPUs and its region, as a row or as the arguments that make it.
+        stock: What there is to be had, as far as it was read.
+    """
+    model, region = text(machine, "gpu_model", "gpu_type"), text(machine, "region")
+    count = money.amount(machine.get("gpu_count"))
+    rows = [row for row in stock.rows if model is not None and text(row, "gpu_model") == model]
+    here = [row for row in rows if region is not None and text(row, "region") == region]
+    if draft.refusal is not None or not here or any(_may_have(row, count) for row in here):
+        return
+    elsewhere = [mention(str(row["region"])) for row in rows if row not in here and _has(row, count)]
+    draft.refusal = (
+        f"Not done: Barrack says that no such machine ({gpus(machine) or mention(str(model))}) is to be had in "
+        f"{mention(str(region))} now; {f'there are some in {joined(elsewhere)}' if elsewhere else 'nor elsewhere'}. It "
+        "would cost nothing until it runs. Nothing was sent. (Tool: list_gpu_stock.)"
+    )
+    draft.safer = [Safer(tool="list_gpu_stock", arguments={}, why="It shows where there are free GPUs of which kind.")]
+
+
+def _available(row: JsonObject, count: Decimal | None) -> Decimal | None:
+    """How many are to be had by a row of the stock, of machines with so many GPUs if it says that; None if unknown."""
+    for each in objects(row.get("configurations")):
+        if count is not None and money.amount(each.get("gpu_count")) == count:
+            return money.amount(str(each.get("available")).rstrip("+"))
+    return money.amount(str(row.get("available")).rstrip("+"))
+
+
+def _may_have(row: JsonObject, count: Decimal | None) -> bool:
+    found = _available(row, count)
+    return found is None or found > 0
+
+
+def _has(row: JsonObject, count: Decimal | None) -> bool:
+    return (_available(row, count) or 0) > 0
+
+
+def refuse_too_many(draft: Draft, machine: JsonObject, prices: Prices) -> None:
+    """Refuse more GPUs than a machine can have by the price list."""
+    count, most = money.amount(machine.get("gpu_count")), prices.most_gpus(machine)
+    if draft.refusal is not None or count is None or most is None or count <= most:
+        return
+    draft.refusal = (
+        f"Not done: a machine can have at most {most:,f} GPUs of this model, and {count:,f} were asked for. Nothing "
+        f"was sent, and nothing costs; ask for {most:,f} (gpu_count), or for several machines."
+    )
+    draft.safer = [Safer(tool="list_gpu_stock", arguments={}, why="It shows the sizes that there are of each model.")]
 
 
 async def create_volume(inquiry: Inquiry) -> Draft:
@@ -155,8 +238,26 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
     now = money.amount(row.get("size_gb"))
     if now is not None and wanted <= now:
         has = size(row, "size_gb")
-        draft.refusal = f"The volume has {has} already, and a volume can only grow. Nothing was sent; ask for more."
+        costs = standing.prices(inquiry.currency).volume(row)
+        draft.refusal = (
+            f"The volume has {has} already, and a volume can only grow."
+            f"{f' It costs {money.write_rate(costs, inquiry.currency)}.' if costs is not None else ''} Nothing was "
+            "sent; ask for more, or make a smaller one and move the data (tool: create_volume)."
+        )
+        draft.safer = _smaller(volume, wanted)
     return bought(inquiry, standing, draft, price, now=standing.prices(inquiry.currency).volume(row))
+
+
+def _smaller(volume: Thing, size_gb: int) -> list[Safer]:
+    """Offer a new volume of the size that was asked for, where what is known of the old one makes a good call."""
+    same = {name: volume.row.get(name) for name in ("region", "tier", "volume_type")}
+    arguments = {"name": usable_name(volume.name, "-small"), "size_gb": size_gb, **same}
+    try:
+        wanted = BY_TOOL["create_volume"].arguments.model_validate(arguments).model_dump(exclude_unset=True)
+    except ValidationError:
+        return []
+    why = "A new one of that size can take the data; it costs beside the old one until that is deleted."
+    return [Safer(tool="create_volume", arguments=wanted, why=why)]
 
 
 async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing]:
@@ -194,6 +295,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     )
     if instance.status not in ("", "ACTIVE"):
         draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
+    refuse_by_state(draft, instance, "create_snapshot", costs=_costs_now(inquiry, standing, instance))
     if (tier := (text(row, "tier") or "legacy").lower()) != "legacy":
         draft.warnings.append(f"Snapshots exist in the legacy tier only; this is {mention(tier)}.")
     return bought(
@@ -210,6 +312,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
         standing = Standing.ask(sheet)
+        stock = ask_stock(sheet)
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     source = text(row, "instance_id")
@@ -234,6 +337,8 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     if snapshot.status not in COMPLETE:
         draft.warnings.append(f"The snapshot is {said(row, 'status')}: restoring needs a complete one.")
     draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
+    refuse_unfinished(draft, snapshot, "restoring")
+    refuse_without_stock(draft, {**machine, "region": row.get("region")}, stock)
     return bought(inquiry, standing, draft, lambda prices: prices.instance(machine, money.Billed.FULL))
 
 

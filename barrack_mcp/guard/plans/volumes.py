@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from barrack_mcp.account import money
 from barrack_mcp.account.desk import Single
 from barrack_mcp.account.things import Thing, age, counted, labels, said, size, spent, text, things, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, name_all, require
 from barrack_mcp.guard.plans.instances import ask_prices, boots
+from barrack_mcp.guard.plans.states import refuse_unfinished
+
+_IN_USE = frozenset({"IN-USE", "ATTACHED", "ATTACHING"})
+"""States of a volume that an instance has."""
 
 _LAST_USE = ("last_used_at", "last_attached_at", "detached_at", "last_used")
 """Where the API may say when a volume was in use; none is documented."""
@@ -49,6 +54,8 @@ async def delete_volume(inquiry: Inquiry) -> Draft:
     row = volume.row
     now = inquiry.prices(price_list).volume(row)
     held = holder(volume)
+    if held is not None:
+        (held,) = await name_all(inquiry, [held])
     facts = (said(row, "status"), size(row, "size_gb"), said(row, "volume_type"), said(row, "region"))
     draft = Draft(
         summary=f"Delete volume {volume.with_facts(*facts)} and all data on it for good.",
@@ -70,12 +77,18 @@ async def delete_volume(inquiry: Inquiry) -> Draft:
     )
     if row.get("bootable") is True:
         draft.warnings.insert(0, "It is bootable: instances may be meant to boot from it.")
-    if held:
-        draft.touched = [held]
-        draft.warnings.insert(
-            0, f"It is attached to {held.in_words}; Barrack deletes detached volumes only and will probably refuse."
+    costs = None if now is None else money.write_rate(now, inquiry.currency)
+    if held or volume.status in _IN_USE:
+        draft.touched = [held] if held else []
+        draft.touches_unread = held is None
+        draft.safer = _detach(held, volume) if held else []
+        draft.refusal = (
+            f"Not done: {volume.in_words} is attached to {held.in_words if held else 'an instance'}, and Barrack "
+            f"deletes detached volumes only.{f' It costs {costs}, attached or not.' if costs else ''} Nothing was "
+            "sent; detach it first (tool: detach_volumes)."
         )
-        draft.safer = _detach(held, volume)
+    else:
+        refuse_unfinished(draft, volume, "deleting", costs=costs)
     return draft
 
 
@@ -115,7 +128,19 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
     if boot:
         draft.warnings.append(f"The instance boots from {boot[0].label}, which Barrack will probably not detach.")
     draft.refusal = next((no for at in ids if (no := _not_there(at, instance, attached, details[at]))), None)
+    if draft.refusal is not None:
+        draft.safer = _where_they_are(ids, instance, details)
     return draft
+
+
+def _where_they_are(ids: list[str], instance: Thing, details: dict[str, Single]) -> list[Safer]:
+    """Offer to detach what is attached elsewhere from there, or to look at what has no place."""
+    for at in ids:
+        held = holder(Thing(VOLUME, details[at].known, asked=at))
+        if held and held.id != instance.id and (there := usable_id(held.id)):
+            arguments = {"instance_id": there, "volume_ids": [at]}
+            return [Safer(tool="detach_volumes", arguments=arguments, why="It is attached to that instance.")]
+    return [Safer(tool="get_instance", arguments={"instance_id": instance.asked}, why="It shows what is attached.")]
 
 
 def _not_there(at: str, instance: Thing, attached: dict[str | None, Thing], detail: Single) -> str | None:
@@ -127,7 +152,9 @@ def _not_there(at: str, instance: Thing, attached: dict[str | None, Thing], deta
     if detail.missing:
         return f"Barrack knows no volume {mention(at)}. Nothing was sent."
     if held:
-        return f"The {volume.in_words} is attached to another instance, {held.label}. Nothing was sent."
+        return (
+            f"The {volume.in_words} is attached to another instance, {held.label}, not to this one. Nothing was sent."
+        )
     if detail.data and isinstance(instance.row.get("volume_attachments"), list):
         return f"The {volume.in_words} is not attached to this instance. Nothing was sent."
     return None
