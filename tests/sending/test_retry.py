@@ -318,6 +318,27 @@ def _interrupted_while_others_fail(circuit: Circuit) -> None:
     raise KeyboardInterrupt
 
 
+def test_who_comes_while_the_api_is_left_alone_or_tried_is_told_when_to_come_again() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(5):
+        with pytest.raises(ApiError), circuit.watching():
+            raise ApiError(Failure.UNREACHABLE, "Gone")
+    opened = clock.at
+    for gone_by, told in ((0.0, 5.0), (1.5, 3.5), (4.5, 1.0)):
+        clock.at = opened + gone_by
+        with pytest.raises(ApiError) as left_alone:
+            circuit.check()
+        assert left_alone.value.retry_after == told
+    # the moment it is over, one call tries; who comes meanwhile waits a second
+    clock.at = opened + 5.0
+    with circuit.watching():
+        with pytest.raises(ApiError) as tried:
+            circuit.check()
+        assert tried.value.retry_after == 1.0
+    circuit.check()
+
+
 def test_the_budget_grows_with_calls_up_to_its_reserve() -> None:
     budget = Budget()
     for _ in range(1_000):
