@@ -266,7 +266,7 @@ async def test_nothing_is_looked_up_for_a_call_that_is_wrong_anyway(wrong: JsonO
 
 @pytest.mark.parametrize(
     "odd",
-    ["", " ", ".", "..", "../..", "a/b", "%2e", "é", "x" * 65, "billing", "train-1 ", "a\nb", "\x00", "\ud800", 7,
+    ["", " ", ".", "..", "../..", "a/b", "%2e", "é", "x" * 65, "billing", "a\nb", "\x00", "\ud800", 7.5, True,
      None, ["a"], {"a": 1}, "----BEGIN PRIVATE KEY----", "[", '["train-1"]'],
 )  # fmt: skip
 async def test_what_neither_a_name_nor_an_id_can_be_is_refused_without_a_look(odd: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from functools import cache
+from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -28,9 +30,31 @@ FEW: Final = 50
 
 
 class Request(BaseModel):
-    """What a caller may say: nothing unknown, nothing coerced; `null` for an optional argument means absent."""
+    """What a caller may say: nothing unknown, nothing guessed; `null` for an optional argument means absent."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_any_case(cls, given: Any) -> Any:
+        """Read a value of a closed set in whatever case, with blanks around it or not."""
+        if not isinstance(given, dict):
+            return given
+        choices = {name: set_of for name in given if (set_of := _choices(cls, name))}
+        return {
+            name: choices[name].get(value.strip().casefold(), value)
+            if name in choices and isinstance(value, str)
+            else value
+            for name, value in given.items()
+        }
+
+
+@cache
+def _choices(model: type[BaseModel], name: str) -> Mapping[str, str]:
+    """The closed set that a field is of, by its values in lower case; empty for all other fields."""
+    annotation = model.model_fields[name].annotation if name in model.model_fields else None
+    closed = [each for each in (annotation, *get_args(annotation)) if get_origin(each) is Literal]
+    return {option.casefold(): option for each in closed for option in get_args(each)}
 
 
 class Response(BaseModel):

@@ -53,13 +53,13 @@ _NAME = re.compile(r"[A-Za-z0-9 ._-]+")
 _KEY_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _CIDR = re.compile(r"[0-9A-Fa-f:.]+/(0|[1-9][0-9]{0,2})")
 # no part of it can take what another could: its time grows with its text, and no faster
-_PUBLIC_KEY = re.compile(
-    r"(?:ssh-rsa|ssh-ed25519|ssh-dss|ecdsa-sha2-nistp(?:256|384|521)) [A-Za-z0-9+/]{32,}+={0,2}+(?: [^\r\n]*+)?"
-)
+_PUBLIC_KEY = re.compile(r"[a-z][A-Za-z0-9@.-]{2,63}+[ \t]++AAAA[A-Za-z0-9+/]{28,}+={0,2}+(?:[ \t][^\r\n]*+)?")
 
 PRIVATE_KEY: Final = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-[0-9]")
 """How a private key begins: PEM, OpenSSH, SSH.com, PGP, PuTTY."""
 _PRIVATE_MARKS = ("PRIVATE KEY", "PuTTY-User-Key-File")
+_INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0{1,18})?")
+_TRUTH: Final = {"true": True, "false": False}
 _NUMERAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
@@ -95,8 +95,27 @@ def _decoded(opening: str) -> BeforeValidator:
 
 
 def _whole(value: object) -> object:
-    """JSON has one kind of number: 2.0 is the integer 2."""
+    """JSON has one kind of number, and some clients send numbers as text: 2.0 and "2" are the integer 2."""
+    if isinstance(value, str) and (digits := _INTEGER.fullmatch(value.strip())):
+        return int(digits[1])
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _truth(value: object) -> object:
+    """Some clients send true and false as text; what else may mean yes or no is not guessed."""
+    return _TRUTH.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
+def _id(value: object) -> object:
+    """Some clients send an id of digits as a number, or with blanks around it."""
+    number = _whole(value) if isinstance(value, float) else value
+    if isinstance(number, int) and not isinstance(number, bool):
+        return str(number)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _trimmed(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _gpu_count(value: int) -> int:
@@ -195,6 +214,7 @@ Id: TypeAlias = Annotated[
     str,
     _matching(_ID, "must be an id: letters, digits, - and _, starting with a letter or digit"),
     AfterValidator(_not_reserved),
+    BeforeValidator(_id),
 ]
 """An opaque id. The form keeps `.`, `..` and `/` out of paths; the prefix is not checked."""
 
@@ -218,9 +238,10 @@ ScriptText: TypeAlias = Annotated[str, _bytes(MAX_SCRIPT_BYTES)]
 Password: TypeAlias = Annotated[str, Field(min_length=8), _characters(MAX_PASSWORD)]
 Note: TypeAlias = Annotated[str, _characters(MAX_NOTE)]
 Description: TypeAlias = Annotated[str, Field(max_length=255)]
-Word: TypeAlias = Annotated[str, AfterValidator(_word)]
+Word: TypeAlias = Annotated[str, AfterValidator(_word), BeforeValidator(_trimmed)]
 """One value of an open set, such as a region or a GPU model."""
 
+YesNo: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]
 VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB), BeforeValidator(_whole)]
 PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), BeforeValidator(_whole)]

@@ -256,11 +256,11 @@ def _given(arguments: Mapping[str, Any]) -> Iterator[_Given]:
             continue
         if argument in BY_ARGUMENT:
             if isinstance(value, str):
-                yield _Given(kind, value, argument)
+                yield _Given(kind, value.strip(), argument)
         else:
             for at, each in enumerate(_decoded(value)):
                 if isinstance(each, str):
-                    yield _Given(kind, each, f"{argument}.{at}")
+                    yield _Given(kind, each.strip(), f"{argument}.{at}")
 
 
 def _replaced(arguments: Mapping[str, Any], texts: Mapping[str, str]) -> JsonObject:

@@ -130,18 +130,34 @@ def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
         match schema["type"]:
             case "integer":
                 above = (schema["maximum"] + 1,) if "maximum" in schema else ()
-                yield from ((name, value) for value in (schema["minimum"] - 1, *above, 1.5, "1", True))
+                yield from (
+                    (name, value)
+                    for value in (
+                        schema["minimum"] - 1,
+                        *above,
+                        1.5,
+                        "1.5",
+                        "one",
+                        "",
+                        "0x1",
+                        "1e2",
+                        "\u0661",
+                        True,
+                        "- 1",
+                    )
+                )
             case "boolean":
-                yield from ((name, value) for value in ("yes", 1))
+                yield from ((name, value) for value in ("yes", "1", "on", "", 1, 0, 2))
             case "array":
-                yield from ((name, value) for value in (7, "no array", [7], ["a/b"], [None]))
+                yield from ((name, value) for value in (7, "no array", [True], [1.5], ["a/b"], [None]))
             case "object":
                 yield from ((name, value) for value in (7, "no object", {"unheard": 1}))
             case "string":
-                yield name, 7
+                yield name, True
                 yield name, ["a"]
+                yield name, 1.5
                 if "enum" in schema:
-                    yield from ((name, value) for value in ("unheard", schema["enum"][0].swapcase()))
+                    yield from ((name, value) for value in ("unheard", f"{schema['enum'][0]}s", ""))
                 elif name.endswith("_id"):
                     yield from ((name, value) for value in ("", ".", "..", "a/b", "a b", "billing", "x" * 65, "é"))
                 elif "maxLength" in schema:

@@ -33,6 +33,7 @@ from barrack_mcp.catalogue.values import (
     VolumeSize,
     Whole,
     Word,
+    YesNo,
     bare,
 )
 
@@ -76,7 +77,7 @@ class DeploymentRequest(Request):
     image_id: Id | None = optional("For custom_image.")
     os_volume: Annotated[OsVolume | None, OBJECT] = optional("New system volume; billed apart.")
     ssh_key_ids: Ids = required("Ids or names.")
-    public_ip: bool | None = optional("Give it a public IP.")
+    public_ip: YesNo | None = optional("Give it a public IP.")
     security_rules: Annotated[
         list[Annotated[SecurityRule, OBJECT]] | None, AfterValidator(_few_enough_to_show), FEW, ARRAY
     ] = optional("Traffic let through; takes up to 10 minutes.")

@@ -32,6 +32,7 @@ from barrack_mcp.catalogue.values import (
     VolumeSize,
     VolumeTypeEnum,
     Word,
+    YesNo,
     bare,
 )
 
@@ -76,7 +77,7 @@ class CreateVolumeRequest(Request):
     region: RegionEnum = required("E.g. NORWAY-1.")
     tier: TierEnum = required("Tier.")
     volume_type: VolumeTypeEnum = required("SSD: legacy; HDD, NVMe: advanced.", DOCUMENTED)
-    bootable: bool | None = optional("To boot from.")
+    bootable: YesNo | None = optional("To boot from.")
     os_image: Word | None = optional("When bootable; from list_os_images.")
 
     @model_validator(mode="after")
