@@ -142,6 +142,13 @@ def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
         case "approval":
             what = f"{_text(fields, 'approval')} for {_text(fields, 'tool')}"
             came = f"{_text(fields, 'answer')} by {_text(fields, 'by')}"
+        case "shown":
+            summary = (fields.get("shown") or {}).get("summary", "")
+            what = f"{_text(fields, 'tool')}: {summary}"
+            confirmed, came = (
+                "asked",
+                f"request {_text(fields, 'approval')}" if fields.get("approval") else "by the client",
+            )
         case "torn":
             what, came = "(an interrupted write)", f"{_text(fields, 'bytes')} bytes of a line that was never finished"
         case _:

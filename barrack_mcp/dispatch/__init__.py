@@ -33,6 +33,7 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.view import look_with
 from barrack_mcp.dispatch.writes.writer import (
     STATE_UNUSABLE,
+    UNRECORDED,
     Done,
     NotDone,
     Sent,
@@ -44,6 +45,7 @@ from barrack_mcp.dispatch.writes.writer import (
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
+from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
@@ -136,9 +138,10 @@ class Dispatcher:
         except ApiError as error:
             explained = await self._explained(call, error, BY_TOOL.get(error.tool, operation))
             return conclude("refused", f"{explained} {_TARGET_UNREAD}", failure=error.failure)
-        except StoreError as error:
+        except (StoreError, AuditError) as error:
+            # nobody is asked about what can't be kept or written down
             _log.error("%s", error)
-            return conclude("refused", STATE_UNUSABLE)
+            return conclude("refused", STATE_UNUSABLE if isinstance(error, StoreError) else UNRECORDED)
         match ruling:
             case Passed():
                 return await self.writer.finish(partial(self._write, call, ruling))

@@ -35,7 +35,7 @@ from barrack_mcp.guard.decide import (
     without_forbidden,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
-from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
+from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
     CHANGED,
@@ -132,6 +132,7 @@ class Guard:
         turns: Sees to it that an account is changed by one call at a time.
         secret: Keys the digests that bind an answer to its call.
         on_request: Told of each new request out of band; it must not raise.
+        on_shown: Told of what a person is asked; what it raises stops the call.
         now: Seconds since 1970.
     """
 
@@ -143,13 +144,14 @@ class Guard:
         turns: Turns,
         secret: bytes,
         on_request: Callable[[Approval], Awaitable[None]] | None = None,
+        on_shown: Callable[[Shown], Awaitable[None]] = unheard,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._approvals = approvals
         self._turns = turns
         self._secret = secret
-        self._on_request = on_request
+        self._on_request, self._on_shown = on_request, on_shown
         self._now = now
         self._names: dict[str, tuple[float, Meanings]] = {}
         """What the names in a call stood for that waits out of band, by its `given`, and until when."""
@@ -358,12 +360,9 @@ class Guard:
             must_type=must_type,
             until=self._now() + self._policy.question_seconds,
         )
-        reply = await asker.ask(
-            asked,
-            must_type=must_type,
-            state=asdict(shown),
-            seconds=self._policy.question_seconds,
-        )
+        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, planned.plan, question=asked))
+        seconds = self._policy.question_seconds
+        reply = await asker.ask(asked, must_type=must_type, state=asdict(shown), seconds=seconds)
         if isinstance(reply, Asked):
             return reply
         if reply.consent in (Consent.SILENT, Consent.UNASKED) and self._policy.mode is Mode.AUTO:
@@ -377,10 +376,10 @@ class Guard:
         if not hmac.compare_digest(shown.binding.encode(), call.binding.encode()):
             return Stopped(f"The answer belongs to another call. {SENT_NOTHING}")
         if self._now() >= shown.until:
-            return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.")
+            return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.", shown=shown.plan)
         reply = asker.answer(shown.must_type)
         if reply.consent is not Consent.YES:
-            return Stopped(f"{reply.sentence} {SENT_NOTHING}")
+            return Stopped(f"{reply.sentence} {SENT_NOTHING}", shown=shown.plan)
         return await self._in_turn(call, partial(self._agreed, call, shown))
 
     async def _agreed(self, call: _Call, shown: _Shown, turn: Turn) -> Ruling:
@@ -469,10 +468,12 @@ class Guard:
             now = self._now()
             self._names = {given: kept for given, kept in self._names.items() if now < kept[0]}
             self._names[call.given] = (approval.expires_at, call.names)
+        # an open request shows what it showed when it was made
+        put = Plan.model_validate(approval.plan)
+        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, put, approval=approval.id))
         if self._on_request is not None:
             await self._on_request(approval)
-        # an open request shows what it showed when it was made
-        return Waiting(tell_waiting(approval), approval, Plan.model_validate(approval.plan))
+        return Waiting(tell_waiting(approval), approval, put)
 
     def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
         """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""

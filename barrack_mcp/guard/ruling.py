@@ -6,10 +6,36 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from barrack_mcp.account.reading import Reader
+from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.turns import Turn
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a person is asked about a call, for the record.
+
+    Attributes:
+        operation: What would be done.
+        values: Its arguments.
+        caller: Who asks for it.
+        plan: What is shown of it.
+        question: The words that were put through the client; None out of band, where the plan is laid out.
+        approval: The id of the request out of band; None through the client.
+    """
+
+    operation: Operation
+    values: JsonObject
+    caller: str
+    plan: Plan
+    question: str | None = None
+    approval: str | None = None
+
+
+async def unheard(_: Shown) -> None:
+    """Take no note of what is shown, where no record is kept."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +59,17 @@ class Passed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The call is refused; nothing of it was sent."""
+    """The call is refused; nothing of it was sent.
+
+    Attributes:
+        sentence: Why.
+        plan: What it would do, as it stands now.
+        shown: The digest of the plan that a person said no to, where it isn't this one.
+    """
 
     sentence: str
     plan: Plan | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
-from barrack_mcp.dispatch.writes.writer import Writer, witness
+from barrack_mcp.dispatch.writes.writer import Writer, note_shown, witness
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
+from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
@@ -124,6 +125,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secret=state.keys[0].encode(),
             on_request=on_request,
+            on_shown=note_shown(record) if record is not None else unheard,
         )
         writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)
         server = create_server(

@@ -60,6 +60,7 @@ def guard(
     **policy: Any,
 ) -> Guard:
     unattended = frozenset(Risk(risk) for risk in policy.pop("unattended", ()))
+    more = {"on_shown": policy.pop("on_shown")} if "on_shown" in policy else {}
     store = store or SqliteStore(":memory:", now=now)
     return Guard(
         policy=Policy(unattended=unattended, **policy),
@@ -67,6 +68,7 @@ def guard(
         turns=Turns(store, now=now, hold=HOLD_S, **dict(turns or {})),
         secret=SECRET,
         now=now,
+        **more,
     )
 
 

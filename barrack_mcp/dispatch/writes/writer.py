@@ -24,13 +24,13 @@ from barrack_mcp.api.redact import Echo
 from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
-from barrack_mcp.catalogue.outcome import LookWith
+from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
 from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Caller, digest
-from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
+from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
@@ -121,7 +121,7 @@ class Writer:
                 await self.audit.check()
             except AuditError as error:
                 _log.error("%s", error)
-                return Unsent(_UNRECORDED)
+                return Unsent(UNRECORDED)
         await self.ledger.check()
         if not belongs(operation):
             return None
@@ -147,7 +147,7 @@ class Writer:
                 arguments=masked(operation, values),
                 decision="approval_required" if isinstance(ruling, Waiting) else "refused",
                 message=ruling.sentence,
-                plan=None if ruling.plan is None else digest(ruling.plan),
+                plan=ruling.shown if isinstance(ruling, Stopped) and ruling.shown else _digest_of(ruling.plan),
                 approval=ruling.approval.id if isinstance(ruling, Waiting) else None,
             )
         except AuditError as error:
@@ -213,7 +213,7 @@ class Writer:
         except AuditError as error:
             _log.error("%s", error)
             await self._close(entry, "failed")
-            return Unsent(_UNRECORDED)
+            return Unsent(UNRECORDED)
         if passed.turn.lapsed:
             # what was read last may be so no more
             await self._close(entry, "failed")
@@ -290,6 +290,7 @@ class Writer:
             arguments=masked(operation, values),
             plan=passed.plan,
             confirmed=passed.how,
+            approval=passed.approval,
             api=caller.account.api,
         )
 
@@ -339,11 +340,37 @@ def witness(record: Audit) -> Witness:
                 tool=approval.tool,
                 answer="approved" if approval.status is Status.APPROVED else "denied",
                 by=str(approval.decided_by),
+                plan=_digest_of(Plan.model_validate(approval.plan)),
             )
         except AuditError as error:
             _log.error("%s", error)
 
     return note
+
+
+def note_shown(record: Audit) -> Callable[[Shown], Awaitable[None]]:
+    """Make what writes down what a person is asked; an `AuditError` stops the call before anybody is."""
+
+    async def note(shown: Shown) -> None:
+        operation, values = shown.operation, shown.values
+        # a plan is made of what was read; should that repeat what the call holds in secret, it goes
+        echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
+        await record.shown(
+            caller=shown.caller,
+            tool=operation.tool,
+            risk=operation.risk,
+            arguments=masked(operation, values),
+            plan=digest(shown.plan),
+            shown=echo.hidden_in(shown.plan.model_dump(mode="json", exclude_none=True)),
+            question=None if shown.question is None else echo.hidden(shown.question),
+            approval=shown.approval,
+        )
+
+    return note
+
+
+def _digest_of(plan: Plan | None) -> str | None:
+    return None if plan is None else digest(plan)
 
 
 def broke_off(operation: Operation, where: LookWith) -> str:
@@ -382,7 +409,7 @@ STATE_UNUSABLE: Final = (
     "Not done: the server can't keep its state at the moment, so it can't see to it that this happens once. Nothing "
     "was sent to Barrack; tell the user that the server's log says why."
 )
-_UNRECORDED: Final = (
+UNRECORDED: Final = (
     "Not done: the record of what is done can't be written at the moment, and nothing is changed without it. Nothing "
     "was sent to Barrack; tell the user that the server's log says why. Reading goes on."
 )

@@ -49,11 +49,22 @@ class _Call(_Asked):
     """Its arguments, masked."""
 
 
+class _Shown(_Call):
+    shown: Mapping[str, Any]
+    """The plan itself, secrets out."""
+    question: str | None
+    """The words that were put through the client; None out of band."""
+    approval: str | None
+    """Id of the request out of band; None through the client."""
+
+
 class _Intent(_Call):
     confirmed: str
     """How it was allowed: `ELICITED`, `UNATTENDED`, `NEVER_ASKS` or `approved_by(…)`."""
     api: str
     """The API's host."""
+    approval: NotRequired[str | None]
+    """Id of the request that a person approved out of band."""
 
 
 class _Outcome(TypedDict):
@@ -128,7 +139,8 @@ class Audit:
             AuditError: It is not written, so nothing may be sent.
         """
         intent_id = f"in-{secrets.token_hex(8)}"
-        await self._in_thread("intent", {"id": intent_id, "plan": None, **fields, "process": os.getpid()})
+        unsaid = {"plan": None, "approval": None}
+        await self._in_thread("intent", {"id": intent_id, **unsaid, **fields, "process": os.getpid()})
         return intent_id
 
     async def outcome(self, intent_id: str, **fields: Unpack[_Outcome]) -> None:
@@ -148,6 +160,14 @@ class Audit:
             AuditError: It is not written.
         """
         await self._shielded("decision", {"plan": None, "approval": None, **fields, "process": os.getpid()})
+
+    async def shown(self, **fields: Unpack[_Shown]) -> None:
+        """Write down what a person is asked, before they are: the plan itself, under the digest that later lines bear.
+
+        Raises:
+            AuditError: It is not written, so nobody may be asked.
+        """
+        await self._shielded("shown", {**fields, "process": os.getpid()})
 
     async def approval(self, approval_id: str, **fields: Unpack[_Reply]) -> None:
         """Write down a person's answer to the request of that id.

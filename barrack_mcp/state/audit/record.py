@@ -24,6 +24,8 @@ _MAX_NAME: Final = 200
 _MAX_ENTRIES: Final = 1_000
 _MAX_DEPTH: Final = 12
 _MAX_BITS: Final = 64
+_LARGE: Final = ("arguments", "shown")
+"""What gives way, in this order, where a line would be too long."""
 _SEAL: Final = re.compile(rb',"hash":"([0-9a-f]{64})"\}\n\Z')
 
 
@@ -60,7 +62,8 @@ def sealed(after: Link, *, at: str, kind: str, fields: Mapping[str, Any]) -> tup
     """Make the line that follows another.
 
     The hash is the SHA-256 of the canonical line without `hash`; it is put in at the end, so that it covers every byte
-    before it. Texts over 2,000 characters are cut; arguments that would still be too much give way to their digest.
+    before it. Texts over 2,000 characters are cut; arguments, or a plan, that would still be too much give way to their
+    digest.
 
     Args:
         after: The line before.
@@ -73,10 +76,12 @@ def sealed(after: Link, *, at: str, kind: str, fields: Mapping[str, Any]) -> tup
     """
     head = {"at": at, "kind": kind, "prev": after.hash, "seq": after.seq + 1}
     body = canonical(capped(fields) | head)
-    if len(body) > MAX_LINE // 2:
-        arguments = canonical(capped(fields.get("arguments")))
-        left_out = {"left_out_bytes": len(arguments), "sha256": hashlib.sha256(arguments).hexdigest()}
-        body = canonical(capped(dict(fields) | {"arguments": left_out}) | head)
+    for name in _LARGE:
+        if len(body) > MAX_LINE // 2 and name in fields:
+            value = canonical(capped(fields[name]))
+            left_out = {"left_out_bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+            fields = dict(fields) | {name: left_out}
+            body = canonical(capped(fields) | head)
     seal = hashlib.sha256(body).hexdigest()
     return body[:-1] + f',"hash":"{seal}"}}\n'.encode("ascii"), Link(after.seq + 1, seal)
 
