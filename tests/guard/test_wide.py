@@ -6,10 +6,13 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import anyio
 import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.guard.decide import Mode
+from barrack_mcp.simulator import create_app
 from tests.support.house import ERAS, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
@@ -110,6 +113,20 @@ async def by_filling_what_is_attached(made: House) -> None:
         await made.call("add_firewall_rule", firewall_id=fences[at % 4], **rule(prefix))
 
 
+async def by_many_at_once(made: House) -> None:
+    office, target = made.thing("firewalls", name="office")["id"], made.thing("instances", vm_name="train-1")
+
+    async def one(at: int, prefix: str) -> None:
+        if at % 2:
+            await made.call("add_firewall_rule", firewall_id=office, **rule(prefix))
+        else:
+            await made.call("add_instance_security_rule", instance_id=target["instance_id"], **rule(prefix))
+
+    async with anyio.create_task_group() as tasks:
+        for at, prefix in enumerate(slices(12)):
+            tasks.start_soon(one, at, prefix)
+
+
 async def by_deploying(made: House) -> None:
     good = made.good("deploy_instance")
     for count in (4, 5, 6):
@@ -125,6 +142,7 @@ ATTACKS = (
     by_both_in_turn,
     by_attaching_many_firewalls,
     by_filling_what_is_attached,
+    by_many_at_once,
     by_deploying,
 )
 
@@ -342,3 +360,56 @@ async def test_attaching_a_wide_firewall_says_that_the_machine_is_open_to_everyo
         tool, arguments = await attaching(made)
         await made.call(tool, **arguments)
     assert "everyone (all IPv4 addresses) on tcp, all ports of «train-1»" in person.questions[0]
+
+
+@pytest.mark.promise("G17")
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_yes_to_a_firewall_that_opened_little_is_no_good_once_it_would_open_widely(way: str) -> None:
+    async def fill(made: House) -> None:
+        """Meanwhile the machine comes to let in all that goes unasked, which it needs no yes for."""
+        target = made.thing("instances", vm_name="notebook-1")["instance_id"]
+        made.barrack.world("sim-key").instances[target].rules.append({"id": "1", **rule("8.0.0.0/16", port=443)})
+
+    async def agrees(question: str) -> ElicitResult:
+        assert "public IPv4 addresses on" not in question
+        await fill(made)
+        return says_yes(question)
+
+    async with opened_house(way, agrees) as made:
+        office = made.thing("firewalls", name="office")
+        ids = [made.thing("instances", vm_name=name)["instance_id"] for name in ("train-1", "train-2", "notebook-1")]
+        made.barrack.world("sim-key").instances[ids[2]].status = "ACTIVE"
+        arguments = {"firewall_id": office["id"], "instance_ids": ids}
+        outcome = await made.call("attach_firewall", **arguments)
+        if way == "out of band":
+            await fill(made)
+            await made.approvals.approve(outcome["approval"]["id"], by="a test", typed=None)
+            outcome = await made.call("attach_firewall", **arguments)
+        assert outcome["outcome"] == "refused", outcome
+        assert "It changed since you were asked" in outcome["message"]
+        assert made.effects == []
+
+
+@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.ELICIT])
+async def test_where_nobody_may_be_asked_a_narrow_rule_passes_and_a_wide_one_is_refused(mode: Mode) -> None:
+    async with house(mode=mode) as made:
+        good = made.good("add_firewall_rule")
+        outcome = await made.call("add_firewall_rule", **good)
+        assert outcome["outcome"] == "refused"
+        assert "opens a machine to much of the internet" in outcome["message"]
+        assert (await made.call("add_firewall_rule", **good | rule("8.0.0.0/16")))["outcome"] == "done"
+        assert made.effects == ["add_firewall_rule"]
+
+
+async def test_every_instance_that_gains_a_firewall_is_looked_at_however_many_there_are() -> None:
+    async with house(app=create_app(now=lambda: 0.0, scenario="large")) as made:
+        running = [each for each in made.state["instances"] if each["status"] == "ACTIVE"]
+        region = running[0]["region"]
+        answer: Any = await made.api.send(BY_TOOL["create_firewall"], {"name": "fence", "region": region})
+        fence = answer["firewall"]
+        ids = [each["instance_id"] for each in running if each["region"] == region][:30]
+        made.barrack.requests.clear()
+        await made.call("attach_firewall", firewall_id=fence["id"], instance_ids=ids)
+        looked_at = {each["path"] for each in made.barrack.requests if each["path"].startswith("/instances/BRK-")}
+        assert looked_at == {f"/instances/{each}/" for each in ids}
+        assert len(ids) == 30

@@ -21,7 +21,9 @@ async def test_attaching_says_who_would_lose_the_firewall_and_offers_the_list_th
     async with room() as asked:
         train_1, train_2, notebook = ids(asked, "train-1", "train-2", "notebook-1")
         planned = await asked.plan("attach_firewall", instance_ids=[train_1, notebook])
-        assert f"«train-2» ({train_2}) would lose it; «notebook-1» ({notebook}) would gain it" in planned.plan.summary
+        assert planned.plan.summary.startswith("Take firewall «office»")
+        assert f"off «train-2» ({train_2}); add «notebook-1» ({notebook})." in planned.plan.summary
+        assert planned.plan.gained == [f"instance «notebook-1» ({notebook}) would gain the firewall"]
         assert planned.plan.lost == [f"instance «train-2» ({train_2}) would lose the firewall"]
         assert f"instance «train-1» ({train_1}) keeps the firewall" in planned.plan.kept
         assert "attaching wants ACTIVE" in words(planned)
@@ -68,7 +70,7 @@ async def test_deleting_an_attached_firewall_says_whom_it_protects() -> None:
     async with room() as asked:
         office = asked.thing("firewalls", name="office")["id"]
         planned = await asked.plan("delete_firewall", firewall_id=office)
-        assert "its protection of 2 instances: «train-1»" in words(planned)
+        assert "its protection of instance «train-1»" in words(planned)
         assert {"train-1", "train-2"} <= set(planned.protected_by)
         assert planned.plan.safer[0].arguments == {"firewall_id": office, "instance_ids": []}
 

@@ -35,7 +35,8 @@ DELAY: Final = "Rules may take up to 10 minutes to work."
 _TCP: Final = PROTOCOL_NUMBERS["tcp"]
 _SSH: Final = (22, 22)
 _MOST_LOOKED_AT: Final = 20
-_MOST_RULES_TOLD: Final = 8
+_MOST_TOLD: Final = 8
+"""Rules, or instances, that are told one by one where nothing may be left out."""
 
 
 def attached(firewall: Thing) -> list[Thing]:
@@ -90,10 +91,7 @@ async def delete_firewall(inquiry: Inquiry) -> Draft:
     facts = (said(firewall.row, "status"), said(firewall.row, "region"))
     draft = _draft(firewall, f"Delete firewall {firewall.with_facts(*facts)} and its rules for good.", inquiry)
     draft.touched = await name_all(inquiry, now)
-    draft.lost = [
-        f"its rules: {joined([rule_in_words(row) for row in objects(firewall.row.get('rules'))]) or 'none shown'}",
-        *([f"its protection of {counted(len(now), 'instance')}: {joined(labels(now))}"] if now else []),
-    ]
+    draft.lost = [_its_rules(firewall), *_each("its protection of", now)]
     draft.kept = ["the instances and their own security rules"]
     if now:
         draft.refusal = (
@@ -109,6 +107,20 @@ async def delete_firewall(inquiry: Inquiry) -> Draft:
             )
         ]
     return draft
+
+
+def _its_rules(firewall: Thing) -> str:
+    rules = objects(firewall.row.get("rules"))
+    if len(rules) > _MOST_TOLD:
+        return f"its {len(rules):,} rules, which get_firewall shows"
+    return f"its rules: {', '.join(map(rule_in_words, rules)) or 'none shown'}"
+
+
+def _each(what: str, having: list[Thing]) -> list[str]:
+    """Say something of each instance that has a firewall: of a few by their names, of more by their number."""
+    if len(having) > _MOST_TOLD:
+        return [f"{what} each of the {len(having):,} instances that have it"]
+    return [f"{what} {thing.in_words}" for thing in having]
 
 
 async def attach_firewall(inquiry: Inquiry) -> Draft:
@@ -130,11 +142,9 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     draft.touched = [*lose, *gain]
     # each by the name under which it was shown
     draft.facts["named"] = sorted((str(thing.id), str(thing.name)) for thing in (*lose, *named.values()))
-    draft.lost = listed([f"{thing.in_words} would lose the firewall" for thing in lose])
-    draft.kept = [
-        *listed([f"{thing.in_words} would gain the firewall" for thing in gain]),
-        *listed([f"{thing.in_words} keeps the firewall" for thing in stay]),
-    ]
+    draft.gained = [f"{thing.in_words} would gain the firewall" for thing in gain]
+    draft.lost = [f"{thing.in_words} would lose the firewall" for thing in lose]
+    draft.kept = listed([f"{thing.in_words} keeps the firewall" for thing in stay])
     draft.widely = _gaining(firewall, gain, others)
     draft.opens = _lets_in(firewall) if gain else []
     # whom it opens to depends on what else these instances have
@@ -156,7 +166,7 @@ def _gaining(firewall: Thing, gain: list[Thing], others: Listing) -> list[str]:
     alike: dict[tuple[str, ...], list[str]] = {}
     for thing in gain:
         there = read_rules(thing.row.get("security_rules"))
-        there += rules_of_others(thing.id or "", others, but=firewall.id or "")
+        there += rules_of_others(thing, others, but=firewall)
         alike.setdefault(tuple(tell_openings(opened(there, brought), "")), []).append(thing.label)
     return [f"{opening}{', '.join(those)}" for openings, those in alike.items() for opening in openings]
 
@@ -165,19 +175,18 @@ def _lets_in(firewall: Thing) -> list[str]:
     """Say what a firewall lets in, rule by rule while these are few."""
     rows = firewall.row.get("rules")
     rules = [row for row in objects(rows) if str(row.get("direction")).lower() != "egress"]
-    if len(rules) <= _MOST_RULES_TOLD:
+    if len(rules) <= _MOST_TOLD:
         return [f"what its rule lets through: {rule_in_words(row)}" for row in rules]
     return [f"what its {len(rules):,} rules let in"]
 
 
 def _attaching(firewall: Thing, gain: list[Thing], lose: list[Thing]) -> str:
-    parts = []
+    """Say what the call does, as one would ask for it: whom the firewall is taken off, and who gets it."""
+    which = f"firewall {firewall.with_facts(said(firewall.row, 'region'))}"
+    off, on = joined(labels(lose)), joined(labels(gain))
     if lose:
-        parts.append(f"{joined(labels(lose))} would lose it")
-    if gain:
-        parts.append(f"{joined(labels(gain))} would gain it")
-    outcome = "; ".join(parts) or "nothing would change"
-    return f"Set which instances have firewall {firewall.with_facts(said(firewall.row, 'region'))}: {outcome}."
+        return f"Take {which} off {off}{f'; add {on}' if gain else ''}."
+    return f"Add {on} to what has {which}." if gain else f"Set who has {which}: nothing would change."
 
 
 def _attach_warnings(gain: list[Thing], lose: list[Thing], stay: list[Thing]) -> list[str]:
@@ -214,11 +223,8 @@ async def add_firewall_rule(inquiry: Inquiry) -> Draft:
     rule = rule_in_words(inquiry.arguments)
     draft = _draft(firewall, f"Add a rule to firewall {firewall.label}: {rule}; {_reach(firewall)}.", inquiry)
     draft.widely = await _opened_by_rule(inquiry, firewall, now)
-    draft.warnings = [
-        *[f"{sentence(thing.in_words)} would let this through." for thing in now[:_MOST_LOOKED_AT]],
-        *draft.warnings,
-        *opening_warnings(inquiry.arguments),
-    ]
+    draft.gained = _each("this rule for", now)
+    draft.warnings += opening_warnings(inquiry.arguments)
     return draft
 
 
@@ -227,7 +233,7 @@ async def _opened_by_rule(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -
     added, has = read_rules([inquiry.arguments]), read_rules(firewall.row.get("rules"))
     if found := opened(has, added):
         return tell_openings(found, f"whatever has firewall {firewall.label}")
-    if not _knows_who(firewall):
+    if not all_told(firewall.row.get("attachments")):
         return tell_openings(opened([ANYTHING], added), "the instances that have it, which could not be read")
     return [
         told
@@ -243,7 +249,7 @@ async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
     draft = _draft(firewall, f"from firewall {firewall.label}; {_reach(firewall)}.", inquiry)
     draft.touched = await name_all(inquiry, now)
     _removal(draft, firewall.row.get("rules"), inquiry.arguments["rule_id"])
-    draft.lost += listed([f"the same on {thing.in_words}" for thing in now])
+    draft.lost += _each("the same on", now)
     return draft
 
 
@@ -258,29 +264,29 @@ async def _lets_in_by(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -> li
     """What each instance that has a firewall lets in beside it."""
     if not now:
         return []
-    ids = [thing.id or "" for thing in now]
     async with inquiry.desk.side_by_side() as sheet:
         others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in")
-        if len(ids) <= _MOST_LOOKED_AT:
+        details: dict[str, Single] = {}
+        every = Listing()
+        if len(now) <= _MOST_LOOKED_AT:
             details = {
                 at: sheet.one("get_instance", {"instance_id": at}, f"the rules of instance {mention(at)}")
-                for at in ids
-                if usable_id(at)
+                for thing in now
+                if (at := usable_id(thing.id))
             }
-            every = Listing()
         else:
-            details, every = {}, sheet.rows("list_instances", {}, "the rules of the instances that have it")
+            every = sheet.rows("list_instances", {}, "the rules of the instances that have it")
     rows = {at: detail.known for at, detail in details.items()}
     rows |= {at: row for row in every.rows if (at := text(row, "instance_id"))}
     return [
         (
             thing,
             [
-                *read_rules(rows.get(at, {}).get("security_rules")),
-                *rules_of_others(at, others, but=firewall.id or ""),
+                *read_rules(rows.get(thing.id or "", {}).get("security_rules")),
+                *rules_of_others(thing, others, but=firewall),
             ],
         )
-        for thing, at in zip(now, ids, strict=True)
+        for thing in now
     ]
 
 

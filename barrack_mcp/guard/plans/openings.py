@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.account.reading import Listing
-from barrack_mcp.account.things import objects, text
+from barrack_mcp.account.things import Thing, objects, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.guard.exposure import ANYTHING, Ingress, Opening, opened, read_rule, read_rules
 
@@ -49,11 +49,12 @@ def rules_of(instance: JsonObject, firewalls: Listing) -> list[Ingress]:
     return found if firewalls.complete else [*found, ANYTHING]
 
 
-def rules_of_others(instance_id: str, firewalls: Listing, *, but: str) -> list[Ingress]:
+def rules_of_others(instance: Thing, firewalls: Listing, *, but: Thing) -> list[Ingress]:
     """What an instance lets in by its firewalls but one, going by a list of all firewalls."""
+    ids = {mark.casefold() for mark in (instance.id, text(instance.row, "instance_id")) if mark}
     found: list[Ingress] = []
     for firewall in firewalls.rows:
-        if text(firewall, "id") == but:
+        if text(firewall, "id") == but.id:
             continue
         rules = read_rules(firewall.get("rules"))
         bonds = firewall.get("attachments")
@@ -63,10 +64,10 @@ def rules_of_others(instance_id: str, firewalls: Listing, *, but: str) -> list[I
         for bond in objects(bonds):
             vm = bond.get("vm")
             at = text({**bond, **vm} if isinstance(vm, dict) else bond, "instance_id")
-            if at == instance_id:
-                found += _in_force(rules, bond)
-            elif at is None:
+            if at is None:
                 found += _uncertain(rules)
+            elif at.casefold() in ids:
+                found += _in_force(rules, bond)
     return found if firewalls.complete else [*found, ANYTHING]
 
 
