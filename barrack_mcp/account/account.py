@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.reading import Reader, reader
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import JsonObject
@@ -49,6 +50,11 @@ class Account:
     @cached_property
     def _reader(self) -> Reader:
         return reader(self.client)
+
+    @cached_property
+    def deeds(self) -> Deeds:
+        """What was made in it through us a moment ago."""
+        return Deeds(self.now)
 
     @cached_property
     def _kept(self) -> dict[str, tuple[float, JsonObject]]:

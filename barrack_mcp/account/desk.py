@@ -11,13 +11,16 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.reading import FEW_PAGES, Listing, Reader, read_list
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue.kinds import KINDS
 
 SECONDS: Final = 2.0
 """Time for all that isn't the target."""
 
+_KINDS: Final = {kind.list_tool: kind for kind in KINDS}
 _NOT_FOUND: Final = 404
 
 
@@ -51,11 +54,15 @@ class Desk:
         read: Sends one.
         seconds: Time for all reads but the target's, counted anew from when the target is known.
         binding: Which reads are made; what is left out has no rows and no data, and no warning says so.
+        deeds: What was made a moment ago, which a list may not show yet.
     """
 
-    def __init__(self, read: Reader, *, seconds: float, binding: Binding = Binding.NOT_YET) -> None:
+    def __init__(
+        self, read: Reader, *, seconds: float, binding: Binding = Binding.NOT_YET, deeds: Deeds | None = None
+    ) -> None:
         self.binding = binding
         self._read = read
+        self._deeds = deeds
         self._seconds = seconds
         self._until = anyio.current_time() + seconds
         self.unread: list[str] = []
@@ -90,6 +97,8 @@ class Desk:
     async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str) -> None:
         listing.what = what
         await read_list(self._read, tool, arguments, pages=FEW_PAGES, until=self._until, into=listing)
+        if self._deeds is not None and not arguments and tool in _KINDS:
+            listing.made = self._deeds.missing(_KINDS[tool], listing.rows)
         if not listing.readable:
             self.unread.append(f"Could not be read: {what}.")
         elif not listing.complete:

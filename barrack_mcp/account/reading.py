@@ -89,6 +89,7 @@ class Listing:
         late: Whether the time was up before all was read.
         unread: How many rows came beside these, of a shape that isn't read.
         what: The list in words, where a sentence may have to name it.
+        made: What was made through us a moment ago and doesn't stand in it yet.
     """
 
     rows: list[JsonObject] = field(default_factory=list)
@@ -98,6 +99,7 @@ class Listing:
     late: bool = False
     unread: int = 0
     what: str = ""
+    made: list[JsonObject] = field(default_factory=list)
     _pages: dict[int, Page] = field(default_factory=dict)
     _ended: bool = False
     """Whether the end was seen."""

@@ -75,7 +75,9 @@ class Standing:
     def burn(self, currency: str) -> Burn:
         """What all that could be read costs per hour."""
         return self.prices(currency).burn(
-            instances=self.instances.rows, volumes=self.volumes.rows, snapshots=self.snapshots.rows
+            instances=[*self.instances.rows, *self.instances.made],
+            volumes=[*self.volumes.rows, *self.volumes.made],
+            snapshots=[*self.snapshots.rows, *self.snapshots.made],
         )
 
     @property

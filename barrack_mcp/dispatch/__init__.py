@@ -117,7 +117,7 @@ class Dispatcher:
             return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
 
     async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
-        names = Names(caller.account.read)
+        names = Names(caller.account.read, deeds=caller.account.deeds)
         try:
             refuse_unfit(arguments)
             known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
@@ -260,6 +260,8 @@ class Dispatcher:
                 parts.append(more.sentence(await call.account.read(more.tool, arguments)))
             except ApiError as second:
                 _log.info("%s could not be read: %s", more.tool, second.failure)
+        if error.status == HTTPStatus.NOT_FOUND and (new := call.names.what_is_new(call.operation, call.values)):
+            return f"{error.sentence} {new}"
         if error.status == HTTPStatus.NOT_FOUND:
             parts.append(await call.names.suggest(operation, call.values))
         parts.append(advice.next_step(operation, error))

@@ -18,6 +18,7 @@ from typing import Any, Final
 import anyio
 from pydantic import TypeAdapter, ValidationError
 
+from barrack_mcp.account.deeds import Deed, Deeds
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.account.things import Thing, joined, things
 from barrack_mcp.catalogue import RESERVED_IDS, JsonObject, Operation
@@ -66,11 +67,13 @@ class Names:
 
     Args:
         read: Sends one read.
+        deeds: What was made through us a moment ago, which a list may not show yet.
         seconds: Time for the looking before the call, and again for that after it; what isn't read by then is unread.
     """
 
-    def __init__(self, read: Reader, *, seconds: float = SECONDS) -> None:
+    def __init__(self, read: Reader, *, deeds: Deeds | None = None, seconds: float = SECONDS) -> None:
         self._read = read
+        self._deeds = deeds or Deeds()
         self._seconds = seconds
         self._listings: dict[str, Listing] = {}
         self._things: dict[str, list[Thing]] = {}
@@ -115,13 +118,26 @@ class Names:
                 listing = await self._listing(each.kind, until)
                 # what comes near is looked for only where a sentence will say it: it takes time
                 hints = len(refused) < _MOST_SENTENCES
-                found = _found(each, listing, self._identified(each.kind), reads=operation.reads, hints=hints)
+                new = self._deeds.find(each.kind, each.value)
+                found = _found(each, listing, self._identified(each.kind), reads=operation.reads, hints=hints, new=new)
                 self.found[place] = (each.value, found)
             except LookupError as error:
                 refused.append(f"{place}: {error}")
         if refused:
             raise NotFoundError(refused)
         return _replaced(arguments, {place: found for place, (_, found) in self.found.items()})
+
+    def what_is_new(self, operation: Operation, values: Mapping[str, Any]) -> str:
+        """Say which things in a call were made through us a moment ago; empty if none was.
+
+        Args:
+            operation: What the API didn't find.
+            values: The arguments of the call.
+        """
+        given = _given({name: value for name, value in values.items() if name in operation.arguments.model_fields})
+        found = [(each.place, self._deeds.find(each.kind, each.value)) for each in given]
+        told = [f"{place}: {deed.sentence}" for place, deed in found if deed is not None]
+        return " ".join(told[:_MOST_SENTENCES])
 
     async def suggest(self, operation: Operation, values: Mapping[str, Any]) -> str:
         """After a 404: say which things the caller may have meant by what is in no list; empty if there is no telling.
@@ -164,7 +180,7 @@ class Names:
         return self._things[kind.list_tool]
 
 
-def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, hints: bool) -> str:
+def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, hints: bool, new: Deed | None) -> str:
     """Answer the id of the thing that the value stands for. Raises LookupError with the words of a refusal."""
     kind, value = given.kind, given.value
     if any(thing.id == value for thing in found):
@@ -186,6 +202,8 @@ def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, 
         raise LookupError(f"is no id, and the {kind.plural} can't be read to find it by its name. {listing.why_not}")
     if not listing.complete:
         raise LookupError(f"is no id, and {_unread(kind, listing)}: none of these has this name. Give the id.")
+    if new is not None:
+        raise LookupError(new.sentence)
     alike = _alike(value, found) if hints else []
     hint = f"did you mean {_either(alike)}?" if alike else f"{kind.list_tool} shows what there is."
     raise LookupError(f"no {kind.words} has this id or name; {hint}")

@@ -210,6 +210,7 @@ async def test_the_file_and_its_folder_are_its_owners_alone(path: Path) -> None:
                 "state.sqlite": 0o600,
                 "state.sqlite-wal": 0o600,
                 "state.sqlite-shm": 0o600,
+                "state.sqlite.count": 0o600,
             }
             assert mode(path.parent) == 0o700
     finally:

@@ -226,6 +226,8 @@ class Writer:
         try:
             try:
                 sent = await self._sent(operation, values, before, account, attempts.append)
+                if isinstance(sent, Done):
+                    account.deeds.note(operation, values, sent.data)
             finally:
                 await self._close(entry, _standing(sent))
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)

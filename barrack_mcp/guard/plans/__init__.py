@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
@@ -74,6 +75,7 @@ async def plan(
     now: float,
     seconds: float = SECONDS,
     binding: Binding = Binding.NOT_YET,
+    deeds: Deeds | None = None,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -86,6 +88,7 @@ async def plan(
         seconds: Time for all reads but the target's; what is not read by then is a warning.
         binding: Which reads are made. Of what binds alone there is no plan to show, but the same `fingerprint` as
             before unless something changed in between.
+        deeds: What was made through us a moment ago, which counts though no list shows it yet.
 
     Returns:
         The plan with what binds it.
@@ -94,7 +97,7 @@ async def plan(
         ApiError: The target could not be read.
         KeyError: The operation never asks.
     """
-    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds, binding=binding), currency, now)
+    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds, binding=binding, deeds=deeds), currency, now)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:
