@@ -305,9 +305,7 @@ class Guard:
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
         money, now, deeds = self._policy.currency, self._now(), call.caller.account.deeds
-        return await plan(
-            call.operation, call.values, read=read, currency=money, now=now, binding=binding, deeds=deeds
-        )
+        return await plan(call.operation, call.values, read=read, currency=money, now=now, binding=binding, deeds=deeds)
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""

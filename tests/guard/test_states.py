@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -9,17 +10,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
 from pydantic import SecretStr
 
+from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.config import Settings
+from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
+from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state.store import SqliteStore, StoreError
+from tests.support import examples
 from tests.support.house import Person, says_yes
-from tests.support.running import listening
+from tests.support.running import listening, product
 
 pytestmark = pytest.mark.anyio
 
@@ -254,3 +260,52 @@ async def test_an_answer_that_came_through_the_client_counts_nowhere_where_peopl
         async with barrack.server(state, approval=approval) as other:
             assert await redeemed(other, sealed) == "refused"
     assert barrack.effects == []
+
+
+@pytest.mark.slow
+@pytest.mark.promise("G21")
+async def test_a_purchase_that_was_cut_off_is_not_made_twice_across_a_restart_where_no_state_can_be_kept(
+    tmp_path: Path,
+) -> None:
+    app = create_app(now=lambda: 0.0)
+    cut = {"method": "POST", "path": "/instances/deploy/", "action": "reset", "after_effect": True, "times": 5}
+    app.state.barrack.faults.replace(parse([cut]))
+    (tmp_path / "file").write_text("no folder")
+    arguments = examples.good(BY_TOOL["deploy_instance"], json.loads(json.dumps(app.state.barrack.state())))
+    with anyio.fail_after(60):
+        async with listening(app) as address:
+            settings = {
+                "BARRACK_API_URL": f"{address}/api",
+                "BARRACK_API_KEY": "sim-key",
+                "BARRACK_STATE": str(tmp_path / "file" / "state.db"),
+                "BARRACK_AUDIT": str(tmp_path / "audit.jsonl"),
+                "BARRACK_UNATTENDED": "spend",
+            }
+            for _ in range(2):
+                async with product(settings=settings) as client:
+                    told = await client.call_tool("deploy_instance", arguments)
+                    assert (told.structured_content or {})["outcome"] == "refused"
+                    read = (await client.call_tool("list_instances", {})).structured_content or {}
+                    assert [each for each in read["notes"] if "Nothing is changed until that is mended" in each]
+    assert not app.state.barrack.journal
+
+
+@pytest.mark.promise("G21")
+async def test_a_purchase_counts_as_under_way_for_as_long_as_the_settings_let_it_be(
+    barrack: Barrack, tmp_path: Path
+) -> None:
+    state = tmp_path / "state" / "state.db"
+    arguments = examples.good(BY_TOOL["create_volume"], json.loads(json.dumps(barrack.app.state.barrack.state())))
+    barrack.app.state.barrack.faults.replace(
+        parse([{"method": "POST", "path": "/volumes/create/", "action": "stall", "after_effect": True}])
+    )
+    async with barrack.server(state, unattended=("spend",), timeout=300) as client, SqliteStore(state) as store:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "create_volume", arguments)
+            with anyio.fail_after(20):
+                while not (entries := await store.open_entries()):
+                    pass
+            (entry,) = entries
+            assert entry.since - entry.sent_at >= 300 + looking.SECONDS
+            tasks.cancel_scope.cancel()
+        barrack.app.state.barrack.faults.replace([])
