@@ -60,7 +60,9 @@ PROMISES = (
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(
-        "R9", "a no in a success, in every shape; an answer that says neither", "never done, never data; why is told"
+        "R9",
+        "lists told as longer in every way an API may; a no in a success, in every shape; what says neither",
+        "never taken for complete; never done, never data; why is told",
     ),
     Promise(
         "S1", "the key echoed, every layer broken, DEBUG logs, tracebacks, repr", "0 occurrences, wherever we write"

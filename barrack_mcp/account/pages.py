@@ -6,6 +6,7 @@ wins over what says that there is not.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ class Signs:
 
 def signs_of(data: JsonObject) -> Signs:
     """Read what a typed answer says of its list; numbers may be text."""
-    # what has not the type that was expected stands aside
-    aside = data.get("unexpected") or {}
+    # what has not the type that was expected stands aside, as text
+    aside = {name: _object(name, value) for name, value in (data.get("unexpected") or {}).items()}
     given = {name: aside.get(name) if value is None else value for name, value in data.items()}
     numbers: dict[str, int] = {}
     more: list[bool] = []
@@ -109,6 +110,16 @@ def _said(data: Mapping[str, Any], depth: int = _DEEPEST) -> Iterator[tuple[str,
                     yield _plain(rel), link.get("href") or link.get("url")
         else:
             yield name, value
+
+
+def _object(name: str, value: object) -> object:
+    """An object that was set aside, where it may say how long a list is."""
+    if isinstance(value, str) and _plain(name) in _HOLDERS and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _plain(name: str) -> str:
@@ -187,6 +198,11 @@ class Page:
         """How many rows there are in all; None where nothing says it, or what says it is less than came."""
         told = max((each for each in (self.signs.total, self._count) if each is not None), default=None)
         return told if told is not None and told >= self.came else None
+
+    @property
+    def lies(self) -> bool:
+        """Whether it tells of fewer rows in all than it holds itself."""
+        return self.signs.total is not None and self.signs.total < self.came
 
     @property
     def _count(self) -> int | None:

@@ -120,7 +120,10 @@ class Listing:
 
     @property
     def says_more(self) -> bool:
-        """Whether the last page says that another one follows."""
+        """Whether the last page says that another one follows, or the first said it and none brought anything new."""
+        first = self._pages.get(1)
+        if first is not None and first.more is True and len(self.rows) <= len(first.rows):
+            return True
         return bool(self._pages) and self._pages[max(self._pages)].more is True
 
     @property
@@ -188,7 +191,8 @@ class Listing:
         self._pages[page] = came
         self.rows = _once([each.rows for _, each in sorted(self._pages.items())], _IDS.get(tool, ()))
         told = max((each.total for each in self._pages.values() if each.total is not None), default=None)
-        self.total = None if told is None or told < len(self.rows) else told
+        lies = any(each.lies for each in self._pages.values())
+        self.total = None if told is None or told < len(self.rows) or lies else told
         return came
 
     def begin(self, tool: str, data: JsonObject) -> Page | None:
@@ -307,7 +311,9 @@ class _Reading:
             # one more page at either end shows that this is all; they hold nothing then
             self.left = max(self.left, 2)
         last = max(-(-(listing.total or 0) // first.came) if first.came else 1, first.signs.pages or 1)
-        self.limit = min(first.came, self.limit) or self.limit
+        if told:
+            # rows that did not come are missed by their number; without one, pages of two sizes might leave a gap
+            self.limit = min(first.came, self.limit) or self.limit
         if last > 1:
             await self._side_by_side(last)
         if listing.failure is None and not listing._skipped and not (listing.complete and told):  # noqa: SLF001
@@ -380,16 +386,17 @@ class _Reading:
         else:
             if not ended:
                 return
-        if self.left > 0:
-            await self._page_zero()
-        listing._ended = True  # noqa: SLF001 - as above
+        listing._ended = self.left < 1 or await self._begins_with_one()  # noqa: SLF001 - as above
 
-    async def _page_zero(self) -> None:
+    async def _begins_with_one(self) -> bool:
+        """Look for a page 0: where there is one, only the number of all rows can tell that all came."""
+        before = len(self.listing.rows)
         try:
             await self._page(0)
         except ApiError as error:
             if error.status is None:
                 self.listing.failure = error
+        return len(self.listing.rows) == before
 
 
 def _once(pages: list[list[JsonObject]], ids: tuple[str, ...]) -> list[JsonObject]:
