@@ -15,7 +15,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Span: TypeAlias = tuple[int, int]
 """Addresses from one to another, both included."""
 
-MOST_RULES: Final = 400
+MOST_RULES: Final = 250
 """More than these are not weighed one against another: they count as open to everyone."""
 
 _PORTS: Final = (0, 65_535)

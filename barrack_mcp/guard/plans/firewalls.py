@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
+import anyio.lowlevel
+
 from barrack_mcp.account.desk import Single
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import (
@@ -145,7 +147,7 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     draft.gained = [f"{thing.in_words} would gain the firewall" for thing in gain]
     draft.lost = [f"{thing.in_words} would lose the firewall" for thing in lose]
     draft.kept = listed([f"{thing.in_words} keeps the firewall" for thing in stay])
-    draft.widely = _gaining(firewall, gain, others)
+    draft.widely = await _gaining(firewall, gain, others)
     draft.opens = _lets_in(firewall) if gain else []
     # whom it opens to depends on what else these instances have
     draft.facts["widely"] = draft.widely
@@ -160,11 +162,13 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     return draft
 
 
-def _gaining(firewall: Thing, gain: list[Thing], others: Listing) -> list[str]:
+async def _gaining(firewall: Thing, gain: list[Thing], others: Listing) -> list[str]:
     """Whom instances are opened to by a firewall that they gain, with all that they let in already."""
     brought = read_rules(firewall.row.get("rules"))
     alike: dict[tuple[str, ...], list[str]] = {}
     for thing in gain:
+        # many rules take their time, and others are waiting
+        await anyio.lowlevel.checkpoint()
         there = read_rules(thing.row.get("security_rules"))
         there += rules_of_others(thing, others, but=firewall)
         alike.setdefault(tuple(tell_openings(opened(there, brought), "")), []).append(thing.label)
@@ -235,11 +239,12 @@ async def _opened_by_rule(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -
         return tell_openings(found, f"whatever has firewall {firewall.label}")
     if not all_told(firewall.row.get("attachments")):
         return tell_openings(opened([ANYTHING], added), "the instances that have it, which could not be read")
-    return [
-        told
-        for thing, rules in await _lets_in_by(inquiry, firewall, now)
-        for told in tell_openings(opened([*has, *rules], added), thing.in_words)
-    ]
+    told: list[str] = []
+    for thing, rules in await _lets_in_by(inquiry, firewall, now):
+        # many rules take their time, and others are waiting
+        await anyio.lowlevel.checkpoint()
+        told += tell_openings(opened([*has, *rules], added), thing.in_words)
+    return told
 
 
 async def remove_firewall_rule(inquiry: Inquiry) -> Draft:
