@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,15 +63,21 @@ def escape(text: str, *, limit: int = 200, keep: str = "") -> Escaped:
     if len(text) <= limit and text.isascii() and _without(text, keep).isprintable():
         return Escaped(text, len(text), cut=False)
     shown: list[str] = []
-    size = marks = 0
-    for char in text:
-        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
-        piece = char if char in keep or not (_hides(char) or marks > _MAX_MARKS) else _escaped(char)
+    size = 0
+    for _, piece in pieces(text, keep=keep):
         size += len(piece)
         if size > limit:
             return Escaped("".join(shown), len(text), cut=True)
         shown.append(piece)
     return Escaped("".join(shown), len(text), cut=False)
+
+
+def pieces(text: str, *, keep: str = "") -> Iterator[tuple[str, str]]:
+    """Each character of a text, with how it is shown."""
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
+        yield char, char if char in keep or not (_hides(char) or marks > _MAX_MARKS) else _escaped(char)
 
 
 def inline(text: object, *, limit: int = INLINE_LONGEST) -> str:

@@ -30,6 +30,7 @@ from barrack_mcp.dispatch.arguments import BadArgumentsError, refuse_unfit, vali
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
 from barrack_mcp.dispatch.writes.writer import (
     STATE_UNUSABLE,
@@ -122,6 +123,7 @@ class Dispatcher:
             refuse_unfit(arguments)
             known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
             values = validated(operation, await names.resolve(operation, arguments, known=known))
+            values = await restore(operation, values, read=caller.account.read)
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
         except NotFoundError as error:

@@ -19,7 +19,6 @@ from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.house import open_server
-from barrack_mcp.transports.doorway import Doorway
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -59,9 +58,7 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
             "Serving %s on http://%s%s", transport, write_place(host, port), "/mcp" if transport == "http" else "/sse"
         )
         try:
-            await listen(
-                Doorway(app, port=port), host=host, port=port, drain=house.drain, drain_seconds=_longest(settings)
-            )
+            await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
         except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from barrack_mcp.account.things import joined
-from barrack_mcp.api.text import Escaped, escape, mention, size
+from barrack_mcp.account.things import counted, joined
+from barrack_mcp.api.text import Escaped, escape, mention, pieces, size
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.marks import SECRET, Marks, inner
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
@@ -39,6 +39,7 @@ class SafeCopy:
     _cut: list[str] = field(default_factory=list)
     _left_out: list[str] = field(default_factory=list)
     _hidden: list[str] = field(default_factory=list)
+    _unseen: list[str] = field(default_factory=list)
 
     def fields(self, value: Mapping[str, Any], marks: Marks, path: Path = ()) -> JsonObject:
         """Write an object, its names included."""
@@ -84,6 +85,8 @@ class SafeCopy:
             self._left_out.append(f"{_place(path)} ({shown.length:,} characters)")
             return None
         self._remember(text, shown, path)
+        if marks is Keep.WHOLE and text != shown.text:
+            self._unseen.append(f"{_place(path)}: {_whereabouts(text)}")
         return str(shown)
 
     def _remember(self, text: str, shown: Escaped, path: Path) -> None:
@@ -143,9 +146,28 @@ class SafeCopy:
             (self._left_out, "Left out, since the answer would be too large: {}."),
             (self._hidden, "A private key, which is not shown: {}."),
         )
-        return [
+        unseen = [f"{words}. {_COME_BACK}" for words in self._unseen[:_PLACES]]
+        return unseen + [
             sentence.format(joined(list(dict.fromkeys(places)), most=_PLACES)) for places, sentence in told if places
         ]
+
+
+_COME_BACK: Final = "A change of the text that sends these escapes as they stand puts the characters back."
+
+
+def _whereabouts(text: str) -> str:
+    """Say where characters stand that can't be seen: line, column and number; and which lines end otherwise."""
+    line = column = 1
+    found: list[str] = []
+    ends = 0
+    for at, (char, piece) in enumerate(pieces(text, keep=_LINES)):
+        if char == "\r" and text[at + 1 : at + 2] == "\n":
+            ends += 1
+        elif piece != char:
+            found.append(f"line {line}, column {column} (U+{ord(char):04X})")
+        line, column = (line + 1, 1) if char == "\n" else (line, column + 1)
+    told = [f"{counted(ends, 'line')} with CR before the line feed (\\r)"] if ends else []
+    return f"what can't be seen: {joined([*told, *found], most=_PLACES)}"
 
 
 def _place(path: Path) -> str:
