@@ -9,6 +9,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -19,15 +20,14 @@ from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.house import open_server
+from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
 
-_LOCAL: Final = ("127.0.0.1", "localhost", "[::1]")
 _SECURITY: Final = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    allowed_hosts=[f"{host}:*" for host in _LOCAL],
-    allowed_origins=[f"http://{host}:*" for host in _LOCAL],
+    # `Door` judges host and origin, whole; the SDK would take any port, and one loopback address of many
+    enable_dns_rebinding_protection=False
 )
 
 _log = logging.getLogger(__name__)
@@ -70,11 +70,13 @@ def _longest(settings: Settings) -> float:
 
 def http_app(server: Server[Any]) -> Starlette:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`."""
-    return server.streamable_http_app(
+    app = server.streamable_http_app(
         streamable_http_path="/mcp",
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health)],
     )
+    app.add_middleware(Door)
+    return app
 
 
 def sse_app(server: Server[Any]) -> Starlette:
@@ -90,7 +92,8 @@ def sse_app(server: Server[Any]) -> Starlette:
             Route("/health", _health),
             Route("/sse", endpoint=_Endpoint(stream)),
             Mount("/messages/", app=sse.handle_post_message),
-        ]
+        ],
+        middleware=[Middleware(Door)],
     )
 
 

@@ -1,0 +1,54 @@
+"""Who may knock on a port of this machine: requests that name it as their host, and pages that it served itself.
+
+A page of any website can send requests to a port here, by a name of its own that leads to 127.0.0.1. Both headers are
+compared whole: a prefix, another port or a name before an @ is another place.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from barrack_mcp.api.http import is_loopback
+
+_PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?")
+_SCHEME: Final = "http://"
+_USUAL_PORT: Final = 80
+
+
+class Door:
+    """Lets a request through to an application, or turns it away.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge a request by its headers alone."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            port = (scope.get("server") or ("", None))[1] or _USUAL_PORT
+            if not is_this_place(headers.get("host", ""), port):
+                refusal = PlainTextResponse("Invalid Host header: this server is reached by its own address.", 421)
+                await refusal(scope, receive, send)
+                return
+            origin = headers.get("origin")
+            if origin is not None and not (
+                origin.startswith(_SCHEME) and is_this_place(origin.removeprefix(_SCHEME), port)
+            ):
+                await PlainTextResponse("Invalid Origin header: no page of another place.", 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def is_this_place(place: str, port: int) -> bool:
+    """Whether host and port are those of this machine and of the port that listens."""
+    found = _PLACE.fullmatch(place)
+    return found is not None and is_loopback(found[1]) and int(found[2] or _USUAL_PORT) == port
