@@ -320,6 +320,8 @@ def test_a_process_is_gone_only_if_that_is_certain() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait(timeout=20)
     assert is_gone(f"{place}/{ended.pid}")
+    # the number alone says nothing of another machine's process
+    assert not is_gone(f"elsewhere//{ended.pid}")
 
 
 STEPS = st.lists(

@@ -417,3 +417,24 @@ async def test_a_request_that_shows_what_is_no_longer_so_ends_and_the_call_asks_
         await made.approvals.approve(waiting.id, by="ann", typed="renamed-1")
         assert (await made.call("delete_volume", **arguments))["outcome"] == "done"
         assert made.effects == ["delete_volume"]
+
+
+async def test_a_yes_that_came_in_time_counts_though_the_last_look_takes_longer_than_its_limit() -> None:
+    clock = Clock()
+
+    def slowly(question: str) -> ElicitResult:
+        clock.at += 119
+        return says_yes(question)
+
+    async with house(era="legacy", person=Person(slowly), clock=clock) as made:
+        read = type(made.dispatcher.account).read
+
+        async def late(self: Any, tool: str, arguments: Any) -> Any:
+            if clock.at % 1000 == 119:
+                clock.at += 1
+            return await read(self, tool, arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(made.dispatcher.account), "read", late)
+            assert (await made.call("stop_instance", **made.good("stop_instance")))["outcome"] == "done"
+        assert made.effects == ["stop_instance"]

@@ -17,7 +17,7 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
-from barrack_mcp.state.audit import Audit
+from barrack_mcp.state.audit import Audit, AuditError
 from tests.support import examples
 from tests.support.answers import Answers, client, dispatcher
 from tests.support.answers import json as answered
@@ -73,7 +73,7 @@ async def running(gate: Gate, path: Path) -> AsyncIterator[Corridor]:
 
 
 @pytest.mark.promise("R6")
-@pytest.mark.parametrize("tool", ["start_instance", "deploy_instance", "delete_volume"])
+@pytest.mark.parametrize("tool", ["create_firewall", "deploy_instance", "delete_volume"])
 async def test_a_sent_write_whose_caller_is_gone_is_finished_and_written_down(tool: str, tmp_path: Path) -> None:
     gate, path = Gate(), tmp_path / "audit.jsonl"
     arguments = examples.good(BY_TOOL[tool], STATE)
@@ -260,3 +260,36 @@ async def test_a_record_that_breaks_between_intent_and_outcome_does_not_hide_wha
     assert isinstance(answer, Answer)
     assert answer.structured["outcome"] == "done"
     assert "audit.jsonl" in caplog.text
+
+
+async def test_a_purchase_whose_intent_could_not_be_written_is_not_open_and_may_be_made_again(tmp_path: Path) -> None:
+    class Full(Audit):
+        full = True
+
+        async def intent(self, **fields: Any) -> str:
+            if self.full:
+                raise AuditError("full")
+            return await super().intent(**fields)
+
+    record = Full(tmp_path / "audit.jsonl")
+    async with house(writing={"audit": record}, unattended=EVERY_RISK.split(",")) as made:
+        arguments = made.good("create_volume")
+        assert (await made.call("create_volume", **arguments))["outcome"] == "refused"
+        assert await made.store.open_entries() == []
+        record.full = False
+        assert (await made.call("create_volume", **arguments))["outcome"] == "done"
+        assert made.effects == ["create_volume"]
+
+
+async def test_what_was_asked_and_what_was_agreed_to_bear_the_same_digest_in_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    async with house(writing={"audit": Audit(path)}) as made:
+        arguments = made.good("stop_instance")
+        asked = await made.call("stop_instance", **arguments)
+        await made.call("stop_instance", **arguments)
+        await made.approvals.approve(asked["approval"]["id"], by="ada")
+        assert (await made.call("stop_instance", **arguments))["outcome"] == "done"
+    shown = [line["plan"] for line in lines(path) if line["kind"] in ("decision", "intent")]
+    assert len(shown) == 3
+    assert len({*shown}) == 1
+    assert None not in shown

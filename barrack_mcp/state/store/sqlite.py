@@ -15,8 +15,8 @@ from barrack_mcp.state.store.database import MEMORY, Database, StoreError
 from barrack_mcp.state.store.identity import count_write, identify
 from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status
 
-SLACK_S: Final = 3600.0
-"""How long a used nonce is remembered past its time, should a clock be set back."""
+SLACK_S: Final = 30 * 86_400.0
+"""How long a used nonce is remembered past its time, should a clock be set on and back by less than that."""
 KEPT_S: Final = 30 * 86_400.0
 """How long a closed approval is kept to be shown; and an entry, open or not: after a month nobody asks again."""
 
