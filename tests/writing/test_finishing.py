@@ -112,7 +112,7 @@ async def test_once_the_end_has_begun_no_write_is_sent_and_reads_go_on(tmp_path:
     gate = Gate()
     async with running(gate, tmp_path / "audit.jsonl") as made:
         await made.writer.drain()
-        answer = await made.call("start_instance", {"instance_id": "BRK-1D"})
+        answer = await made.call("create_firewall", examples.good(BY_TOOL["create_firewall"], STATE))
         assert isinstance(answer, Answer)
         assert (answer.structured["outcome"], "is stopping" in answer.text) == ("refused", True)
         assert not (await made.call("list_regions", {})).is_error  # type: ignore[union-attr]  # reads never ask
@@ -255,8 +255,8 @@ async def test_a_record_that_breaks_between_intent_and_outcome_does_not_hide_wha
     answers = Answers(answered({}))
     made = dispatcher(answers)
     made.writer.audit = Audit(path)
-    answers.by_path = {"/instances/BRK-1D/start/": breaks}
-    answer = await made.call("start_instance", {"instance_id": "BRK-1D"})
+    answers.by_path = {BY_TOOL["create_firewall"].path: breaks}
+    answer = await made.call("create_firewall", examples.good(BY_TOOL["create_firewall"], STATE))
     assert isinstance(answer, Answer)
     assert answer.structured["outcome"] == "done"
     assert "audit.jsonl" in caplog.text
