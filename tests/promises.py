@@ -30,6 +30,7 @@ PROMISES = (
     Promise("G13", "a protected name or id", "refused before anybody is asked, whatever the approval"),
     Promise("G14", "purchases beyond the hourly limit or below the runway", "refused; 0 effects"),
     Promise("G15", "stop, hibernate, delete, resize, restore, attach a firewall", "the plan says what is overlooked"),
+    Promise("G16", "the longest, most and most hostile arguments and things", "all that matters is shown, or refused"),
     Promise(
         "G17",
         "many narrow rules, IPv6, protocols however spelled, through rule, firewall, attachment, deployment, restore",

@@ -92,9 +92,11 @@ async def test_a_firewall_that_nobody_has_affects_nobody() -> None:
 
 async def test_a_rule_of_an_instance_with_a_public_ip_opens_it_to_the_internet_unless_it_is_egress() -> None:
     async with room() as asked:
-        assert "opens it to the internet" in words(await asked.plan("add_instance_security_rule", **EVERYONE))
+        assert "the internet at once, by its public IP" in words(
+            await asked.plan("add_instance_security_rule", **EVERYONE)
+        )
         egress = await asked.plan("add_instance_security_rule", **(EVERYONE | {"direction": "egress"}))
-        assert "opens it to the internet" not in words(egress)
+        assert "the internet at once" not in words(egress)
         assert "SSH" not in words(egress)
         assert "egress tcp all ports to 0.0.0.0/0" in egress.plan.summary
 
@@ -104,7 +106,7 @@ async def test_removing_a_rule_says_which_traffic_is_cut_off(tool: str) -> None:
     async with room() as asked:
         planned = await asked.plan(tool)
         assert "ingress tcp 22 from 203.0.113.0/24 (256 addresses)" in planned.plan.summary
-        assert planned.plan.warnings[0].startswith("It lets SSH in")
+        assert planned.plan.lost[1].startswith("SSH, which it lets in")
         assert "traffic that only this rule lets through" in planned.plan.lost[0]
         assert "train-1" in planned.protected_by
 

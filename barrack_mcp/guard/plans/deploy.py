@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -99,11 +99,14 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         opens=[
             *(f"SSH key {key.with_facts(_made(key, inquiry.now))}" for key in keys),
             f"public IP: {_PUBLIC_IP[wanted.get('public_ip')]}",
-            *map(rule_in_words, rules),
+            *_in_few_words(rules),
         ],
         runs=_runs(wanted, used, system, inquiry.now),
-        bill=[FULL_RATE, *_disk_part(wanted, disk(prices), inquiry.currency)],
-        warnings=[] if region else [UNKNOWN_REGION],
+        bill=[FULL_RATE],
+        warnings=[
+            *([] if region else [UNKNOWN_REGION]),
+            *_disk_part(wanted, disk(prices), inquiry.currency),
+        ],
         safer=_instead(wanted, standing.instances),
         facts={"made_with": [thing.facts for thing in (*used.values(), *keys)]},
         refusal=_unread([*used.values(), *keys]),
@@ -146,6 +149,27 @@ def _narrowness(rule: JsonObject) -> tuple[bool, float, int]:
     return rule["direction"] == "egress", network.prefixlen / network.max_prefixlen, -ports
 
 
+def _in_few_words(rules: Iterable[JsonObject]) -> list[str]:
+    """Say all of the rules, those alike but for their ports or their range in one, so that a question holds them."""
+    ports: dict[tuple[str, str, str], list[str]] = {}
+    for rule in rules:
+        direction, rest = rule_in_words(rule).split(" ", 1)
+        what, way, there = rest.partition(" to " if direction == "egress" else " from ")
+        ports.setdefault((direction, way, there.removesuffix(" (1 address)")), []).append(what)
+    ranges: dict[tuple[str, str, str], list[str]] = {}
+    for (direction, way, there), whats in ports.items():
+        ranges.setdefault((direction, _in_one(list(dict.fromkeys(whats))), way), []).append(there)
+    return [f"{direction} {what}{way}{', '.join(theres)}" for (direction, what, way), theres in ranges.items()]
+
+
+def _in_one(whats: list[str]) -> str:
+    """Several ports after the one protocol that all of them are of: `tcp 80, 443`."""
+    protocol, _, _ = whats[0].partition(" ")
+    alike = all(what.startswith(f"{protocol} ") for what in whats)
+    first, *others = whats
+    return ", ".join([first, *(what.removeprefix(f"{protocol} ") if alike else what for what in others)])
+
+
 def _made(thing: Thing, now: float) -> str | None:
     """Say how long ago a thing was made, or changed where that is told."""
     changed = thing.row.get("updated_at")
@@ -162,7 +186,7 @@ def _runs(wanted: JsonObject, used: Mapping[str, Thing], system: str | None, now
         facts = (length(thing),) if name == "startup_script_id" else (size(thing.row, "size_gb", "size"),)
         runs.append(f"{thing.kind.words} {thing.with_facts(*facts, _made(thing, now))}")
     if "cloud_init" in wanted:
-        runs.append(f"cloud-init of {len(wanted['cloud_init'].encode()):,} bytes, which are not shown here")
+        runs.append(f"cloud-init of {len(wanted['cloud_init'].encode()):,} bytes, not shown here")
     if "jupyter_password" in wanted:
         runs.append("Jupyter on port 8888")
     return runs

@@ -314,7 +314,7 @@ async def add_instance_security_rule(inquiry: Inquiry) -> Draft:
     draft.widely = await _opened_on(inquiry, instance)
     draft.warnings = opening_warnings(inquiry.arguments)
     if (address := said(instance.row, "public_ip")) and inquiry.arguments["direction"] == "ingress":
-        draft.warnings.insert(0, f"It has the public IP {address}, so this opens it to the internet at once.")
+        draft.opens.append(f"the internet at once, by its public IP {address}")
     return draft
 
 
@@ -353,7 +353,7 @@ def _removal(draft: Draft, rules: object, rule_id: str) -> None:
     draft.lost.append(f"traffic that only this rule lets through: {words}")
     draft.warnings.append(DELAY)
     if _covers_ssh(rule):
-        draft.warnings.insert(0, "It lets SSH in: without another rule for port 22 nobody can log in any more.")
+        draft.lost.append("SSH, which it lets in: without another rule for port 22 nobody can log in any more")
 
 
 def rule_in_words(rule: Mapping[str, Any]) -> str:

@@ -87,4 +87,7 @@ def tell_openings(openings: Iterable[Opening], whose: str) -> list[str]:
     found = sorted(openings, key=lambda opening: opening.space.sizes, reverse=True)
     more = len(found) - _MOST_TOLD
     rest = [f"no more than these on {more:,} other ranges of ports of {whose}"] if more > 0 else []
-    return [*(f"{opening} of {whose}" for opening in found[:_MOST_TOLD]), *rest]
+    alike: dict[str, list[str]] = {}
+    for opening in found[:_MOST_TOLD]:
+        alike.setdefault(opening.whom, []).append(opening.where)
+    return [*(f"{whom} on {' and '.join(where)} of {whose}" for whom, where in alike.items()), *rest]

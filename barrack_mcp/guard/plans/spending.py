@@ -36,7 +36,7 @@ from barrack_mcp.guard.plans.openings import rules_of, tell_openings
 from barrack_mcp.guard.plans.states import refuse_by_state, refuse_unfinished
 from barrack_mcp.guard.plans.volumes import volume_facts
 
-FULL_RATE: Final = "It costs the full rate from when it is ACTIVE, stopped or not, until it is hibernated or deleted."
+FULL_RATE: Final = "The full rate counts from ACTIVE on, stopped or not, until it is hibernated or deleted."
 UNTIL_DELETED: Final = "A volume costs until it is deleted, attached or not."
 UNKNOWN_REGION: Final = "The region asked for is not in Barrack's list of regions, as far as it was read."
 
