@@ -151,6 +151,22 @@ async def test_of_a_hundred_unknown_names_five_are_explained() -> None:
         assert barrack.effects == []
 
 
+async def test_where_no_tool_lists_them_a_wrong_name_brings_no_others_to_light() -> None:
+    async with simulated() as barrack:
+        corridor = corridor_of(barrack)
+        near = {"instance_id": barrack.state["instances"][0]["vm_name"] + "x"}
+        whole = await answer_of(corridor, "hibernate_instance", near)
+        assert "did you mean" in whole.text
+        corridor.surface = {"hibernate_instance": BY_TOOL["hibernate_instance"]}
+        for given in (near, {"instance_id": "BRK-999999D"}):
+            answer = await answer_of(corridor, "hibernate_instance", given)
+            assert answer.is_error
+            for instance in barrack.state["instances"]:
+                assert instance["instance_id"] not in answer.text
+                assert instance["vm_name"] not in answer.text.replace(near["instance_id"], "")
+        assert barrack.effects == []
+
+
 async def test_one_more_entry_than_a_list_may_have_is_refused_with_what_to_do() -> None:
     answers = Answers(answered({"success": True}))
     ids = [f"BRK-{at:06d}V" for at in range(MOST_LISTED + 1)]

@@ -118,7 +118,7 @@ class Dispatcher:
             return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
 
     async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
-        names = Names(caller.account.read, deeds=caller.account.deeds)
+        names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface)
         try:
             refuse_unfit(arguments)
             known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)

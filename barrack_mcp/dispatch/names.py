@@ -10,7 +10,7 @@ import difflib
 import heapq
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from barrack_mcp.account.deeds import Deed, Deeds
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.account.things import Thing, joined, things
-from barrack_mcp.catalogue import RESERVED_IDS, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
 from barrack_mcp.dispatch.arguments import validated
@@ -68,11 +68,20 @@ class Names:
     Args:
         read: Sends one read.
         deeds: What was made through us a moment ago, which a list may not show yet.
+        offered: The tools on offer: of things that no tool among them lists, none is named that was not asked for.
         seconds: Time for the looking before the call, and again for that after it; what isn't read by then is unread.
     """
 
-    def __init__(self, read: Reader, *, deeds: Deeds | None = None, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        read: Reader,
+        *,
+        deeds: Deeds | None = None,
+        offered: Collection[str] = BY_TOOL,
+        seconds: float = SECONDS,
+    ) -> None:
         self._read = read
+        self._offered = offered
         self._deeds = deeds or Deeds()
         self._seconds = seconds
         self._listings: dict[str, Listing] = {}
@@ -117,7 +126,7 @@ class Names:
             try:
                 listing = await self._listing(each.kind, until)
                 # what comes near is looked for only where a sentence will say it: it takes time
-                hints = len(refused) < _MOST_SENTENCES
+                hints = len(refused) < _MOST_SENTENCES and each.kind.list_tool in self._offered
                 new = self._deeds.find(each.kind, each.value)
                 found = _found(each, listing, self._identified(each.kind), reads=operation.reads, hints=hints, new=new)
                 self.found[place] = (each.value, found)
@@ -151,6 +160,8 @@ class Names:
         given = _given({name: value for name, value in values.items() if name in operation.arguments.model_fields})
         looks = 0
         for each in given:
+            if each.kind.list_tool not in self._offered:
+                continue
             listing = await self._listing(each.kind, until)
             found = self._identified(each.kind)
             if each.value in (thing.id for thing in found):
@@ -204,7 +215,9 @@ def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, 
         raise LookupError(f"is no id, and {_unread(kind, listing)}: none of these has this name. Give the id.")
     if new is not None:
         raise LookupError(new.sentence)
-    alike = _alike(value, found) if hints else []
+    if not hints:
+        raise LookupError(f"no {kind.words} has this id or name.")
+    alike = _alike(value, found)
     hint = f"did you mean {_either(alike)}?" if alike else f"{kind.list_tool} shows what there is."
     raise LookupError(f"no {kind.words} has this id or name; {hint}")
 

@@ -50,6 +50,9 @@ def _owners() -> Mapping[Place, tuple[str, ...]]:
 OWNERS: Final = _owners()
 """Whose place is whose, by the catalogue."""
 
+_WRITTEN: Final = frozenset(there.path for there, tools in OWNERS.items() if not BY_TOOL[tools[0]].reads)
+"""The paths at which something is changed, whichever the method."""
+
 
 def bounded(overrides: Overrides) -> tuple[Overrides, Mapping[str, str]]:
     """Leave out the overrides of every operation that would do another thing by them.
@@ -99,6 +102,9 @@ def _against(operation: Operation, override: OperationOverride, way: tuple[str, 
         others = {*others, owners[0]}
     if others:
         return f"would go where {min(others)} goes"
+    there = place(*way)
+    if operation.reads and way[0] != "GET" and there.path in _WRITTEN and there not in places(operation):
+        return f"can't be asked with {way[0]} at a path where something is changed"
     if way[0] != "GET":
         # what is asked with GET changes nothing, whatever stands in its path
         if any("{" in part and not PLACEHOLDER.fullmatch(part) for part in unquote(way[1]).split("/")):
