@@ -21,6 +21,7 @@ from tests.support.running import KEY, environment, listening, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+ASKS = (b"to approve: ", b"Type yes: ", b"Name: ", b"yes or no: ")
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 
 
@@ -31,9 +32,12 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
         [*COMMAND, *arguments], stdin=follower, stdout=follower, stderr=follower, env=environment(**settings)
     ) as process:
         os.close(follower)
-        os.write(leader, typed.encode())
         shown = b""
         while True:
+            # what is typed before the question would be dropped
+            if typed and shown.endswith(ASKS):
+                os.write(leader, typed.encode())
+                typed = ""
             try:
                 chunk = os.read(leader, 65_536)
             except OSError:

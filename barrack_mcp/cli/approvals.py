@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 import time
@@ -17,12 +18,13 @@ from rich.text import Text
 
 from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.cli.process import ExitCode, complain, configure, run
+from barrack_mcp.cli.process import ExitCode, Simulator, complain, configure, forget_typed_ahead, passphrase_given, run
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import is_served, login_link
+from barrack_mcp.guard.passphrase import SHORTEST, hash_passphrase
 from barrack_mcp.guard.telling import PATIENCE, Part, read_plan, tell
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
@@ -36,26 +38,49 @@ app = typer.Typer()
 
 
 @app.command()
-def approvals() -> None:
+def approvals(
+    new_passphrase: Annotated[
+        bool, typer.Option("--new-passphrase", help="Ask for a passphrase, and print its hash for the settings.")
+    ] = False,
+    simulator: Simulator = False,
+) -> None:
     """List the calls that wait for a person's yes, and the latest answers."""
-    run(show, configure())
+    if new_passphrase:
+        raise typer.Exit(hash_new())
+    run(show, configure(simulator=simulator or None))
 
 
 @app.command()
-def approve(approval_id: Id) -> None:
+def approve(approval_id: Id, simulator: Simulator = False) -> None:
     """Approve one call, once; wants a terminal."""
-    raise typer.Exit(run(answer, configure(), approval_id, yes=True))
+    raise typer.Exit(run(answer, configure(simulator=simulator or None), approval_id, yes=True))
 
 
 @app.command()
-def deny(approval_id: Id) -> None:
-    """Deny one call; wants a terminal."""
-    raise typer.Exit(run(answer, configure(), approval_id, yes=False))
+def deny(approval_id: Id, simulator: Simulator = False) -> None:
+    """Deny one call, or take back a yes that was not used yet; wants a terminal."""
+    raise typer.Exit(run(answer, configure(simulator=simulator or None), approval_id, yes=False))
 
 
 def at_terminal() -> bool:
     """Whether a person sits in front of this, as far as that can be told."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def hash_new() -> ExitCode:
+    """Ask for a passphrase, twice, and print the hash that the settings take; nothing is kept."""
+    if not at_terminal():
+        complain("This wants a person at a terminal; no passphrase was made.")
+        return ExitCode.USAGE
+    passphrase = getpass.getpass("New passphrase for approvals: ")
+    if len(passphrase) < SHORTEST:
+        complain(f"A passphrase needs at least {SHORTEST} characters; none was made.")
+        return ExitCode.USAGE
+    if getpass.getpass("The same again: ") != passphrase:
+        complain("These were two different passphrases; none was made.")
+        return ExitCode.USAGE
+    typer.echo(f"BARRACK_APPROVAL_PASSPHRASE_HASH={hash_passphrase(passphrase)}")
+    return ExitCode.OK
 
 
 async def show(settings: Settings) -> None:
@@ -86,21 +111,23 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
         try:
             approval = await state.approvals.find(approval_id)
             console.print(_details(approval))
-            if yes and read_plan(approval.plan) is None:
-                complain("Another version wrote this request, and what can't be shown can't be approved.")
-                return ExitCode.FAILED
             if not yes:
                 await state.approvals.deny(approval_id, by=by)
                 console.print(Text("Denied: the call will be refused.", style="bold"))
                 return ExitCode.OK
+            if (hindrance := _hindrance(approval, settings)) is not None:
+                complain(hindrance)
+                return ExitCode.FAILED
             if approval.must_type is None:
                 console.print(Text("Approve? Type yes: "), end="")
+                forget_typed_ahead()
                 if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                     console.print(Text("Nothing was approved; the request still waits."))
                     return ExitCode.FAILED
                 typed = None
             else:
                 console.print(Text(f"Type {escape(approval.must_type)} to approve: "), end="")
+                forget_typed_ahead()
                 typed = sys.stdin.readline().rstrip("\r\n")
             await state.approvals.approve(approval_id, by=by, typed=typed)
         except ApprovalError as error:
@@ -108,6 +135,15 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
             return ExitCode.FAILED
     console.print(Text("Approved, once. The same call, made again, will now run.", style="bold green"))
     return ExitCode.OK
+
+
+def _hindrance(approval: Approval, settings: Settings) -> str | None:
+    """Say why this can't be approved here; None where it can."""
+    if read_plan(approval.plan) is None:
+        return "Another version wrote this request, and what can't be shown can't be approved."
+    if not passphrase_given(settings):
+        return "That is not the passphrase; nothing was approved, and the request still waits."
+    return None
 
 
 def _table(title: str, approvals: list[Approval]) -> Table:

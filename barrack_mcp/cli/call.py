@@ -19,7 +19,7 @@ from barrack_mcp.api.errors import Failure
 from barrack_mcp.api.text import guess
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, run
+from barrack_mcp.cli.process import ExitCode, Simulator, configure, forget_typed_ahead, leave, passphrase_hash, run
 from barrack_mcp.config import Settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import FAILURE
@@ -126,6 +126,7 @@ def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT00
     """Show a question on stderr and read the answer; «yes» where no name has to be typed."""
     sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
     sys.stderr.flush()
+    forget_typed_ahead()
     line = sys.stdin.readline()
     if not line:
         raise EOFError
@@ -137,7 +138,8 @@ def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT00
 
 async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Called:
     """Call one tool and answer what came of it; at a terminal, the guard asks there."""
-    asked = asking if sys.stdin.isatty() and sys.stderr.isatty() else None
+    # where a passphrase is wanted, the yes is given with `approve`, which asks for it
+    asked = asking if passphrase_hash(settings) is None and sys.stdin.isatty() and sys.stderr.isatty() else None
     async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
         try:
             result = await client.call_tool(tool, arguments)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Annotated, Any, Final, NoReturn, ParamSpec, Self, TypeVar
@@ -13,6 +15,7 @@ import typer
 
 from barrack_mcp.api.redact import Redaction, protect
 from barrack_mcp.config import Settings, SettingsError, read_settings
+from barrack_mcp.guard.passphrase import PASSPHRASE, is_passphrase
 from barrack_mcp.state.store import StoreError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -70,6 +73,33 @@ def run(function: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwar
         leave(str(error), ExitCode.USAGE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
+
+
+def forget_typed_ahead() -> None:
+    """Drop what was typed, or pasted, before a question was there to be read."""
+    if sys.platform != "win32" and sys.stdin.isatty():
+        import termios  # noqa: PLC0415 - Windows has none
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+def passphrase_hash(settings: Settings) -> str | None:
+    """Answer what a passphrase is held against: as set here, or by the server that asked; None where none is wanted."""
+    if settings.approval_passphrase_hash is not None:
+        return settings.approval_passphrase_hash
+    try:
+        return (settings.state_folder / PASSPHRASE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        # nothing matches what can't be read
+        return ""
+
+
+def passphrase_given(settings: Settings) -> bool:
+    """Ask for the passphrase where one is wanted, and say whether it was typed right."""
+    hashed = passphrase_hash(settings)
+    return hashed is None or is_passphrase(getpass.getpass("Passphrase for approvals: "), hashed)
 
 
 def settle() -> None:

@@ -7,6 +7,7 @@ is worse than none.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -84,6 +85,12 @@ def _known(kind: str, known: tuple[str, ...] | frozenset[str]) -> AfterValidator
 def _template(value: str) -> str:
     if value.count("{key}") != 1 or not value.isprintable():
         raise ValueError("must hold {key} once, as in «Bearer {key}»")
+    return value
+
+
+def _passphrase(value: str) -> str:
+    if re.fullmatch(r"scrypt:15:[\w=-]{24}:[\w=-]{44}", value) is None:
+        raise ValueError("this wants a hash as barrack-mcp approvals --new-passphrase makes it, not a passphrase")
     return value
 
 
@@ -188,6 +195,11 @@ class Settings(BaseModel):
     approval_ttl: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
         600.0, description="Seconds until a request for approval, and a yes to it, lapses."
     )
+    approval_passphrase_hash: Annotated[str, AfterValidator(_passphrase)] | None = Field(
+        None,
+        description="Hash of a passphrase, made by `barrack-mcp approvals --new-passphrase`; approving at a terminal "
+        "and signing in to the page then want the passphrase.",
+    )
     page_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         0, description="Port of the approval page on this machine; 0 is any free one."
     )
@@ -259,9 +271,10 @@ class Settings(BaseModel):
         if self.state is not None:
             return self.state.parent
         try:
-            return user_state_path("barrack-mcp")
+            # what is not real is kept apart: its requests and its record would pass for those of the account
+            return user_state_path("barrack-mcp") / ("simulator" if self.simulator else "")
         except RuntimeError:
-            return Path(tempfile.gettempdir(), f"barrack-mcp-{_user()}")
+            return Path(tempfile.gettempdir(), f"barrack-mcp-{_user()}", "simulator" if self.simulator else "")
 
     @property
     def state_file(self) -> Path:

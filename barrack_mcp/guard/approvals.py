@@ -192,14 +192,14 @@ class Approvals:
                 raise WrongName(after)
 
     async def deny(self, approval_id: str, *, by: str) -> Approval:
-        """Say no.
+        """Say no, or take back a yes that was not used yet.
 
         Raises:
             UnknownApproval: No request has this id.
-            NotPending: It is decided or expired.
+            NotPending: It is denied, used or expired.
         """
         while True:
-            kept = await self._pending_one(approval_id)
+            kept = await self._pending_one(approval_id, or_approved=True)
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
                 return await self._witnessed(after)
 
@@ -236,10 +236,10 @@ class Approvals:
             raise UnknownApproval
         return kept
 
-    async def _pending_one(self, approval_id: str) -> Approval:
+    async def _pending_one(self, approval_id: str, *, or_approved: bool = False) -> Approval:
         kept = await self._kept(approval_id)
         current = self._as_of_now(kept)
-        if current.status is not Status.PENDING:
+        if current.status is not Status.PENDING and not (or_approved and current.status is Status.APPROVED):
             raise NotPending(current)
         return kept
 

@@ -17,7 +17,8 @@ from typing import Final
 import anyio.to_thread
 
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
-from barrack_mcp.guard.page import PageError, PageServer, new_secret
+from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
+from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
 from barrack_mcp.state.store import SqliteStore, Store, StoreError
@@ -27,6 +28,7 @@ PAGE_ADDRESS: Final = "page.url"
 NOTHING_CHANGES: Final = "Nothing is changed until that is mended; reading goes on."
 
 _SEALING_KEY: Final = "seal.key"
+_DOOR: Final = "page.html"
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,13 @@ def _bound(key: str, identity: str) -> str:
 
 @asynccontextmanager
 async def open_page(
-    state: State, folder: Path, *, port: int, browser: bool
+    state: State,
+    folder: Path,
+    *,
+    port: int,
+    browser: bool,
+    passphrase: str | None = None,
+    about: About = UNTOLD,
 ) -> AsyncIterator[Callable[[Approval], Awaitable[None]]]:
     """Have the approval page ready; it begins to listen, and a browser to show it, with the first request.
 
@@ -98,6 +106,8 @@ async def open_page(
         folder: Where its secret and its address are left for the person's own terminal.
         port: Its port; 0 for any free one.
         browser: Whether this machine has a browser that a person sees.
+        passphrase: Hash of what has to be typed at the sign-in and at a terminal; None where nothing is.
+        about: For what the page speaks.
 
     Yields:
         What to tell of each new request.
@@ -107,19 +117,24 @@ async def open_page(
     except KeyFileError:
         secret = new_secret()
     shown: set[str] = set()
-    async with PageServer(state.approvals, secret=secret, port=port) as page:
+    async with PageServer(state.approvals, secret=secret, port=port, passphrase=passphrase, about=about) as page:
 
         async def show(approval: Approval) -> None:
             if approval.id in shown:
                 return
+            before = frozenset(shown)
             shown.add(approval.id)
             try:
+                # one window is enough for all that waits: the page tells of what comes
+                windowed = any(each.id in before for each in await state.approvals.pending())
+                if state.lasting:
+                    await anyio.to_thread.run_sync(_leave_hash, folder / PASSPHRASE, passphrase)
                 await page.start()
                 if state.lasting:
                     await anyio.to_thread.run_sync(replace, folder / PAGE_ADDRESS, page.url.encode())
-                if browser and state.lasting:
+                if browser and state.lasting and not windowed:
                     await anyio.to_thread.run_sync(_browse, folder, page.login_url(approval.id))
-            except (PageError, OSError) as error:
+            except (PageError, OSError, StoreError) as error:
                 _log.warning("The approval page could not be shown (%s).", error)
 
         try:
@@ -128,11 +143,20 @@ async def open_page(
             with contextlib.suppress(OSError):
                 if state.lasting and shown:
                     (folder / PAGE_ADDRESS).unlink(missing_ok=True)
+                    (folder / _DOOR).unlink(missing_ok=True)
+
+
+def _leave_hash(path: Path, passphrase: str | None) -> None:
+    """Leave the hash for the person's terminal, which seldom has the settings of the server."""
+    if passphrase is None:
+        path.unlink(missing_ok=True)
+    else:
+        replace(path, passphrase.encode())
 
 
 def _browse(folder: Path, link: str) -> None:
     """Open the link from a file of the owner's: a command line can be read by everyone on the machine."""
-    door = folder / "page.html"
+    door = folder / _DOOR
     shown = f'<!doctype html><meta http-equiv="refresh" content="0;url={link}"><title>Barrack approval</title>'
     replace(door, shown.encode())
     webbrowser.open(door.as_uri())

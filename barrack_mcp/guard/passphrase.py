@@ -9,6 +9,8 @@ import hmac
 import secrets
 from typing import Final
 
+PASSPHRASE: Final = "passphrase.hash"  # noqa: S105 - a file's name
+"""Where the server leaves the hash, as a person's terminal seldom has the server's settings."""
 SHORTEST: Final = 8
 """Characters of a passphrase."""
 _NAME: Final = "scrypt"

@@ -27,17 +27,23 @@ from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer, note_shown, witness
+from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.guard import Caller, Guard, Policy
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
+from barrack_mcp.guard.page import About
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
-from barrack_mcp.state.store import Approval
+from barrack_mcp.state.store import Approval, StoreError
 
 _SEAL_OUTLASTS_S: Final = 60.0
+_SHORT: Final = 8
+"""Letters of a key's digest that tell it from others."""
+_QUIET_S: Final = 60.0
+"""How often a chat hears of new requests while others wait."""
 _OUR_OWN_S: Final = 60.0
 """Time for what a call waits for on this machine: the record, the state, a busy processor."""
 
@@ -93,16 +99,36 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             ttl=settings.approval_ttl,
             witness=witness(record) if record is not None else None,
         ) as state,
-        open_page(state, settings.state_folder, port=settings.page_port, browser=settings.browser) as show,
+        open_page(
+            state,
+            settings.state_folder,
+            port=settings.page_port,
+            browser=settings.browser,
+            passphrase=settings.approval_passphrase_hash,
+            about=About(
+                api="" if app else urlsplit(url).netloc,
+                account="" if app else digest_of_key(settings.key)[:_SHORT],
+                simulator=app is not None,
+                remote=remote,
+            ),
+        ) as show,
         _writes() as tasks,
     ):
+        told_at = -_QUIET_S
 
         async def on_request(approval: Approval) -> None:
+            nonlocal told_at
             await show(approval)
-            if settings.webhook_url is not None:
+            if settings.webhook_url is None:
+                return
+            waiting, now = await _waiting(state.approvals), anyio.current_time()
+            if waiting <= 1 or now - told_at >= _QUIET_S:
+                told_at = now
                 # a chat that is slow keeps nobody waiting
                 tasks.start_soon(
-                    partial(post_webhook, network=settings.network), settings.webhook_url, request_told(approval)
+                    partial(post_webhook, network=settings.network),
+                    settings.webhook_url,
+                    request_told(approval, waiting=waiting),
                 )
 
         account = Account(
@@ -168,6 +194,14 @@ def _most_seconds(settings: Settings) -> float:
     return 3 * settings.timeout + looking.SECONDS + looking.NOTE_SECONDS + _OUR_OWN_S
 
 
+async def _waiting(approvals: Approvals) -> int:
+    """Count what waits for an answer; 1 where that can't be read, as something was just asked for."""
+    try:
+        return len(await approvals.pending())
+    except StoreError:
+        return 1
+
+
 async def _checked(record: Audit) -> None:
     """See that the record can be written; if not, reads go on and every write is refused until it can."""
     try:
@@ -176,9 +210,10 @@ async def _checked(record: Audit) -> None:
         _log.error("%s Nothing is changed until that is mended; reading goes on.", error)
 
 
-def request_told(approval: Approval) -> str:
-    """Say in a chat that somebody is asked for."""
+def request_told(approval: Approval, *, waiting: int = 1) -> str:
+    """Say in a chat that somebody is asked for, and how many requests wait in all."""
+    many = f"{waiting} requests wait, this among them: " if waiting > 1 else ""
     return (
-        f"{approval.plan['summary']} Asked for by {mention(approval.caller)}, request {approval.id}. Approve or deny "
-        "it on the machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
+        f"{many}{approval.plan['summary']} Asked for by {mention(approval.caller)}, request {approval.id}. Approve or "
+        "deny it on the machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
     )

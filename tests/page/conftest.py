@@ -17,6 +17,7 @@ from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.view import UNTOLD, About
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
 
@@ -49,6 +50,7 @@ class Desk:
     seen: list[str] = field(default_factory=list)
     asked: int = 0
     passphrase: str | None = None
+    about: About = UNTOLD
 
     def browser(self, **headers: str) -> httpx2.AsyncClient:
         """A browser that keeps cookies, follows nothing and has everything it is answered written down."""
@@ -63,6 +65,7 @@ class Desk:
             room=ROOM,
             allowed_hosts=[HOST, "localhost:4000"],
             passphrase=self.passphrase,
+            about=self.about,
             now=self.now,
         )
         # a failure is answered as a browser would see it

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from barrack_mcp.guard.approvals import Approvals, Status
+from barrack_mcp.guard.page.view import About
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.guarding import told
 
@@ -83,7 +84,8 @@ async def test_a_yes_on_the_page_lets_the_call_run_once(desk: Desk, browser: htt
     assert (answer.status_code, led(answer)) == (303, f"/requests/{asked.id}")
     shown = await browser.get(led(answer))
     assert "Approved. The assistant can now repeat the call; it runs once." in text_of(shown)
-    assert not marks_of(shown)
+    assert "/approve" not in shown.text
+    assert "Take the yes back" in text_of(shown)
     redeemed = [await desk.approvals.redeem("binding-1") for _ in range(2)]
     assert redeemed[1] is None
     assert redeemed[0] is not None
@@ -175,6 +177,7 @@ async def test_the_list_shows_what_waits_and_what_was_answered(desk: Desk, brows
     answer = await browser.get("/")
     assert "2 requests wait for you" in text_of(answer)
     assert "<title>(2) Approvals" in answer.text
+    assert "Asked by local:1000 ; answered by ada" in text_of(answer)
     assert re.findall(r'data-key="(ap-\w+)" data-state="(\w+)"', answer.text) == [
         (ids[3], "pending"),
         (ids[4], "pending"),
@@ -182,7 +185,7 @@ async def test_the_list_shows_what_waits_and_what_was_answered(desk: Desk, brows
         (ids[1], "approved"),
         (ids[0], "used"),
     ]
-    assert len(set(marks_of(answer))) == 2
+    assert len(set(marks_of(answer))) == 3, "one for each request, one for all of their caller"
     await desk.approvals.deny(ids[3], by="ada")
     assert "One request waits for you" in text_of(await browser.get("/"))
     desk.now.at += 600
@@ -195,8 +198,51 @@ async def test_a_flood_of_requests_is_counted_and_the_later_ones_are_links(
     ids = [(await desk.ask()).id for _ in range(40)]
     answer = await browser.get("/")
     assert "40 requests wait for you" in text_of(answer)
-    assert answer.text.count("<article") == 25
+    assert answer.text.count("<article") == 5
     assert all(f'href="{ROOM}/requests/{one}"' in answer.text for one in ids)
+
+
+async def test_many_requests_are_summed_up_by_caller_and_denied_at_once(
+    desk: Desk, browser: httpx2.AsyncClient
+) -> None:
+    asked = [await desk.ask() for _ in range(12)]
+    other = await desk.ask(caller="ada")
+    answer = await browser.get("/")
+    assert "8 more, in short" in text_of(answer)
+    assert "12 requests of local:1000 , together -59.76 USD an hour Deny all 12" in text_of(answer)
+    assert "requests of ada" not in text_of(answer)
+    forged = await browser.post("/callers/deny", data={"caller": "ada", "mark": marks_of(answer)[-1]})
+    assert forged.status_code == 403
+    denied = await browser.post("/callers/deny", data={"caller": "local:1000", "mark": marks_of(answer)[-1]})
+    assert (denied.status_code, led(denied)) == (303, "/")
+    assert {await status(desk, each.id) for each in asked} == {Status.DENIED}
+    assert await status(desk, other.id) is Status.PENDING
+
+
+async def test_a_yes_that_was_not_used_can_be_taken_back_and_a_used_one_can_not(
+    desk: Desk, browser: httpx2.AsyncClient
+) -> None:
+    back, used = await desk.ask(), await desk.ask()
+    for each in (back, used):
+        await approve(browser, each.id)
+    genuine = {each.id: await mark(browser, each.id) for each in (back, used)}
+    await desk.approvals.redeem("binding-2")
+    answers = [await browser.post(f"/requests/{key}/deny", data={"mark": value}) for key, value in genuine.items()]
+    assert [answer.status_code for answer in answers] == [303, 409]
+    assert await told(desk.approvals, "binding-1") is Status.DENIED
+    assert await status(desk, used.id) is Status.USED
+
+
+async def test_the_header_says_for_what_the_page_speaks(desk: Desk) -> None:
+    desk.about = About(api="api.example.test", account="3f2a91c0", simulator=True, remote=True)
+    await desk.ask()
+    async with desk.browser() as browser:
+        outside = text_of(await browser.get(f"{ORIGIN}/"))
+        await browser.get(desk.link())
+        shown = text_of(await browser.get("/"))
+    assert "SIMULATOR api.example.test key 3f2a91c0" in shown
+    assert "Asked by anyone who reaches this server over HTTP with delete_instance" in shown
+    assert "3f2a91c0" not in outside
 
 
 async def test_a_request_that_needs_no_name_is_approved_by_its_button(desk: Desk, browser: httpx2.AsyncClient) -> None:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from barrack_mcp.guard.page.entry import login_link, new_secret
 from barrack_mcp.guard.page.knock import is_served
 from barrack_mcp.guard.page.server import PageError, PageServer
+from barrack_mcp.guard.page.view import UNTOLD, About
 
-__all__ = ["PageError", "PageServer", "is_served", "login_link", "new_secret"]
+__all__ = ["UNTOLD", "About", "PageError", "PageServer", "is_served", "login_link", "new_secret"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -24,13 +25,14 @@ from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status,
 from barrack_mcp.guard.page.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
-from barrack_mcp.guard.page.view import card
+from barrack_mcp.guard.page.view import UNTOLD, About, by_caller, card
 from barrack_mcp.state.store import StoreError
 
 BY: Final = "on the page"
 """How an answer given here is recorded."""
 
-_MAX_CARDS: Final = 25
+_MAX_CARDS: Final = 5
+"""What waits beyond these is shown in short."""
 _MAX_FIELDS: Final = 8
 _LONGEST_CHALLENGE: Final = 200
 _ID: Final = re.compile(r"[a-z0-9-]{1,40}")
@@ -61,6 +63,7 @@ def create_page(
     room: str,
     allowed_hosts: Collection[str],
     passphrase: str | None = None,
+    about: About = UNTOLD,
     now: Callable[[], float] = time.time,
 ) -> Starlette:
     """Make the page on which a person approves and denies.
@@ -71,9 +74,10 @@ def create_page(
         room: The path below which it lives, see `new_room`; what stands outside of it tells nothing of it.
         allowed_hosts: The names with ports under which it may be addressed, such as `127.0.0.1:40123`.
         passphrase: Hash of what has to be typed beside; None where the link is enough.
+        about: For what it speaks, told in its header.
         now: The time in seconds since 1970.
     """
-    page = _Page(approvals, Entry(secret, room=room, passphrase=passphrase, now=now), room, now)
+    page = _Page(approvals, Entry(secret, room=room, passphrase=passphrase, now=now), room, about, now)
     app = Starlette(
         routes=[
             Route("/", page.outside),
@@ -88,6 +92,7 @@ def create_page(
                     Route("/requests/{approval_id}", page.inside(page.show)),
                     Route("/requests/{approval_id}/approve", page.inside(page.approve), methods=["POST"]),
                     Route("/requests/{approval_id}/deny", page.inside(page.deny), methods=["POST"]),
+                    Route("/callers/deny", page.inside(page.deny_all), methods=["POST"]),
                     Route("/events", page.inside(page.events)),
                 ],
             ),
@@ -106,10 +111,11 @@ def create_page(
 
 
 class _Page:
-    def __init__(self, approvals: Approvals, entry: Entry, room: str, now: Callable[[], float]) -> None:
+    def __init__(self, approvals: Approvals, entry: Entry, room: str, about: About, now: Callable[[], float]) -> None:
         self._approvals = approvals
         self._entry = entry
         self._room = room
+        self._about = about
         self._now = now
         self.live = Live(approvals)
         folder = resources.files("barrack_mcp.guard.page") / "static"
@@ -133,7 +139,9 @@ class _Page:
             request=request,
             waiting=len(pending),
             cards=[card(approval, now=self._now()) for approval in pending[:_MAX_CARDS]],
-            rows=[card(approval, now=self._now()) for approval in pending[_MAX_CARDS:] + recent],
+            more=[card(approval, now=self._now()) for approval in pending[_MAX_CARDS:]],
+            together=by_caller(pending),
+            rows=[card(approval, now=self._now()) for approval in recent],
         )
 
     async def show(self, request: Request) -> Response:
@@ -152,6 +160,19 @@ class _Page:
         """Take a no."""
         await self._genuine(request)
         return await self._decide(request, self._approvals.deny(request.path_params["approval_id"], by=BY))
+
+    async def deny_all(self, request: Request) -> Response:
+        """Take one no for all that a caller asks for."""
+        fields = await _fields(request)
+        caller = fields.get("caller", "")
+        if not self._entry.marks(fields.get("mark", ""), _session(request), f"caller {caller}"):
+            raise HTTPException(HTTPStatus.FORBIDDEN)
+        for approval in await self._approvals.pending():
+            if approval.caller == caller:
+                # what was answered or lapsed meanwhile needs no no
+                with contextlib.suppress(NotPending):
+                    await self._approvals.deny(approval.id, by=BY)
+        return RedirectResponse(self._place(""), HTTPStatus.SEE_OTHER)
 
     async def events(self, _: Request) -> Response:
         """Tell of changes as they happen."""
@@ -296,7 +317,11 @@ class _Page:
         def mark(about: str) -> str:
             return self._entry.mark(session, about)
 
-        text = _templates().get_template(name).render(mark=mark, room=room, pending=Status.PENDING.value, **shown)
+        text = (
+            _templates()
+            .get_template(name)
+            .render(mark=mark, room=room, about=self._about, pending=Status.PENDING.value, **shown)
+        )
         return HTMLResponse(text, status, headers)
 
     def _place(self, approval_id: str) -> str:

@@ -12,6 +12,7 @@ import anyio
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.view import About
 
 _MAX_CONNECTIONS: Final = 64
 _END_STREAMS_S: Final = 1.0
@@ -25,6 +26,7 @@ async def serve_page(
     room: str,
     hosts: list[str],
     passphrase: str | None,
+    about: About,
     started: Callable[[], None],
     now: Callable[[], float] = time.time,
 ) -> None:
@@ -37,10 +39,13 @@ async def serve_page(
         room: The path below which it lives.
         hosts: Names under which it answers.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
+        about: For what it speaks.
         started: Called once it listens.
         now: The time in seconds since 1970.
     """
-    page = create_page(approvals, secret=secret, room=room, allowed_hosts=hosts, passphrase=passphrase, now=now)
+    page = create_page(
+        approvals, secret=secret, room=room, allowed_hosts=hosts, passphrase=passphrase, about=about, now=now
+    )
 
     async def end_streams() -> None:
         page.state.live.close()

@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page.entry import login_link, new_room
+from barrack_mcp.guard.page.view import UNTOLD, About
 
 _HOST: Final = "127.0.0.1"
 _NAMES: Final = (_HOST, "localhost", "[::1]")
@@ -30,6 +31,7 @@ class PageServer:
         secret: What lets a person in; at least 16 characters.
         port: The port on 127.0.0.1; 0 for any free one.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
+        about: For what it speaks, told in its header.
         now: The time in seconds since 1970.
     """
 
@@ -40,12 +42,14 @@ class PageServer:
         secret: str,
         port: int = 0,
         passphrase: str | None = None,
+        about: About = UNTOLD,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._approvals = approvals
         self._secret = secret
         self._port = port
         self._passphrase = passphrase
+        self._about = about
         self._now = now
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
@@ -112,6 +116,7 @@ class PageServer:
             room=self._room,
             hosts=[f"{name}:{port}" for name in _NAMES],
             passphrase=self._passphrase,
+            about=self._about,
             started=task_status.started,
             now=self._now,
         )

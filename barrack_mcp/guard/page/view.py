@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
-from barrack_mcp.api.text import escape
+from barrack_mcp.account import money
+from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
@@ -93,6 +96,8 @@ class Card:
     asked: Moment
     settled: Moment
     settled_by: str | None
+    effect: str
+    """What it would add to what all costs, as far as known."""
 
     @property
     def pending(self) -> bool:
@@ -130,6 +135,60 @@ def card(approval: Approval, *, now: float) -> Card:
         asked=_moment(approval.created_at),
         settled=_moment(settled),
         settled_by=approval.decided_by,
+        effect=_effect([approval]),
+    )
+
+
+@dataclass(frozen=True)
+class About:
+    """For what the page speaks.
+
+    Attributes:
+        api: The API's host.
+        account: What tells the key from others, without telling the key.
+        simulator: Whether nothing of it is real.
+        remote: Whether calls come over HTTP, from whoever can reach it.
+    """
+
+    api: str = ""
+    account: str = ""
+    simulator: bool = False
+    remote: bool = False
+
+
+UNTOLD: Final = About()
+"""Where nobody said for what the page speaks."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """All that one caller asks for."""
+
+    caller: str
+    count: int
+    effect: str
+
+
+def by_caller(approvals: Sequence[Approval]) -> list[Together]:
+    """Sum up what each caller who asks for more than one thing asks for."""
+    callers = dict.fromkeys(approval.caller for approval in approvals)
+    groups = {caller: [each for each in approvals if each.caller == caller] for caller in callers}
+    return [Together(caller, len(group), _effect(group)) for caller, group in groups.items() if len(group) > 1]
+
+
+def _effect(approvals: Sequence[Approval]) -> str:
+    """Add up what requests would change of the bill, as far as that is known."""
+    sums: dict[str, Decimal] = {}
+    for approval in approvals:
+        plan = read_plan(approval.plan)
+        cost = None if plan is None else plan.cost
+        if cost is not None and cost.hourly_after is not None:
+            change = Decimal(str(cost.hourly_after)) - Decimal(str(cost.hourly_now or 0))
+            sums[cost.currency] = sums.get(cost.currency, Decimal(0)) + change
+    return ", ".join(
+        f"{'+' if change > 0 else ''}{money.write_rate(change, mention(currency))}"
+        for currency, change in sums.items()
+        if change
     )
 
 

@@ -3,7 +3,10 @@
 
 const main = document.getElementById("main");
 const away = document.getElementById("away");
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const REST_MS = 1000;
+const clock = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
@@ -26,6 +29,64 @@ function countDown() {
   }
 }
 
+// A button that has just come, or was moved, takes no click for a second: whoever aimed did not aim at it.
+const resting = new WeakMap();
+function rest(root) {
+  for (const button of root.querySelectorAll("button")) {
+    button.setAttribute("aria-disabled", "true");
+    clearTimeout(resting.get(button));
+    resting.set(button, setTimeout(() => button.removeAttribute("aria-disabled"), REST_MS));
+  }
+}
+
+function refuse(event) {
+  // by keys nobody hits what slid under their hand
+  if (event.detail && event.target.closest("[aria-disabled]")) event.preventDefault();
+}
+
+// What was answered or lapsed stays in its place, greyed and as high as it was, so that nothing below it moves.
+function settle(card, page) {
+  const held = card.contains(document.activeElement);
+  const state = page.querySelector(`[data-list="rows"] [data-key="${card.dataset.key}"] .state`);
+  card.style.height = `${card.getBoundingClientRect().height}px`;
+  card.dataset.state = "over";
+  card.classList.add("over");
+  card.querySelector(".left").replaceChildren(state ? document.importNode(state, true) : "Waits no more");
+  if (held) lead(card);
+}
+
+function lead(heir) {
+  heir.tabIndex = -1;
+  heir.focus({ preventScroll: true });
+}
+
+// Cards never change places: what is new comes last.
+function addCards(list, fresh, page) {
+  const wanted = new Map([...fresh.children].map((item) => [item.dataset.key, item]));
+  for (const card of list.children) {
+    const other = wanted.get(card.dataset.key);
+    wanted.delete(card.dataset.key);
+    if (!other && card.dataset.state !== "over") settle(card, page);
+    else if (other && other.dataset.state !== card.dataset.state) {
+      const made = document.importNode(other, true);
+      const held = card.contains(document.activeElement);
+      card.replaceWith(made);
+      rest(made);
+      if (held) lead(made);
+    }
+  }
+  for (const item of wanted.values()) {
+    const made = document.importNode(item, true);
+    made.classList.add("new");
+    list.append(made);
+    rest(made);
+  }
+}
+
+function places() {
+  return new Map([...document.querySelectorAll(".card")].map((card) => [card, card.getBoundingClientRect().top + scrollY]));
+}
+
 // What has not changed stays as it is: a half-typed name, an open fold and the focus survive.
 function merge(list, fresh) {
   const held = list.contains(document.activeElement) ? document.activeElement.closest("[data-key]") : null;
@@ -43,9 +104,7 @@ function merge(list, fresh) {
   });
   // what had the focus was answered elsewhere or lapsed: whoever goes by keys is led to what stands there now
   if (held && !held.isConnected) {
-    const heir = wanted.find((item) => item.dataset.key === held.dataset.key) ?? main;
-    heir.tabIndex = -1;
-    heir.focus({ preventScroll: true });
+    lead(wanted.find((item) => item.dataset.key === held.dataset.key) ?? main);
   }
 }
 
@@ -55,14 +114,19 @@ async function refresh() {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   localTimes(fresh);
+  const before = places();
   for (const part of document.querySelectorAll("[data-part]")) {
     const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (other && other.innerHTML !== part.innerHTML) part.replaceChildren(...document.importNode(other, true).childNodes);
+    if (!other || other.innerHTML === part.dataset.came) continue;
+    part.dataset.came = other.innerHTML;
+    part.replaceChildren(...document.importNode(other, true).childNodes);
+    rest(part);
   }
   for (const list of document.querySelectorAll("[data-list]")) {
     const other = fresh.querySelector(`[data-list="${list.dataset.list}"]`);
-    if (other) merge(list, other);
+    if (other) (list.dataset.list === "cards" ? addCards : merge)(list, other, fresh);
   }
+  for (const [card, top] of places()) if (before.has(card) && before.get(card) !== top) rest(card);
   document.title = fresh.title;
   countDown();
 }
@@ -111,6 +175,13 @@ function tell() {
 
 localTimes(document);
 countDown();
+rest(document);
+document.addEventListener("click", refuse, true);
+document.addEventListener("visibilitychange", () => {
+  // nobody aims at a page that they do not see: the only time at which answered cards go
+  if (document.hidden) for (const card of document.querySelectorAll(".card.over")) card.remove();
+  rest(document);
+});
 setInterval(countDown, 1000);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 news();
