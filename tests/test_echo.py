@@ -80,7 +80,12 @@ async def test_no_piece_of_a_secret_that_the_api_repeats_is_told_recorded_or_log
 
         async def handle(request: httpx2.Request, said: httpx2.Response = said) -> httpx2.Response:
             await request.aread()
-            return said if request.method != "GET" else answered({"success": True})
+            shown = (
+                {"script": {"id": "SCR-103240", "name": "a", "script": "#!/bin/sh"}}
+                if "script" in str(request.url)
+                else {}
+            )
+            return said if request.method != "GET" else answered({"success": True, **shown})
 
         transport.handle_async_request = handle  # type: ignore[method-assign]
         answer = await dispatcher(transport, writer=writer(audit=Audit(path))).call(tool, arguments)

@@ -287,6 +287,8 @@ async def test_a_callers_secrets_are_in_no_record_and_no_log_even_if_the_api_rep
     given = {"jupyter_password": password, "cloud_init": cloud_init}
 
     async def echo(request: HttpRequest) -> JSONResponse:
+        if request.method == "GET" and request.url.path.endswith("/SCR-1/"):
+            return JSONResponse({"success": True, "script": {"id": "SCR-1", "name": "a", "script": "#!/bin/sh\n"}})
         if request.method == "GET":
             return JSONResponse({"success": True, "data": {}})
         sent = await request.json()

@@ -130,6 +130,9 @@ class Operation:
     """Whether a second call with the same arguments changes nothing more; reads and destruction needn't say so."""
     planned: bool = False
     """Whether a planner finds out what it would do, though its risk asks nobody."""
+    replaces: str | None = None
+    """The argument whose old text is lost where it is given another: that needs a person's yes, though its risk asks
+    nobody, and what is protected is not replaced."""
     look: Look | None = None
     """Every write has one."""
     sign: Sign | None = None
@@ -183,6 +186,10 @@ class Operation:
             yield "a paged answer needs `result`, the name of its rows"
         if self.result is None and isinstance(self.sign, Made | Shows):
             yield "`sign` shows the thing itself, and `result` does not name its root"
+        if self.replaces is not None and (
+            self.risk is not Risk.CHANGE or self.replaces not in self.request.model_fields
+        ):
+            yield f"`replaces` names {self.replaces}, which is no argument of what has the risk {Risk.CHANGE}"
         for source, seen in (("look", self.look), ("sign", self.sign)):
             for name in seen.arguments if seen else ():
                 if name not in self.given:
@@ -263,7 +270,11 @@ class Operation:
     @property
     def plans(self) -> bool:
         """Whether a planner of its tool's name finds out what it would do: what may ask a person, and what says so."""
-        return self.planned or self.risk not in _UNASKED
+        return self.planned or self.replaces is not None or self.risk not in _UNASKED
+
+    def overwrites(self, values: Mapping[str, Any]) -> bool:
+        """Whether a call with these arguments may put a text in the place of another."""
+        return self.replaces is not None and values.get(self.replaces) is not None
 
     @property
     def idempotent(self) -> bool:

@@ -236,6 +236,10 @@ class Dispatcher:
         data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
         if keyfile is not None:
             data["private_key_file"] = str(keyfile)
+        if sent.replaced is not None and operation.result is not None and operation.replaces is not None:
+            # the old text is told as the new one is
+            old = {operation.result: {operation.replaces: sent.replaced}}
+            data["replaced"] = make_safe(operation, old, call.values)[operation.result].get(operation.replaces)
         said = sent.words(operation).rstrip(".")
         if sent.partly:
             asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))

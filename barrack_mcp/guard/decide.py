@@ -66,6 +66,10 @@ class Facts:
     """That of its operation."""
     wide: bool = False
     """Whether it opens something to more of the internet than goes unasked."""
+    replaces: bool = False
+    """Whether it renames or replaces what is there, though nothing stops by it."""
+    overwrites: bool = False
+    """Whether a text that is there is lost by it."""
     unattended: frozenset[Risk] = frozenset()
     """What the operator lets run without asking."""
     protected: bool = False
@@ -78,24 +82,30 @@ class Facts:
 
 def decide(facts: Facts) -> Decision:
     """Decide whether a call may go on by itself, is refused whatever anyone says, or needs a person's yes."""
-    if facts.protected and facts.risk in _HURTS:
+    if facts.protected and (facts.risk in _HURTS or facts.replaces):
         return Decision.PROTECTED
     if facts.risk is Risk.SPEND and facts.too_costly:
         return Decision.TOO_COSTLY
     if facts.risk is Risk.SPEND and facts.too_short:
         return Decision.TOO_SHORT
-    if asks(facts.risk, wide=facts.wide) <= facts.unattended:
+    if asks(facts.risk, wide=facts.wide, overwrites=facts.overwrites) <= facts.unattended:
         return Decision.ALLOW
     return _WAYS[facts.mode, facts.can_ask]
 
 
-def asks(risk: Risk, *, wide: bool) -> frozenset[Risk]:
+def asks(risk: Risk, *, wide: bool, overwrites: bool = False) -> frozenset[Risk]:
     """The risks of one call that need a person's yes: its operation's, and that it opens something widely.
 
-    A rule that doesn't open widely is no risk, and what opens widely is one whatever else it does.
+    A rule that doesn't open widely is no risk, and what opens widely is one whatever else it does. A change asks
+    nobody, unless it overwrites a text.
     """
-    own = frozenset({risk}) - _NEVER_ASK - {Risk.EXPOSE}
+    own = frozenset({risk}) - ({Risk.EXPOSE} if overwrites else _NEVER_ASK | {Risk.EXPOSE})
     return own | {Risk.EXPOSE} if wide else own
+
+
+def may_hurt(risk: Risk) -> bool:
+    """Whether a call of this risk interrupts or destroys, so that it never reaches what is protected."""
+    return risk in _HURTS
 
 
 def without_forbidden(plan: Plan, decision: Decision) -> Plan:

@@ -32,6 +32,7 @@ from barrack_mcp.guard.decide import (
     exceeds,
     falls_below,
     is_protected,
+    may_hurt,
     without_forbidden,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
@@ -207,7 +208,7 @@ class Guard:
             return Stopped(NOT_ALLOWED[operation.risk])
         if first is not Decision.ALLOW:
             return await self._with_a_yes(call, first)
-        worst = decide(replace(known, wide=may_open(operation.tool, values)))
+        worst = decide(replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values)))
         if worst is Decision.ALLOW and not self._must_read(operation):
             return await self._in_turn(call, partial(self._unasked, call, known))
         return await self._unless_wide(call, worst)
@@ -250,7 +251,7 @@ class Guard:
             if decide(facts) is Decision.ALLOW:
                 return Passed(_how(facts), turn, digest(planned.plan), read=once)
             wide = planned
-            return Stopped(NOT_ALLOWED[Risk.EXPOSE], planned.plan)
+            return Stopped(NOT_ALLOWED[Risk.EXPOSE if facts.wide else facts.risk], planned.plan)
 
         ruling = await self._in_turn(call, last)
         return ruling if wide is None or worst is Decision.NOT_ALLOWED else await self._put(call, worst, wide)
@@ -276,21 +277,19 @@ class Guard:
 
     async def _put(self, call: _Call, way: Decision, planned: Planned) -> Ruling:
         """Ask for a yes, the way it is got."""
-        asker = call.caller.asker
-        if way is Decision.REQUEST or asker is None:
+        if way is Decision.REQUEST or (asker := call.caller.asker) is None:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
 
     async def _unasked(self, call: _Call, known: Facts, turn: Turn) -> Ruling:
         """Pass what needs no yes, but for what makes no sense whoever wants it."""
-        operation = call.operation
-        if operation.risk is Risk.CHANGE and operation.tool in PLANNERS:
+        if call.operation.risk is Risk.CHANGE and call.operation.tool in PLANNERS:
             once = Once(call.caller.account.recall)
             try:
                 planned = await self._plan(call, once)
             except ApiError as error:
                 # nobody is asked here, so what can't be read is left to the API to judge
-                _log.info("no plan for %s: %s", operation.tool, error.failure)
+                _log.info("no plan for %s: %s", call.operation.tool, error.failure)
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
@@ -301,7 +300,7 @@ class Guard:
         """Whether a call that needs no yes may still be refused for what it is about."""
         if operation.risk is Risk.SPEND:
             return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
-        return bool(self._policy.protect) and operation.risk in (Risk.INTERRUPT, Risk.DESTROY)
+        return bool(self._policy.protect) and (may_hurt(operation.risk) or operation.replaces is not None)
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
         money, now, deeds = self._policy.currency, self._now(), call.caller.account.deeds
@@ -312,7 +311,7 @@ class Guard:
         try:
             return await self._plan(call, read, Binding.ALONE)
         except ApiError as error:
-            if error.status in _GONE:
+            if error.status in (404, 410):
                 return None
             raise
 
@@ -321,6 +320,8 @@ class Guard:
         return Facts(
             risk=risk,
             wide=planned is not None and planned.wide,
+            replaces=call.operation.replaces is not None,
+            overwrites=planned is not None and planned.overwrites,
             unattended=policy.unattended,
             protected=planned is not None
             and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
@@ -487,7 +488,7 @@ def digest(shown: Plan) -> str:
 
 
 def _how(facts: Facts) -> str:
-    return "unattended" if asks(facts.risk, wide=facts.wide) else "never asks"
+    return "unattended" if asks(facts.risk, wide=facts.wide, overwrites=facts.overwrites) else "never asks"
 
 
 def _must_type(call: _Call, planned: Planned) -> str | None:
@@ -495,6 +496,5 @@ def _must_type(call: _Call, planned: Planned) -> str | None:
 
 
 _REDEEMABLE_S: Final = 60.0
-_GONE: Final = (404, 410)
 _NOTHING: Final = ""
 """The fingerprint of what is no more, or not as it was shown."""

@@ -37,6 +37,7 @@ _OPERATOR: Final = (
     "the user."
 )
 NOT_ALLOWED: Final = {
+    Risk.CHANGE: f"Not done. It overwrites a text that is there and needs a person's yes, {_OPERATOR}",
     Risk.SPEND: f"Not done. It costs money and needs a person's yes, {_OPERATOR}",
     Risk.INTERRUPT: f"Not done. It interrupts what runs and needs a person's yes, {_OPERATOR}",
     Risk.EXPOSE: f"Not done. It opens a machine to much of the internet and needs a person's yes, {_OPERATOR}",

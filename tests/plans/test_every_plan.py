@@ -18,7 +18,7 @@ from tests.plans.asking import room, words
 pytestmark = pytest.mark.anyio
 
 ASKING = [operation.tool for operation in OPERATIONS if operation.risk not in (Risk.READ, Risk.CHANGE)]
-UNASKED = [operation.tool for operation in OPERATIONS if operation.planned]
+UNASKED = [operation.tool for operation in OPERATIONS if operation.plans and operation.tool not in ASKING]
 PLANNED = [*ASKING, *UNASKED]
 SPENDING = [operation.tool for operation in OPERATIONS if operation.risk is Risk.SPEND]
 WITH_TARGET = [tool for tool in PLANNED if tool not in ("deploy_instance", "create_volume")]
@@ -127,7 +127,9 @@ async def test_a_target_that_is_gone_raises_or_refuses(tool: str) -> None:
 @each_target
 async def test_an_answer_without_the_target_refuses_the_call(tool: str) -> None:
     async with room(bent={target_read(tool): lambda answer: answer.clear()}) as asked:
-        assert "Nothing was sent" in str((await asked.plan(tool)).refusal)
+        refusal = (await asked.plan(tool)).refusal
+        # nobody is asked about a start, so the API may judge what it didn't show
+        assert ("Nothing was sent" in str(refusal)) is (tool != "start_instance")
 
 
 @each_target

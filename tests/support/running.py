@@ -20,7 +20,7 @@ KEY = "sim-key.canary-90b7e2"
 """The simulator's key, with an end by which it is known wherever it turns up."""
 STATES = tempfile.TemporaryDirectory(prefix="barrack-mcp-tests-")
 """Where the product processes of a run keep their states; gone when the run ends."""
-EVERY_RISK = "spend,interrupt,expose,destroy"
+EVERY_RISK = "change,spend,interrupt,expose,destroy"
 
 
 def environment(**settings: str) -> dict[str, str]:

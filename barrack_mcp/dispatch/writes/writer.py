@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import anyio
@@ -28,6 +28,7 @@ from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
+from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Caller, digest
 from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting
@@ -47,6 +48,8 @@ class Done:
     """Its answer, or what was seen in the place of one."""
     seen: str = ""
     """How it is known where the answer was lost."""
+    replaced: str | None = None
+    """The text that was overwritten."""
 
     @property
     def partly(self) -> bool:
@@ -205,11 +208,12 @@ class Writer:
             return Unsent(_ENDING)
         account = caller.account
         before = await looking.note(operation, values, read=passed.read or account.read)
+        replaced = find_replaced(operation, values, before)
         entry = await self._begun(operation, values, account)
         if isinstance(entry, Unsent):
             return entry
         try:
-            intent = await self._intent(operation, values, caller, passed)
+            intent = await self._intent(operation, values, caller, passed, replaced)
         except AuditError as error:
             _log.error("%s", error)
             await self._close(entry, "failed")
@@ -233,7 +237,7 @@ class Writer:
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
         except Exception:  # noqa: BLE001 - logged, and told without its text
             return Unknown(broke_off(operation, where), where)
-        return sent
+        return replace(sent, replaced=replaced) if isinstance(sent, Done) else sent
 
     async def _sent(
         self,
@@ -282,7 +286,9 @@ class Writer:
         except StoreError as error:
             _log.error("%s", error)
 
-    async def _intent(self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed) -> str:
+    async def _intent(
+        self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed, replaced: str | None
+    ) -> str:
         if self.audit is None:
             return ""
         return await self.audit.intent(
@@ -294,6 +300,7 @@ class Writer:
             confirmed=passed.how,
             approval=passed.approval,
             api=caller.account.api,
+            **({} if replaced is None else {"replaced": in_pieces(replaced)}),
         )
 
     async def _outcome(

@@ -51,6 +51,7 @@ PLANNERS: Final = by_tool(
     spending.clone_volume,
     spending.resize_volume,
     volumes.delete_volume,
+    scripts.update_startup_script,
     scripts.delete_startup_script,
     scripts.bulk_delete_startup_scripts,
     spending.create_snapshot,

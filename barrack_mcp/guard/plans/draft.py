@@ -44,6 +44,7 @@ class Planned:
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
         read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
+        overwrites: Whether a text that is there would be lost to another, or nobody can tell.
         wide: Whether it opens something to more of the internet than goes unasked, or nobody can tell.
     """
 
@@ -59,6 +60,7 @@ class Planned:
     read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
     wide: bool = False
+    overwrites: bool = False
 
     @property
     def why_no_sum(self) -> str:
@@ -136,6 +138,7 @@ class Draft:
     safer: list[Safer] = field(default_factory=list)
     touched: list[Thing] = field(default_factory=list)
     """What goes or stops with the target."""
+    overwrites: bool = False
     touches_unread: bool = False
     """Whether there may be more of it, which could not be read."""
     staying: list[Thing] = field(default_factory=list)
@@ -190,6 +193,7 @@ class Draft:
             read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,
             wide=bool(self.widely),
+            overwrites=self.overwrites,
         )
 
 

@@ -211,7 +211,7 @@ async def start_instance(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         price_list = ask_prices(sheet)
-    instance = require(found, INSTANCE, instance_id)
+    instance = Thing(INSTANCE, found.known, asked=instance_id)
     hourly = inquiry.prices(price_list).instance(instance.row, money.billed(instance.status))
     draft = Draft(
         summary=f"Start instance {instance.with_facts(said(instance.row, 'status'), gpus(instance.row))}.",

@@ -1,11 +1,12 @@
-"""What happens to startup scripts that are deleted."""
+"""What happens to startup scripts that are changed or deleted."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
-from barrack_mcp.account.things import Thing, age, counted, joined, labels, text
-from barrack_mcp.api.text import mention
+from barrack_mcp.account.things import Thing, age, counted, joined, labels, listed, said, text
+from barrack_mcp.api.text import cite, mention
 from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
@@ -14,8 +15,55 @@ from barrack_mcp.guard.plans.users import users
 MOST_AT_ONCE: Final = 10
 """As many as one question names in full; what isn't named must not go with the rest."""
 
+_MOST_LINES: Final = 12
+"""Lines of a text that a plan shows one by one."""
 _FIELDS: Final = ("startup_script_id", "startup_script")
 _STAY: Final = "instances that ran a script are not touched when it goes"
+
+
+async def update_startup_script(inquiry: Inquiry) -> Draft:
+    """The script bears another name, or its text is lost to another; what ran it goes on as it is."""
+    script_id, wanted = inquiry.arguments["script_id"], inquiry.arguments.get("script")
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_startup_script", {"script_id": script_id})
+    script = require(found, SCRIPT, script_id)
+    old = script.row.get("script")
+    changed = said(script.row, "updated_at")
+    draft = Draft(
+        summary=f"Rename startup script {script.label}.",
+        target=script.target(length=length(script), age=age(script.row, inquiry.now), updated=changed),
+        things=[script],
+        kept=["instances that ran it are not touched when it changes"],
+    )
+    if wanted is None or old in (wanted, ""):
+        return draft
+    size = f"{counted(len(wanted), 'character')}, {counted(len(wanted.splitlines()), 'line')}"
+    renamed = ", and rename it" if inquiry.arguments.get("name") not in (None, script.name) else ""
+    label = script.with_facts(length(script))
+    draft.summary = f"Replace the text of startup script {label} by another ({size}){renamed}."
+    draft.overwrites = True
+    draft.safer = _copy_first(script_id)
+    if not isinstance(old, str):
+        draft.lost = ["its present text, which could not be read"]
+        return draft
+    lines = old.splitlines()
+    gone, come = _missing_from(wanted, lines), _missing_from(old, wanted.splitlines())
+    draft.lost = [f"its present text: {len(gone):,} of {counted(len(lines), 'line')}, for {len(come):,} new"]
+    draft.kept.insert(0, "its old text, in the record of this server and in the result")
+    draft.warnings = listed([f"Line that goes: {cite(line)}." for line in gone], most=_MOST_LINES)
+    return draft
+
+
+def _missing_from(text: str, lines: list[str]) -> list[str]:
+    """The lines that a text has less often than these, in their order."""
+    left = Counter(text.splitlines())
+    missing = []
+    for line in lines:
+        if left[line]:
+            left[line] -= 1
+        else:
+            missing.append(line)
+    return missing
 
 
 async def delete_startup_script(inquiry: Inquiry) -> Draft:

@@ -65,6 +65,8 @@ class _Intent(_Call):
     """The API's host."""
     approval: NotRequired[str | None]
     """Id of the request that a person approved out of band."""
+    replaced: NotRequired[list[str]]
+    """The text that is overwritten, in pieces."""
 
 
 class _Outcome(TypedDict):
