@@ -139,7 +139,7 @@ def with_writer(**more: Any) -> Corridor:
 
 DELETE = ("delete_volume", {"volume_id": "BRK-1V"})
 CREATE = ("create_volume", VOLUME)
-START = ("start_instance", {"instance_id": "BRK-1D"})
+SCRIPT = ("create_startup_script", {"name": "setup", "script": "#!/bin/sh\n"})
 LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
     "validate, a read": (
         ("get_volume", {"volume_id": "BRK-1V"}),
@@ -151,8 +151,8 @@ LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
         lambda _: house(account=BrokenAccount(client(Answers(answered(FINE))), "https://barrack.example/api")),
     ),
     "client, a read": (("list_volumes", {}), lambda _: house(Answers(RuntimeError(CANARY)))),
-    "client, a read before a write": (START, lambda _: house(Answers(RuntimeError(CANARY)))),
-    "client, a write": (START, lambda _: house(Answers(answered(FINE), instances__BRK_1D__start=RuntimeError(CANARY)))),
+    "client, a read before a write": (SCRIPT, lambda _: house(Answers(RuntimeError(CANARY)))),
+    "client, a write": (SCRIPT, lambda _: house(Answers(answered(FINE), scripts=RuntimeError(CANARY)))),
     "present, a read": (("list_volumes", {}), lambda _: with_model("list_volumes", response=BrokenResponse)),
     "present, a write": (DELETE, lambda _: with_model("delete_volume", response=BrokenResponse)),
     "state": (DELETE, lambda _: house(store=BrokenApprovals(":memory:"))),
