@@ -139,7 +139,7 @@ def with_writer(**more: Any) -> Corridor:
 
 DELETE = ("delete_volume", {"volume_id": "BRK-1V"})
 CREATE = ("create_volume", VOLUME)
-SCRIPT = ("create_startup_script", {"name": "setup", "script": "#!/bin/sh\n"})
+FIREWALL = ("create_firewall", {"name": "office", "region": "CANADA-1"})
 LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
     "validate, a read": (
         ("get_volume", {"volume_id": "BRK-1V"}),
@@ -151,8 +151,8 @@ LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
         lambda _: house(account=BrokenAccount(client(Answers(answered(FINE))), "https://barrack.example/api")),
     ),
     "client, a read": (("list_volumes", {}), lambda _: house(Answers(RuntimeError(CANARY)))),
-    "client, a read before a write": (SCRIPT, lambda _: house(Answers(RuntimeError(CANARY)))),
-    "client, a write": (SCRIPT, lambda _: house(Answers(answered(FINE), scripts=RuntimeError(CANARY)))),
+    "client, a read before a write": (FIREWALL, lambda _: house(Answers(RuntimeError(CANARY)))),
+    "client, a write": (FIREWALL, lambda _: house(Answers(answered(FINE), firewalls__create=RuntimeError(CANARY)))),
     "present, a read": (("list_volumes", {}), lambda _: with_model("list_volumes", response=BrokenResponse)),
     "present, a write": (DELETE, lambda _: with_model("delete_volume", response=BrokenResponse)),
     "state": (DELETE, lambda _: house(store=BrokenApprovals(":memory:"))),
