@@ -67,3 +67,13 @@ async def test_any_other_host_is_turned_away(host: str | None) -> None:
 )  # fmt: skip
 async def test_a_page_of_another_place_is_turned_away(origin: str) -> None:
     assert await asked(origin=origin) == 403
+
+
+@pytest.mark.promise("R2")
+@pytest.mark.parametrize("name", ["Host", "Origin"])
+async def test_a_request_that_names_two_places_is_turned_away(name: str) -> None:
+    own = "http://127.0.0.1:8765" if name == "Origin" else "127.0.0.1:8765"
+    app = Starlette(middleware=[Middleware(Door)])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)) as http:
+        twice = [("Host", "127.0.0.1:8765"), (name, own), (name, "evil.example")]
+        assert (await http.get(f"http://127.0.0.1:{PORT}/mcp", headers=twice)).status_code in (403, 421)

@@ -103,6 +103,8 @@ async def test_streamable_http_serves_both_eras_and_says_that_it_is_well() -> No
             for header in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
                 answer = await http.post(f"{url}/mcp", json={}, headers=header)
                 assert answer.status_code in (403, 421)
+            assert (await http.get(f"{url}/health")).status_code == 200
+            assert (await http.get(f"{url}/health", headers={"Host": "evil.example"})).status_code == 421
 
 
 async def test_sse_serves_both_eras() -> None:

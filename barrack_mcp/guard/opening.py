@@ -19,7 +19,7 @@ import anyio.to_thread
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
 from barrack_mcp.guard.passphrase import PASSPHRASE
-from barrack_mcp.state.files import replace
+from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
 from barrack_mcp.state.store import SqliteStore, Store, StoreError
 
@@ -69,6 +69,8 @@ async def open_state(
     """
     async with SqliteStore(path) as store:
         approvals = Approvals(store, ttl=ttl, witness=witness)
+        if path.parent.is_dir() and can_be_changed_by_others(path.parent):
+            _log.warning("Others can exchange the files in %s; run: chmod go-w %s", path.parent, path.parent)
         try:
             identity = await store.identity()
         except StoreError as error:

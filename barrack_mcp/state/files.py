@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,12 +15,17 @@ OWNER_FILE: Final = 0o600
 
 _OWNER_FOLDER: Final = 0o700
 _OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
 _NEW: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone; one that is there stays as it is."""
-    folder.mkdir(mode=_OWNER_FOLDER, parents=True, exist_ok=True)
+    """Make a folder for its owner alone, and what is missing above it; one that is there stays as it is."""
+    # left to themselves, the folders above would be as open as the umask lets them be
+    for above in reversed(folder.parents):
+        if not above.exists():
+            above.mkdir(mode=_OWNER_FOLDER, exist_ok=True)
+    folder.mkdir(mode=_OWNER_FOLDER, exist_ok=True)
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -79,6 +85,16 @@ def draft(path: Path, content: bytes, *, mode: int = OWNER_FILE, lasting: bool =
         yield made
     finally:
         made.unlink(missing_ok=True)
+
+
+def is_anothers(path: Path) -> bool:
+    """Whether a file belongs to another user than the one that runs this, who may know what is in it."""
+    return sys.platform != "win32" and path.stat().st_uid != os.geteuid()
+
+
+def can_be_changed_by_others(folder: Path) -> bool:
+    """Whether anyone but its owner can put files into a folder or take them out of it."""
+    return os.name == "posix" and bool(folder.stat().st_mode & _OTHERS_WRITE)
 
 
 def is_open_to_others(path: Path) -> bool:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barrack_mcp.api.http import is_loopback
 
-_PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?")
+_PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([1-9][0-9]{0,4}))?")
 _SCHEME: Final = "http://"
 _USUAL_PORT: Final = 80
 
@@ -35,17 +35,19 @@ class Door:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             port = (scope.get("server") or ("", None))[1] or _USUAL_PORT
-            if not is_this_place(headers.get("host", ""), port):
+            hosts, origins = headers.getlist("host"), headers.getlist("origin")
+            if len(hosts) != 1 or not is_this_place(hosts[0], port):
                 refusal = PlainTextResponse("Invalid Host header: this server is reached by its own address.", 421)
                 await refusal(scope, receive, send)
                 return
-            origin = headers.get("origin")
-            if origin is not None and not (
-                origin.startswith(_SCHEME) and is_this_place(origin.removeprefix(_SCHEME), port)
-            ):
+            if origins and not (len(origins) == 1 and _is_page_of(origins[0], port)):
                 await PlainTextResponse("Invalid Origin header: no page of another place.", 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _is_page_of(origin: str, port: int) -> bool:
+    return origin.startswith(_SCHEME) and is_this_place(origin.removeprefix(_SCHEME), port)
 
 
 def is_this_place(place: str, port: int) -> bool:
