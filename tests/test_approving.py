@@ -50,6 +50,22 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
     return code, re.sub(r"\s+", " ", shown.decode())
 
 
+def test_what_was_typed_before_the_question_answers_nothing() -> None:
+    """A pasted second line is no yes: it was there before anybody could read what it agrees to."""
+    leader, follower = os.openpty()
+    os.write(leader, b"yes\n")
+    code = (
+        "from barrack_mcp.cli.process import forget_typed_ahead as f; f(); print('asked', flush=True); print(input())"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=follower, stdout=subprocess.PIPE) as process:
+        os.close(follower)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"asked\n"
+        os.write(leader, b"no\n")
+        assert process.stdout.readline() == b"no\n"
+    os.close(leader)
+
+
 def piped(*arguments: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments], env=environment(**settings), capture_output=True, text=True, check=False, timeout=60,
@@ -111,9 +127,7 @@ async def test_a_deletion_is_approved_at_a_terminal_by_its_name_and_runs_once(tm
 async def test_a_request_is_denied_at_a_terminal_and_an_unknown_one_is_said(tmp_path: Path) -> None:
     settings = {"BARRACK_STATE": str(tmp_path / "state.db")}
     async with product("--simulator", settings=settings) as client:
-        listed = (await client.call_tool("list_instances", {})).structured_content
-        assert listed is not None
-        arguments = {"instance_id": listed["instances"][0]["instance_id"]}
+        arguments = {"instance_id": "train-1"}
         asked = (await client.call_tool("stop_instance", arguments)).structured_content
         assert asked is not None
         code, shown = at_a_terminal("approve", asked["approval"]["id"], typed="\n", settings=settings)

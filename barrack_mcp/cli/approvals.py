@@ -118,16 +118,16 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
             if (hindrance := _hindrance(approval, settings)) is not None:
                 complain(hindrance)
                 return ExitCode.FAILED
+            # before the question is shown: what is typed from then on is its answer
+            forget_typed_ahead()
             if approval.must_type is None:
                 console.print(Text("Approve? Type yes: "), end="")
-                forget_typed_ahead()
                 if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                     console.print(Text("Nothing was approved; the request still waits."))
                     return ExitCode.FAILED
                 typed = None
             else:
                 console.print(Text(f"Type {escape(approval.must_type)} to approve: "), end="")
-                forget_typed_ahead()
                 typed = sys.stdin.readline().rstrip("\r\n")
             await state.approvals.approve(approval_id, by=by, typed=typed)
         except ApprovalError as error:

@@ -124,9 +124,9 @@ async def asking(context: ClientRequestContext, params: ElicitRequestParams) -> 
 
 def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT001 - passed by position to a thread
     """Show a question on stderr and read the answer; «yes» where no name has to be typed."""
+    forget_typed_ahead()
     sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
     sys.stderr.flush()
-    forget_typed_ahead()
     line = sys.stdin.readline()
     if not line:
         raise EOFError
