@@ -58,6 +58,9 @@ PROMISES = (
     Promise(
         "R6", "cancelled in a read, in a sent write; the client gone", "the read ends at once; the write is recorded"
     ),
+    Promise(
+        "R2", "foreign, absent and malformed Host and Origin, another port", "turned away; each loopback address served"
+    ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(

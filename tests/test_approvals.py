@@ -320,7 +320,6 @@ NAME = "Tråin-1"
         " Tråin-1",
         "Tråin-1\n",
         "Tråin",
-        "Tra\u030ain-1",
         "\u0422råin-1",
         "yes",
         "\udcff",

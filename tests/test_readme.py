@@ -369,7 +369,7 @@ NOBODY = {"BARRACK_API_KEY": KEY, "BARRACK_API_URL": "http://127.0.0.1:9/api"}
     [
         ("call list_instances", {}, "No API key is set"),
         ("serve", {}, "No API key is set"),
-        ("call list_instances", {"BARRACK_API_KEY": "${env:X}"}, "holds a reference that the client did not fill in"),
+        ("call list_instances", {"BARRACK_API_KEY": "${env:X}"}, "holds a reference that nobody filled in"),
         ("call list_instances", NOBODY, "The API could not be reached"),
         ("call list_instances", {"BARRACK_PROTEKT": "x"}, "is not a setting of this version"),
         ("call list_instance", {}, "No such tool;"),
