@@ -446,9 +446,9 @@ async def test_a_hostile_name_is_escaped_in_the_question_once_and_never_asked_to
     house = dispatcher(answering(name), unattended=(), key_folder=KeyFolder(tmp_path))
     async with Client(house.server, elicitation_callback=person) as client:
         with anyio.fail_after(60):
-            await client.call_tool("delete_volume", {"volume_id": "BRK-1V"})
+            await client.call_tool("delete_snapshot", {"snapshot_id": "BRK-1S"})
     (question,) = person.questions
-    assert question.splitlines()[-1] == "Type BRK-1V to approve."
+    assert question.splitlines()[-1] == "Type BRK-1S to approve."
     assert not unseen(question, "\n")
     assert "\\\\u" not in question
 

@@ -263,7 +263,8 @@ async def _decides(command: str, env: Mapping[str, str]) -> None:
     """Ask for something, and answer at a terminal as the person does."""
     if sys.platform == "win32":
         pytest.skip("no pseudo-terminal to type at")
-    call = [*PRODUCT, "call", "stop_instance", "instance_id=BRK-103339D"]
+    # each stops another machine: what is stopped already can't be
+    call = [*PRODUCT, "call", "stop_instance", f"instance_id={'train-1' if command == 'approve' else 'train-2'}"]
     code, said = await typed(call, env)
     found = re.search(r"request (ap-\w+)", said)
     assert (code, found is not None) == (5, True), said
@@ -278,12 +279,21 @@ def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
     import pty  # noqa: PLC0415 - Windows has none
 
     ours, theirs = pty.openpty()
-    os.write(ours, b"yes\n")
-    subprocess.run(words, stdin=theirs, stdout=theirs, stderr=theirs, env=env, timeout=LONGEST_S, check=True)
-    said = os.read(ours, 65_536).decode()
-    os.close(theirs)
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
+        os.close(theirs)
+        said = b""
+        try:
+            # what is typed before the question answers nothing
+            while chunk := os.read(ours, 65_536):
+                said += chunk
+                if said.rstrip().endswith(b"Type yes:"):
+                    os.write(ours, b"yes\n")
+        except OSError:
+            # the other end is closed: that is how a terminal ends
+            pass
+        assert asking.wait(LONGEST_S) == 0
     os.close(ours)
-    return said
+    return said.decode()
 
 
 @pytest.mark.slow

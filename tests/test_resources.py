@@ -76,7 +76,6 @@ HOSTILE_IDS = [
     "BRK-1#x",
     "BRK 1",
     "BRK-1\u202e",
-    "BRK-1\n",
     "-BRK",
     "x" * 65,
     "x" * 5_000,

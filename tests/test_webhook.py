@@ -271,7 +271,8 @@ async def test_a_call_that_needs_a_yes_waits_for_it_whatever_the_webhook_does(
             )
             async with open_server(settings) as made, Client(made.server) as client:
                 volumes = await client.call_tool("list_volumes", {})
-                volume_id = (volumes.structured_content or {})["volumes"][0]["volume_id"]
+                rows = (volumes.structured_content or {})["volumes"]
+                volume_id = next(row["volume_id"] for row in rows if row["status"] != "in-use")
                 for _ in range(3):
                     asked = (await client.call_tool("delete_volume", {"volume_id": volume_id})).structured_content or {}
                     assert asked["outcome"] == "approval_required"

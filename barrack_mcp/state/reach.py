@@ -37,16 +37,16 @@ def check_reach(path: Path, *, in_container: bool | None = None) -> None:
     found = file.stat()
     if not found.st_mode & (_READ | _WRITE):
         return
-    verb = "write" if found.st_mode & _WRITE else "read"
+    others = "others can write" if found.st_mode & _WRITE else "others can read"
     # what is mounted bears no such bit, or can't be changed whatever its bits are; what a person made can
     if found.st_mode & stat.S_IWUSR and found.st_uid == os.getuid() and os.access(file, os.W_OK):
-        raise KeyFileError(f"others can {verb} {path}; run: chmod 600 {path}")
+        raise KeyFileError(f"{others} {path}; run: chmod 600 {path}")
     if in_container is None:
         in_container = any(Path(each).exists() for each in _CONTAINERS)
     if not found.st_mode & _WRITE and (in_container or _is_enclosed(file)):
         return
     raise KeyFileError(
-        f"others can {verb} {path}, and it is not yours to change: let who mounts it give it mode 0400 (Docker: mode, "
+        f"{others} {path}, and it is not yours to change: let who mounts it give it mode 0400 (Docker: mode, "
         "Kubernetes: defaultMode)"
     )
 
