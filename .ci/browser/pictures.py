@@ -15,6 +15,7 @@ import anyio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from PIL import Image
+from playwright.async_api import expect
 
 from stage import browsing, planned, serving
 
@@ -31,8 +32,11 @@ async def main(folder: Path) -> None:
             tab = await desk.open(
                 asked, color_scheme=scheme, viewport={"width": 860, "height": 700}, device_scale_factor=1.4
             )
+            # a button takes no click in its first second and is dimmed meanwhile
+            await expect(tab.locator("button[aria-disabled]")).to_have_count(0)
             taken = await tab.screenshot(full_page=True, animations="disabled")
-            few_colours = Image.open(io.BytesIO(taken)).quantize(256, dither=Image.Dither.NONE)
+            few_colours = Image.open(io.BytesIO(taken)).convert("RGB")
+            few_colours = few_colours.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few_colours.save(folder / f"approval-{scheme}.png", optimize=True)
 
 

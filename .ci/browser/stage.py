@@ -147,6 +147,7 @@ def hostile(base: Planned, text: str, *, must_type: str = "BRK-103339D") -> Plan
             "summary": f"Delete instance «{text}» for good.",
             "target": {**base.plan.target, "name": text, "region": text, "tags": [text, text], text: text},
             "lost": [text, *base.plan.lost],
+            "uncertain": [text],
             "kept": [text],
             "warnings": [text],
             "safer": [base.plan.safer[0].model_copy(update={"why": text, "arguments": {"name": text}})],

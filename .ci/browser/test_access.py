@@ -41,9 +41,9 @@ STRUCTURE = """
     - heading /Delete instance «train-1».*/ [level=2]
     - heading "Lost" [level=3]
     - list
-    - heading "Kept" [level=3]
+    - heading "Not certain" [level=3]
     - list
-    - heading "Easily overlooked" [level=3]
+    - heading "Kept" [level=3]
     - list
     - heading "Safer ways" [level=3]
     - list
@@ -186,8 +186,19 @@ async def test_axe_finds_no_fault_in_any_state_of_the_page(
     await tab.goto(f"{desk.page.url}/nothing")
     assert await faults(tab) == []
     await tab.context.clear_cookies()
-    await tab.goto(desk.page.url)
+    await tab.goto(f"{desk.page.url}/")
     await expect(tab.get_by_role("heading", level=1)).to_have_text("Sign in to approve")
+    assert await faults(tab) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_axe_finds_no_fault_in_a_card_that_was_answered_elsewhere(
+    desk: Desk, deletion: Planned, scheme: Literal["light", "dark"]
+) -> None:
+    asked = await desk.ask(deletion)
+    tab = await desk.open(color_scheme=scheme, reduced_motion="reduce")
+    await desk.approvals.deny(asked.id, by="elsewhere")
+    await tab.locator(".card.over").wait_for()
     assert await faults(tab) == []
 
 
@@ -224,5 +235,5 @@ async def test_what_matters_is_seen_at_a_glance(desk: Desk, deletion: Planned) -
     await expect(tab.get_by_role("heading", level=2)).to_be_in_viewport(ratio=1)
     for fact in AT_A_GLANCE:
         await expect(tab.get_by_role("article").get_by_text(fact).first).to_be_in_viewport(ratio=1)
-    for heading in ("Lost", "Kept", "Easily overlooked", "Safer ways"):
+    for heading in ("Lost", "Not certain", "Kept", "Safer ways"):
         await expect(tab.get_by_role("heading", name=heading)).to_be_in_viewport(ratio=1)
