@@ -113,6 +113,7 @@ async function refresh() {
   if (answer.status === 401) return location.assign(main.dataset.live);
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!fresh.getElementById("main")) throw new Error("an answer without the page");
   localTimes(fresh);
   const before = places();
   for (const part of document.querySelectorAll("[data-part]")) {
