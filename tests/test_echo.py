@@ -87,7 +87,7 @@ async def test_no_piece_of_a_secret_that_the_api_repeats_is_told_recorded_or_log
             )
             return said if request.method != "GET" else answered({"success": True, **shown})
 
-        transport.handle_async_request = handle  # type: ignore[method-assign]
+        transport.handle_async_request = handle  # type: ignore[method-assign]  # each case answers otherwise
         answer = await dispatcher(transport, writer=writer(audit=Audit(path))).call(tool, arguments)
         assert isinstance(answer, Answer)
         record = path.read_text(encoding="ascii")

@@ -90,6 +90,7 @@ class Listing:
         unread: How many rows came beside these, of a shape that isn't read.
         what: The list in words, where a sentence may have to name it.
         made: What was made through us a moment ago and doesn't stand in it yet.
+        skipped: Whether pages were left out.
     """
 
     rows: list[JsonObject] = field(default_factory=list)
@@ -100,11 +101,10 @@ class Listing:
     unread: int = 0
     what: str = ""
     made: list[JsonObject] = field(default_factory=list)
+    skipped: bool = False
     _pages: dict[int, Page] = field(default_factory=dict)
     _ended: bool = False
     """Whether the end was seen."""
-    _skipped: bool = False
-    """Whether pages were left out."""
     _size: int = 0
     """Bytes of the rows."""
 
@@ -114,7 +114,7 @@ class Listing:
         if not self.readable:
             return Extent.UNKNOWN
         short = self.total is not None and len(self.rows) < self.total
-        if short or self.unread or self.failure is not None or self.late or self._skipped or self.says_more:
+        if short or self.unread or self.failure is not None or self.late or self.skipped or self.says_more:
             return Extent.PARTLY
         return Extent.COMPLETE if self._ended or self._counted else Extent.UNKNOWN
 
@@ -316,7 +316,7 @@ class _Reading:
             self.limit = min(first.came, self.limit) or self.limit
         if last > 1:
             await self._side_by_side(last)
-        if listing.failure is None and not listing._skipped and not (listing.complete and told):  # noqa: SLF001
+        if listing.failure is None and not listing.skipped and not (listing.complete and told):
             await self._to_the_end(first, last)
 
     async def _first(self) -> Page | None:
@@ -345,7 +345,7 @@ class _Reading:
     async def _side_by_side(self, last: int) -> None:
         async def one(page: int) -> None:
             if self.listing.is_heavy:
-                self.listing._skipped = True  # noqa: SLF001 - a listing and its reading are one
+                self.listing.skipped = True
                 return
             try:
                 await self._page(page)
@@ -354,7 +354,7 @@ class _Reading:
 
         # what is new stands at one end or the other
         begin = max(2, last - self.left + 1)
-        self.listing._skipped = begin > 2  # noqa: PLR2004, SLF001 - the second page
+        self.listing.skipped = begin > 2  # noqa: PLR2004 - the second page
         async with anyio.create_task_group() as tasks:
             for page in range(begin, last + 1):
                 tasks.start_soon(one, page)

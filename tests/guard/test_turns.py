@@ -324,7 +324,6 @@ async def test_what_took_too_long_before_it_was_sent_is_not_sent() -> None:
                 clock.at += 10_000
             return await read(self, tool, arguments)
 
-        object.__setattr__(account, "_reader", account._reader)  # noqa: SLF001
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(account), "read", sleepy)
             told = await made.call("create_volume", **made.good("create_volume"))

@@ -194,7 +194,7 @@ async def test_a_machine_that_is_not_to_be_had_is_refused_and_says_where_it_is(t
         assert "is to be had in" in str(planned.refusal)
         assert planned.plan.safer[0].tool == "list_gpu_stock"
         for count in ("1", "200+", "many", None):
-            asked.bent = {"list_gpu_stock": in_stock(count, region)}  # type: ignore[arg-type]
+            asked.bent = {"list_gpu_stock": in_stock(count, region)}  # type: ignore[arg-type]  # None is one of the odd answers
             assert (await asked.plan(tool)).refusal is None
         asked.bent = {"list_gpu_stock": lambda answer: answer | {"stocks": []}}
         assert (await asked.plan(tool)).refusal is None

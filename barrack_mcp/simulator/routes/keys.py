@@ -33,9 +33,8 @@ def show_key(key: Key) -> Json:
 
 def _generate() -> tuple[str, str]:
     """A fresh RSA 2048 pair: the OpenSSH public half, the PEM private half."""
-    # Imported here: most of those who import the simulator never make a key.
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - most who import this never make a key
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - likewise
 
     pair = rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS)
     public = pair.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
