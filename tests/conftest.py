@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -29,6 +30,11 @@ SPILLED: list[str] = []
 """What the processes of a run found in the states that they kept."""
 MOST = 1_000_000
 """Bytes of a file that are looked at; what is larger is a test's own."""
+
+
+# no verdict hangs on how fast the machine is; each test bounds its examples by number
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture

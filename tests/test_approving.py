@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
-from mcp.types import ElicitRequestFormParams
 
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.cli import call
 from barrack_mcp.simulator import create_app
 from tests.support.running import KEY, environment, listening, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASKS = (b"to approve: ", b"Type yes: ", b"Name: ", b"yes or no: ")
+SILENCE_S = 60
+"""Nothing says nothing for so long, unless it waits for a person."""
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 
 
@@ -38,6 +38,9 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
             if typed and shown.endswith(ASKS):
                 os.write(leader, typed.encode())
                 typed = ""
+            if not select.select([leader], [], [], SILENCE_S)[0]:
+                process.kill()
+                pytest.fail(f"It waits for what nobody types: {shown.decode()[-300:]}")
             try:
                 chunk = os.read(leader, 65_536)
             except OSError:
@@ -152,13 +155,10 @@ def test_a_call_from_a_terminal_asks_there(typed: str, code: int, said: str) -> 
     assert (done, said in shown) == (code, True), shown
 
 
-async def test_a_deletion_from_a_terminal_wants_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    form: Any = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    params = ElicitRequestFormParams(message="Type render-1 to approve.", requested_schema=form)
-    leader, follower = os.openpty()
-    with os.fdopen(follower, "r", encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        os.write(leader, b"render-1\n")
-        answer = await call.asking(None, params)  # type: ignore[arg-type]  # it looks at the question alone
-    os.close(leader)
-    assert (answer.action, answer.content) == ("accept", {"name": "render-1"})
+@pytest.mark.parametrize(("typed", "ended"), [("train-1\n", 0), ("train-2\n", 5), ("\n", 5)])
+async def test_a_deletion_from_a_terminal_wants_the_name(typed: str, ended: int, tmp_path: Path) -> None:
+    settings = {"BARRACK_STATE": str(tmp_path / "state.db")}
+    words = ("call", "delete_instance", "instance_id=train-1", "--simulator")
+    code, shown = at_a_terminal(*words, typed=typed, settings=settings)
+    assert "Type train-1 to approve. Name: " in shown
+    assert code == ended, shown
