@@ -177,7 +177,11 @@ def opened(before: Iterable[Ingress], added: Iterable[Ingress]) -> list[Opening]
     if len(old) + len(new) > MOST_RULES:
         return [Opening(None, _PORTS, EVERYONE, certain=False)]
     found: list[Opening] = []
-    protocols = {rule.protocol for rule in (*old, *new)} | {None}
+    protocols = {rule.protocol for rule in (*old, *new)}
+    if None in protocols:
+        # a rule for all protocols lets these in whatever its ports, though no rule names them
+        protocols |= WITHOUT_PORTS
+    protocols.add(None)
     for protocol in sorted(protocols, key=lambda number: -1 if number is None else number):
         found += _joined(_openings_of(protocol, old, new))
     general = {(one.ports, one.space) for one in found if one.protocol is None}

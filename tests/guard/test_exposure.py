@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from barrack_mcp.guard.exposure import MOST_RULES, opened, read_rules
@@ -86,7 +86,17 @@ def is_wide(before: list[Any], added: list[Any]) -> bool:
     return False
 
 
+ICMP_BY_ALL = (
+    [({"direction": "ingress", "protocol": "any", "port_range_min": 22, "port_range_max": 22,
+       "remote_ip_prefix": "8.4.0.0/14", "status": "SUCCESS"}, "all", (22, 22), range(525_312, 526_336))],
+    [({"direction": "ingress", "protocol": "any", "port_range_min": 23, "port_range_max": 24,
+       "remote_ip_prefix": "8.0.0.0/24", "status": "SUCCESS"}, "all", (23, 24), range(524_288, 524_289))],
+)  # fmt: skip
+"""Rules for all protocols on different ports: by each of them ICMP comes in, which has none."""
+
+
 @pytest.mark.promise("G17")
+@example(*ICMP_BY_ALL)
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(st.lists(rules(), max_size=6), st.lists(rules(), max_size=4))
 def test_what_opens_widely_is_what_counting_says_however_it_is_spelled(before: list[Any], added: list[Any]) -> None:
