@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from barrack_mcp.account.things import TIMES
-from barrack_mcp.catalogue.rules import ALL_PROTOCOLS, WITHOUT_PORTS, name_protocol, number_protocol
+from barrack_mcp.catalogue.rules import ALL_PROTOCOLS, PROTOCOL_NUMBERS, WITHOUT_PORTS, name_protocol, number_protocol
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Span: TypeAlias = tuple[int, int]
@@ -19,6 +19,8 @@ MOST_RULES: Final = 250
 """More than these are not weighed one against another: they count as open to everyone."""
 
 _PORTS: Final = (0, 65_535)
+_ICMP: Final = PROTOCOL_NUMBERS["icmp"]
+"""Stands for ICMPv6, too: of each address one of them is meant, whichever a rule says, and neither has ports."""
 _SENSITIVE: Final = (22, 3389, 5900, 6443, 8888)
 """Where a machine is taken over: SSH, RDP, VNC, Kubernetes, Jupyter."""
 _IN_FORCE: Final = frozenset({"", "SUCCESS", "ACTIVE", "CREATING"})
@@ -63,7 +65,7 @@ class Ingress:
         """Whether it lets these ports of a protocol in; None stands for protocols that no rule names."""
         if self.protocol not in (None, protocol):
             return False
-        return protocol in WITHOUT_PORTS or (self.ports[0] <= ports[0] and ports[1] <= self.ports[1])
+        return protocol == _ICMP or (self.ports[0] <= ports[0] and ports[1] <= self.ports[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Opening:
         """On what, for people: `tcp 8000-8010`, `all protocols, all ports`."""
         name = name_protocol(ALL_PROTOCOLS if self.protocol is None else self.protocol)
         low, high = self.ports
-        if self.protocol in WITHOUT_PORTS:
+        if self.protocol == _ICMP:
             return name
         if low <= 1 and high == _PORTS[1]:
             return f"{name}, all ports"
@@ -126,7 +128,9 @@ def read_rule(row: object) -> Ingress | None:
 
 def _read_protocol(value: object) -> tuple[int | None, bool]:
     number = number_protocol(value)
-    return (None, False) if number is None else (None if number == ALL_PROTOCOLS else number, True)
+    if number in (None, ALL_PROTOCOLS):
+        return None, number is not None
+    return _ICMP if number in WITHOUT_PORTS else number, True
 
 
 def _read_ports(low: object, high: object) -> tuple[Span, bool]:
@@ -179,8 +183,8 @@ def opened(before: Iterable[Ingress], added: Iterable[Ingress]) -> list[Opening]
     found: list[Opening] = []
     protocols = {rule.protocol for rule in (*old, *new)}
     if None in protocols:
-        # a rule for all protocols lets these in whatever its ports, though no rule names them
-        protocols |= WITHOUT_PORTS
+        # a rule for all protocols lets it in whatever its ports, though no rule names it
+        protocols.add(_ICMP)
     protocols.add(None)
     for protocol in sorted(protocols, key=lambda number: -1 if number is None else number):
         found += _joined(_openings_of(protocol, old, new))
@@ -204,7 +208,7 @@ def _openings_of(protocol: int | None, old: Sequence[Ingress], new: Sequence[Ing
 
 
 def _stretches(protocol: int | None, rules: Iterable[Ingress]) -> Iterator[Span]:
-    if protocol in WITHOUT_PORTS:
+    if protocol == _ICMP:
         yield _PORTS
         return
     mine = [rule.ports for rule in rules if rule.protocol in (None, protocol)]
@@ -215,7 +219,7 @@ def _stretches(protocol: int | None, rules: Iterable[Ingress]) -> Iterator[Span]
 
 def _is_sensitive(protocol: int | None, ports: Span) -> bool:
     """Whether a machine is taken over there; all ports hold one of those, and all protocols are one of them."""
-    if protocol in WITHOUT_PORTS:
+    if protocol == _ICMP:
         return False
     return protocol is None or any(ports[0] <= port <= ports[1] for port in _SENSITIVE)
 

@@ -18,7 +18,7 @@ RANGES = ((None, None), (22, 22), (1, 65_535), (0, 65_535), (20, 24), (23, 24), 
 SPELLED: dict[str, tuple[object, ...]] = {
     "tcp": ("tcp", "TCP", "6", 6, " Tcp "),
     "udp": ("udp", "17", 17),
-    "icmp": ("icmp", "1", "ICMP"),
+    "icmp": ("icmp", "1", "ICMP", "icmpv6", 58),
     "gre": ("gre", "47"),
     "all": ("any", "all", "ALL", "-1", -1, "0", 0, "255", "*", "ip"),
 }
@@ -93,10 +93,18 @@ ICMP_BY_ALL = (
        "remote_ip_prefix": "8.0.0.0/24", "status": "SUCCESS"}, "all", (23, 24), range(524_288, 524_289))],
 )  # fmt: skip
 """Rules for all protocols on different ports: by each of them ICMP comes in, which has none."""
+ICMP_FROM_BEFORE = (
+    [({"direction": "ingress", "protocol": "icmp", "port_range_min": None, "port_range_max": None,
+       "remote_ip_prefix": "8.0.0.0/13", "status": "SUCCESS"}, "icmp", (0, 65_535), range(524_288, 526_336)),
+     *ICMP_BY_ALL[0]],
+    ICMP_BY_ALL[1],
+)  # fmt: skip
+"""The same where ICMP comes in from there already: of IPv4 it is the same protocol by either of its numbers."""
 
 
 @pytest.mark.promise("G17")
 @example(*ICMP_BY_ALL)
+@example(*ICMP_FROM_BEFORE)
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(st.lists(rules(), max_size=6), st.lists(rules(), max_size=4))
 def test_what_opens_widely_is_what_counting_says_however_it_is_spelled(before: list[Any], added: list[Any]) -> None:
