@@ -18,7 +18,7 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from barrack_mcp.api.fetch import post_webhook
+from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.config import Settings
 from barrack_mcp.server.house import open_server, request_told
 from barrack_mcp.state.store import Approval, Status

@@ -17,7 +17,7 @@ from mcp.server.request_state import RequestStateSecurity
 
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
-from barrack_mcp.api.fetch import post_webhook
+from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from barrack_mcp.api.fetch import FetchError, fetch
+from barrack_mcp.api.http.fetch import FetchError, fetch
 from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from barrack_mcp.api.fetch import FetchError, fetch
+from barrack_mcp.api.http.fetch import FetchError, fetch
 from barrack_mcp.api.http.network import Network
 from barrack_mcp.api.openapi.export import RESULT, as_text, export
 from barrack_mcp.api.openapi.parsing import DocumentError, parse
@@ -70,6 +70,7 @@ class TheirOperation:
         answer: Of its first success.
         result: The root of that answer, where the document says it (ours does).
         inferred: Whether the document itself calls it a guess (ours does).
+        origin: The page or address that says all this, where it is not the document itself.
     """
 
     method: str
@@ -83,6 +84,7 @@ class TheirOperation:
     answer: Shape | None = None
     result: str | None = None
     inferred: bool = False
+    origin: str = ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,154 @@
+"""Asks while it learns: GET, HEAD and OPTIONS, never anything else; so many requests in all, so many at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+from starlette.types import ASGIApp
+
+from barrack_mcp import __version__
+from barrack_mcp.api.http import checked_url
+from barrack_mcp.api.http.network import Network, open_http, why
+
+Method: TypeAlias = Literal["GET", "HEAD", "OPTIONS"]
+MOST: Final = 200
+"""Requests in all, whatever is learned from."""
+AT_ONCE: Final = 4
+MAX_BYTES: Final = 8 * 1024 * 1024
+_SECONDS: Final = 20.0
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SpentError(Exception):
+    """All requests that learning may make were made."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, as it came; its address is the one asked, since nothing is followed.
+
+    Attributes:
+        url: What was asked.
+        status: Its status; 0 where no whole answer came.
+        headers: Its headers, by their names in small letters.
+        body: Its bytes; none beyond the most that is read.
+        wrong: Why there is none or why it can't be used, as the end of a sentence; empty if it can.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    wrong: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is what was asked for."""
+        return not self.wrong and httpx2.codes.is_success(self.status)
+
+
+class Asker:
+    """Asks any address, and counts.
+
+    Args:
+        http: The connections; they follow no redirect and keep no cookie.
+        auth: Puts the key on a request; None for none.
+        home: The base URL below whose origin alone the key goes.
+        most: How many requests there may be.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, *, auth: httpx2.Auth | None, home: str, most: int = MOST) -> None:
+        self._http = http
+        self._auth = auth
+        self._home = _origin(home)
+        self._most = most
+        self._places = anyio.Semaphore(AT_ONCE)
+        self.requests = 0
+
+    @property
+    def left(self) -> int:
+        """How many requests may still be made."""
+        return self._most - self.requests
+
+    async def ask(
+        self, method: Method, url: str, *, headers: Mapping[str, str] | None = None, with_key: bool = False
+    ) -> Reply:
+        """Ask once. The key goes along if it is wanted and the address is the API's own origin, else never.
+
+        Raises:
+            SpentError: No request is left.
+            ValueError: The address is none that may be asked, or the method would not be safe.
+        """
+        if method not in _SAFE:
+            raise ValueError("only GET, HEAD and OPTIONS are asked while learning")
+        checked_url(url.partition("?")[0])
+        if self.left <= 0:
+            raise SpentError
+        self.requests += 1
+        auth = self._auth if with_key and _origin(url) == self._home else None
+        async with self._places:
+            try:
+                with anyio.fail_after(_SECONDS):
+                    request = self._http.build_request(method, url, headers=dict(headers or {}))
+                    head = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
+                    try:
+                        return await _read(url, head)
+                    finally:
+                        await head.aclose()
+            except TimeoutError:
+                return Reply(url, 0, {}, wrong="did not answer in time")
+            except (httpx2.HTTPError, OSError) as error:
+                # the library's errors hold the request and with it the key: they end here
+                return Reply(url, 0, {}, wrong=f"could not be reached or broke off ({why(error)})")
+
+
+async def _read(url: str, head: httpx2.Response) -> Reply:
+    headers = {name.lower(): value for name, value in head.headers.items()}
+    body = bytearray()
+    async for chunk in head.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            return Reply(url, head.status_code, headers, wrong=f"is larger than {MAX_BYTES // 2**20} MiB")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return Reply(url, head.status_code, headers, wrong="came packed, which was not asked for")
+    return Reply(url, head.status_code, headers, bytes(body))
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+@asynccontextmanager
+async def open_asker(
+    home: str,
+    auth: httpx2.Auth | None = None,
+    *,
+    network: Network | None = None,
+    most: int = MOST,
+    app: ASGIApp | None = None,
+) -> AsyncIterator[Asker]:
+    """Open the connections of one learning and close them at the end.
+
+    Args:
+        home: Base URL of the API; the key goes to its origin alone.
+        auth: Puts the key on a request; None for none.
+        network: The way out; directly, trusting the system's certificates, if None.
+        most: How many requests there may be.
+        app: An application to ask in this process instead of the network.
+    """
+    headers = {"User-Agent": f"barrack-mcp/{__version__} (contract learn)", "Accept-Encoding": "identity"}
+    async with open_http(
+        network or Network(),
+        transport=httpx2.ASGITransport(app=app) if app is not None else None,
+        headers=headers,
+        limits=httpx2.Limits(max_connections=AT_ONCE),
+    ) as http:
+        yield Asker(http, auth=auth, home=home, most=most)
