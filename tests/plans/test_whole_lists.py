@@ -117,7 +117,7 @@ class Lists(httpx2.AsyncBaseTransport):
         if page < 1:
             return httpx2.Response(404, json={"detail": "Invalid page."})
         begin = (page - 1) * max(1, size - self.overlap)
-        there = [self.row(at) for at in range(self.rows)][begin : begin + size]
+        there = [self.row(at) for at in range(self.rows)[begin : begin + size]]
         return httpx2.Response(200, json={self.operation.result: there, **self.says(page, size, self.rows)})
 
 
