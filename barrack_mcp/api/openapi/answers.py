@@ -165,7 +165,7 @@ def _compare_fields(
     pairs = same_names(mine, others)
     for name, theirs in pairs.items():
         path, shape, other = before + name, mine[name], others[theirs]
-        spelled = (ways or {}).get(theirs, theirs)
+        found.pairs[f"answer.{path}"] = spelled = (ways or {}).get(theirs, theirs)
         if spelled != name and spelled not in shape.also:
             found.rename(Kind.ANSWER, _key(found, path), path, spelled)
         compare_kinds(found, path, shape, other, answer=True)

@@ -33,6 +33,7 @@ class Comparison:
         overrides: What mends the differences of the matches that are sure.
         unsure: What would mend those of the others, as tables by tool; for a person to look at.
         differences: All of them, in the order of our catalogue, those that hold everywhere first.
+        findings: By tool, all that the document says of what is the same, whether it differs or not.
     """
 
     document: Document
@@ -40,6 +41,7 @@ class Comparison:
     overrides: Overrides
     unsure: Mapping[str, JsonObject]
     differences: tuple[Difference, ...]
+    findings: Mapping[str, Findings]
 
     @property
     def same(self) -> bool:
@@ -49,10 +51,21 @@ class Comparison:
 
 def compare(document: Document) -> Comparison:
     """Compare a document with our catalogue."""
+    theirs, _ = below(document)
+    return weigh(document, theirs, matched(our_document().operations, theirs))
+
+
+def weigh(document: Document, theirs: Sequence[TheirOperation], matches: Sequence[Match]) -> Comparison:
+    """Compare a document of which it is known what in it is which of ours.
+
+    Args:
+        document: The document.
+        theirs: Its operations, with paths below the base URL.
+        matches: Ours and theirs that are, or may be, the same.
+    """
     ours = our_document()
-    theirs = _below_base(document)
     slash = _slash(theirs)
-    findings = [_compared(match, slash) for match in matched(ours.operations, theirs)]
+    findings = [_compared(match, slash) for match in matches]
     paging = _paging(findings)
     for found in findings:
         _settle_paging(found, paging)
@@ -66,32 +79,37 @@ def compare(document: Document) -> Comparison:
         found.match = replace(found.match, doubt=found.match.doubt or wrong.get(found.operation.tool, ""))
         for kind, table in found.states.items() if found.match.sure else ():
             status.setdefault(kind, {}).update(table)
-    matches = tuple(found.match for found in findings)
+    found_matches = tuple(found.match for found in findings)
     differences = [
         *_everywhere(document, overrides.api),
-        *_missing(ours.operations, matches),
+        *_missing(ours.operations, found_matches),
         *(difference for found in findings for difference in _weighed(found)),
-        *_extra(theirs, matches),
+        *_extra(theirs, found_matches),
     ]
     return Comparison(
         document=document,
-        matches=matches,
+        matches=found_matches,
         overrides=replace(overrides, status=status),
         unsure=_tables(findings, sure=False),
         differences=tuple(differences),
+        findings={found.operation.tool: found for found in findings},
     )
 
 
-def _below_base(document: Document) -> tuple[TheirOperation, ...]:
-    """Their operations with paths below our base URL, which ends in /api."""
-    prefix = document.prefix
-    whole = [prefix + operation.path for operation in document.operations]
+def below(document: Document, base: str = _BELOW) -> tuple[tuple[TheirOperation, ...], str | None]:
+    """Their operations with paths below the base URL, and that URL as the document has it, if it names one.
+
+    Args:
+        document: The document.
+        base: The path of the base URL. A document whose paths begin with it begins at its host's root; what it has
+            beside them is out of a tool's reach.
+    """
+    whole = [(operation, document.prefix + operation.path) for operation in document.operations]
     server = urlsplit(document.url).path.rstrip("/") if document.url else ""
-    below = server != _BELOW and all(path.startswith(f"{_BELOW}/") for path in whole)
-    cut = len(_BELOW) if below else 0
-    return tuple(
-        replace(operation, path=path[cut:]) for operation, path in zip(document.operations, whole, strict=True)
-    )
+    inside = [(operation, path) for operation, path in whole if path.startswith(f"{base}/")]
+    cut = base if base and server != base and len(inside) > len(whole) * _HALF else ""
+    url = document.url and document.url.rstrip("/") + cut
+    return tuple(replace(operation, path=path[len(cut) :]) for operation, path in (inside if cut else whole)), url
 
 
 def _slash(theirs: Sequence[TheirOperation]) -> str | None:

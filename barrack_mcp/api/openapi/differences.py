@@ -69,9 +69,16 @@ class Difference:
 
 @dataclass
 class Findings:
-    """What one operation's override will say, and the differences that led to it."""
+    """What one operation's override will say, and the differences that led to it.
+
+    Beside them it keeps what the document says whether or not that differs: `written`, the path with our arguments in
+    it; `placed`, which of ours stand there; `pairs`, ours and theirs by `request.` or `answer.` and our name.
+    """
 
     match: Match
+    written: str = ""
+    placed: frozenset[str] = frozenset()
+    pairs: dict[str, str] = field(default_factory=dict)
     said: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)

@@ -87,12 +87,13 @@ def _compare_path(found: Findings, mine: dict[str, Parameter], path: str) -> set
             shape = next((each.shape for each in found.match.theirs.parameters if each.name == name), Shape())
             found.arguments[extra] = {"in": "path", **shape.as_schema()}
             found.mend(Kind.NEW_ARGUMENT, extra, f"{{{name}}}", "asked of the caller; a constant serves too")
-    written = PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
+    found.written = written = PLACEHOLDER.sub(lambda hit: f"{{{renamed[hit.group(1)]}}}", path)
     if written.rstrip("/") != found.operation.path.rstrip("/"):
         found.said["path"] = written
         found.mend(Kind.PATH, found.operation.path, path, "sent as the API has it")
     elif written != found.operation.path:
         found.said["slash"] = written
+    found.placed = frozenset(renamed.values())
     return set(renamed.values())
 
 
@@ -121,6 +122,7 @@ def _compare_arguments(found: Findings, left: dict[str, Parameter], others: dict
     )
     _compare_places(found, {others[theirs].place for theirs in pairs.values()})
     for ours, theirs in pairs.items():
+        found.pairs[f"request.{ours}"] = theirs
         _compare_argument(found, left[ours], others[theirs])
     for name, argument in left.items():
         if name == "page" and found.operation.paged and name not in pairs:
