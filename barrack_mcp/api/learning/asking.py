@@ -13,8 +13,12 @@ import httpx2
 from starlette.types import ASGIApp
 
 from barrack_mcp import __version__
+from barrack_mcp.api import answer
+from barrack_mcp.api.answer.gateway import Gateway, recognise
+from barrack_mcp.api.errors import seconds_to_wait
 from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.http.network import Network, open_http, why
+from barrack_mcp.api.wire.shape import JsonValue
 
 Method: TypeAlias = Literal["GET", "HEAD", "OPTIONS"]
 MOST: Final = 200
@@ -52,6 +56,27 @@ class Reply:
         """Whether it is what was asked for."""
         return not self.wrong and httpx2.codes.is_success(self.status)
 
+    @property
+    def json(self) -> JsonValue:
+        """Its body as JSON; None where it is none, or none that is read."""
+        try:
+            return answer.parse(bytearray(self.body)) if self.body else None
+        except (answer.UnreadableError, ValueError):
+            return None
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """What answers in the place of whom was asked; None if it may be them."""
+        if not self.status:
+            return None
+        response = httpx2.Response(self.status, headers=dict(self.headers), request=httpx2.Request("GET", self.url))
+        return recognise(response, self.body, self.json)
+
+    @property
+    def wait(self) -> float | None:
+        """How many seconds it asks to wait before the next request; None if it doesn't say."""
+        return seconds_to_wait(self.headers.get("retry-after"))
+
 
 class Asker:
     """Asks any address, and counts.
@@ -70,6 +95,11 @@ class Asker:
         self._most = most
         self._places = anyio.Semaphore(AT_ONCE)
         self.requests = 0
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key that can go along."""
+        return self._auth is not None
 
     @property
     def left(self) -> int:
@@ -103,7 +133,7 @@ class Asker:
                         await head.aclose()
             except TimeoutError:
                 return Reply(url, 0, {}, wrong="did not answer in time")
-            except (httpx2.HTTPError, OSError) as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 # the library's errors hold the request and with it the key: they end here
                 return Reply(url, 0, {}, wrong=f"could not be reached or broke off ({why(error)})")
 

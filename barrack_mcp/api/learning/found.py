@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import TypeAlias
 
 from barrack_mcp.api.openapi.document import Document
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how much of a source is done, of how much that is known of so far."""
 
 
 class Source(StrEnum):
@@ -22,6 +27,21 @@ class Source(StrEnum):
     """What one address says of itself: OPTIONS, or the methods that a 405 allows."""
 
 
+class Hindrance(StrEnum):
+    """Why a source could not be read to its end, where that is for somebody to mend."""
+
+    KEY = "key"
+    """The key is refused, or there is none."""
+    UNREACHABLE = "unreachable"
+    """Nobody answers, or nobody but a server in trouble."""
+    THROTTLED = "throttled"
+    """It wants fewer requests."""
+    GATEWAY = "gateway"
+    """Something on the way answers in its place."""
+    SPENT = "spent"
+    """All requests that learning may make were made."""
+
+
 @dataclass(frozen=True)
 class Found:
     """What one source says.
@@ -34,6 +54,7 @@ class Found:
             tool that was looked for as their operation id, since the address was tried for it.
         notes: What was odd, missing or refused, a sentence each.
         complete: Whether all of it was read.
+        hindered: Why not, where somebody can mend it; its sentence is among the notes.
     """
 
     source: Source
@@ -42,3 +63,4 @@ class Found:
     document: Document
     notes: tuple[str, ...] = field(default=())
     complete: bool = True
+    hindered: Hindrance | None = None
