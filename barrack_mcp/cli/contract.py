@@ -178,6 +178,7 @@ def _row(wire: Wire) -> JsonObject:
         "path": wire.path,
         "marks": [mark.value for mark in wire.marks],
         "guessed": wire.guessed,
+        "documented": wire.documented,
         "result": wire.result,
         "fields": dict(wire.fields),
         "constants": dict(wire.constants),

@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
-from barrack_mcp.cli.process import configure
+from barrack_mcp.cli.process import configure, run
 from barrack_mcp.config import Settings
+from barrack_mcp.server.contract import open_contract
 from barrack_mcp.server.tools import tool_of
 
 BYTES_PER_TOKEN: Final = 4.26
@@ -31,7 +33,9 @@ def tools(
     if stats:
         typer.echo(as_stats())
     else:
-        typer.echo(as_json(configure()) if json_wanted else as_table(configure()))
+        settings = configure()
+        contract = run(open_contract, settings)
+        typer.echo(as_json(settings, contract) if json_wanted else as_table(settings, contract))
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,19 @@ class Size:
         return round(self.with_output / BYTES_PER_TOKEN)
 
 
-def as_json(settings: Settings) -> str:
-    """Write the offered tools as `tools/list` answers them."""
+def as_json(settings: Settings, contract: Contract | None = None) -> str:
+    """Write the offered tools as `tools/list` answers them, by the contract in force; as shipped, if None."""
+    contract = contract or Contract()
     tools = [
-        tool_of(operation).model_dump(mode="json", by_alias=True, exclude_none=True) for operation in offered(settings)
+        tool_of(contract.operation(operation)).model_dump(mode="json", by_alias=True, exclude_none=True)
+        for operation in offered(settings)
     ]
     return json.dumps(tools, ensure_ascii=False, indent=2)
 
 
-def as_table(settings: Settings) -> str:
-    """Write the offered tools as a table for a terminal."""
+def as_table(settings: Settings, contract: Contract | None = None) -> str:
+    """Write the offered tools as a table for a terminal, by the contract in force; as shipped, if None."""
+    contract = contract or Contract()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("tool", "toolset", "risk", "request", "wire"):
         table.add_column(column, no_wrap=column != "request", overflow="fold")
@@ -79,8 +86,8 @@ def as_table(settings: Settings) -> str:
             operation.tool,
             operation.toolset,
             operation.risk,
-            f"{operation.method} {operation.path}",
-            operation.provenance,
+            contract.for_(operation).asked,
+            contract.operation(operation).provenance,
         )
     console = Console()
     with console.capture() as capture:

@@ -39,6 +39,8 @@ from barrack_mcp.server import resources
 NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
 """Key in a result's `_meta` that names the kind of failure."""
+WIRE: Final = "barrack-mcp/wire"
+"""Key in a tool's `_meta` that says whether the vendor documents its wire form or we inferred it."""
 
 INSTRUCTIONS: Final = (
     "Tools for the Barrack AI GPU cloud. Machines are billed by the minute from prepaid credits. A stopped (SHUTOFF) "
@@ -70,6 +72,7 @@ def tool_of(operation: Operation) -> Tool:
             idempotent_hint=operation.idempotent,
             open_world_hint=True,
         ),
+        _meta={WIRE: operation.provenance.value},
     )
 
 

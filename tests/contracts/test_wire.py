@@ -301,6 +301,7 @@ def test_the_contract_can_be_shown_whole() -> None:
         "path": "/d/{volume_id}",
         "marks": ["inferred", "overridden"],
         "guessed": False,
+        "documented": "",
         "result": "disk",
         "fields": {"volume.region": "dc"},
         "constants": {"v": 1},

@@ -53,12 +53,21 @@ def check(operation: Operation, override: OperationOverride) -> Iterator[Mistake
     for name in override.requires:
         if name not in known:
             yield ("requires",), f"names what {no_such(name, known, f'an argument of {operation.tool}')}"
+    for name in override.about:
+        if name not in (places := _told_of(operation)):
+            yield ("about", name), no_such(name, places, f"an argument of {operation.tool}")
     unknown = list(_unknown(operation, override))
     yield from unknown or _check_values(operation, override)
     if override.path is not None and (words := _check_path(operation, override, override.path)):
         yield ("path",), words
     elif not unknown:
         yield from _check_names(operation, override)
+
+
+def _told_of(operation: Operation) -> list[str]:
+    """The arguments of which a document can tell: all but our own, which the API never sees."""
+    own = operation.own.model_fields if operation.own is not None else {}
+    return [name for name in request_places(operation) if name not in own]
 
 
 def _unknown(operation: Operation, override: OperationOverride) -> Iterator[Mistake]:

@@ -13,12 +13,15 @@ from pydantic.fields import FieldInfo
 from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.overrides import Extra
 from barrack_mcp.api.wire.shape import JsonValue
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import DOCUMENTED, Confidence, JsonObject, Operation
 from barrack_mcp.catalogue.models import optional, required
 from barrack_mcp.catalogue.values import ARRAY, OBJECT
 
 _PLAIN: Final[dict[str, type]] = {"string": str, "integer": int, "number": float, "boolean": bool}
 _MAX_DESCRIPTION: Final = 200
+
+CERTAIN: Final = Confidence(100, 100)
+"""How sure we are of what the vendor documents."""
 
 
 def extended(operation: Operation, extras: Mapping[str, Extra], requires: Sequence[str]) -> Operation:
@@ -38,6 +41,13 @@ def extended(operation: Operation, extras: Mapping[str, Extra], requires: Sequen
         fields[name] = (annotation, required(words)) if extra.required else (annotation | None, optional(words))
     usual = operation.request
     return replace(operation, request=create_model(usual.__name__, __base__=usual, __doc__=usual.__doc__, **fields))
+
+
+def documented(operation: Operation, source: str | None) -> Operation:
+    """Derive an operation whose form counts as documented, where a source says so."""
+    if source is None or operation.provenance is DOCUMENTED:
+        return operation
+    return replace(operation, endpoint=replace(operation.endpoint, confidence=CERTAIN))
 
 
 def _described(words: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import placeholders
-from barrack_mcp.api.wire.extend import extended
+from barrack_mcp.api.wire.extend import documented, extended
 from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, OperationOverride, Overrides, Place
 from barrack_mcp.api.wire.renaming import MISSING, Names, dig, inward, outward, put, spelled, tree, without
 from barrack_mcp.api.wire.shape import JsonValue, answer_places, request_places, status_kinds
@@ -58,6 +58,7 @@ class Wire:
         in_query: Whether arguments that are not in the path go into the query.
         marks: What is known of this form.
         guessed: Whether nothing vouches for method and path: no page of the vendor, no override, no success.
+        documented: Where and when its form was found documented; empty where that is unsaid.
         fields: Which of our names travel under another one, and under which.
         constants: What is sent with every call.
         extras: What the API wants beyond what the catalogue knows, by argument.
@@ -70,6 +71,7 @@ class Wire:
     in_query: bool
     marks: tuple[Mark, ...]
     guessed: bool
+    documented: str
     fields: Mapping[str, str]
     constants: Mapping[str, JsonValue]
     extras: Mapping[str, Asked]
@@ -177,13 +179,13 @@ class Contract:
         self._wires.clear()
 
     def operation(self, operation: Operation) -> Operation:
-        """The operation as this API has it: with its extra arguments, and with those required that it requires."""
+        """The operation as this API has it: with its extra arguments, those required that it requires, and its mark."""
         override = self._override(operation)
         in_path = placeholders(override.path) if override.path else ()
         optional = {name for name, info in operation.arguments.model_fields.items() if not info.is_required()}
         constant = set(override.constants)
         requires = [name for name in dict.fromkeys((*override.requires, *in_path)) if name in optional - constant]
-        return extended(operation, override.arguments, requires)
+        return documented(extended(operation, override.arguments, requires), override.documented)
 
     def _override(self, operation: Operation) -> OperationOverride:
         return self.overrides.operations.get(operation.tool, OperationOverride())
@@ -224,9 +226,9 @@ class Contract:
         for name, table in _sided(override.values, answer_places(operation), "answer.", {}).items():
             in_values[name] = {**in_values.get(name, {}), **_back(table)}
         by_name = operation.tool in self.overrides.operations
-        overridden = by_name or any(paging.values())
+        overridden = any(paging.values()) or (by_name and (override.differs or override.documented is None))
         marks = (
-            Mark(operation.provenance.value),
+            Mark.DOCUMENTED if override.documented is not None else Mark(operation.provenance.value),
             *((Mark.OVERRIDDEN,) if overridden else ()),
             *((Mark.SEEN_WORKING,) if operation.tool in self.seen else ()),
         )
@@ -237,6 +239,7 @@ class Contract:
             in_query=in_query,
             marks=marks,
             guessed=operation.provenance is INFERRED and not by_name and operation.tool not in self.seen,
+            documented=override.documented or "",
             fields=MappingProxyType({**paging, **override.fields}),
             constants=override.constants,
             extras={

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from barrack_mcp.api.text import cite
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import Mistake, check, no_such, repeated
-from barrack_mcp.api.wire.overrides import ApiOverride, Extra, OperationOverride, Overrides
+from barrack_mcp.api.wire.overrides import About, ApiOverride, Extra, OperationOverride, Overrides
 from barrack_mcp.api.wire.shape import STATES
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 
@@ -32,6 +32,7 @@ _KEYS: Final = {
     "api": (ApiOverride, "a key of [api]"),
     "operations": (OperationOverride, "a key of an operation"),
     "arguments": (Extra, "a key of an argument"),
+    "about": (About, "what can be documented of an argument"),
 }
 Model = TypeVar("Model")
 
@@ -162,7 +163,7 @@ def _words(way: tuple[Any, ...], detail: Any) -> str:
     """Say in our words what pydantic found."""
     match detail["type"]:
         case "unexpected_keyword_argument":
-            model, kind = _KEYS["arguments" if "arguments" in way[:-1] else way[0]]
+            model, kind = _KEYS[next((part for part in way[2:-1] if part in _KEYS), way[0])]
             names = [getattr(each.default, "alias", None) or each.name for each in fields(model)]
             return no_such(str(way[-1]), names, kind)
         case "literal_error":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -22,6 +23,8 @@ PAGING: Final = ("page", "limit", "total", "total_pages")
 """The names of `[api]` that rename fields of every paged operation."""
 
 _LONGEST: Final = 200
+_LONGEST_SOURCE: Final = 500
+_MOST_CHOICES: Final = 200
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]*")
 _AS_WRITTEN: Final = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -69,6 +72,32 @@ def _check_value(value: object) -> object:
     return value
 
 
+def _check_source(text: str) -> str:
+    if len(text) > _LONGEST_SOURCE:
+        raise ValueError(f"must say in at most {_LONGEST_SOURCE} characters where that is documented")
+    return text
+
+
+def _check_number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a number")
+    return value
+
+
+def _check_count(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("must be a whole number, 0 or more")
+    return value
+
+
+def _check_choices(values: tuple[object, ...]) -> tuple[object, ...]:
+    if len(values) > _MOST_CHOICES:
+        raise ValueError(f"must have at most {_MOST_CHOICES} values")
+    if any(isinstance(value, str) and (not value.isprintable() or len(value) > _LONGEST) for value in values):
+        raise ValueError(f"must hold values of one line, each of at most {_LONGEST} characters")
+    return values
+
+
 def _flattened(table: Any, before: str = "") -> Any:
     """A table whose names have dots, where it was written as tables inside tables."""
     if not isinstance(table, dict):
@@ -94,10 +123,30 @@ def _tabled(table: Any, before: str = "") -> Any:
     return tables
 
 
+def _by_place(table: Any, before: str = "") -> Any:
+    """Tables by the dotted name of what they tell of, where fields were written as tables inside their object's."""
+    if not isinstance(table, dict):
+        return table
+    places: dict[str, Any] = {}
+    for name, said in table.items():
+        if not isinstance(said, dict):
+            places[before + name] = said
+            continue
+        inside = {key: inner for key, inner in said.items() if isinstance(inner, dict)}
+        if len(inside) < len(said) or not said:
+            places[before + name] = {key: inner for key, inner in said.items() if key not in inside}
+        places |= _by_place(inside, f"{before}{name}.")
+    return places
+
+
 Text: TypeAlias = Annotated[str, AfterValidator(_check_text)]
 Name: TypeAlias = Annotated[Text, AfterValidator(_check_name)]
 Values: TypeAlias = dict[str, Annotated[JsonValue, AfterValidator(_check_value)]]
 Place: TypeAlias = Literal["body", "query", "path"]
+Type: TypeAlias = Literal["string", "integer", "number", "boolean", "array", "object"]
+Number: TypeAlias = Annotated[JsonValue, AfterValidator(_check_number)]
+Count: TypeAlias = Annotated[JsonValue, AfterValidator(_check_count)]
+Value: TypeAlias = Annotated[JsonValue, AfterValidator(_check_value)]
 
 
 @dataclass(frozen=True, config=_AS_WRITTEN)
@@ -120,7 +169,7 @@ class Extra:
     theirs: Annotated[Name | None, Field(alias="name")] = None
     place: Annotated[Place | None, Field(alias="in")] = None
     required: StrictBool = True
-    type: Literal["string", "integer", "number", "boolean", "array", "object"] = "string"
+    type: Type = "string"
     description: str = ""
     enum: tuple[JsonValue, ...] = ()
     items: JsonObject | None = None
@@ -130,10 +179,42 @@ class Extra:
 
 
 @dataclass(frozen=True, config=_AS_WRITTEN)
+class About:
+    """What is documented of an argument of ours, as in a JSON schema; of a list, all but the lengths is of its entries.
+
+    It narrows what a caller may say and never widens it, save by new values of a closed set of which nothing of ours
+    depends.
+
+    Attributes:
+        type: As which JSON type it is sent, where that loses nothing.
+        minimum: Of a number.
+        maximum: Of a number.
+        min_length: Of a text, or entries of a list.
+        max_length: Of a text, or entries of a list.
+        enum: Its values, by our names for them.
+        default: What the API takes where it is left out.
+        description: In the vendor's words.
+    """
+
+    type: Type | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
+    min_length: Count | None = None
+    max_length: Count | None = None
+    enum: Annotated[tuple[Value, ...], AfterValidator(_check_choices)] = ()
+    default: Value | None = None
+    description: str = ""
+
+    def __bool__(self) -> bool:
+        return self != About()
+
+
+@dataclass(frozen=True, config=_AS_WRITTEN)
 class OperationOverride:
     """What differs in one operation; what is silent is as shipped.
 
     Attributes:
+        documented: Where and when its form was found documented; a guess where silent.
         method: Its method.
         path: Its path, with the tool's arguments in braces.
         result: Where the result sits in an answer: a name, names with dots, or `.` for the whole body.
@@ -143,8 +224,10 @@ class OperationOverride:
         fields: Our name, theirs. `rows.field` for nested ones; `request.` or `answer.` before it means one side only.
         values: By the same names, our value and theirs.
         arguments: What the API wants beyond what we know.
+        about: What is documented of our arguments, by name; `rows.field` for nested ones.
     """
 
+    documented: Annotated[Text, AfterValidator(_check_source)] | None = None
     method: Method | None = None
     path: Annotated[str, AfterValidator(_check_path)] | None = None
     result: Annotated[Text, AfterValidator(_check_result)] | None = None
@@ -154,6 +237,12 @@ class OperationOverride:
     fields: Annotated[dict[str, Name], BeforeValidator(_flattened)] = Field(default_factory=dict)
     values: Annotated[dict[str, Values], BeforeValidator(_tabled)] = Field(default_factory=dict)
     arguments: dict[str, Extra] = Field(default_factory=dict)
+    about: Annotated[dict[str, About], BeforeValidator(_by_place)] = Field(default_factory=dict)
+
+    @property
+    def differs(self) -> bool:
+        """Whether it says anything but that what we ship is documented."""
+        return self != OperationOverride(documented=self.documented)
 
 
 @dataclass(frozen=True, config=_AS_WRITTEN)
@@ -216,7 +305,14 @@ def _over(under: Any, over: Any) -> Any:
     for each in fields(over):
         value = getattr(over, each.name)
         if isinstance(value, Mapping):
-            said[each.name] = {**getattr(under, each.name), **value}
-        elif value not in (None, ()):
+            below = getattr(under, each.name)
+            said[each.name] = {
+                **below,
+                **{
+                    name: _over(below[name], inner) if isinstance(inner, About) and name in below else inner
+                    for name, inner in value.items()
+                },
+            }
+        elif value not in (None, (), ""):
             said[each.name] = value
     return replace(under, **said)
