@@ -490,7 +490,7 @@ def reference(node: Any, defs: JsonObject) -> Any:
         (one,) = (option for option in node["anyOf"] if option != {"type": "null"})
         node = one | {key: value for key, value in node.items() if key != "anyOf"}
         return reference(node, defs)
-    dropped = {"title", "description", "default", "x-provenance", "writeOnly", "$defs"}
+    dropped = {"title", "description", "default", "x-provenance", "x-blank-counts", "writeOnly", "$defs"}
     return {
         key: {name: reference(part, defs) for name, part in value.items()}
         if key == "properties"

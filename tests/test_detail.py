@@ -126,8 +126,9 @@ async def test_what_has_no_value_is_left_out_but_an_unknown_rate_is_said() -> No
     answers = Answers(instances=json({"instances": rows}), pricing=json({"detail": "Boom"}, 500))
     answer = await called(answers, "list_instances")
     assert answer.structured["instances"] == [
-        {"instance_id": "1", "status": "ACTIVE", "gpu_count": 0, "hourly_rate": None, "billed_at": "full rate"}
+        {"instance_id": "1", "status": "ACTIVE", "gpu_count": 0, "billed_at": "full rate"}
     ]
+    assert answer.structured["sum"]["unpriced"] == 1
 
 
 @pytest.mark.parametrize("body", [{"instances": []}, {"instances": None}, {}, {"instances": "x"}, {"instances": [{}]}])

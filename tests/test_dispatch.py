@@ -176,11 +176,13 @@ async def test_each_instance_says_what_it_costs_as_it_stands_and_prices_are_read
         answer = await house.call("list_instances", {})
         assert isinstance(answer, Answer)
         shown = answer.structured
-        assert [row["hourly_rate"] for row in shown["instances"]] == [2.58, 0.01, 0.0, None, None]
-        assert [row["billed_at"] for row in shown["instances"]] == [
+        assert [row.get("hourly_rate") for row in shown["instances"]] == [2.58, 0.01, 0.0, None, None]
+        assert [row.get("billed_at") for row in shown["instances"]] == [
             "full rate", "hibernated rate", "not billed", None, "full rate",
         ]  # fmt: skip
         assert "full rate" in shown["billing"]
+        assert shown["sum"] == {"things": 3, "unpriced": 2, "hourly": 2.59, "monthly": 1890.7, "currency": "EUR"}
+        assert answer.text.endswith("2.59 EUR an hour, 1,890.70 EUR a month, and 2 whose price is not known.")
     assert sent(answers).count(("GET", "/pricing/")) == 1
 
 
@@ -199,7 +201,8 @@ async def test_a_price_list_that_cannot_be_read_leaves_the_rates_open() -> None:
         pricing=json({"detail": "Boom"}, 500),
     )
     answer = await call(answers, "get_instance", {"instance_id": "BRK-1D"})
-    assert answer.structured["instance"]["hourly_rate"] is None
+    assert "hourly_rate" not in answer.structured["instance"]
+    assert answer.structured["billing"].endswith("What this one costs is not known now.")
     assert not answer.is_error
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
+from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind
@@ -22,9 +24,10 @@ def _rate(kind: Kind, row: JsonObject, prices: Prices) -> JsonObject:
     """What one thing costs per hour as it stands."""
     if kind is INSTANCE:
         billed = money.billed(row.get("status"))
-        return {"billed_at": billed, "hourly_rate": money.rounded(prices.instance(row, billed))}
-    hourly = prices.volume(row) if kind is VOLUME else prices.snapshot(row)
-    return {} if hourly is None else {"hourly_rate": money.rounded(hourly)}
+        told = {"billed_at": billed, "hourly_rate": money.rounded(prices.instance(row, billed))}
+    else:
+        told = {"hourly_rate": money.rounded(prices.volume(row) if kind is VOLUME else prices.snapshot(row))}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -54,6 +57,41 @@ def rate(operation: Operation, data: JsonObject, prices: Prices) -> None:
         row.update(_rate(_KINDS[operation.tool], row, prices))
     if rows:
         data["billing"] = f"Rates are in {prices.currency} per hour. {operation.billing or ''}".strip()
+    if rows and is_list(operation):
+        data["sum"] = add_up(rows, prices.currency)
+    elif rows and "hourly_rate" not in rows[0]:
+        data["billing"] += " What this one costs is not known now."
+
+
+def add_up(rows: list[JsonObject], currency: str) -> JsonObject:
+    """Sum the rates of things, to the hour and to the month, and count those without one."""
+    known = [hourly for row in rows if (hourly := money.amount(row.get("hourly_rate"))) is not None]
+    hourly = sum(known, Decimal(0))
+    return {
+        "things": len(known),
+        "unpriced": len(rows) - len(known),
+        "hourly": money.rounded(hourly),
+        "monthly": float(round(hourly * money.MONTH_HOURS, 2)),
+        "currency": currency,
+    }
+
+
+def tell_sum(operation: Operation, told: JsonObject, *, total: int | None) -> str:
+    """Say in a sentence what the things of a list cost together, and of how many that is.
+
+    Args:
+        operation: What was read.
+        told: The sum, as `add_up` gives it.
+        total: How many such things there are, where that is known.
+    """
+    kind, currency = _KINDS[operation.tool], str(told["currency"])
+    things, unpriced = told["things"], told["unpriced"]
+    hourly = Decimal(str(told["hourly"]))
+    beside = f", and {unpriced:,} whose price is not known" if unpriced else ""
+    of = f" of {total:,}" if total is not None and total > things + unpriced else ""
+    words = kind.words if things == 1 else kind.plural
+    cost = f"{money.write_rate(hourly, currency)}, {money.write_month(hourly, currency)}"
+    return f"{things:,}{of} {words} together, as they stand: {cost}{beside}."
 
 
 def buys(operation: Operation) -> bool:

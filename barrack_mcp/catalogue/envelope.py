@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional
-from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, PositiveInt, Text, Whole
+from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, Number, PositiveInt, Text, Texts, Whole
 
 
 class Paging(Request):
@@ -43,6 +43,47 @@ class Pagination(Response):
 
 class Paged(Pagination, Envelope):
     """One page of a list, with its position at top level; whoever reads an answer lifts a nested `pagination`."""
+
+
+class Beside(Response):
+    """What we say beside the API's answer to a read."""
+
+    notes: Texts = answered("What of the answer is not shown or not as it came, and how to get it.")
+    unexpected: dict[str, Text] | None = answered("Values of another type than expected, by their place.")
+
+
+class Together(Response):
+    """What the things of a list cost together, as they stand."""
+
+    things: Whole = answered("How many of them are in the sum.")
+    unpriced: Whole = answered("How many are not, since nothing tells their price.")
+    hourly: Number = answered("Per hour.")
+    monthly: Number = answered("The same over the 730 hours of a month.")
+    currency: Text = answered("USD, EUR or INR.")
+
+
+class Costing(Beside):
+    """The same where what is answered costs something."""
+
+    billing: Text = answered("How the bills run.")
+
+
+class CostingList(Costing):
+    """The same for a list."""
+
+    sum: Together | None = answered("What they cost together.")
+
+
+class Rated(Response):
+    """What we add to a thing that costs something."""
+
+    hourly_rate: Number = answered("What it costs per hour as it stands, where the price list tells.")
+
+
+class RatedMachine(Rated):
+    """What we add to a machine."""
+
+    billed_at: Text = answered("full rate, hibernated rate or not billed.")
 
 
 class Data(Response):

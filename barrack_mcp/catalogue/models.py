@@ -30,7 +30,11 @@ FEW: Final = 50
 
 
 class Request(BaseModel):
-    """What a caller may say: nothing unknown, nothing guessed; `null` for an optional argument means absent."""
+    """What a caller may say: nothing unknown, nothing guessed.
+
+    `null` for an optional argument means absent, and so does an empty text: some clients make a model fill in every
+    argument, and that is what it then writes for nothing. Where an empty text would say something, it counts.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True, hide_input_in_errors=True)
 
@@ -40,6 +44,7 @@ class Request(BaseModel):
         """Read a value of a closed set in whatever case, with blanks around it or not."""
         if not isinstance(given, dict):
             return given
+        given = without_blanks(cls, given)
         choices = {name: set_of for name in given if (set_of := _choices(cls, name))}
         return {
             name: choices[name].get(value.strip().casefold(), value)
@@ -47,6 +52,17 @@ class Request(BaseModel):
             else value
             for name, value in given.items()
         }
+
+
+def without_blanks(model: type[Request], given: Mapping[str, Any]) -> JsonObject:
+    """Leave out the optional arguments that came as an empty text, but for those where that would say something."""
+    return {name: value for name, value in given.items() if value != "" or not _may_be_blank(model, name)}
+
+
+def _may_be_blank(model: type[Request], name: str) -> bool:
+    info = model.model_fields.get(name)
+    marks = info.json_schema_extra if info is not None else None
+    return info is not None and not info.is_required() and isinstance(marks, dict) and BLANK_COUNTS not in marks
 
 
 @cache
@@ -90,9 +106,17 @@ def required(description: str, mark: Provenance = INFERRED, *, secret: bool = Fa
     return Field(description=description, repr=not secret, json_schema_extra=_marks(mark, secret=secret))
 
 
-def optional(description: str, mark: Provenance = INFERRED, *, secret: bool = False) -> Any:
-    """Declare an argument that may be left out; its type allows `None`."""
-    return Field(default=None, description=description, repr=not secret, json_schema_extra=_marks(mark, secret=secret))
+def optional(description: str, mark: Provenance = INFERRED, *, secret: bool = False, blank_counts: bool = False) -> Any:
+    """Declare an argument that may be left out; its type allows `None`.
+
+    Args:
+        description: Unit, limits, meaning, and what holds without it.
+        mark: Whether the vendor documents the field or we inferred it.
+        secret: Never shown, logged or recorded.
+        blank_counts: Whether an empty text is not the same as leaving it out: the call would do something else.
+    """
+    marks = _marks(mark, secret=secret) | ({BLANK_COUNTS: True} if blank_counts else {})
+    return Field(default=None, description=description, repr=not secret, json_schema_extra=marks)
 
 
 def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: bool = False, concise: int = 0) -> Any:
@@ -114,6 +138,8 @@ def answered(description: str, *also: str, mark: Provenance = INFERRED, secret: 
     )
 
 
+BLANK_COUNTS: Final = "x-blank-counts"
+"""The mark of an argument whose empty text is not the same as none."""
 CONCISE: Final = "x-concise"
 """The mark of a field that concise rows show."""
 

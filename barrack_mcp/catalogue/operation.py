@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from barrack_mcp.catalogue.envelope import Detail, Paging
+from barrack_mcp.catalogue.envelope import Beside, Detail, Paging
 from barrack_mcp.catalogue.models import (
     CONCISE,
     DOCUMENTED,
@@ -124,6 +124,10 @@ class Operation:
     response: type[Response]
     result: str | None = None
     """Name of the body's root; None where the answer's fields stand at top level."""
+    beside: type[Beside] = Beside
+    """What we say beside a read's answer."""
+    adds: type[Response] | None = None
+    """What we add to each thing that a read shows."""
     core: bool = False
     """Belongs to a day's work: part of the toolset `core`."""
     sets_state: bool = False

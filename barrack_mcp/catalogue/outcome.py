@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from barrack_mcp.catalogue import JsonObject, Risk
 
@@ -61,6 +61,16 @@ class Plan(_Shape):
         return self.cost.account_hourly_after if self.cost is not None else None
 
 
+class Bill(_Shape):
+    """What a call does to the bill."""
+
+    model_config = ConfigDict(extra="allow")
+
+    note: str | None = Field(None, description="How the bill runs now.")
+    hourly_rate: float | None = Field(None, description="What it costs per hour from now on, or once ACTIVE.")
+    currency: str | None = Field(None, description="USD, EUR or INR.")
+
+
 class LookWith(_Shape):
     """The read that shows what took place."""
 
@@ -75,6 +85,10 @@ class Pending(_Shape):
     expires_at: str = Field(description="When it lapses, ISO 8601.")
 
 
+_TOLD_ONCE: Final = WithJsonSchema({"type": "object"})
+"""The parts of a plan stand here and in the documentation, not in the schema of every tool that changes something."""
+
+
 class Outcome(_Shape):
     """The one honest outcome of a call that is no read."""
 
@@ -84,7 +98,7 @@ class Outcome(_Shape):
     )
     message: str = Field(description="What happened, why, and what to do now.")
     result: JsonObject | None = Field(None, description="What the API answered.")
-    plan: Plan | None = Field(None, description="What the call would do.")
+    plan: Annotated[Plan | None, _TOLD_ONCE] = Field(None, description="What the call would do.")
     approval: Pending | None = Field(None, description="The pending request.")
-    billing: JsonObject | None = Field(None, description="What happens to the bill.")
-    look_with: LookWith | None = Field(None, description="How to see what took place.")
+    billing: Bill | None = Field(None, description="What happens to the bill.")
+    look_with: Annotated[LookWith | None, _TOLD_ONCE] = Field(None, description="How to see what took place.")

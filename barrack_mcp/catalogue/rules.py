@@ -52,8 +52,8 @@ class SecurityRule(Request):
     ethertype: EthertypeEnum = required("That of remote_ip_prefix.")
     protocol: ProtocolEnum = required("tcp, udp, icmp or others, by name or number.")
     remote_ip_prefix: Cidr = required("CIDR; 0.0.0.0/0 is everyone.")
-    port_range_min: Port | None = optional("First port; none for icmp.")
-    port_range_max: Port | None = optional("Last port.")
+    port_range_min: Port | None = optional("First port; without it, all. None for icmp.", blank_counts=True)
+    port_range_max: Port | None = optional("Last port.", blank_counts=True)
 
     @model_validator(mode="after")
     def _range_is_of_the_ethertype(self) -> Self:

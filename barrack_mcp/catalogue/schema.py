@@ -31,9 +31,29 @@ def arguments_schema(model: type[BaseModel]) -> JsonObject:
     return _object(model, answer=False)
 
 
-def answer_schema(model: type[BaseModel]) -> JsonObject:
-    """Derive the schema of an answer: nothing is required, nothing is null, unknown fields are allowed."""
-    return _object(model, answer=True)
+def answer_schema(model: type[BaseModel], *, words: bool = True) -> JsonObject:
+    """Derive the schema of an answer: nothing is required, nothing is null, unknown fields are allowed.
+
+    Args:
+        model: What is answered.
+        words: Whether it says what each field means; a client that checks answers needs no words, and pays for them.
+    """
+    schema = _object(model, answer=True)
+    return schema if words else _without_words(schema)
+
+
+def _without_words(schema: JsonObject) -> JsonObject:
+    """Leave out what the fields of a schema mean, at every depth."""
+    bare = {name: value for name, value in schema.items() if name != "description"}
+    if not bare.get("properties", True):
+        del bare["properties"]
+    if "properties" in bare:
+        bare["properties"] = {name: _without_words(each) for name, each in bare["properties"].items()}
+    return bare | {
+        name: _without_words(bare[name])
+        for name in ("items", "additionalProperties")
+        if isinstance(bare.get(name), dict)
+    }
 
 
 def _object(model: type[BaseModel], *, answer: bool) -> JsonObject:

@@ -26,7 +26,7 @@ from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
-from barrack_mcp.dispatch.arguments import BadArgumentsError, refuse_unfit, validated
+from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
@@ -120,9 +120,9 @@ class Dispatcher:
     async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface)
         try:
-            refuse_unfit(arguments)
+            said = present(operation, arguments)
             known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
-            values = validated(operation, await names.resolve(operation, arguments, known=known))
+            values = validated(operation, await names.resolve(operation, said, known=known))
             values = await restore(operation, values, read=caller.account.read)
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from barrack_mcp.api.text import guess, is_one_word
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import without_blanks
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -63,6 +64,16 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
     # an array or object that came as JSON text may have hidden it behind escapes
     refuse_unfit(values)
     return values
+
+
+def present(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
+    """Answer the arguments that say something: those that a client sent empty, since it must send all, are left out.
+
+    Raises:
+        BadArgumentsError: One of them holds what no argument may.
+    """
+    refuse_unfit(arguments)
+    return without_blanks(operation.arguments, arguments)
 
 
 def refuse_unfit(arguments: Mapping[str, Any]) -> None:

@@ -78,10 +78,19 @@ def tool_of(operation: Operation) -> Tool:
 
 def output_schema(operation: Operation) -> JsonObject:
     """Derive what a tool answers: a read the API's data, everything else an outcome with that data in `result`."""
-    data = answer_schema(operation.response)
+    data = answer_schema(operation.response, words=False)
+    fields = data["properties"]
     if operation.reads:
+        if operation.adds is not None:
+            thing = fields[operation.result or ""]
+            thing.get("items", thing)["properties"].update(answer_schema(operation.adds, words=False)["properties"])
+        fields.update(answer_schema(operation.beside, words=False)["properties"])
         return data
-    outcome = answer_schema(Outcome)
+    if operation.tool == "create_ssh_key":
+        fields["private_key_file"] = {"type": "string"}
+    if operation.replaces is not None:
+        fields["replaced"] = {"type": "string"}
+    outcome = answer_schema(Outcome, words=False)
     outcome["properties"]["result"] = data
     return outcome
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.models import BLANK_COUNTS
 from barrack_mcp.catalogue.schema import arguments_schema
 
 State = dict[str, Any]
@@ -125,8 +126,10 @@ def required(operation: Operation) -> list[str]:
 
 
 def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
-    """For every argument, values that no operation accepts."""
-    for name, schema in arguments_schema(operation.arguments)["properties"].items():
+    """For every argument, values that no operation accepts; an empty one only where leaving out is not the same."""
+    properties = arguments_schema(operation.arguments)["properties"]
+    yield from ((name, "") for name, schema in properties.items() if _blank_counts(operation, name, schema))
+    for name, schema in properties.items():
         match schema["type"]:
             case "integer":
                 above = (schema["maximum"] + 1,) if "maximum" in schema else ()
@@ -138,7 +141,6 @@ def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
                         1.5,
                         "1.5",
                         "one",
-                        "",
                         "0x1",
                         "1e2",
                         "\u0661",
@@ -147,7 +149,7 @@ def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
                     )
                 )
             case "boolean":
-                yield from ((name, value) for value in ("yes", "1", "on", "", 1, 0, 2))
+                yield from ((name, value) for value in ("yes", "1", "on", 1, 0, 2))
             case "array":
                 yield from ((name, value) for value in (7, "no array", [True], [1.5], ["a/b"], [None]))
             case "object":
@@ -157,8 +159,16 @@ def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
                 yield name, ["a"]
                 yield name, 1.5
                 if "enum" in schema:
-                    yield from ((name, value) for value in ("unheard", f"{schema['enum'][0]}s", ""))
+                    yield from ((name, value) for value in ("unheard", f"{schema['enum'][0]}s"))
                 elif name.endswith("_id"):
-                    yield from ((name, value) for value in ("", ".", "..", "a/b", "a b", "billing", "x" * 65, "é"))
+                    yield from ((name, value) for value in (".", "..", "a/b", "a b", "billing", "x" * 65, "é"))
                 elif "maxLength" in schema:
                     yield name, "x" * (schema["maxLength"] + 1)
+
+
+def _blank_counts(operation: Operation, name: str, schema: JsonObject) -> bool:
+    """Whether an empty text is no value of an argument and doesn't stand for its absence either."""
+    info = operation.arguments.model_fields[name]
+    marks = info.json_schema_extra
+    counts = info.is_required() or (isinstance(marks, dict) and BLANK_COUNTS in marks)
+    return counts and (schema["type"] != "string" or "enum" in schema or name.endswith("_id"))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.catalogue import Operation
+from barrack_mcp.catalogue.machines import Machine, VMVolumeAttachment
 from barrack_mcp.catalogue.operations.deploy import DeploymentData
 from barrack_mcp.catalogue.operations.firewalls import (
     FirewallAttachment,
@@ -23,9 +24,7 @@ from barrack_mcp.catalogue.operations.instances import (
     AttachedFirewall,
     InstanceReceipt,
     ListInstancesQuery,
-    Machine,
     SnapshotVMResponse,
-    VMVolumeAttachment,
 )
 from barrack_mcp.catalogue.operations.snapshots import RestoreSnapshotData, Snapshot
 from barrack_mcp.catalogue.operations.volumes import VolumeResponse

@@ -159,6 +159,8 @@ class AttachFirewallResponse(Receipt):
 class DeleteFirewallResponse(Receipt):
     """The firewall is gone."""
 
+    firewall_id: Text = answered("Id of the deleted firewall.")
+
 
 class FirewallInstance(Response):
     """An instance that a firewall can be attached to."""
@@ -181,6 +183,7 @@ class Protocol(Response):
 
     value: Text = answered("As rules take it.", "name", "protocol")
     label: Text = answered("For people.")
+    has_ports: Flag = answered("Whether its rules take ports.")
 
 
 class GetSupportedProtocolsResponse(Envelope):

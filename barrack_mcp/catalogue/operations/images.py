@@ -19,6 +19,7 @@ from barrack_mcp.catalogue.values import (
     RegionEnum,
     StatusEnum,
     Text,
+    Texts,
     TierEnum,
     bare,
     keyed,
@@ -68,6 +69,8 @@ class OSImage(Response):
     type: Text = answered("Kind of system.", "os_type")
     version: Text = answered("Version.")
     region: Text = answered("Region.", "region_name")
+    tier: Text = answered("legacy or advanced, in either case.")
+    gpu_models: Texts = answered("The GPU models that it fits; without them, all.")
 
 
 class OSImagesResponse(Envelope):
@@ -83,6 +86,7 @@ class Image(Response):
     name: Text = answered("Name.", "image_name")
     status: StatusEnum = answered("creating, then available.", mark=DOCUMENTED)
     region: Text = answered("Region.")
+    tier: Text = answered("legacy or advanced, in either case.")
     size: Number = answered("Size in GB.", "size_gb")
     snapshot_id: Text = answered("The snapshot it was made from.")
     created_at: Text = answered("When it was created, ISO 8601.")
@@ -110,6 +114,8 @@ class ImageCreateResponse(ImageReceipt):
 
 class ImageDeleteResponse(Receipt):
     """The image is gone."""
+
+    image_id: Text = answered("Id of the deleted image.")
 
 
 class SnapshotImageRelationshipResponse(Envelope):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Envelope
+from barrack_mcp.catalogue.envelope import Costing, Envelope
 from barrack_mcp.catalogue.models import DOCUMENTED, JsonObject, Request, Response, answered, optional
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset
 from barrack_mcp.catalogue.values import (
@@ -50,6 +50,9 @@ class Price(Response):
 
 class VolumeRate(Price):
     """What a type of volume costs, per TB and hour."""
+
+    price: Number = answered("The price, where there is but one.")
+    currency: Text = answered("Its currency.")
 
 
 class ResourcePricing(Response):
@@ -116,6 +119,7 @@ OPERATIONS = (
         request=PricingRequest,
         response=PricingResponse,
         result="pricing_data",
+        beside=Costing,
         core=True,
     ),
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from barrack_mcp.catalogue.envelope import Envelope
 from barrack_mcp.catalogue.models import Request, Response, answered, optional
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset
-from barrack_mcp.catalogue.values import Text, TierEnum, bare
+from barrack_mcp.catalogue.values import Text, Texts, TierEnum, bare
 
 GROUP: Final = "Regions"
 
@@ -27,6 +27,7 @@ class Region(Response):
     name: Text = answered("Name, as other calls take it.", "code", "region")
     country: Text = answered("Country.")
     tier: Text = answered("legacy or advanced, in either case.")
+    tiers: Texts = answered("Its tiers, where it has several.")
 
 
 class RegionsResponse(Envelope):

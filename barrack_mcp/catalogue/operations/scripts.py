@@ -36,7 +36,7 @@ class UpdateScriptRequest(Request):
     """What to change of a startup script."""
 
     name: Name | None = optional("New name.")
-    script: ScriptText | None = optional("New text.", secret=True)
+    script: ScriptText | None = optional("New text.", secret=True, blank_counts=True)
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -87,6 +87,8 @@ class ScriptUpdateResponse(ScriptReceipt):
 
 class ScriptDeleteResponse(Receipt):
     """The script is gone."""
+
+    script_id: Text = answered("Id of the deleted script.")
 
 
 def _failures(value: Any) -> Any:

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Final
 
 from barrack_mcp.catalogue.billing import SnapshotBillingResponse
-from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import InstancePath
 from barrack_mcp.catalogue.signs import Copied, Gone, Look, Made
-from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Note, Number, RegionEnum, StatusEnum, Text
+from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Note, Number, RegionEnum, StatusEnum, Text, Whole
 
 GROUP: Final = "Snapshots"
 
@@ -64,7 +64,11 @@ class Snapshot(Response):
     region: Text = answered("Region.", concise=MANY)
     tier: Text = answered("legacy or advanced, in either case.", concise=FEW)
     instance_id: Text = answered("The instance it was taken of.", "vm_id", concise=MANY)
+    vm_name: Text = answered("Its name.", "instance_name")
+    gpu_type: Text = answered("Its GPU model.", "gpu_model")
+    gpu_count: Whole = answered("Number of its GPUs.")
     has_image: Flag = answered("Whether a custom image was made from it.", concise=MANY)
+    image_id: Text = answered("That image.")
     created_at: Text = answered("When it was taken, ISO 8601.", concise=FEW)
 
 
@@ -86,6 +90,10 @@ class RestoreSnapshotData(Response):
     instance_id: Text = answered("Id of the new instance.", "id", "vm_id")
     name: Text = answered("Its name.", "vm_name", "instance_name")
     status: StatusEnum = answered("Its state.")
+    gpu_model: Text = answered("GPU model.", "gpu_type")
+    gpu_count: Whole = answered("Number of GPUs.")
+    region: Text = answered("Region.")
+    tier: Text = answered("legacy or advanced, in either case.")
     snapshot_id: Text = answered("The snapshot it comes from.")
 
 
@@ -116,6 +124,8 @@ class RestoreSnapshotResponse(Receipt):
 class DeleteSnapshotResponse(Receipt):
     """The snapshot is gone."""
 
+    snapshot_id: Text = answered("Id of the deleted snapshot.")
+
 
 OPERATIONS = (
     declare(
@@ -129,6 +139,8 @@ OPERATIONS = (
         paged=True,
         response=ListSnapshotsResponse,
         result="snapshots",
+        beside=CostingList,
+        adds=Rated,
         billing=WHILE_IT_EXISTS,
     ),
     declare(
@@ -158,6 +170,8 @@ OPERATIONS = (
         place=SnapshotPath,
         response=GetSnapshotDetailsResponse,
         result="snapshot",
+        beside=Costing,
+        adds=Rated,
     ),
     declare(
         tool="restore_snapshot",

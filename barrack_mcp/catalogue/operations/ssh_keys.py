@@ -33,7 +33,7 @@ class CreateSSHKeyRequest(Request):
     """A key to add, or the name of one to make."""
 
     name: KeyName = required("1-50 letters, digits, - _ .")
-    public_key: PublicKey | None = optional("OpenSSH public key, one line.")
+    public_key: PublicKey | None = optional("OpenSSH public key, one line.", blank_counts=True)
 
 
 class SSHKeyResponse(Response):
@@ -68,6 +68,8 @@ class CreateSSHKeyResponse(Receipt):
 
 class DeleteSSHKeyResponse(Receipt):
     """The key is gone."""
+
+    key_id: Text = answered("Id of the deleted key.")
 
 
 OPERATIONS = (

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self, TypeAlias
 from pydantic import BeforeValidator, model_validator
 
 from barrack_mcp.catalogue.billing import VolumeHourlyBillingResponse
-from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -118,6 +118,7 @@ class VolumeAttachment(Response):
     instance_id: Text = answered("Instance id.", "vm_id", "id")
     vm_name: Text = answered("Its name.", "instance_name", "name")
     status: StatusEnum = answered("ATTACHING, SUCCESS or ERROR.")
+    boot: Flag = answered("Whether the instance boots from it.")
 
 
 class VolumeResponse(Response):
@@ -131,6 +132,7 @@ class VolumeResponse(Response):
     region: Text = answered("Region.", concise=MANY)
     status: StatusEnum = answered("creating, available, in-use, attached or error.", concise=MANY)
     bootable: Flag = answered("Whether instances can boot from it.")
+    os_image: Text = answered("The OS image on it, if it is bootable.")
     attachment: Annotated[VolumeAttachment | None, bare("instance_id"), ALONE] = answered(
         "Where it is attached, if at all.", "attachments", concise=FEW
     )
@@ -170,6 +172,8 @@ class ResizeVolumeResponse(VolumeReceipt):
 class DeleteVolumeResponse(Receipt):
     """The volume is gone."""
 
+    volume_id: Text = answered("Id of the deleted volume.")
+
 
 class VolumesOfInstance(Receipt):
     """What attaching and detaching answer."""
@@ -190,6 +194,7 @@ class VolumeTypeItem(Response):
     """A type of volume."""
 
     volume_type: Text = answered("SSD, HDD or NVMe.", "type", "name", "value")
+    tier: Text = answered("legacy or advanced, in either case.")
     description: Lines = answered("In words.", "label")
     minimum_size_gb: Number = answered("Smallest size in GB.", "min_size_gb", "min_size")
     maximum_size_gb: Number = answered("Largest size in GB.", "max_size_gb", "max_size")
@@ -234,6 +239,8 @@ OPERATIONS = (
         paged=True,
         response=GetVolumesWithNextNameResponse,
         result="volumes",
+        beside=CostingList,
+        adds=Rated,
         billing=WHILE_IT_EXISTS,
     ),
     declare(
@@ -259,6 +266,8 @@ OPERATIONS = (
         place=VolumePath,
         response=GetVolumeDetailsResponse,
         result="volume",
+        beside=Costing,
+        adds=Rated,
     ),
     declare(
         tool="attach_volumes",

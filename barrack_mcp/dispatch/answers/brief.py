@@ -48,8 +48,7 @@ def _kept(operation: Operation) -> dict[str, int]:
 def _short(row: Any, kept: list[str]) -> Any:
     if not isinstance(row, dict):
         return row
-    # that a rate is not known is worth saying
-    return {name: row[name] for name in kept if name in row and (row[name] not in (None, "", []) or name in ADDED)}
+    return {name: row[name] for name in kept if name in row and row[name] not in (None, "", [])}
 
 
 def _one(operation: Operation) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from barrack_mcp.account.rates import tell_sum
 from barrack_mcp.account.reading import Extent, listing_of
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import compact
@@ -63,7 +64,8 @@ def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
     rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
     in_brief = brief and rows and all(isinstance(row, dict) for row in rows)
     told = table(operation, rows) if in_brief else [compact(row) for row in rows] or _nothing(operation, data)
-    return "\n".join([*lines, *told, *([compact(rest)] if rest else [])])
+    summed = [tell_sum(operation, data["sum"], total=data.get("total"))] if "sum" in data else []
+    return "\n".join([*lines, *told, *([compact(rest)] if rest else []), *summed])
 
 
 def _nothing(operation: Operation, data: JsonObject) -> list[str]:
@@ -72,4 +74,4 @@ def _nothing(operation: Operation, data: JsonObject) -> list[str]:
     return ["None."] if found.extent is not Extent.PARTLY else []
 
 
-_SAID: Final = ("notes", "billing")
+_SAID: Final = ("notes", "billing", "sum")
