@@ -90,6 +90,7 @@ async def house(
             writer=writer(ledger=Ledger(own, now=clock), **dict(writing or {})),
         )
         async with Client(dispatcher.server, mode=era, elicitation_callback=person) as client:
+            await _knowing_the_tools(client, era)
             yield House(
                 api=barrack.api,
                 app=barrack.app,
@@ -101,3 +102,14 @@ async def house(
             )
     if store is None:
         await own.aclose()
+
+
+_schemas: dict[str, dict[str, Any]] = {}
+"""What each tool's answer is held against, as a client of each era was told once."""
+
+
+async def _knowing_the_tools(client: Client, era: str) -> None:
+    """Hand a client the list of tools, which it would ask for before its first answer; it is the same in each house."""
+    if era not in _schemas:
+        _schemas[era] = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+    client.session._tool_output_schemas |= _schemas[era]  # noqa: SLF001 - the SDK has no other way to be told

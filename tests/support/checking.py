@@ -1,0 +1,27 @@
+"""Schemas that were found to be sound aren't looked at again.
+
+The SDK's client holds each answer against its tool's output schema, and each new client looks first whether the schema
+itself is one. There are as many clients as tests, and far fewer schemas: that look took more time than all the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+_whole = Draft202012Validator.check_schema
+_sound: set[str] = set()
+
+
+def once_for_each_schema() -> None:
+    """Have every schema of this process checked the first time it comes, however many clients bring it."""
+    Draft202012Validator.check_schema = _check  # type: ignore[method-assign]
+
+
+def _check(schema: Any, *rest: Any, **more: Any) -> None:
+    text = json.dumps([schema, rest, more], default=id)
+    if text not in _sound:
+        _whole(schema, *rest, **more)
+        _sound.add(text)
