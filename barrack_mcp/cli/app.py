@@ -33,7 +33,7 @@ MODULES: Final = MappingProxyType(
         "simulate": "simulate",
         "install": "install.command",
         "doctor": "doctor.command",
-        "contract": "contract",
+        "contract": "contract.command",
         "manifests": "manifests.command",
     }
 )

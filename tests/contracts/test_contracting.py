@@ -13,7 +13,7 @@ import pytest
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.cli import contract as contracting
+from barrack_mcp.cli.contract import command as contracting
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.contract import SEEN_FILE, keep_seen, open_contract, place
 from tests.contracts import dialect

@@ -16,7 +16,7 @@ from mcp import Client
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation, Risk
-from barrack_mcp.cli import contract as contracting
+from barrack_mcp.cli.contract import command as contracting
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app

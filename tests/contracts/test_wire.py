@@ -15,7 +15,7 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.contract import contract_as_json, contract_as_page
+from barrack_mcp.cli.contract.command import contract_as_json, contract_as_page
 
 SHIPPED = Contract()
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)

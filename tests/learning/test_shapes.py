@@ -11,8 +11,8 @@ from barrack_mcp.api.wire.form import Contract, Mark
 from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.cli import contract as contracting
 from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.contract import command as contracting
 from barrack_mcp.config import Settings
 from barrack_mcp.server.tools import WIRE
 

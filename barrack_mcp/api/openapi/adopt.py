@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import tomlkit
 
 from barrack_mcp.api.openapi.comparison import Comparison, compare
 from barrack_mcp.api.openapi.differences import Kind, printable
 from barrack_mcp.api.openapi.document import Document
 from barrack_mcp.api.openapi.matching import Match
+from barrack_mcp.api.text import escape
 from barrack_mcp.api.wire.loading import from_table
 from barrack_mcp.api.wire.overrides import Overrides, as_table
 from barrack_mcp.catalogue import OPERATIONS, JsonObject
+
+_LONGEST: Final = 10_000
 
 
 def adopt(document: Document) -> str:
@@ -41,12 +46,14 @@ def _head(comparison: Comparison) -> list[str]:
         f"# {found} operations are in it; what is silent here is as shipped.",
     ]
     if document.url is not None:
-        (url,) = _lines({"url": printable(document.url)})
+        (url,) = as_lines({"url": printable(document.url)})
         lines += [
             "# The document names a server. It is not taken over: set the URL yourself if it is the right one.",
             f"#   {url}",
         ]
-    return lines + [line for name in ("api", "status") if name in table for line in ("", *_lines({name: table[name]}))]
+    return lines + [
+        line for name in ("api", "status") if name in table for line in ("", *as_lines({name: table[name]}))
+    ]
 
 
 def _operations(comparison: Comparison) -> list[str]:
@@ -54,14 +61,14 @@ def _operations(comparison: Comparison) -> list[str]:
     by_tool = {match.operation.tool: match for match in comparison.matches}
     lines = []
     for tool, table in said.items():
-        lines += ["", _origin(by_tool[tool]), *_lines({"operations": {tool: table}})]
+        lines += ["", title_of(by_tool[tool]), *as_lines({"operations": {tool: table}})]
     for match in comparison.matches:
         if not match.sure:
-            lines += ["", _origin(match), *_unsure(match, comparison.unsure.get(match.operation.tool, {}))]
+            lines += ["", title_of(match), *unsure_lines(match, comparison.unsure.get(match.operation.tool, {}))]
     return lines
 
 
-def _unsure(match: Match, table: JsonObject) -> list[str]:
+def unsure_lines(match: Match, table: JsonObject) -> list[str]:
     """A comment on what may be the same, with what would be taken over, if it can be."""
     whole = {"operations": {match.operation.tool: table}}
     _, mistakes = from_table(whole)
@@ -69,8 +76,8 @@ def _unsure(match: Match, table: JsonObject) -> list[str]:
         lines = [f"# It can't be taken over as it is: {'.'.join(way[2:])} {words}." for way, words in mistakes]
     else:
         lines = [f"# Not sure: {printable(match.doubt)}. If it is the same, uncomment:"]
-    shown = _lines(whole) if table else ["  (nothing differs)"]
-    return [*map(printable, lines), *(f"# {line}" if line else "#" for line in shown)]
+    shown = as_lines(whole) if table else ["  (nothing differs)"]
+    return [*map(printable, lines), *(f"# {escape(line, limit=_LONGEST)}" if line else "#" for line in shown)]
 
 
 def _left_out(comparison: Comparison) -> list[str]:
@@ -78,10 +85,12 @@ def _left_out(comparison: Comparison) -> list[str]:
     return ["", "# Not found in the document, so left as shipped:", *missing] if missing else []
 
 
-def _origin(match: Match) -> str:
+def title_of(match: Match) -> str:
+    """A comment on what ours was found to be."""
     title = printable(match.theirs.summary or match.theirs.operation_id or "no title")
     return f"# {printable(match.theirs.name)}: {title} (by {match.how})"
 
 
-def _lines(table: JsonObject) -> list[str]:
+def as_lines(table: JsonObject) -> list[str]:
+    """A table as the lines of a file."""
     return tomlkit.dumps(table).strip().split("\n")

@@ -1,4 +1,4 @@
-"""What no override and no document may do: make a read change something, or give an operation another one's place.
+"""What no override and no document may do: make a read write, take another one's place, bring a secret to light.
 
 Spelling is data; what an operation does is not. So whatever says where an operation is, a file by hand or the vendor's
 own document, however sure, is held to these bounds before anything is sent.
@@ -13,8 +13,11 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from pydantic.fields import FieldInfo
+
 from barrack_mcp.api.wire.names import actions
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
+from barrack_mcp.api.wire.shape import answer_places, request_places
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 from barrack_mcp.catalogue.kinds import kind_named_by
 
@@ -80,6 +83,8 @@ def _out_of_bounds(overrides: Mapping[str, OperationOverride]) -> dict[str, str]
         for way in sent[tool] if override.method or override.path else ():
             if words := _against(BY_TOOL[tool], override, way, at[place(*way)] - {tool}):
                 found[tool] = words
+        if words := _brought_to_light(BY_TOOL[tool], override):
+            found[tool] = words
     return found
 
 
@@ -125,6 +130,39 @@ def contradiction(operation: Operation, method: str, path: str) -> str:
     if (there := actions(last)) and not there & mine:
         return "can't be asked at a path that ends in a word for doing something else"
     return ""
+
+
+def _brought_to_light(operation: Operation, override: OperationOverride) -> str:
+    """How an override would show what is secret; empty if it doesn't.
+
+    An address is kept in logs on its whole way, and what is secret is hidden by our name for it.
+    """
+    sent, answered = _secrets(request_places(operation)), _secrets(answer_places(operation))
+    method = override.method or operation.method
+    in_query = override.send == "query" or (override.send is None and method in ("GET", "DELETE"))
+    if sent and (in_query or sent & set(PLACEHOLDER.findall(override.path or ""))):
+        return "would put what is secret into an address"
+    for side, secrets, places in (
+        ("request.", sent, request_places(operation)),
+        ("answer.", answered, answer_places(operation)),
+    ):
+        hidden = _last(secrets)
+        shown = _last(frozenset(places)) - hidden
+        for key, theirs in override.fields.items() if secrets else ():
+            name, last = key.removeprefix(side), theirs.rpartition(".")[2]
+            if name in places and last in (shown if name in secrets else hidden):
+                return "would give what is secret and what is shown each other's names"
+    result = (override.result or "").rpartition(".")[2]
+    return "would take what is secret for the whole answer" if result in _last(answered) else ""
+
+
+def _secrets(places: Mapping[str, FieldInfo]) -> frozenset[str]:
+    extras = {name: info.json_schema_extra for name, info in places.items()}
+    return frozenset(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("writeOnly"))
+
+
+def _last(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(name.rpartition(".")[2] for name in names)
 
 
 def _methods(operation: Operation) -> tuple[str, ...]:
