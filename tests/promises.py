@@ -75,7 +75,9 @@ PROMISES = (
     Promise("S3", "redirects to another host, absolute URLs", "not followed; no request to another host"),
     Promise("S4", "private keys, passwords, cloud-init, scripts as arguments", "refused, or never recorded or logged"),
     Promise(
-        "S5", "control, bidi, zero-width and tag characters, 10 kB, in every text", "visible and capped; scripts whole"
+        "S5",
+        "control, bidi, zero-width and tag characters, Markdown, HTML, 10 kB, in every text",
+        "visible, no link, capped; scripts whole",
     ),
     Promise("P1", "the end of input, signals, kill -9; idle and in mid-write", "exit 0 after what was sent; an intent"),
     Promise("P2", "the record: each byte flipped, lines dropped, swapped, cut; 8 writers", "the break is located"),

@@ -38,7 +38,19 @@ from barrack_mcp.server.tools import output_schema
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import dispatcher
-from tests.support.hostile import ENDLESS, FORGED, HOSTILE, ZOO, Hostile, answering, body_of, refusing, strings, unseen
+from tests.support.hostile import (
+    ENDLESS,
+    FORGED,
+    HOSTILE,
+    ZOO,
+    Hostile,
+    answering,
+    body_of,
+    refusing,
+    rendered,
+    strings,
+    unseen,
+)
 from tests.support.house import Person
 from tests.support.running import EVERY_RISK, KEY, listening, product
 
@@ -285,6 +297,7 @@ def assert_visible(operation: Operation, structured: JsonObject, text: str) -> N
         root = path if operation.reads else path[1:]
         assert not unseen(value, "\n\t" if keeps_lines(operation, root) else ""), (path, value)
     assert not unseen(text, "\n")
+    assert not rendered(text)
     assert not any(line.startswith("OPERATOR") for line in text.splitlines())
 
 

@@ -1,4 +1,10 @@
-"""Text from elsewhere, made safe to look at: nothing invisible, nothing that reorders, nothing endless."""
+r"""Text from elsewhere, made safe to look at: nothing invisible, nothing that reorders, nothing endless, no markup.
+
+A client may render what it gets as Markdown: a picture would be fetched, a link would lead elsewhere than it says. So a
+backslash that everybody sees stands where a link, a picture, a tag, a heading, a fence or a table would begin, as in
+`![x]\(…)` and `<\img`. A script keeps every character: it stands in JSON alone, whose own escapes do the same. A plain
+address stays in data, since it leads where it says; in a sentence of ours it is no link either.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +38,22 @@ _OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
 
 _MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
+_MARKDOWN: Final = re.compile(
+    r"""
+      \](?=\()                                      # ends the words of a link or picture: its address follows
+    | <(?=[^\s<\\])                                 # begins a tag, a comment or an address
+    | ^[ ]{0,3}(?: (?=\#{1,6}(?:[ \t]|$))           # begins a heading
+                 | (?=`{3}|~{3})                    # begins a block of code
+                 | (?!\A-\Z)(?=[|:\ \t]*[-=][-=|:\ \t]*$)   # is a rule, or underlines a heading or a table's head
+                 | \[(?:\\.|[^\[\]\\])*\](?=:) )  # ends the name of an address that is told apart
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+"""What a renderer acts upon, up to where a backslash keeps it from that: also when JSON doubles the backslash."""
+_IN_JSON: Final = re.compile(r'(?<=\])\(|<(?=[^\s<\\"])')
+"""The same where it stands in JSON, in which no text begins a line."""
+_ADDRESS: Final = re.compile(r":(?=//)")
+
 _STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
 """A space that nobody sees: at an end, or beside another."""
 
@@ -45,13 +67,17 @@ class Escaped:
     """Characters of the whole."""
     cut: bool
     """Whether some of it is left out."""
+    unseen: bool = False
+    """Whether something in it can't be seen, and is written as an escape."""
+    markup: bool = False
+    """Whether a backslash keeps something in it from being taken for markup."""
 
     def __str__(self) -> str:
         return f"{self.text}…" if self.cut else self.text
 
 
-def escape(text: str, *, limit: int = 200, keep: str = "") -> Escaped:
-    r"""Show text so that what is invisible is seen, such as a bidi override as `\u202e`.
+def escape(text: str, *, limit: int = 200, keep: str = "", code: bool = False) -> Escaped:
+    r"""Show text so that what is invisible is seen, such as a bidi override as `\u202e`, and markup is plain text.
 
     What is escaped once stays as it is when it is quoted again.
 
@@ -59,31 +85,38 @@ def escape(text: str, *, limit: int = 200, keep: str = "") -> Escaped:
         text: Any text.
         limit: Characters to show at most, counted as shown.
         keep: Characters to leave as they are, such as a newline.
+        code: Whether it is code, whose brackets stay as they are.
     """
-    if len(text) <= limit and text.isascii() and _without(text, keep).isprintable():
+    plain = text.isascii() and _without(text, keep).isprintable()
+    if plain and len(text) <= limit and (code or not _MARKDOWN.search(text)):
         return Escaped(text, len(text), cut=False)
     shown: list[str] = []
     size = 0
-    for _, piece in pieces(text, keep=keep):
+    unseen = markup = False
+    for char, piece in pieces(text, keep=keep, code=code):
         size += len(piece)
         if size > limit:
-            return Escaped("".join(shown), len(text), cut=True)
+            return Escaped("".join(shown), len(text), cut=True, unseen=unseen, markup=markup)
+        marked = piece != char and piece.endswith(char)
+        unseen, markup = unseen or (piece != char and not marked), markup or marked
         shown.append(piece)
-    return Escaped("".join(shown), len(text), cut=False)
+    return Escaped("".join(shown), len(text), cut=False, unseen=unseen, markup=markup)
 
 
-def pieces(text: str, *, keep: str = "") -> Iterator[tuple[str, str]]:
+def pieces(text: str, *, keep: str = "", code: bool = False) -> Iterator[tuple[str, str]]:
     """Each character of a text, with how it is shown."""
+    stops = frozenset[int]() if code else {found.end() for found in _MARKDOWN.finditer(text)}
     marks = 0
-    for char in text:
+    for at, char in enumerate(text):
         marks = marks + 1 if unicodedata.category(char) in _MARKS else 0
-        yield char, char if char in keep or not (_hides(char) or marks > _MAX_MARKS) else _escaped(char)
+        piece = char if char in keep or not (_hides(char) or marks > _MAX_MARKS) else _escaped(char)
+        yield char, f"\\{piece}" if at in stops else piece
 
 
 def inline(text: object, *, limit: int = INLINE_LONGEST) -> str:
     """Make a text from elsewhere fit for one line: in full view, short, and without our own quotation marks."""
-    source = str(text)[: limit * 2]
-    return str(escape(_STRAY_SPACE.sub(r"\\x20", source.translate(_OURS)), limit=limit - 1))
+    source = str(text)[: limit * 2].translate(_OURS)
+    return str(escape(_ADDRESS.sub(r":\\", _STRAY_SPACE.sub(r"\\x20", source)), limit=limit - 1))
 
 
 def cite(text: object, *, limit: int = INLINE_LONGEST) -> str:
@@ -106,7 +139,7 @@ def escape_markup(text: str) -> str:
 
 def is_one_word(text: str) -> bool:
     """Whether the text is one plain word, which can't be taken for a sentence."""
-    return _WORD.fullmatch(text) is not None
+    return _WORD.fullmatch(text) is not None and not _ADDRESS.search(text)
 
 
 def guess(word: str, known: Iterable[str], *, otherwise: str) -> str:
@@ -154,6 +187,11 @@ def _escaped(char: str) -> str:
 def compact(value: Any) -> str:
     """Write JSON in as few characters as it takes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def write_json(value: Any) -> str:
+    """Write JSON into a text that a client may render: it means the same, and nothing in it is a link or a tag."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", compact(value))
 
 
 def size(value: Any) -> int:

@@ -6,9 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import httpx2
+from markdown_it import MarkdownIt
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import answer_schema
@@ -31,6 +32,11 @@ HOSTILE = {
     "private use": "\ue000",
     "odd space": "a\u00a0b",
 }
+MARKUP = [
+    "![x](http://evil/?q=1)", "[x](http://evil)", "<img src=http://evil>", "<http://evil>", "<a@evil.com>", "</b>",
+    "<!-- x -->", "[x]: http://evil\n\n[x]", "x\n# x", "x\n---", "x\n=", "a|b\n-|-\nc|d", "```\nx\n```", "~~~\nx",
+]  # fmt: skip
+HOSTILE |= {f"markup {number}": text for number, text in enumerate(MARKUP)}
 ZOO = "|".join(HOSTILE.values())
 ENDLESS = "ha" * 5_000
 
@@ -40,6 +46,18 @@ def unseen(text: str, keep: str = "") -> set[str]:
     odd = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
     also = "\u3164\u2800\ufe0f\U000e0101"
     return {char for char in text if (unicodedata.category(char) in odd or char in also) and char not in f" {keep}"}
+
+
+_RENDERER: Final = MarkdownIt("commonmark").enable("table")
+_HARMLESS: Final = {"paragraph", "inline", "text", "softbreak", "hardbreak", "em", "strong", "code_inline"}
+_HARMLESS_BLOCKS: Final = {"bullet_list", "ordered_list", "list_item", "blockquote", "hr", "code_block"}
+
+
+def rendered(text: str) -> set[str]:
+    """What Markdown makes of a text beside words and lists of them: links, pictures, tags, headings, tables, code."""
+    tokens = [each for token in _RENDERER.parse(text) for each in (token, *(token.children or ()))]
+    made = {re.sub("_(open|close)$", "", token.type) for token in tokens}
+    return made - _HARMLESS - _HARMLESS_BLOCKS
 
 
 def strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from tests.support.answers import CANARY, Answers, dispatcher
 from tests.support.answers import json as answered
-from tests.support.hostile import unseen
+from tests.support.hostile import rendered, unseen
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +21,7 @@ ODD = [
     "\r\n", "\r", "\n", "\t", "\u202e", "\u200b", "\ufeff", "\u2028", "\x00", "\x1b[2J", "\x7f", "\u00a0", "\u00ad",
     "\U000e0041", "\U0001f600", "\U0010fffd", "e\u0301\u0301\u0301\u0301", "é", "\\u202e", "\\u200b", "\\r", "\\\\r",
     "\\U000e0041", "\\\\u202e", "\\", "\\u", "r", "u202e", "\\n", "«", "»", "[", "$(x)", "#!/bin/sh", " ", "a",
+    "[a](b)", "<b>", "](", "cat <<EOF", "# x", "---", "\\u003c", "]\\(",
 ]  # fmt: skip
 TEXTS = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=4)), max_size=30).map("".join)
 ADDED = "\necho one line more\n"
@@ -48,6 +49,7 @@ async def shown(scripts: Scripts) -> tuple[str, list[str]]:
     told = await dispatcher(scripts).call("get_startup_script", {"script_id": "SCR-1"})
     assert isinstance(told, Answer)
     assert not unseen(told.text, "\n\t")
+    assert not rendered(told.text)
     return told.structured["script"]["script"], told.structured.get("notes", [])
 
 

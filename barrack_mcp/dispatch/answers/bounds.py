@@ -36,6 +36,7 @@ class SafeCopy:
     reveal: bool = False
     """Whether a private key is written like any other text."""
     _escaped: list[str] = field(default_factory=list)
+    _markup: list[str] = field(default_factory=list)
     _cut: list[str] = field(default_factory=list)
     _left_out: list[str] = field(default_factory=list)
     _hidden: list[str] = field(default_factory=list)
@@ -71,7 +72,7 @@ class SafeCopy:
 
     def _name(self, name: str, path: Path) -> str:
         shown = escape(name, limit=_LONGEST_NAME)
-        self._remember(name, shown, (*path, str(shown)))
+        self._remember(shown, (*path, str(shown)))
         return str(shown)
 
     def _text(self, text: str, marks: Marks, path: Path) -> str | None:
@@ -80,20 +81,20 @@ class SafeCopy:
             self._hidden.append(_place(path))
             return NOT_SHOWN
         whole = marks is Keep.WHOLE or private
-        shown = escape(text, limit=LONGEST_SCRIPT if whole else LONGEST, keep=_LINES if whole or marks else "")
+        keep = _LINES if whole or marks else ""
+        shown = escape(text, limit=LONGEST_SCRIPT if whole else LONGEST, keep=keep, code=bool(whole))
         if whole and shown.cut:
             self._left_out.append(f"{_place(path)} ({shown.length:,} characters)")
             return None
-        self._remember(text, shown, path)
+        self._remember(shown, path)
         if marks is Keep.WHOLE and text != shown.text:
             self._unseen.append(f"{_place(path)}: {_whereabouts(text)}")
         return str(shown)
 
-    def _remember(self, text: str, shown: Escaped, path: Path) -> None:
-        if shown.cut:
-            self._cut.append(_place(path))
-        if not text.startswith(shown.text):
-            self._escaped.append(_place(path))
+    def _remember(self, shown: Escaped, path: Path) -> None:
+        for happened, places in ((shown.cut, self._cut), (shown.unseen, self._escaped), (shown.markup, self._markup)):
+            if happened:
+                places.append(_place(path))
 
     def within(self, value: Any, room: int, path: Path = ()) -> Any:
         """Answer as much of a value as fits into so many bytes; each text in it is whole or left out."""
@@ -142,6 +143,7 @@ class SafeCopy:
         """Say what is not as it came, and where."""
         told = (
             (self._escaped, "Characters that can't be seen are written as escapes, such as \\u202e, in {}."),
+            (self._markup, "A backslash keeps text from being taken for markup, as in ]\\( and <\\b, in {}."),
             (self._cut, f"Cut, since a text has {LONGEST:,} characters at most and a name {_LONGEST_NAME}: {{}}."),
             (self._left_out, "Left out, since the answer would be too large: {}."),
             (self._hidden, "A private key, which is not shown: {}."),
@@ -160,7 +162,7 @@ def _whereabouts(text: str) -> str:
     line = column = 1
     found: list[str] = []
     ends = 0
-    for at, (char, piece) in enumerate(pieces(text, keep=_LINES)):
+    for at, (char, piece) in enumerate(pieces(text, keep=_LINES, code=True)):
         if char == "\r" and text[at + 1 : at + 2] == "\n":
             ends += 1
         elif piece != char:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from barrack_mcp.account.rates import ADDED
 from barrack_mcp.api.body import MAX_ROWS
-from barrack_mcp.api.text import compact
+from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 
-_QUOTED: Final = frozenset(',"\n\t')
+_BARE: Final = re.compile(r'(?![#>|=~`*+_[-]|:-|\d+[.)](?:\s|$))[^,"\n\t]+')
+"""What stands in a cell as it is: one value, with which no list, quotation, heading or table of a renderer begins."""
 
 
 def is_brief(operation: Operation, arguments: Mapping[str, Any]) -> bool:
@@ -78,6 +80,6 @@ def table(operation: Operation, rows: list[JsonObject]) -> list[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str) and value and value == value.strip() and not _QUOTED & set(value):
+    if isinstance(value, str) and _BARE.fullmatch(value) and value == value.strip():
         return value
-    return compact(value)
+    return write_json(value)

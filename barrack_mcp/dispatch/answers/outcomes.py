@@ -9,7 +9,7 @@ from typing import Any, Final
 from barrack_mcp.account.rates import tell_sum
 from barrack_mcp.account.reading import Extent, listing_of
 from barrack_mcp.api.body import is_list
-from barrack_mcp.api.text import compact
+from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import ERRORS, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
@@ -50,7 +50,7 @@ def conclude(ending: Ending, message: str, *, failure: str = "", **more: Any) ->
     planned = [] if (plan := more.get("plan")) is None else sentences(plan)
     text = "\n".join([message, *(each for each in planned if each not in message)])
     if "result" in structured:
-        text += f"\n{compact(structured['result'])}"
+        text += f"\n{write_json(structured['result'])}"
     is_error = ending in ERRORS
     return Answer(structured, text, is_error=is_error, failure=failure or (ending if is_error else ""))
 
@@ -60,12 +60,12 @@ def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
     lines = [*data.get("notes", []), *([data["billing"]] if isinstance(data.get("billing"), str) else [])]
     rows = data.get(operation.result or "") if is_list(operation) else None
     if not isinstance(rows, list):
-        return "\n".join([*lines, compact({name: value for name, value in data.items() if name not in _SAID})])
+        return "\n".join([*lines, write_json({name: value for name, value in data.items() if name not in _SAID})])
     rest = {name: value for name, value in data.items() if name not in (operation.result, *_SAID)}
     in_brief = brief and rows and all(isinstance(row, dict) for row in rows)
-    told = table(operation, rows) if in_brief else [compact(row) for row in rows] or _nothing(operation, data)
+    told = table(operation, rows) if in_brief else [write_json(row) for row in rows] or _nothing(operation, data)
     summed = [tell_sum(operation, data["sum"], total=data.get("total"))] if "sum" in data else []
-    return "\n".join([*lines, *told, *([compact(rest)] if rest else []), *summed])
+    return "\n".join([*lines, *told, *([write_json(rest)] if rest else []), *summed])
 
 
 def _nothing(operation: Operation, data: JsonObject) -> list[str]:

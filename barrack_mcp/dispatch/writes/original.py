@@ -94,7 +94,7 @@ def _meant(escape: str, meant: Mapping[str, str], turns: Mapping[str, Iterator[b
 
 def _escapes(text: str) -> Iterator[tuple[str, str | None]]:
     """All escapes in a text as it is shown, in order, each with the character that it is; None if it is written out."""
-    for at, (char, piece) in enumerate(pieces(text, keep=LINES)):
+    for at, (char, piece) in enumerate(pieces(text, keep=LINES, code=True)):
         if piece != char:
             yield piece, char
         elif char == "\\" and (found := _ESCAPE.match(text, at)):

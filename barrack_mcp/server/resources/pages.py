@@ -17,7 +17,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from barrack_mcp.api.text import compact
+from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import BY_TOOL, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.dispatch import Dispatcher
@@ -138,7 +138,7 @@ async def read(reads: Reads, uri: str, protocol: str) -> ReadResourceResult:
     else:
         raise _missing(uri, protocol, "No such resource; resources/list and its templates name those there are.")
     if not answer.is_error:
-        return _content(uri, compact(answer.structured), JSON)
+        return _content(uri, write_json(answer.structured), JSON)
     if kind is not None and answer.failure in ("arguments", "rejected"):
         raise _missing(uri, protocol, answer.text)
     raise MCPError(INTERNAL_ERROR, answer.text)
