@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+import anyio
+
 from barrack_mcp.api.text import is_same_name
 from barrack_mcp.state.store import OPEN_ENDED, Approval, Status, Store
 
@@ -202,6 +204,15 @@ class Approvals:
             kept = await self._pending_one(approval_id, or_approved=True)
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
                 return await self._witnessed(after)
+
+    async def withdraw(self, approval: Approval) -> None:
+        """End a request of which its caller was never told, also while that one is being cancelled."""
+        with anyio.CancelScope(shield=True):
+            while (kept := await self._kept(approval.id)).status in OPEN_ENDED:
+                now = self._now()
+                ended = replace(kept, status=Status.EXPIRED, expires_at=min(now, kept.expires_at), told_at=now)
+                if await self._store.swap_approval(kept, ended):
+                    return
 
     async def find(self, approval_id: str) -> Approval:
         """Show one request as it stands now.

@@ -7,12 +7,14 @@ of its own while the call waits, with a deadline, since some clients declare tha
 from __future__ import annotations
 
 import json
+import logging
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from anyio import BrokenResourceError, ClosedResourceError
 from mcp import MCPError
 from mcp.server.context import ServerRequestContext
 from mcp.shared.message import ServerMessageMetadata
@@ -31,6 +33,8 @@ from barrack_mcp.catalogue import JsonObject
 
 _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
+
+_log = logging.getLogger(__name__)
 
 
 class Consent(StrEnum):
@@ -98,6 +102,13 @@ class Asker:
         """
         given = (self._params.input_responses or {}).get(_KEY)
         return judged(given, must_type) if isinstance(given, ElicitResult) else _EMPTY
+
+    async def report(self, sentence: str) -> None:
+        """Tell the client why its call takes time, if it gave a token for that; nothing hangs on whether it hears."""
+        try:
+            await self._context.session.report_progress(0, message=sentence)
+        except (MCPError, BrokenResourceError, ClosedResourceError) as error:
+            _log.debug("no progress was told: %s", type(error).__name__)
 
     async def ask(self, question: str, *, must_type: str | None, state: JsonObject, seconds: float) -> Reply | Asked:
         """Put the question.

@@ -59,6 +59,29 @@ _WAYS: Final[Mapping[tuple[Mode, bool], Decision]] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the operator set.
+
+    Attributes:
+        mode: How a yes is got.
+        unattended: Risks that run without one.
+        protect: Globs of names and ids that nothing may interrupt or destroy.
+        max_hourly_cost: What all that runs may cost per hour after a call, in `currency`.
+        min_runway_hours: How long the credit has to last after a call.
+        currency: Currency of prices.
+        question_seconds: Time for an answer through the client.
+    """
+
+    mode: Mode = Mode.AUTO
+    unattended: frozenset[Risk] = frozenset()
+    protect: tuple[str, ...] = ()
+    max_hourly_cost: Decimal | None = None
+    min_runway_hours: Decimal | None = None
+    currency: str = "USD"
+    question_seconds: float = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """All that a decision rests on."""
 

@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -27,6 +26,7 @@ from barrack_mcp.guard.decide import (
     Decision,
     Facts,
     Mode,
+    Policy,
     asks,
     decide,
     exceeds,
@@ -55,29 +55,6 @@ from barrack_mcp.state.store import OPEN_ENDED
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What the operator set.
-
-    Attributes:
-        mode: How a yes is got.
-        unattended: Risks that run without one.
-        protect: Globs of names and ids that nothing may interrupt or destroy.
-        max_hourly_cost: What all that runs may cost per hour after a call, in `currency`.
-        min_runway_hours: How long the credit has to last after a call.
-        currency: Currency of prices.
-        question_seconds: Time for an answer through the client.
-    """
-
-    mode: Mode = Mode.AUTO
-    unattended: frozenset[Risk] = frozenset()
-    protect: tuple[str, ...] = ()
-    max_hourly_cost: Decimal | None = None
-    min_runway_hours: Decimal | None = None
-    currency: str = "USD"
-    question_seconds: float = 120.0
-
-
 @dataclass(frozen=True)
 class Caller:
     """Who makes a call, for which account, and how a question reaches the person behind it.
@@ -91,6 +68,11 @@ class Caller:
     subject: str
     account: Account
     asker: Asker | None = None
+
+    async def tell(self, sentence: str) -> None:
+        """Say something while the call goes on, if there is somebody who listens."""
+        if self.asker is not None:
+            await self.asker.report(sentence)
 
 
 Meanings: TypeAlias = Mapping[str, Sequence[str]]
@@ -219,7 +201,7 @@ class Guard:
         Whoever waits for a person holds nothing: the turn is taken when all but the last look is over.
         """
         try:
-            turn = await self._turns.take(call.caller.account.id)
+            turn = await self._turns.take(call.caller.account.id, tell=call.caller.tell)
         except BusyError as busy:
             return Stopped(str(busy))
         ruling: Ruling | None = None
@@ -471,7 +453,12 @@ class Guard:
             self._names[call.given] = (approval.expires_at, call.names)
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)
-        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, put, approval=approval.id))
+        try:
+            await self._on_shown(Shown(call.operation, call.values, call.caller.subject, put, approval=approval.id))
+        except BaseException:
+            # nobody is to say yes to what the record doesn't hold
+            await self._approvals.withdraw(approval)
+            raise
         if self._on_request is not None:
             await self._on_request(approval)
         return Waiting(tell_waiting(approval), approval, put)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
 
 import anyio
@@ -37,6 +37,33 @@ class BusyError(Exception):
             f"Not done: another change of this account has been under way{at}, and one is made at a time. Nothing was "
             "sent to Barrack; the same call can be made again in a moment."
         )
+
+
+Tell: TypeAlias = Callable[[str], Awaitable[None]]
+"""Says a sentence to who makes the call, while it goes on."""
+
+
+async def _tell_nobody(_: str) -> None:
+    """Where nobody listens."""
+
+
+class _Wait:
+    """Says that a call waits: once, to the log and to who makes it."""
+
+    def __init__(self, tell: Tell, patience: float) -> None:
+        self._tell = tell
+        self._patience = patience
+        self._told = False
+
+    async def begin(self, whose: str) -> None:
+        """Say what the call waits for."""
+        _log.info("a change waits for one %s", whose)
+        if not self._told:
+            self._told = True
+            await self._tell(
+                "Waiting: another change of this account is under way, and one is made at a time. This one waits "
+                f"{self._patience:g} s at most."
+            )
 
 
 class Turns:
@@ -68,11 +95,12 @@ class Turns:
         self._here: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
         self._held: dict[int, Turn] = {}
 
-    async def take(self, account: str) -> Turn:
+    async def take(self, account: str, *, tell: Tell = _tell_nobody) -> Turn:
         """Wait for an account's turn, and hold it until it is given back.
 
         Args:
             account: What tells the account from others.
+            tell: Hears once that the call waits, and for how long at most, where it doesn't come at once.
 
         Raises:
             BusyError: It did not come in time; nothing is held.
@@ -84,10 +112,15 @@ class Turns:
             # a plain lock is given back by the task that took it, and a write may end in another
             here = self._here[digest] = anyio.Semaphore(1, max_value=1)
         turn: Turn | None = None
+        wait = _Wait(tell, self._patience)
         with anyio.move_on_after(self._patience):
-            await here.acquire()
             try:
-                turn = await self._among_processes(digest, here)
+                here.acquire_nowait()
+            except anyio.WouldBlock:
+                await wait.begin("of this process")
+                await here.acquire()
+            try:
+                turn = await self._among_processes(digest, here, wait)
             except BaseException:
                 here.release()
                 raise
@@ -96,12 +129,12 @@ class Turns:
             raise BusyError(line[0].since if line else None)
         return turn
 
-    async def _among_processes(self, account: str, here: anyio.Semaphore) -> Turn:
+    async def _among_processes(self, account: str, here: anyio.Semaphore, wait: _Wait) -> Turn:
         place = await self._queue(account)
         turn = self._held[place.number] = Turn(self, place, here)
         try:
             if await self._first(account) != place:
-                _log.info("a change waits for one that another process makes")
+                await wait.begin("of another process")
                 while await self._first(account) != place:  # noqa: ASYNC110 - the event is in another process
                     await anyio.sleep(_PAUSE_S)
         except BaseException:

@@ -28,8 +28,8 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer, note_shown, witness
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.decide import Mode
-from barrack_mcp.guard.guard import Caller, Guard, Policy
+from barrack_mcp.guard.decide import Mode, Policy
+from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.ruling import unheard

@@ -132,6 +132,28 @@ async def test_nobody_is_asked_about_what_cannot_be_written_down(tmp_path: Path)
         assert (person.questions, opened.effects) == ([], [])
 
 
+@pytest.mark.promise("G22")
+async def test_a_request_that_cannot_be_written_down_does_not_stay_open(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    full = True
+    kept = note_shown(Audit(path))
+
+    async def note(shown: Any) -> None:
+        if full:
+            raise AuditError("The audit record can't be written: the disk is full.")
+        await kept(shown)
+
+    async with house(on_shown=note, writing={"audit": Audit(path)}) as opened:
+        arguments = opened.good("delete_volume")
+        assert (await opened.call("delete_volume", **arguments))["outcome"] == "refused"
+        assert await opened.approvals.pending() == []
+        full = False
+        asked = await opened.call("delete_volume", **arguments)
+        assert [each.id for each in await opened.approvals.pending()] == [asked["approval"]["id"]]
+        assert of(path, "shown")["approval"] == asked["approval"]["id"]
+        assert opened.effects == []
+
+
 async def test_a_plan_that_is_too_large_for_a_line_gives_way_to_its_digest_and_the_chain_holds(tmp_path: Path) -> None:
     record = Audit(tmp_path / "audit.jsonl")
     plan = {"summary": "s", "lost": ["x" * 2_000] * 900}

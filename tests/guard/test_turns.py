@@ -17,7 +17,7 @@ from barrack_mcp.state.owner import process
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.clock import Clock
 from tests.support.guarding import HOLD_S
-from tests.support.house import House, Person, house, says_yes
+from tests.support.house import ERAS, House, Person, house, says_yes
 from tests.support.running import EVERY_RISK, environment, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -314,19 +314,100 @@ async def test_whoever_waits_for_a_person_holds_up_nobody() -> None:
     assert made.effects == ["create_firewall", "stop_instance"]
 
 
+class Late:
+    """The simulator, on which reading the volumes takes hours by the clock of whoever asks."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._app: Any = create_app(now=lambda: 0.0)
+        self.state = self._app.state
+        self._clock = clock
+        self.late = True
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+        if self.late and (scope["method"], scope["path"]) == ("GET", "/api/volumes/"):
+            self._clock.at += 10_000
+
+
 async def test_what_took_too_long_before_it_was_sent_is_not_sent() -> None:
     clock = Clock()
-    async with house(clock=clock, unattended=EVERYTHING, turns={"patience": 1}) as made:
-        account, read = made.dispatcher.account, type(made.dispatcher.account).read
-
-        async def sleepy(self: Any, tool: str, arguments: Any) -> Any:
-            if tool == "list_volumes":
-                clock.at += 10_000
-            return await read(self, tool, arguments)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(account), "read", sleepy)
-            told = await made.call("create_volume", **made.good("create_volume"))
+    app = Late(clock)
+    async with house(app=app, clock=clock, unattended=EVERYTHING, turns={"patience": 1}) as made:
+        told = await made.call("create_volume", **made.good("create_volume"))
         assert (told["outcome"], "too much time" in told["message"]) == ("refused", True)
         assert made.effects == []
+        app.late = False
         assert (await made.call("create_volume", **made.good("create_volume")))["outcome"] == "done"
+
+
+# Who waits is told so
+
+WAITS = "Waiting: another change of this account is under way, and one is made at a time. This one waits 30 s at most."
+
+
+class Gate:
+    """The simulator, which takes no change until its gate is open."""
+
+    def __init__(self) -> None:
+        self._app: Any = create_app(now=lambda: 0.0)
+        self.state = self._app.state
+        self.reached, self.opened = anyio.Event(), anyio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] != "GET":
+            self.reached.set()
+            await self.opened.wait()
+        await self._app(scope, receive, send)
+
+
+class Listener:
+    """A client's ear for progress."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | None] = []
+        self.first = anyio.Event()
+
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG002 - as the SDK names them
+        self.heard.append(message)
+        self.first.set()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_that_waits_for_another_call_says_so_once_to_a_client_that_wants_to_hear(era: str) -> None:
+    gate, listener = Gate(), Listener()
+    async with house(era=era, app=gate, unattended=EVERYTHING) as made:
+        stop, later = made.good("stop_instance"), made.good("create_firewall")
+
+        async def create() -> None:
+            await made.client.call_tool("create_firewall", later, progress_callback=listener)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: made.call("stop_instance", **stop))
+                await gate.reached.wait()
+                tasks.start_soon(create)
+                await listener.first.wait()
+                assert made.effects == []
+                gate.opened.set()
+        assert (listener.heard, made.effects) == ([WAITS], ["stop_instance", "create_firewall"])
+        await made.client.call_tool("start_instance", stop, progress_callback=listener)
+        assert listener.heard == [WAITS]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_that_waits_for_another_process_says_so_too(era: str) -> None:
+    listener = Listener()
+    async with house(era=era, unattended=EVERYTHING) as made:
+        other = Turns(made.store, now=made.clock, hold=HOLD_S)
+        turn = await other.take(made.dispatcher.account.id)
+
+        async def create() -> None:
+            await made.client.call_tool("create_firewall", made.good("create_firewall"), progress_callback=listener)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(create)
+                await listener.first.wait()
+                assert made.effects == []
+                await turn.give_back()
+        assert (listener.heard, made.effects) == ([WAITS], ["create_firewall"])

@@ -18,7 +18,8 @@ from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.ask import Asked
-from barrack_mcp.guard.guard import Caller, Guard, Policy
+from barrack_mcp.guard.decide import Policy
+from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store
