@@ -85,11 +85,13 @@ def _rooted(operation: Operation, body: Any) -> JsonObject:
 def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Check the answer against its model; what doesn't fit is set aside, never dropped unsaid."""
     unexpected: JsonObject = {}
-    data = copy.deepcopy(data)
+    came = data
     while True:
         try:
             model = operation.response.model_validate(data)
         except ValidationError as error:
+            if data is came:
+                data = copy.deepcopy(came)
             for detail in error.errors(include_url=False, include_input=False):
                 if not _set_aside(data, detail["loc"], unexpected):
                     return {}, {"answer": compact(_without(data, _GONE))[:_EXCERPT]}

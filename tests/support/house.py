@@ -10,10 +10,11 @@ from typing import Any
 from mcp import Client
 from mcp.types import ElicitResult
 
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.state.store import SqliteStore
+from tests.support import examples
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.simulation import Simulation, simulated
@@ -59,10 +60,15 @@ class House(Simulation):
 
     def good(self, tool: str) -> dict[str, Any]:
         """Arguments that work, and that ask."""
-        arguments = dict(super().good(tool))
-        if BY_TOOL[tool].risk is Risk.EXPOSE:
-            arguments["remote_ip_prefix"] = "0.0.0.0/0"
-        return arguments
+        return asking(tool, self.barrack.state())
+
+
+def asking(tool: str, state: JsonObject) -> JsonObject:
+    """Arguments that work in this state, and that ask."""
+    arguments = examples.good(BY_TOOL[tool], state)
+    if BY_TOOL[tool].risk is Risk.EXPOSE:
+        arguments["remote_ip_prefix"] = "0.0.0.0/0"
+    return arguments
 
 
 @asynccontextmanager

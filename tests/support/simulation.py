@@ -57,7 +57,7 @@ class Simulation:
 
     def good(self, tool: str) -> JsonObject:
         """Arguments that work."""
-        return examples.good(BY_TOOL[tool], self.state)
+        return examples.good(BY_TOOL[tool], self.barrack.state())
 
 
 @asynccontextmanager
