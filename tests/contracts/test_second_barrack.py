@@ -52,7 +52,7 @@ def declared(value: Any, model: type[Response]) -> Any:
     return known
 
 
-async def _works(contract: Contract, operation: Operation, names: Any, values: Any) -> None:
+async def works(contract: Contract, operation: Operation, names: Any, values: Any) -> None:
     """The call takes the same effect and gives the same answer as it does where nothing differs."""
     plain, behind = create_app(now=lambda: 0.0), create_app(now=lambda: 0.0)
     state = json.loads(json.dumps(plain.state.barrack.state()))
@@ -112,12 +112,12 @@ EXTRA = load(
 
 @each_operation
 async def test_after_its_document_is_adopted_every_operation_works(operation: Operation) -> None:
-    await _works(Contract(ADOPTED), operation, ALIKE, ALIKE_VALUES)
+    await works(Contract(ADOPTED), operation, ALIKE, ALIKE_VALUES)
 
 
 @each_operation
 async def test_after_overrides_by_hand_every_operation_works(operation: Operation) -> None:
-    await _works(Contract(BY_HAND), operation, UNLIKE, UNLIKE_VALUES)
+    await works(Contract(BY_HAND), operation, UNLIKE, UNLIKE_VALUES)
 
 
 def test_the_document_in_use_is_the_same_as_the_file_that_it_writes() -> None:

@@ -91,7 +91,7 @@ class Asker:
     def __init__(self, http: httpx2.AsyncClient, *, auth: httpx2.Auth | None, home: str, most: int = MOST) -> None:
         self._http = http
         self._auth = auth
-        self._home = _origin(home)
+        self._home = origin(home)
         self._most = most
         self._places = anyio.Semaphore(AT_ONCE)
         self.requests = 0
@@ -121,7 +121,7 @@ class Asker:
         if self.left <= 0:
             raise SpentError
         self.requests += 1
-        auth = self._auth if with_key and _origin(url) == self._home else None
+        auth = self._auth if with_key and origin(url) == self._home else None
         async with self._places:
             try:
                 with anyio.fail_after(_SECONDS):
@@ -150,7 +150,12 @@ async def _read(url: str, head: httpx2.Response) -> Reply:
     return Reply(url, head.status_code, headers, bytes(body))
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address: what is one site.
+
+    Raises:
+        ValueError: It is no address.
+    """
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, (parts.hostname or "").lower(), port

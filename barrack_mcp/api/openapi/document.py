@@ -33,6 +33,8 @@ __all__ = [
 
 MAX_OPERATIONS: Final = 5_000
 _PLACES: Final = ("path", "query", "header", "cookie")
+_GOING: Final = ("deprecated", "obsolete")
+"""What Apidog marks an operation with that is not for use any more."""
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -71,6 +73,8 @@ class TheirOperation:
         result: The root of that answer, where the document says it (ours does).
         inferred: Whether the document itself calls it a guess (ours does).
         origin: The page or address that says all this, where it is not the document itself.
+        status: What the document marks it as, such as `developing`; empty if it is released or nothing is said.
+        doubt: Why the document's own words send a person to look before it counts; empty if they don't.
     """
 
     method: str
@@ -85,6 +89,8 @@ class TheirOperation:
     result: str | None = None
     inferred: bool = False
     origin: str = ""
+    status: str = ""
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -198,11 +204,12 @@ def _operation(
     said = schemas.table(value, where)
     own = {(each.name, each.place): each for each in (*shared, *_parameters(said, where, schemas))}
     body, form = _body(said, where, schemas)
-    tags = said.get("tags")
+    status = str(said.get("x-apidog-status") or "").strip().lower()
+    gone = said.get("deprecated") is True or status in _GOING
     return TheirOperation(
         method=method,
         path=path,
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
+        tags=_tags(said),
         summary=str(said.get("summary") or ""),
         operation_id=str(said.get("operationId") or ""),
         parameters=tuple(own.values()),
@@ -211,7 +218,17 @@ def _operation(
         answer=_answer(said, where, schemas),
         result=said.get(RESULT),
         inferred=said.get("x-provenance") == INFERRED,
+        status="" if status == "released" else status,
+        doubt="the document calls it deprecated" if gone else "",
     )
+
+
+def _tags(operation: JsonObject) -> tuple[str, ...]:
+    """Its groups: tags, and the folders in which an editor such as Apidog keeps it."""
+    said, folder = operation.get("tags"), operation.get("x-apidog-folder")
+    tags = [str(tag) for tag in said] if isinstance(said, list) else []
+    folders = [part.strip() for part in folder.split("/")] if isinstance(folder, str) else []
+    return tuple(dict.fromkeys(tag for tag in (*tags, *folders) if tag.strip()))
 
 
 def _parameters(holder: JsonObject, where: str, schemas: Schemas) -> tuple[Parameter, ...]:
@@ -284,12 +301,21 @@ def _server(root: JsonObject, schemas: Schemas) -> tuple[str | None, str]:
 def _auth(root: JsonObject, schemas: Schemas) -> Auth | None:
     where = "components/securitySchemes"
     schemes = schemas.table(schemas.table(root.get("components"), "components").get("securitySchemes"), where)
-    needs = root.get("security")
-    wanted = [name for need in (needs if isinstance(needs, list) else ()) if isinstance(need, dict) for name in need]
+    wanted = [name for needs in _needs(root) for need in needs if isinstance(need, dict) for name in need]
     for name in (*(name for name in wanted if name in schemes), *schemes):
         if (auth := _header(schemas.table(schemes[name], f"{where}/{name}"))) is not None:
             return auth
     return None
+
+
+def _needs(root: JsonObject) -> Iterator[list[JsonValue]]:
+    """What the whole document says that its calls need, then what each operation says for itself."""
+    paths = root.get("paths")
+    items = [item for item in (paths.values() if isinstance(paths, dict) else ()) if isinstance(item, dict)]
+    for holder in (root, *(item.get(method.lower()) for item in items for method in METHODS)):
+        needs = holder.get("security") if isinstance(holder, dict) else None
+        if isinstance(needs, list):
+            yield needs
 
 
 def _header(scheme: JsonObject) -> Auth | None:

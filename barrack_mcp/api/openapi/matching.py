@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final
@@ -74,23 +75,31 @@ def matched(ours: Sequence[TheirOperation], theirs: Sequence[TheirOperation]) ->
     return [found[tool] for tool in by_tool if tool in found]
 
 
+def titled(title: str, groups: Sequence[str]) -> frozenset[str]:
+    """Our tools that bear a title in one of these groups; where there are no groups, by the title alone."""
+    said = _ours()[1]
+    return frozenset(tool for group in groups or ("",) for tool in said.get((plain(title), plain(group)), ()))
+
+
 def _signs(theirs: TheirOperation, shared: tuple[int, int]) -> dict[str, str]:
     """What tells that an operation of theirs is one of ours, each with the tool that it tells."""
     name, (start, end) = words(theirs.operation_id), shared
     ids = {name[left : len(name) - right] for left in range(start + 1) for right in range(end + 1)}
-    titles = [(theirs.summary, tag) for tag in theirs.tags] or [(theirs.summary, "")]
-    borne = {
+    borne: dict[str, AbstractSet[str]] = {
         "operation id": {tool for each in ids for tool in _ours()[0].get(each, ())},
-        "title and group": {tool for title, tag in titles for tool in _ours()[1].get((plain(title), plain(tag)), ())},
+        "title and group": titled(theirs.summary, theirs.tags),
         "method and path": set(OWNERS.get(place(theirs.method, theirs.path), ())),
     }
     found = {}
     for how, tools in borne.items():
-        # two of ours may share a title, but not its method
-        fitting = tools if len(tools) == 1 else {tool for tool in tools if BY_TOOL[tool].method == theirs.method}
-        if len(fitting) == 1:
+        if len(fitting := of_method(tools, theirs.method)) == 1:
             (found[how],) = fitting
     return found
+
+
+def of_method(tools: AbstractSet[str], method: str) -> AbstractSet[str]:
+    """Of several tools those that have a method: two of ours may share a title, but not its method."""
+    return tools if len(tools) == 1 else {tool for tool in tools if BY_TOOL[tool].method == method}
 
 
 @cache
@@ -120,6 +129,8 @@ def _alike_to(ids: Sequence[tuple[str, ...]]) -> int:
 
 def _doubt(operation: Operation, theirs: TheirOperation, signs: Mapping[str, str]) -> str:
     """Why a person has to look although something tells that these are the same; empty if nothing stands against it."""
+    if theirs.doubt:
+        return theirs.doubt
     if len(set(signs.values())) > 1:
         return "; ".join(f"by {_signs_of(tool, signs)} it is {tool}" for tool in dict.fromkeys(signs.values()))
     if _names_contradict(operation, theirs):

@@ -1,0 +1,164 @@
+"""A documentation site alone teaches the whole API, however odd its pages: politely and without a key."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from barrack_mcp.api.learning.asking import AT_ONCE, open_asker
+from barrack_mcp.api.learning.found import Found
+from barrack_mcp.api.learning.site import read_site
+from barrack_mcp.api.openapi.adopt import adopt, adopted
+from barrack_mcp.api.openapi.comparison import compare
+from barrack_mcp.api.openapi.document import read
+from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.loading import load
+from barrack_mcp.catalogue import OPERATIONS, Operation
+from barrack_mcp.state.cache import CacheFolder
+from tests.contracts import dialect
+from tests.contracts.other import ALIKE, ALIKE_VALUES
+from tests.contracts.test_second_barrack import works
+from tests.learning.apidog import SERVER, SITE, Answer, Endpoint, Rounds, Site, endpoints, make_odd
+from tests.support.running import KEY
+
+pytestmark = pytest.mark.anyio
+
+TODAY = date(2026, 11, 27)
+
+
+class _Key(httpx2.Auth):
+    def auth_flow(self, request: httpx2.Request) -> Any:
+        request.headers["Authorization"] = f"Bearer {KEY}"
+        yield request
+
+
+async def learned(site: Site, url: str = SITE, *, cache: Path | None = None, home: str = SITE, **more: Any) -> Found:
+    """Read a site in this process, with a key at hand that is good for the very same host."""
+    kept = CacheFolder(cache) if cache is not None else None
+    with anyio.fail_after(120):
+        async with open_asker(home, _Key(), app=site) as asker:
+            return await read_site(asker, url, **{"cache": kept, "today": TODAY} | more)
+
+
+def of(tool: str, pages: list[Endpoint]) -> Endpoint:
+    return next(page for page in pages if page.tool == tool)
+
+
+def sure(found: Found) -> set[str]:
+    return {match.operation.tool for match in compare(found.document).matches if match.sure}
+
+
+EVERY = {operation.tool for operation in OPERATIONS}
+
+
+@pytest.fixture(scope="module", name="from_pages")
+def _from_pages() -> Contract:
+    """What is adopted from all pages, each with an oddity."""
+    found = anyio.run(learned, Site(make_odd(endpoints())))
+    return Contract(load(adopt(found.document).encode(), "learned.toml"))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.tool)
+async def test_learned_from_the_site_alone_every_operation_works(from_pages: Contract, operation: Operation) -> None:
+    await works(from_pages, operation, ALIKE, ALIKE_VALUES)
+
+
+async def test_plain_pages_say_what_the_whole_document_says() -> None:
+    found = await learned(Site(endpoints()))
+    assert adopted(found.document) == adopted(read(dialect.as_bytes(dialect.written()), "other.json"))
+    assert found.complete
+    assert found.document.url == f"{SERVER}/api"
+    assert (found.notes, found.document.notes) == ((), [])
+    assert {operation.origin for operation in found.document.operations} == {SITE + each.path for each in endpoints()}
+
+
+async def test_nothing_but_get_is_asked_without_any_key_and_each_page_once() -> None:
+    site = Site(endpoints())
+    await learned(site)
+    assert {method for method, _, _ in site.asked} == {"GET"}
+    assert site.hosts == {SITE}
+    assert KEY not in str(site.asked)
+    assert sorted(site.read) == sorted(page.path for page in endpoints())
+
+
+async def test_pages_are_read_four_at_once() -> None:
+    site, rounds = Site(endpoints()), Rounds()
+    site.before = rounds.wait
+    async with anyio.create_task_group() as group:
+        group.start_soon(rounds.run)
+        found = await learned(site)
+        group.cancel_scope.cancel()
+    assert sure(found) == EVERY
+    assert site.most_at_once == AT_ONCE
+    assert rounds.rounds <= 1 + -(-len(EVERY) // AT_ONCE) + 2
+
+
+async def test_of_seven_hundred_pages_ours_are_read_and_the_rest_is_told() -> None:
+    others = [_other(number) for number in range(637)]
+    pages = [*others[:300], *endpoints(), *others[300:]]
+    site = Site(pages)
+    found = await learned(site)
+    assert sure(found) == EVERY
+    assert len(site.asked) == 1 + len(EVERY)
+    assert any("637 more pages bear no title of ours and were not read" in note for note in found.notes)
+
+
+async def test_where_ours_is_missing_other_pages_are_read_the_likeliest_first_within_the_budget() -> None:
+    pages = [page for page in endpoints() if page.tool != "create_volume"]
+    renamed = of("create_volume", endpoints())
+    renamed.title = renamed.operation["summary"] = "Create a new volume"
+    site = Site([*(_other(number) for number in range(637)), *pages, renamed])
+    found = await learned(site, limit=80)
+    assert len(site.asked) == 80
+    assert site.read.index(renamed.path) == len(pages)
+    assert not found.complete
+    assert any("All 80 requests" in note and "pages were read" in note for note in found.notes)
+
+
+def _other(number: int) -> Endpoint:
+    said = {"summary": f"Thing {number}", "responses": {"200": {"description": ""}}}
+    document = {"openapi": "3.0.1", "paths": {f"/api/things/{number}": {"get": said}}, "servers": [{"url": SERVER}]}
+    return Endpoint("", f"Thing {number}", "Things", 30_000_000 + number, document)
+
+
+async def test_of_two_generations_the_newer_page_counts_and_the_other_is_told() -> None:
+    old = of("create_volume", endpoints())
+    ((path, item),) = old.document["paths"].items()
+    old.document["paths"] = {path + "/v0": item}
+    old.number = 1234567
+    site = Site([old, *endpoints()])
+    found = await learned(site)
+    assert sure(found) == EVERY
+    assert old.path not in site.read
+    assert any("1234567" in note and "«Create volume»" in note for note in found.notes)
+    assert not any("/v0" in operation.path for operation in found.document.operations)
+
+
+@pytest.mark.parametrize("change", ["broken", "deprecated", "developing"])
+async def test_where_the_newer_page_is_broken_or_not_in_use_the_older_counts(change: str) -> None:
+    new = of("create_volume", endpoints())
+    new.number += 1000
+    if change == "deprecated":
+        new.operation["deprecated"] = True
+    elif change == "developing":
+        new.operation["x-apidog-status"] = "developing"
+    site = Site([new, *endpoints()])
+    if change == "broken":
+        site.answers[new.path] = Answer(b"<html>")
+    found = await learned(site)
+    (chosen,) = [each for each in found.document.operations if each.summary == "Create volume"]
+    assert chosen.origin == SITE + of("create_volume", endpoints()).path
+    assert sure(found) == EVERY
+
+
+async def test_a_deprecated_page_alone_needs_a_person() -> None:
+    pages = endpoints()
+    of("create_volume", pages).operation["deprecated"] = True
+    found = await learned(Site(pages))
+    assert sure(found) == EVERY - {"create_volume"}
+    assert any(note.startswith("Deprecated") and "«Create volume»" in note for note in found.notes)
