@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from barrack_mcp.state.files import can_be_changed_by_others, is_anothers, make_folder, replace
+from barrack_mcp.state.files import can_be_changed_by_others, is_anothers, make_folder, read_private, replace
 
 _MOST_FILES: Final = 500
 _MOST_BYTES: Final = 64 * 1024 * 1024
-_OTHERS: Final = 0o077
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +38,7 @@ class CacheFolder:
     def read(self, name: str) -> bytes | None:
         """What is kept under a name; None if nothing is that can be used."""
         try:
-            if not self._is_ours():
-                return None
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-            with open(os.open(self._folder / name, flags | getattr(os, "O_BINARY", 0)), "rb") as file:  # noqa: PTH123 - it is open already
-                found = os.fstat(file.fileno())
-                private = os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & _OTHERS)
-                if not stat.S_ISREG(found.st_mode) or not private or found.st_size > self._most_bytes:
-                    return None
-                return file.read(self._most_bytes)
+            return read_private(self._folder / name, self._most_bytes) if self._is_ours() else None
         except OSError:
             return None
 

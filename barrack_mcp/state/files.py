@@ -87,6 +87,21 @@ def draft(path: Path, content: bytes, *, mode: int = OWNER_FILE, lasting: bool =
         made.unlink(missing_ok=True)
 
 
+def read_private(path: Path, most: int) -> bytes | None:
+    """Read a file that only its owner can have written, who runs this; None for any other, and for one that is larger.
+
+    Raises:
+        OSError: It can't be opened, or it is a link.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - it is open already
+        found = os.fstat(file.fileno())
+        private = sys.platform == "win32" or (found.st_uid == os.geteuid() and not found.st_mode & _OTHERS)
+        if not stat.S_ISREG(found.st_mode) or not private or found.st_size > most:
+            return None
+        return file.read(most)
+
+
 def is_anothers(path: Path) -> bool:
     """Whether a file belongs to another user than the one that runs this, who may know what is in it."""
     return sys.platform != "win32" and path.stat().st_uid != os.geteuid()
