@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -114,6 +115,9 @@ async def test_sse_serves_both_eras() -> None:
                 await _reads_and_has_to_wait(client)
         async with httpx2.AsyncClient() as http:
             assert (await http.get(f"{url}/sse", headers={"Host": "evil.example"})).status_code == 421
+            for method in ("POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
+                answer = await http.request(method, f"{url}/sse", headers={"Accept": "text/event-stream"})
+                assert (answer.status_code, answer.headers["allow"]) == (405, "GET"), method
 
 
 @pytest.mark.parametrize("transport", ["http", "sse"])
@@ -122,6 +126,22 @@ async def test_a_served_port_ends_on_sigterm(transport: str) -> None:
         process.send_signal(signal.SIGTERM)
         with anyio.fail_after(5):
             assert await process.wait() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("transport", ["http", "sse"])
+async def test_it_ends_without_a_word_while_clients_are_connected(transport: str) -> None:
+    async with served(transport) as (url, process):
+        way = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
+        with contextlib.suppress(BaseExceptionGroup, MCPError, httpx2.HTTPError):
+            async with Client(way, mode="legacy") as client:
+                await client.list_tools()
+                process.send_signal(signal.SIGTERM)
+                with anyio.fail_after(10):
+                    assert await process.wait() == 0
+        assert process.stderr is not None
+        said = b"".join([chunk async for chunk in process.stderr]).decode()
+    assert said.count("\n") == 1, said
+    assert "Serving" in said
 
 
 def run(*arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

@@ -90,11 +90,19 @@ def sse_app(server: Server[Any]) -> Starlette:
     return Starlette(
         routes=[
             Route("/health", _health),
-            Route("/sse", endpoint=_Endpoint(stream)),
+            _only_get("/sse", stream),
             Mount("/messages/", app=sse.handle_post_message),
         ],
         middleware=[Middleware(Door)],
     )
+
+
+def _only_get(path: str, app: Any) -> Route:
+    """Serve GET alone. Clients that don't know which transport this is POST first, and fall back by a 405."""
+    route = Route(path, endpoint=_Endpoint(app), methods=["GET"])
+    # Starlette adds it to each GET, and a stream answers no HEAD
+    route.methods = {"GET"}
+    return route
 
 
 class _Endpoint:

@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _CLOSE_S: Final = 1
-"""For the last answers, and for streams that their clients keep open."""
+"""For the last answers; after it, streams that their clients keep open are cut, as if their clients had gone."""
+_CUT_S: Final = 2
+"""For what served those streams to notice."""
 IDLE_S: Final = 10.0
 """How long a connection may bring no whole request."""
 
@@ -102,7 +104,7 @@ class Listener(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             limit_concurrency=most,
-            timeout_graceful_shutdown=_CLOSE_S,
+            timeout_graceful_shutdown=_CLOSE_S + _CUT_S,
         )
         super().__init__(config)
         self._finish = finish
@@ -125,4 +127,14 @@ class Listener(uvicorn.Server):
             server.close()
         with anyio.move_on_after(self._seconds):
             await self._finish()
-        await super().shutdown(sockets)
+        # a stream has no end of its own, and what is cancelled in the middle says so at length
+        cut = asyncio.get_running_loop().call_later(_CLOSE_S, self._cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Connection):
+                connection.transport.abort()
