@@ -57,10 +57,12 @@ class House:
     Attributes:
         server: Speaks the protocol.
         drain: Lets no more writes begin, and returns when none is under way.
+        api: The host of the API that it speaks to; empty for the simulator.
     """
 
     server: Server[Any]
     drain: Callable[[], Awaitable[None]]
+    api: str
 
 
 @asynccontextmanager
@@ -173,7 +175,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
         )
-        yield House(server, writer.drain)
+        yield House(server, writer.drain, "" if app else urlsplit(url).netloc)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.door import Door
+from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -42,6 +43,8 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
     if settings.key is None:
         _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
     if transport == "stdio":
+        if is_at_terminal():
+            _log.warning(AT_A_TERMINAL)
         async with open_server(settings) as house:
             await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
@@ -54,9 +57,8 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
 
     async with open_server(settings, remote=True) as house:
         app = http_app(house.server) if transport == "http" else sse_app(house.server)
-        _log.warning(
-            "Serving %s on http://%s%s", transport, write_place(host, port), "/mcp" if transport == "http" else "/sse"
-        )
+        address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
+        _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
             await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
         except OSError:

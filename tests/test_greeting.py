@@ -1,0 +1,33 @@
+"""What a server says of itself at its start."""
+
+from __future__ import annotations
+
+import pytest
+
+from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.config import read_settings
+from barrack_mcp.transports.greeting import listening
+
+
+@pytest.mark.parametrize(
+    ("given", "api", "words"),
+    [
+        ({}, "", (f"{len(OPERATIONS)} tools on the SIMULATOR, where nothing is real", "no limit on spending")),
+        ({}, "barrack.ai", ("tools for the account at barrack.ai", "`barrack-mcp approvals`")),
+        ({"BARRACK_READ_ONLY": "1"}, "barrack.ai", ("31 of", "reads only")),
+        ({"BARRACK_UNATTENDED": "spend"}, "barrack.ai", ("spend without asking",)),
+        ({"BARRACK_APPROVAL": "refuse"}, "barrack.ai", ("what needs a person's yes is refused",)),
+        (
+            {"BARRACK_MAX_HOURLY_COST": "20", "BARRACK_MIN_RUNWAY_HOURS": "24", "BARRACK_CURRENCY": "EUR"},
+            "barrack.ai",
+            ("all that runs at most 20 EUR an hour and credit for at least 24 hours",),
+        ),
+        ({"BARRACK_PROTECT": "prod-*,data-*"}, "barrack.ai", ("2 protected names",)),
+    ],
+)
+def test_the_start_over_http_says_what_is_offered_for_what_and_what_holds(
+    given: dict[str, str], api: str, words: tuple[str, ...]
+) -> None:
+    said = listening(read_settings(given), transport="http", address="http://127.0.0.1:8765/mcp", api=api)
+    assert said.startswith("Serving http on http://127.0.0.1:8765/mcp: ")
+    assert all(word in said for word in words), said
