@@ -84,6 +84,7 @@ PROMISES = (
     Promise("P3", "every write", "the record says who, what, how it was confirmed and what came of it"),
     Promise("A1", "every answer of every tool", "each field stands in the tool's schema; all tools under 100 kB"),
     Promise("A2", "every optional argument sent empty", "as if not given; refused or asked where that says something"),
+    Promise("A3", "every yes, every way of asking, and none", "told who agreed; what waits says where to say yes"),
     Promise("P8", "every schema, by the rules of each family of clients", "no rule is broken"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
     Promise(

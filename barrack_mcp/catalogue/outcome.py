@@ -89,6 +89,16 @@ _TOLD_ONCE: Final = WithJsonSchema({"type": "object"})
 """The parts of a plan stand here and in the documentation, not in the schema of every tool that changes something."""
 
 
+class Confirmed(_Shape):
+    """Who agreed to what was sent, or why nobody was asked."""
+
+    how: Literal["elicited", "page", "terminal", "unattended", "not_needed"] = Field(
+        description="How it was agreed to."
+    )
+    by: str | None = Field(None, description="Who agreed, as far as known.")
+    at: str | None = Field(None, description="When, ISO 8601.")
+
+
 class Outcome(_Shape):
     """The one honest outcome of a call that is no read."""
 
@@ -100,5 +110,6 @@ class Outcome(_Shape):
     result: JsonObject | None = Field(None, description="What the API answered.")
     plan: Annotated[Plan | None, _TOLD_ONCE] = Field(None, description="What the call would do.")
     approval: Pending | None = Field(None, description="The pending request.")
+    confirmed: Confirmed | None = Field(None, description="Who agreed to it.")
     billing: Bill | None = Field(None, description="What happens to the bill.")
     look_with: Annotated[LookWith | None, _TOLD_ONCE] = Field(None, description="How to see what took place.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import anyio
 
@@ -20,8 +20,10 @@ from barrack_mcp.account.reading import read_page
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.catalogue.outcome import Confirmed
 from barrack_mcp.dispatch.answers import advice
 from barrack_mcp.dispatch.answers.brief import abridge, is_brief
+from barrack_mcp.dispatch.answers.consent import confirm
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
@@ -199,27 +201,30 @@ class Dispatcher:
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
         sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
+        confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now())
         try:
             if keyfile is not None and not isinstance(sent, Done):
                 # an empty file that stays behind changes nothing of what came of the call
                 with suppress(OSError):
                     keyfile.unlink(missing_ok=True)
-            return await self._tell(call, sent, keyfile)
+            return await self._tell(call, sent, keyfile, confirmed)
         except Exception:  # noqa: BLE001 - logged, and answered without its text
             where = look_with(operation, values)
-            return conclude("unknown", broke_off(operation, where), look_with=where)
+            return conclude("unknown", broke_off(operation, where), confirmed=confirmed, look_with=where)
 
-    async def _tell(self, call: _Call, sent: Sent, keyfile: Path | None) -> Answer:
-        """Say what came of a write."""
+    async def _tell(self, call: _Call, sent: Sent, keyfile: Path | None, confirmed: Confirmed) -> Answer:
+        """Say what came of a write, and who agreed to it if it was sent."""
         match sent:
             case Done():
-                return self._done(call, sent, keyfile, cost=await self._cost(call))
+                return self._done(call, sent, keyfile, cost=await self._cost(call), confirmed=confirmed)
+            case NotDone(error) if error.unsent:
+                return conclude("refused", await self._explained(call, error), failure=error.failure)
             case NotDone(error):
-                outcome: Literal["refused", "failed"] = "refused" if error.unsent else "failed"
-                return conclude(outcome, await self._explained(call, error), failure=error.failure)
+                told = await self._explained(call, error)
+                return conclude("failed", told, failure=error.failure, confirmed=confirmed)
             case Unknown(sentence, where, error):
                 more = advice.next_step(call.operation, error) if error is not None else ""
-                return conclude("unknown", f"{sentence} {more}".rstrip(), look_with=where)
+                return conclude("unknown", f"{sentence} {more}".rstrip(), confirmed=confirmed, look_with=where)
             case Unsent():
                 return conclude_unsent(sent)
 
@@ -227,7 +232,9 @@ class Dispatcher:
         """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
         return bought(call.values, await _prices(call.account, self.currency)) if buys(call.operation) else ("", {})
 
-    def _done(self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject]) -> Answer:
+    def _done(
+        self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject], confirmed: Confirmed
+    ) -> Answer:
         operation = call.operation
         self.drifts.note(operation, sent.data)
         kept = ""
@@ -244,11 +251,11 @@ class Dispatcher:
         if sent.partly:
             asked = ", ".join(name for name in operation.arguments.model_fields if name.endswith("_ids"))
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
-            return conclude("failed", message, result=data, failure="partly")
+            return conclude("failed", message, result=data, failure="partly", confirmed=confirmed)
         price, fields = cost
         billing = {"note": operation.billing, **fields} if operation.billing else None
         message = " ".join(part for part in (f"{said}.", kept, price, operation.billing, operation.after) if part)
-        return conclude("done", message, result=data, billing=billing)
+        return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 
     async def _explained(self, call: _Call, error: ApiError, operation: Operation | None = None) -> str:
         """The API's own words, and what to do now.

@@ -39,6 +39,7 @@ from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
 from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
+    AT_A_TERMINAL,
     CHANGED,
     NOT_ALLOWED,
     SENT_NOTHING,
@@ -116,6 +117,7 @@ class Guard:
         secret: Keys the digests that bind an answer to its call.
         on_request: Told of each new request out of band; it must not raise.
         on_shown: Told of what a person is asked; what it raises stops the call.
+        place: Where a person answers requests out of band, in words.
         now: Seconds since 1970.
     """
 
@@ -128,14 +130,13 @@ class Guard:
         secret: bytes,
         on_request: Callable[[Approval], Awaitable[None]] | None = None,
         on_shown: Callable[[Shown], Awaitable[None]] = unheard,
+        place: str = AT_A_TERMINAL,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._policy = policy
-        self._approvals = approvals
-        self._turns = turns
-        self._secret = secret
+        self._policy, self._approvals = policy, approvals
+        self._turns, self._secret = turns, secret
         self._on_request, self._on_shown = on_request, on_shown
-        self._now = now
+        self._place, self._now = place, now
         self._names: dict[str, tuple[float, Meanings]] = {}
         """What the names in a call stood for that waits out of band, by its `given`, and until when."""
 
@@ -315,8 +316,7 @@ class Guard:
 
     def _against(self, call: _Call, planned: Planned) -> Stopped | None:
         """Say what no yes can pass: what the operator forbids, and what can't succeed."""
-        fails = None if planned.refusal is None else Stopped(planned.refusal, planned.plan)
-        return self._forbidden(call, planned) or fails
+        return self._forbidden(call, planned) or (planned.refusal and Stopped(planned.refusal, planned.plan)) or None
 
     def _forbidden(self, call: _Call, planned: Planned) -> Stopped | None:
         """Say what the operator forbids, with those ways to go on that are not forbidden likewise."""
@@ -429,7 +429,7 @@ class Guard:
             # answered: the next call of these words means what they mean by then
             self._names.pop(call.given, None)
         if approval.status is not Status.USED or turn is None:
-            return settle(approval)
+            return settle(approval, place=self._place, now=self._now())
         if approval.fingerprint != fingerprint:
             return await self._moved(call, None, approval.fingerprint, None)
         shown = digest(Plan.model_validate(approval.plan))
@@ -461,7 +461,7 @@ class Guard:
             raise
         if self._on_request is not None:
             await self._on_request(approval)
-        return Waiting(tell_waiting(approval), approval, put)
+        return Waiting(tell_waiting(approval, place=self._place, now=self._now()), approval, put)
 
     def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
         """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""

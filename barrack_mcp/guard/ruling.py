@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -11,6 +11,9 @@ from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.turns import Turn
+
+ON_THE_PAGE: Final = "on the page"
+"""How an answer given on the approval page is recorded."""
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,12 @@ NOT_ALLOWED: Final = {
 }
 
 
-def settle(approval: Approval) -> Stopped | Waiting:
+def settle(approval: Approval, *, place: str, now: float) -> Stopped | Waiting:
     """Say of a request without a yes how it stands."""
     shown = Plan.model_validate(approval.plan)
     match approval.status:
         case Status.PENDING:
-            return Waiting(tell_waiting(approval), approval, shown)
+            return Waiting(tell_waiting(approval, place=place, now=now), approval, shown)
         case Status.DENIED:
             return Stopped(f"A person said no to this call. {SENT_NOTHING}", shown)
         case _:
@@ -61,10 +61,35 @@ def settle(approval: Approval) -> Stopped | Waiting:
             )
 
 
-def tell_waiting(approval: Approval) -> str:
-    """Say that a request waits for a person, and until when."""
-    clock = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
+AT_A_TERMINAL: Final = "with barrack-mcp approvals in a terminal on the machine that runs this server"
+ON_THE_OPEN_PAGE: Final = (
+    "on the page that opens in a browser on the machine that runs this server, or with barrack-mcp approvals in a "
+    "terminal there"
+)
+
+
+def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
+    """Say that a request waits for a person, where they answer it, and until when.
+
+    Args:
+        approval: The request.
+        place: Where a person answers.
+        now: Seconds since 1970.
+    """
+    until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
-        f"Not done yet: it needs a person's yes, outside of this conversation (request {approval.id}, until {clock}). "
-        "Nothing was sent to Barrack. Tell the user what is asked for; after their yes, repeat exactly this call."
+        f"Not done yet: a person has to approve it outside of this conversation, {place}. A yes in the chat doesn't "
+        f"count. Request {approval.id} waits for {_duration(approval.expires_at - now)}, until {until}. Nothing was "
+        "sent to Barrack. Tell the user what is asked for, where to approve it and until when; once they have approved "
+        "it there, repeat exactly this call."
     )
+
+
+def _duration(seconds: float) -> str:
+    """How long something waits, for people: `10 minutes`."""
+    if seconds >= 2 * _MINUTE_S:
+        return f"{seconds / _MINUTE_S:.0f} minutes"
+    return f"{max(seconds, 0):.0f} seconds"
+
+
+_MINUTE_S: Final = 60

@@ -33,6 +33,7 @@ from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.ruling import unheard
+from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
@@ -153,6 +154,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secret=state.keys[0].encode(),
             on_request=on_request,
+            place=ON_THE_OPEN_PAGE if settings.browser and state.lasting else AT_A_TERMINAL,
             on_shown=note_shown(record) if record is not None else unheard,
         )
         writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)

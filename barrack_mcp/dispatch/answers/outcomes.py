@@ -11,8 +11,9 @@ from barrack_mcp.account.reading import Extent, listing_of
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.outcome import ERRORS, Ending, Outcome, Pending
+from barrack_mcp.catalogue.outcome import ERRORS, Confirmed, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
+from barrack_mcp.dispatch.answers.consent import tell_confirmed
 from barrack_mcp.dispatch.writes.writer import Unsent
 from barrack_mcp.guard.ruling import Stopped, Waiting
 from barrack_mcp.guard.telling import sentences
@@ -44,8 +45,12 @@ def conclude_held(ruling: Stopped | Waiting) -> Answer:
     return replace(waiting, failure="approval_required")
 
 
-def conclude(ending: Ending, message: str, *, failure: str = "", **more: Any) -> Answer:
-    """Say what a call came to: its outcome, and the same facts in plain sentences."""
+def conclude(
+    ending: Ending, message: str, *, failure: str = "", confirmed: Confirmed | None = None, **more: Any
+) -> Answer:
+    """Say what a call came to: its outcome, who agreed, and the same facts in plain sentences."""
+    if confirmed is not None:
+        message, more["confirmed"] = f"{message} {tell_confirmed(confirmed)}", confirmed
     structured = Outcome(outcome=ending, message=message, **more).model_dump(mode="json", exclude_none=True)
     planned = [] if (plan := more.get("plan")) is None else sentences(plan)
     text = "\n".join([message, *(each for each in planned if each not in message)])

@@ -26,10 +26,8 @@ from barrack_mcp.guard.page.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
 from barrack_mcp.guard.page.view import UNTOLD, About, by_caller, card
+from barrack_mcp.guard.ruling import ON_THE_PAGE
 from barrack_mcp.state.store import StoreError
-
-BY: Final = "on the page"
-"""How an answer given here is recorded."""
 
 _MAX_CARDS: Final = 5
 """What waits beyond these is shown in short."""
@@ -154,12 +152,14 @@ class _Page:
         approval_id = request.path_params["approval_id"]
         if card(await self._approvals.find(approval_id), now=self._now()).details is None:
             return self.problem(HTTPStatus.CONFLICT, _UNREADABLE, request=request)
-        return await self._decide(request, self._approvals.approve(approval_id, by=BY, typed=fields.get("typed")))
+        return await self._decide(
+            request, self._approvals.approve(approval_id, by=ON_THE_PAGE, typed=fields.get("typed"))
+        )
 
     async def deny(self, request: Request) -> Response:
         """Take a no."""
         await self._genuine(request)
-        return await self._decide(request, self._approvals.deny(request.path_params["approval_id"], by=BY))
+        return await self._decide(request, self._approvals.deny(request.path_params["approval_id"], by=ON_THE_PAGE))
 
     async def deny_all(self, request: Request) -> Response:
         """Take one no for all that a caller asks for."""
@@ -171,7 +171,7 @@ class _Page:
             if approval.caller == caller:
                 # what was answered or lapsed meanwhile needs no no
                 with contextlib.suppress(NotPending):
-                    await self._approvals.deny(approval.id, by=BY)
+                    await self._approvals.deny(approval.id, by=ON_THE_PAGE)
         return RedirectResponse(self._place(""), HTTPStatus.SEE_OTHER)
 
     async def events(self, _: Request) -> Response:
