@@ -73,11 +73,14 @@ def unsure_lines(match: Match, table: JsonObject) -> list[str]:
     whole = {"operations": {match.operation.tool: table}}
     _, mistakes = from_table(whole)
     if mistakes:
-        lines = [f"# It can't be taken over as it is: {'.'.join(way[2:])} {words}." for way, words in mistakes]
+        lines = [f"It can't be taken over as it is: {'.'.join(way[2:])} {words}." for way, words in mistakes]
     else:
-        lines = [f"# Not sure: {printable(match.doubt)}. If it is the same, uncomment:"]
+        lines = [f"Not sure: {match.doubt}. If it is the same, uncomment:"]
     shown = as_lines(whole) if table else ["  (nothing differs)"]
-    return [*map(printable, lines), *(f"# {escape(line, limit=_LONGEST)}" if line else "#" for line in shown)]
+    return [
+        *(f"# {printable(line)}" for line in lines),
+        *(f"# {escape(line, limit=_LONGEST)}" if line else "#" for line in shown),
+    ]
 
 
 def _left_out(comparison: Comparison) -> list[str]:
