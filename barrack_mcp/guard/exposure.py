@@ -135,10 +135,8 @@ def _read_protocol(value: object) -> tuple[int | None, bool]:
 
 def _read_ports(low: object, high: object) -> tuple[Span, bool]:
     first, last = _read_port(low), _read_port(high)
-    if first is None and last is None:
-        return _PORTS, low in (None, "") and high in (None, "")
     if first is None or last is None or first > last:
-        return _PORTS, False
+        return _PORTS, low in (None, "") and high in (None, "")
     # some write none as 0 to 0
     return (_PORTS, False) if last == 0 else ((first, last), True)
 
@@ -181,12 +179,9 @@ def opened(before: Iterable[Ingress], added: Iterable[Ingress]) -> list[Opening]
     if len(old) + len(new) > MOST_RULES:
         return [Opening(None, _PORTS, EVERYONE, certain=False)]
     found: list[Opening] = []
-    protocols = {rule.protocol for rule in (*old, *new)}
-    if None in protocols:
-        # a rule for all protocols lets it in whatever its ports, though no rule names it
-        protocols.add(_ICMP)
-    protocols.add(None)
-    for protocol in sorted(protocols, key=lambda number: -1 if number is None else number):
+    # a rule for all protocols lets ICMP in whatever its ports, though no rule names it
+    named = {_ICMP if rule.protocol is None else rule.protocol for rule in (*old, *new)}
+    for protocol in (None, *sorted(named)):
         found += _joined(_openings_of(protocol, old, new))
     general = {(one.ports, one.space) for one in found if one.protocol is None}
     return [one for one in found if one.protocol is None or (one.ports, one.space) not in general]
@@ -308,9 +303,11 @@ def _count(spans: Iterable[Span]) -> int:
 
 def count_in_words(space: Space) -> str:
     """How many addresses these are, for people: `everyone`, `256 public IPv4 addresses`."""
-    all_of = [_union([own, wide]) == own for own, wide in ((Space(space.v4), _ALL_V4), (Space((), space.v6), _ALL_V6))]
-    if any(all_of):
-        return "everyone" if all(all_of) else f"everyone (all IPv{4 if all_of[0] else 6} addresses)"
+    if _union([space, _ALL_V6]) == space:
+        # all of IPv4 is written within it
+        return "everyone"
+    if _union([space, _ALL_V4]) == space:
+        return "everyone (all IPv4 addresses)"
     counted = zip(space.sizes, (4, 6), strict=True)
     return " and ".join(f"{in_words(size)} public IPv{version} addresses" for size, version in counted if size)
 

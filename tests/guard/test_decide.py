@@ -8,7 +8,19 @@ from decimal import Decimal
 import pytest
 
 from barrack_mcp.catalogue import Risk
-from barrack_mcp.guard.decide import Decision, Facts, Mode, decide, exceeds, falls_below, is_protected
+from barrack_mcp.catalogue.outcome import Plan, Safer
+from barrack_mcp.guard.decide import (
+    Decision,
+    Facts,
+    Mode,
+    asks,
+    decide,
+    exceeds,
+    falls_below,
+    is_protected,
+    may_hurt,
+    without_forbidden,
+)
 
 BY_MODE = {
     ("auto", True): "ask",
@@ -35,7 +47,8 @@ TABLE = {
 
 def by_hand(facts: Facts) -> str:
     protects, limits, asks = TABLE[facts.risk.value]
-    if protects and facts.protected:
+    asks = asks or (facts.overwrites and facts.risk is not Risk.EXPOSE)
+    if (protects or facts.replaces) and facts.protected:
         return "protected"
     if limits and facts.too_costly:
         return "too_costly"
@@ -47,7 +60,7 @@ def by_hand(facts: Facts) -> str:
 
 
 def test_every_combination_of_facts_is_decided_as_the_table_says() -> None:
-    switches = ("wide", "protected", "too_costly", "too_short", "can_ask")
+    switches = ("wide", "replaces", "overwrites", "protected", "too_costly", "too_short", "can_ask")
     seen = set()
     for risk, mode in itertools.product(Risk, Mode):
         unattended = [frozenset(each) for each in ([], [risk], [Risk.EXPOSE], [risk, Risk.EXPOSE])]
@@ -73,6 +86,35 @@ def test_every_combination_of_facts_is_decided_as_the_table_says() -> None:
 )
 def test_a_glob_protects_names_and_ids(marks: tuple[str, ...], globs: tuple[str, ...], protected: bool) -> None:  # noqa: FBT001 - a table's column
     assert is_protected(marks, globs) is protected
+
+
+def test_a_change_asks_nobody_unless_it_is_said_to_overwrite() -> None:
+    assert asks(Risk.CHANGE, wide=False) == frozenset()
+
+
+def test_a_name_that_could_not_be_read_counts_as_protected_where_anything_is() -> None:
+    assert is_protected(["staging"], ["prod-*"], unread=True)
+    assert is_protected([], ["prod-*"], unread=True)
+    assert not is_protected(["staging"], [], unread=True)
+
+
+def test_what_interrupts_or_destroys_may_hurt_and_nothing_else_does() -> None:
+    assert {risk for risk in Risk if may_hurt(risk)} == {Risk.INTERRUPT, Risk.DESTROY}
+
+
+@pytest.mark.parametrize(
+    ("decision", "left"),
+    [
+        (Decision.PROTECTED, ["deploy_instance", "get_instance"]),
+        (Decision.TOO_COSTLY, ["delete_volume", "reboot_instance", "get_instance"]),
+        (Decision.TOO_SHORT, ["delete_volume", "reboot_instance", "get_instance"]),
+    ],
+)
+def test_a_refusal_offers_no_way_that_the_same_settings_refuse(decision: Decision, left: list[str]) -> None:
+    ways = ["deploy_instance", "delete_volume", "reboot_instance", "get_instance"]
+    safer = [Safer(tool=tool, arguments={}, why="It is gentler.") for tool in ways]
+    plan = Plan(summary="This does it.", risk=Risk.DESTROY, target={}, safer=safer)
+    assert [way.tool for way in without_forbidden(plan, decision).safer] == left
 
 
 def test_what_is_not_known_keeps_no_limit() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.guard.exposure import MOST_RULES, opened, read_rules
+from barrack_mcp.account.things import TIMES
+from barrack_mcp.guard.exposure import MOST_RULES, in_words, opened, read_rules
 
 BLOCK = 256
 """Addresses of a /24, in which the model counts IPv4."""
@@ -214,3 +215,103 @@ def test_more_rules_than_are_weighed_count_as_open_to_everyone() -> None:
     many = [ingress(f"8.{at}.0.0/23", "tcp", 1000 + at, 60_000 - at) for at in range(MOST_RULES)]
     assert widths(ingress("9.0.0.0/32"), before=many[1:]) == ["127,489 public IPv4 addresses on tcp 8000"]
     assert widths(ingress("9.0.0.0/32"), before=many) == ["perhaps everyone on all protocols, all ports"]
+
+
+# To the letter: one row for each way to read a rule a little wrong
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ingress("8.0.0.0/16", "tcp", "8000", "8000"),
+        ingress("8.0.0.0/16", "tcp", 8889, "65535"),
+        ingress("8.0.0.0/16", "udp", 0, 10),
+        ingress("8.0.1.1/16"),
+        ingress("2001:0:1:1:0:0:f500:0/104"),
+        ingress("2002:808:808::/64"),
+    ],
+)
+def test_a_narrow_rule_is_narrow_however_it_is_written(row: Any) -> None:
+    assert widths(row) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([ingress("8.0.0.0/15", "udp", None, "")], ["131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", "", None)], ["131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", None, 9)], ["perhaps 131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", 9, None)], ["perhaps 131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", 9, 1)], ["perhaps 131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", 0, 0)], ["perhaps 131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("8.0.0.0/15", "udp", "09", "9")], ["perhaps 131,072 public IPv4 addresses on udp, all ports"]),
+        ([ingress("2a00::/31")], [f"about 2 {TIMES} 10^29 public IPv6 addresses on tcp 8000"]),
+        (
+            [ingress("2a00::/31"), ingress("8.0.0.0/15")],
+            [f"131,072 public IPv4 addresses and about 2 {TIMES} 10^29 public IPv6 addresses on tcp 8000"],
+        ),
+        ([ingress("64:ff9b:1::/50")], ["everyone (all IPv4 addresses) on tcp 8000"]),
+    ],
+)  # fmt: skip
+def test_a_wide_rule_says_what_was_read_and_what_was_not(rows: list[Any], said: list[str]) -> None:
+    assert widths(*rows) == said
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([ingress("8.0.0.0/15", low=1, high=2), ingress("8.0.0.0/15", low=3, high=4)], ["tcp 1-4"]),
+        ([ingress("8.0.0.0/15", low=1, high=2), ingress("8.0.0.0/15", low=4, high=5)], ["tcp 1-2", "tcp 4-5"]),
+        ([ingress("8.0.0.0/15", low=1, high=2), ingress("9.0.0.0/15", low=3, high=4)], ["tcp 1-2", "tcp 3-4"]),
+        (
+            [ingress("8.0.0.0/15", low=low, high=high) for low, high in ((1, 2), (3, 4), (7, 8))],
+            ["tcp 1-4", "tcp 7-8"],
+        ),
+        (
+            [ingress("8.0.0.0/15", "udp"), ingress("8.0.0.0/15", "icmp"), ingress("9.0.0.0/15", "any", 53, 53)],
+            ["all protocols, ports 53", "icmp", "udp 8000"],
+        ),
+        ([ingress("8.0.0.0/15", "47", 1, 2)], ["gre 1-2"]),
+    ],
+)
+def test_openings_side_by_side_are_told_as_one_and_others_each_in_its_place(rows: list[Any], said: list[str]) -> None:
+    assert [opening.where for opening in opened([], read_rules(rows))] == said
+
+
+def test_an_opening_is_as_certain_as_the_least_certain_of_its_rules() -> None:
+    failed = {"status": "ERROR"}
+    for first, second in (({}, failed), (failed, {}), (failed, failed)):
+        rows = (ingress("8.0.0.0/15", low=1, high=2) | first, ingress("8.0.0.0/15", low=3, high=4) | second)
+        assert widths(*rows) == ["perhaps 131,072 public IPv4 addresses on tcp 1-4"]
+
+
+def test_ranges_that_touch_are_one_and_an_address_between_two_is_in_neither() -> None:
+    whole, halves = ingress("8.0.0.0/15"), (ingress("8.0.0.0/16"), ingress("8.1.0.0/16"))
+    assert widths(whole, before=halves) == []
+    around = (ingress("9.0.0.0/8"), ingress("8.0.0.0/32"), ingress("8.0.0.2/32"))
+    assert len(widths(ingress("8.0.0.1/32"), before=around)) == 1
+    assert widths(ingress("0.0.0.0/32"), before=[ingress("::/96")]) == []
+
+
+def test_what_is_in_force_and_by_whichever_number_is_open_already() -> None:
+    everyone = ingress("0.0.0.0/0")
+    assert widths(everyone, before=[everyone | {"status": "success"}]) == []
+    assert widths(everyone | {"protocol": 58}, before=[everyone | {"protocol": "icmp"}]) == []
+
+
+def test_rules_for_all_protocols_on_different_ports_add_up_for_icmp() -> None:
+    (before, *_), (added, *_) = (side[0] for side in ICMP_BY_ALL)
+    assert [opening.where for opening in opened(read_rules([before]), read_rules([added]))] == ["icmp"]
+
+
+def test_a_rule_covers_ports_only_if_it_lets_all_of_them_in() -> None:
+    rule = read_rules([ingress("8.0.0.0/24", "tcp", 10, 20)])[0]
+    covered = [
+        (low, high) for low, high in ((10, 20), (12, 15), (5, 15), (15, 25), (5, 25)) if rule.covers(6, (low, high))
+    ]
+    assert covered == [(10, 20), (12, 15)]
+
+
+@pytest.mark.parametrize(("number", "words"), [(10**10 - 1, "9,999,999,999"), (10**10, f"about 1 {TIMES} 10^10")])
+def test_a_number_of_addresses_is_told_in_full_as_long_as_it_can_be_counted(number: int, words: str) -> None:
+    assert in_words(number) == words
