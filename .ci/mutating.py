@@ -40,7 +40,7 @@ from mutmut.workers.isolation import ForkRunner
 SEEN = frozenset({"killed", "timeout", "caught by type check"})
 ANEW = "--anew"
 STRICT = re.compile(r",\s*(strict=\w+)?(?=\))")
-MOST_S = 20
+MOST_S = 8
 """Seconds of tests for one change. What they don't see may be seen by others, so this never hides one."""
 
 

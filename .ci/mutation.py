@@ -34,11 +34,34 @@ ROOMS: Final = {
         ["guard/ask.py", "guard/telling.py"],
         ["tests/guard/test_asking.py", "tests/guard/test_whole_questions.py", "tests/guard/test_guard.py"],
     ),
-    "plans": (["guard/plans/*.py"], ["tests/plans", "tests/guard"]),
-    "writes": (["dispatch/writes/*.py"], ["tests/looking", "tests/writing", "tests/test_ledger.py"]),
+    "sums": (
+        [f"guard/plans/{name}.py" for name in ("spending", "states", "openings", "draft")],
+        ["tests/plans", "tests/guard/test_states.py", "tests/guard/test_kept.py", "tests/guard/test_wide.py"],
+    ),
+    "things": (
+        [
+            f"guard/plans/{name}.py"
+            for name in (
+                *("firewalls", "deploy", "instances", "volumes", "snapshots", "images", "scripts", "keys", "users"),
+                "__init__",
+            )
+        ],
+        ["tests/plans", "tests/guard/test_overwriting.py", "tests/guard/test_wide.py"],
+    ),
+    "writer": (
+        [f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view")],
+        ["tests/test_ledger.py", "tests/looking", "tests/writing"],
+    ),
+    "looks": (
+        [
+            f"dispatch/writes/{name}.py"
+            for name in ("made", "parts", "changes", "original", "replaced", "sign", "keyfile")
+        ],
+        ["tests/looking", "tests/writing"],
+    ),
     "store": (
         ["state/store/*.py", "state/secret.py", "state/reach.py"],
-        ["tests/store", "tests/guard/test_keys.py", "tests/settings/test_reach.py"],
+        ["tests/store", "tests/test_ledger.py", "tests/guard/test_keys.py", "tests/settings/test_reach.py"],
     ),
     "retry": (["api/retry.py"], ["tests/sending/test_retry.py", "tests/sending/test_pace.py"]),
     "marks": (["catalogue/marks.py"], ["tests/test_mask.py"]),
