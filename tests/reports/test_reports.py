@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -145,7 +146,7 @@ async def test_a_no_inside_a_success_buys_nothing(no: dict[str, Any]) -> None:
 
 async def test_one_state_is_meant_whatever_folder_it_is_started_in(tmp_path: Path) -> None:
     api = Api(others={"POST /scripts/": None})
-    call = [*LIST[:3], "call", "create_startup_script", "name=x", "script=y"]
+    call = [sys.executable, "-m", "barrack_mcp", "call", "create_startup_script", "name=x", "script=y"]
     home = tmp_path / "home"
     async with running(api, BARRACK_STATE="~/.b/state.db", HOME=str(home), BARRACK_TIMEOUT="4") as settings:
         for folder in ("a", "b"):

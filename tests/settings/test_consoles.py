@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from barrack_mcp.cli.app import MODULES, escaped
+from tests.support.forking import Product
 from tests.support.running import environment
 
 COMMANDS = {
@@ -40,22 +39,19 @@ def test_each_command_is_tried() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
-@pytest.mark.parametrize("command", [args for each in COMMANDS.values() for args in each], ids=" ".join)
-def test_no_command_breaks_off_for_want_of_a_sign_a_home_or_a_terminal(
-    command: list[str], encoding: str, tmp_path: Path
-) -> None:
-    settings = {"BARRACK_AUDIT": str(tmp_path / "audit.jsonl"), "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-    around = environment(**settings)
+def test_no_command_breaks_off_for_want_of_a_sign_a_home_or_a_terminal(encoding: str, tmp_path: Path) -> None:
+    around = environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0")
     around.pop("HOME", None)
-    ended = subprocess.run(
-        [sys.executable, "-m", "barrack_mcp", *command],
-        env=around, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
-    said = (ended.stdout + ended.stderr).decode(encoding, "replace")
-    assert "Traceback" not in said
-    assert ended.returncode in ((2,) if {"nobody", "audit"} & {*command} else (0,)), said
-    if "--json" in command:
-        json.loads(ended.stdout.decode(encoding, "replace"))
+    product = Product(lambda: around)
+    for number, command in enumerate(args for each in COMMANDS.values() for args in each):
+        own = environment(BARRACK_AUDIT=str(tmp_path / f"audit-{number}.jsonl"))
+        code, told = product.run(command, around | own)
+        said = told.decode(encoding, "replace")
+        assert "Traceback" not in said
+        assert code == (2 if {"nobody", "audit"} & {*command} else 0), (command, said)
+        if "--json" in command:
+            json.loads(said)
+    product.close()
 
 
 def test_what_an_encoding_lacks_is_written_as_json_does() -> None:

@@ -1,0 +1,101 @@
+"""Commands of the product, each in a process of its own, that share one start: loading it takes a second of CPU.
+
+A process loads the product and then forks for each command. What a command is given it has: its arguments, all of its
+environment, its folder, no terminal; what Python itself takes from the environment at its start, the first one has.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from tests.support.running import environment
+
+
+class Product:
+    """A process with the product loaded, started when the first command is run; an ended one is started anew.
+
+    Args:
+        around: Its environment, made when it is started.
+    """
+
+    def __init__(self, around: Callable[[], Mapping[str, str]] = environment) -> None:
+        self._around = around
+        self._process: subprocess.Popen[str] | None = None
+        self._turn = threading.Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Let the process end."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+    def run(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> tuple[int, bytes]:
+        """Run a command to its end; gives its code and all that it said.
+
+        Args:
+            arguments: What stands behind `barrack-mcp`.
+            env: The whole of its environment.
+            folder: Where it is started; otherwise where the test is.
+        """
+        with self._turn, TemporaryDirectory() as place:
+            said = Path(place) / "said"
+            asked = {"args": arguments, "env": dict(env), "said": str(said), "folder": str(folder or Path.cwd())}
+            started = self._running()
+            assert started.stdin is not None
+            assert started.stdout is not None
+            started.stdin.write(json.dumps(asked) + "\n")
+            started.stdin.flush()
+            return int(started.stdout.readline()), said.read_bytes()
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.forking"],
+                env=dict(self._around()),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        return self._process
+
+
+PRODUCT = Product()
+"""The one that tests share which don't care for what it was started with."""
+
+
+def fork_for_each(asking: IO[str], telling: IO[str]) -> None:
+    """Load the product and run what is asked for, line by line; in the process of a command, this ends with it."""
+    from importlib import import_module  # noqa: PLC0415
+
+    from barrack_mcp.cli.app import MODULES, main  # noqa: PLC0415
+
+    for module in MODULES.values():
+        import_module(f"barrack_mcp.cli.{module}")
+    for line in asking:
+        asked: dict[str, Any] = json.loads(line)
+        if (child := os.fork()) == 0:
+            os.environ.clear()
+            os.environ.update(asked["env"])
+            os.chdir(asked["folder"])
+            nothing, said = os.open(os.devnull, os.O_RDONLY), os.open(asked["said"], os.O_WRONLY | os.O_CREAT)
+            for to, source in enumerate((nothing, said, said)):
+                os.dup2(source, to)
+            sys.argv = ["barrack-mcp", *asked["args"]]
+            main()
+        telling.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        telling.flush()
+
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(0)) as asking, os.fdopen(os.dup(1), "w") as telling:
+        fork_for_each(asking, telling)
