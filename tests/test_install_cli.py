@@ -12,9 +12,9 @@ import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
-from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.app import MODULES, Commands, app, outlines
 from barrack_mcp.cli.install.clients import CLIENTS, place
+from barrack_mcp.cli.tools.listing import as_stats
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_key_file_is_named_in_the_clients_file(home: Path) -> None:
 def test_the_sizes_of_the_surfaces_are_shown(home: Path) -> None:
     done = typed(home, "tools", "--stats")
     assert done.exit_code == 0
-    assert done.stdout.rstrip("\n") == listing.as_stats()
+    assert done.stdout.rstrip("\n") == as_stats()
 
 
 def test_help_lists_every_command_with_what_it_does(home: Path) -> None:

@@ -27,6 +27,7 @@ from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
 from barrack_mcp.cli.install.installation import install
 from barrack_mcp.cli.manifests import registry
+from barrack_mcp.cli.tools.listing import as_stats
 from barrack_mcp.config import NAMES, Settings
 from barrack_mcp.simulator import create_app
 from tests.support import running
@@ -271,5 +272,5 @@ def test_the_sizes_add_up_and_stand_in_the_table() -> None:
     # each list has two brackets of its own, and commas between what others hold apart
     assert every.size - sum(size.size for size in toolsets) == 2 - len(toolsets) * 2 + len(toolsets) - 1
     assert all(size.with_output > size.size for size in listing.sizes())
-    table = listing.as_stats()
+    table = as_stats()
     assert all(f"{size.tokens:,}" in table and size.surface in table for size in listing.sizes())

@@ -20,24 +20,23 @@ import typer.main
 
 from barrack_mcp import __version__
 
-MODULES: Final = MappingProxyType(
+GROUPS: Final = MappingProxyType(
     {
-        "serve": "serve",
-        "demo": "demo",
-        "tools": "tools",
-        "call": "call",
-        "approvals": "approvals",
-        "approve": "approvals",
-        "deny": "approvals",
-        "audit": "audit",
-        "simulate": "simulate",
-        "install": "install.command",
-        "doctor": "doctor.command",
-        "contract": "contract.command",
-        "manifests": "manifests.command",
+        "Try it": {"demo": "demo", "tools": "tools.listing", "call": "tools.call", "simulate": "simulate"},
+        "Serve": {"install": "install.command", "serve": "serve"},
+        "Say yes or no, and look back": {
+            "approvals": "approvals",
+            "approve": "approvals",
+            "deny": "approvals",
+            "audit": "audit",
+        },
+        "When something is wrong": {"doctor": "doctor.command", "contract": "contract.command"},
+        "For a checkout": {"manifests": "manifests.command"},
     }
 )
-"""The module of each command, in the order in which help lists them."""
+"""The module of each command, in groups, in the order in which help lists them."""
+MODULES: Final = MappingProxyType({name: module for group in GROUPS.values() for name, module in group.items()})
+"""The module of each command."""
 
 
 class Commands(typer.core.TyperGroup):
@@ -64,7 +63,11 @@ class Commands(typer.core.TyperGroup):
 
 def outlines() -> dict[str, Any]:
     """The commands by what their sources say of them: loading all of them would take a second."""
-    return {name: typer.core.TyperCommand(name, help=_summary(name)) for name in MODULES}
+    return {
+        name: typer.core.TyperCommand(name, help=_summary(name), rich_help_panel=title)
+        for title, group in GROUPS.items()
+        for name in group
+    }
 
 
 def _summary(command: str) -> str:
@@ -86,8 +89,8 @@ app = typer.Typer(
     name="barrack-mcp",
     cls=Commands,
     help="MCP server for the Barrack AI GPU cloud.",
+    epilog="Start with `barrack-mcp demo`, which needs no account; then `barrack-mcp install claude-code`, or another.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -13,6 +13,7 @@ from barrack_mcp.api.wire.overrides import merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
 from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.contract import command as contracting
+from barrack_mcp.cli.tools.listing import as_page, as_table
 from barrack_mcp.config import Settings
 from barrack_mcp.server.tools import WIRE
 
@@ -62,13 +63,14 @@ def test_the_tool_list_and_the_shown_contract_say_what_is_documented() -> None:
     known = contract()
     shown = {row["tool"]: row for row in contracting.contract_as_json(known)["operations"]}
     tools = {tool["name"]: tool for tool in json.loads(listing.as_json(Settings(), known))}
-    table = {line.split()[0]: line.split() for line in listing.as_table(Settings(), known).splitlines()}
+    table = as_table(Settings(), known, width=400)
     for operation in OPERATIONS:
         mark = "documented" if operation.tool in ("list_volumes", "create_volume") else operation.provenance.value
         assert shown[operation.tool]["marks"][0] == mark
         assert tools[operation.tool]["_meta"] == {WIRE: mark}
-        assert mark in table[operation.tool]
-    assert "/disks/" in table["create_volume"]
+        (line,) = [line for line in table.splitlines() if line.startswith(f"{operation.tool} ")]
+        assert line.endswith(f"{mark})")
+    assert "/disks/ (documented" in as_page(BY_TOOL["create_volume"], Settings(), known, width=80)
 
 
 def test_fields_inside_others_are_told_of_in_either_way_of_writing() -> None:

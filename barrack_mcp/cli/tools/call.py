@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-import anyio.to_thread
 import typer
 from mcp import Client, MCPError
-from mcp.client import ClientRequestContext
-from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent
+from mcp.types import TextContent
 
 from barrack_mcp.api.errors import Failure
 from barrack_mcp.api.text import guess
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.process import ExitCode, Simulator, configure, forget_typed_ahead, leave, passphrase_hash, run
+from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, passphrase_hash, run
+from barrack_mcp.cli.tools.asking import Asker
+from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
+from barrack_mcp.cli.tools.showing import shown
 from barrack_mcp.config import Settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import FAILURE
@@ -31,6 +34,7 @@ EXIT_CODES: Final[Mapping[str, ExitCode]] = MappingProxyType(
         Failure.NO_KEY: ExitCode.KEY,
         Failure.UNAUTHORISED: ExitCode.KEY,
         Failure.UNREACHABLE: ExitCode.UNREACHABLE,
+        Failure.SILENT: ExitCode.UNREACHABLE,
         Failure.GATEWAY: ExitCode.UNREACHABLE,
         "refused": ExitCode.REFUSED,
         "approval_required": ExitCode.REFUSED,
@@ -44,21 +48,35 @@ app = typer.Typer()
 
 @app.command()
 def call(
-    tool: Annotated[str, typer.Argument(help="Name of the tool; `barrack-mcp tools` lists them.")],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[key=value …]", help="Its arguments.")] = None,
+    tool: Annotated[
+        str,
+        typer.Argument(help="Name of the tool; `barrack-mcp tools` lists them.", autocompletion=tools_beginning),
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[key=value …]", help="Its arguments.", autocompletion=arguments_beginning),
+    ] = None,
     args: Annotated[
         str | None, typer.Option("--args", metavar="JSON", help="Its arguments as one JSON object.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the structured answer.")] = False,
     simulator: Simulator = False,
 ) -> None:
-    """Call one tool through the same server that a client uses."""
+    """Call one tool through the same server that a client uses; at a terminal, the guard asks there.
+
+    For example: barrack-mcp call list_instances status=ACTIVE --simulator
+    """
     try:
         given = arguments_of(tool, arguments or [], args)
     except ValueError as error:
         leave(str(error), ExitCode.USAGE)
     answer = run(call_once, configure(simulator=simulator or None), tool, given)
-    typer.echo(json.dumps(answer.structured, ensure_ascii=False, indent=2) if as_json else answer.text)
+    if as_json:
+        typer.echo(json.dumps(answer.structured, ensure_ascii=False, indent=2))
+    elif sys.stdout.isatty() and answer.structured:
+        typer.echo(shown(tool, answer.structured, width=shutil.get_terminal_size().columns))
+    else:
+        typer.echo(answer.text)
     raise typer.Exit(answer.exit_code)
 
 
@@ -108,44 +126,30 @@ def _value(kind: str, text: str) -> Any:
         return [word.strip() for word in text.split(",")] if kind == "array" else text
 
 
-async def asking(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK passes it
-    """Put the guard's question to the person at the terminal; an empty line is a no."""
-    if not isinstance(params, ElicitRequestFormParams):
-        return ElicitResult(action="cancel")
-    typed_name = "name" in params.requested_schema["properties"]
-    try:
-        said = await anyio.to_thread.run_sync(answered_at_terminal, params.message, typed_name, abandon_on_cancel=True)
-    except EOFError:
-        return ElicitResult(action="cancel")
-    if not said:
-        return ElicitResult(action="decline")
-    return ElicitResult(action="accept", content={"name": said} if typed_name else {"approve": said == "yes"})
-
-
-def answered_at_terminal(question: str, typed_name: bool) -> str:  # noqa: FBT001 - passed by position to a thread
-    """Show a question on stderr and read the answer; «yes» where no name has to be typed."""
-    forget_typed_ahead()
-    sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
-    sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    said = line.rstrip("\r\n")
-    if typed_name:
-        return said
-    return "yes" if said.strip().lower() in ("y", "yes") else ""
-
-
 async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Called:
     """Call one tool and answer what came of it; at a terminal, the guard asks there."""
     # where a passphrase is wanted, the yes is given with `approve`, which asks for it
-    asked = asking if passphrase_hash(settings) is None and sys.stdin.isatty() and sys.stderr.isatty() else None
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    asker = Asker()
+    asked = asker.ask if passphrase_hash(settings) is None and at_terminal else None
     async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
         try:
-            result = await client.call_tool(tool, arguments)
+            async with asker.waiting() if at_terminal else nullcontext():
+                result = await client.call_tool(tool, arguments)
         except MCPError as error:
-            sentence = "The settings don't offer this tool (read-only, toolsets or tools)."
-            return Called({"outcome": "refused", "message": sentence}, f"{sentence} {error.message}", ExitCode.USAGE)
+            sentence = f"{_why_not_offered(settings, tool) or error.message} Nothing was sent."
+            return Called({"outcome": "refused", "message": sentence}, sentence, ExitCode.USAGE)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     failure = str((result.meta or {}).get(FAILURE, ""))
     return Called(dict(result.structured_content or {}), text, EXIT_CODES.get(failure, ExitCode.FAILED))
+
+
+def _why_not_offered(settings: Settings, tool: str) -> str:
+    """Name the setting that leaves a tool out; empty if none does."""
+    operation = BY_TOOL[tool]
+    if settings.offers(operation):
+        return ""
+    if settings.read_only and not operation.reads:
+        return "BARRACK_READ_ONLY is on, and this tool changes something."
+    name = "BARRACK_TOOLS" if settings.tools and "toolsets" not in settings.model_fields_set else "BARRACK_TOOLSETS"
+    return f"{name} leaves this tool out."

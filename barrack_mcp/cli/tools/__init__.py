@@ -1,41 +1,19 @@
-"""The tool table: for a terminal, for README and as an MCP client sees it."""
+"""The tools: as an MCP client sees them, what each surface costs of a context, and README's table."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
-
-import typer
-from rich.console import Console
-from rich.table import Table
+from typing import Final
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
-from barrack_mcp.cli.process import configure, run
 from barrack_mcp.config import Settings
-from barrack_mcp.server.contract import open_contract
 from barrack_mcp.server.tools import tool_of
 
 BYTES_PER_TOKEN: Final = 4.26
 """Measured with the o200k tokenizer on tools like these; needs no download."""
-
-app = typer.Typer()
-
-
-@app.command()
-def tools(
-    json_wanted: Annotated[bool, typer.Option("--json", help="The tools as an MCP client sees them.")] = False,
-    stats: Annotated[bool, typer.Option("--stats", help="What each surface costs of a model's context.")] = False,
-) -> None:
-    """List the tools that the settings offer."""
-    if stats:
-        typer.echo(as_stats())
-    else:
-        settings = configure()
-        contract = run(open_contract, settings)
-        typer.echo(as_json(settings, contract) if json_wanted else as_table(settings, contract))
 
 
 @dataclass(frozen=True)
@@ -75,26 +53,6 @@ def as_json(settings: Settings, contract: Contract | None = None) -> str:
     return json.dumps(tools, ensure_ascii=False, indent=2)
 
 
-def as_table(settings: Settings, contract: Contract | None = None) -> str:
-    """Write the offered tools as a table for a terminal, by the contract in force; as shipped, if None."""
-    contract = contract or Contract()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("tool", "toolset", "risk", "request", "wire"):
-        table.add_column(column, no_wrap=column != "request", overflow="fold")
-    for operation in offered(settings):
-        table.add_row(
-            operation.tool,
-            operation.toolset,
-            operation.risk,
-            contract.for_(operation).asked,
-            contract.operation(operation).provenance,
-        )
-    console = Console()
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().rstrip("\n")
-
-
 def surfaces() -> dict[str, list[Operation]]:
     """Answer the surfaces that an operator can choose whole, and what each lists."""
     chosen = {
@@ -122,20 +80,6 @@ def sizes() -> list[Size]:
         Size(surface, len(tools), len(shown(tools).encode()), len(shown(tools, output=True).encode()))
         for surface, tools in surfaces().items()
     ]
-
-
-def as_stats() -> str:
-    """Write what each surface costs as a table for a terminal."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("surface", no_wrap=True)
-    for column in ("tools", "bytes", "tokens, about", "with output schemas"):
-        table.add_column(column, justify="right")
-    for row in sizes():
-        table.add_row(row.surface, *(f"{n:,}" for n in (row.tools, row.size, row.tokens, row.tokens_with_output)))
-    console = Console()
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().rstrip("\n")
 
 
 def as_markdown(operations: Iterable[Operation]) -> str:

@@ -1,0 +1,83 @@
+"""The guard's questions at a terminal: shown on stderr, answered there and then, never by what was typed before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+
+from barrack_mcp.cli.process import forget_typed_ahead
+
+_PATIENCE_S: Final = 5.0
+"""After this a person wonders whether anything happens."""
+
+
+class Asker:
+    """Puts questions to the person at the terminal, and says that it waits where nothing is heard."""
+
+    def __init__(self) -> None:
+        self._asked = anyio.Event()
+
+    async def ask(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK passes it
+        """Put one question; an empty line is a no, and Ctrl-C ends the call with nothing approved."""
+        self._asked.set()
+        if not isinstance(params, ElicitRequestFormParams):
+            return ElicitResult(action="cancel")
+        typed_name = "name" in params.requested_schema["properties"]
+        try:
+            said = await answered_at_terminal(params.message, typed_name=typed_name)
+        except EOFError:
+            return ElicitResult(action="cancel")
+        except anyio.get_cancelled_exc_class():
+            sys.stderr.write("\nNothing was approved, and nothing was sent.\n")
+            raise
+        if not said:
+            return ElicitResult(action="decline")
+        return ElicitResult(action="accept", content={"name": said} if typed_name else {"approve": said == "yes"})
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Say once on stderr that an answer is still waited for, unless a question comes first."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._wait)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _wait(self) -> None:
+        with anyio.move_on_after(_PATIENCE_S):
+            await self._asked.wait()
+            return
+        sys.stderr.write("Still waiting for the API …\n")
+        sys.stderr.flush()
+
+
+async def answered_at_terminal(question: str, *, typed_name: bool) -> str:
+    """Show a question on stderr and read the answer; «yes» where no name has to be typed, empty for a no.
+
+    Raises:
+        EOFError: Nobody types any more.
+    """
+    forget_typed_ahead()
+    sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
+    sys.stderr.flush()
+    line = await _line()
+    if not line:
+        raise EOFError
+    said = line.rstrip("\r\n")
+    if typed_name:
+        return said
+    return "yes" if said.strip().lower() in ("y", "yes") else ""
+
+
+async def _line() -> str:
+    if sys.platform == "win32":
+        return await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    # a thread that reads would go on after Ctrl-C, and hold the process
+    await anyio.wait_readable(sys.stdin.fileno())
+    return sys.stdin.readline()
