@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 from pydantic import SecretStr
 
-from barrack_mcp.account.deeds import Deeds
+from barrack_mcp.account.deeds import Deeds, changed
 from barrack_mcp.account.reading import Reader, reader
+from barrack_mcp.account.things import Thing
 from barrack_mcp.api.client import Client
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.state.store import Trace
+from barrack_mcp.state.traces import Traces
 
 KEPT: Final = frozenset({"get_pricing", "list_regions", "list_os_images", "list_gpu_specs"})
 """The reads whose answers seldom change."""
@@ -34,6 +37,7 @@ class Account:
         key_digest: What tells its key from others, without telling the key.
         api: The API's name in the record.
         now: A clock that only goes forward, in seconds.
+        traces: Knows by whom and when things were last changed through us; None where no state is kept.
     """
 
     client: Client
@@ -41,6 +45,7 @@ class Account:
     key_digest: str = ""
     api: str = ""
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
+    traces: Traces | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -60,6 +65,24 @@ class Account:
     def _kept(self) -> dict[str, tuple[float, JsonObject]]:
         """The answers that seldom change, each with when it was asked for."""
         return {}
+
+    async def note_changes(self, operation: Operation, values: JsonObject, data: JsonObject, *, caller: str) -> None:
+        """Take note of what a write changed, and who had it done.
+
+        Raises:
+            StoreError: The state can't be written.
+        """
+        if self.traces is not None:
+            things = [thing.key for thing in changed(operation, values, data)]
+            await self.traces.note(self.id, things, caller=caller)
+
+    async def last_changes(self, things: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
+        """Answer the last change of each of these things that was changed through us, by its type and id.
+
+        Raises:
+            StoreError: The state can't be read.
+        """
+        return {} if self.traces is None else await self.traces.find(self.id, [thing.key for thing in things])
 
     async def read(self, tool: str, arguments: JsonObject) -> JsonObject:
         """Read, now.

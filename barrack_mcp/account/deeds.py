@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject, Operation, signs
-from barrack_mcp.catalogue.kinds import IMAGE, Kind, kind_named_by
+from barrack_mcp.catalogue.kinds import IMAGE, KEY, SCRIPT, VOLUME, Kind, kind_named_by
 
 NEW_S: Final = 600.0
 """How long something counts as new at most; what the API has shown since is not."""
@@ -63,9 +63,8 @@ class Deeds:
                     for each in value if isinstance(value, list) else [value]:
                         self._deeds.pop((kind.type, str(each)), None)
             return
-        kind = IMAGE if isinstance(operation.sign, signs.Imaged) else getattr(operation.sign, "kind", None)
-        made = data.get(operation.result or "")
-        if not isinstance(operation.sign, signs.Made | signs.Imaged) or kind is None or not isinstance(made, dict):
+        kind, made = _made(operation), data.get(operation.result or "")
+        if kind is None or not isinstance(made, dict):
             return
         told = {name: value for name, value in made.items() if value is not None}
         thing = Thing(kind, {"status": "CREATING", **_priced(values), **told})
@@ -91,6 +90,40 @@ class Deeds:
         since = self._now() - NEW_S
         self._deeds = {key: deed for key, deed in self._deeds.items() if deed.at > since}
         return [deed for (held, _), deed in self._deeds.items() if held == kind.type]
+
+
+def changed(operation: Operation, values: Mapping[str, Any], data: JsonObject) -> list[Thing]:
+    """The things that a write made or changed and that a machine may be made with; what it only used stays as it was.
+
+    Args:
+        operation: What was done.
+        values: Its validated arguments.
+        data: What the API answered.
+    """
+    if (kind := _made(operation)) is not None:
+        made = data.get(operation.result or "")
+        return [Thing(kind, made)] if kind in _USED and isinstance(made, dict) and Thing(kind, made).id else []
+    return [
+        Thing(kind, {}, asked=str(each))
+        for name, value in values.items()
+        if (kind := kind_named_by(name)) in _USED
+        for each in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _made(operation: Operation) -> Kind | None:
+    """The kind of thing that an operation makes; None if it makes none."""
+    match operation.sign:
+        case signs.Made(kind=kind):
+            return kind
+        case signs.Imaged():
+            return IMAGE
+        case _:
+            return None
+
+
+_USED: Final = (KEY, SCRIPT, IMAGE, VOLUME)
+"""What a machine may be made with."""
 
 
 def _priced(values: Mapping[str, Any]) -> JsonObject:

@@ -54,6 +54,11 @@ class Thing:
         return text(self.row, *self.kind.names)
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other things: its type and its id."""
+        return self.kind.type, str(self.id)
+
+    @property
     def label(self) -> str:
         """Its name and id for people: `«train-1» (BRK-103339D)`."""
         return self.with_facts()
@@ -215,8 +220,16 @@ def _valid(adapter: TypeAdapter[str], value: str) -> bool:
 def age(row: Mapping[str, Any], now: float) -> str | None:
     """How long ago it was created; None if that is not told."""
     created = moment(row.get("created_at"))
-    if created is None or (seconds := now - created) < 0:
-        return None
+    return None if created is None or now < created else time_span(now - created)
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was: `5 minutes ago`."""
+    return f"{time_span(max(seconds, 0))} ago"
+
+
+def time_span(seconds: float) -> str:
+    """A time in its largest unit: `3 days`."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if (count := int(seconds // length)) > 0:
             return f"{count:,} {unit}{'s' * (count > 1)}"

@@ -286,8 +286,17 @@ class Guard:
         return bool(self._policy.protect) and (may_hurt(operation.risk) or operation.replaces is not None)
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
-        money, now, deeds = self._policy.currency, self._now(), call.caller.account.deeds
-        return await plan(call.operation, call.values, read=read, currency=money, now=now, binding=binding, deeds=deeds)
+        account = call.caller.account
+        return await plan(
+            call.operation,
+            call.values,
+            read=read,
+            currency=self._policy.currency,
+            now=self._now(),
+            binding=binding,
+            deeds=account.deeds,
+            last_changes=account.last_changes,
+        )
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""

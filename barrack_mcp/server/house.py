@@ -39,6 +39,7 @@ from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import Approval, StoreError
+from barrack_mcp.state.traces import Traces
 
 _SEAL_OUTLASTS_S: Final = 60.0
 _SHORT: Final = 8
@@ -139,6 +140,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             url,
             key_digest=digest_of_key(settings.key),
             api="simulator" if app else str(urlsplit(url).netloc),
+            traces=Traces(state.store),
         )
         guard = Guard(
             policy=Policy(

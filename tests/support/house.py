@@ -14,6 +14,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.state.store import SqliteStore
+from barrack_mcp.state.traces import Traces
 from tests.support import examples
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, account_of, guard, writer
@@ -90,7 +91,9 @@ async def house(
     own = store or SqliteStore(":memory:", now=clock)
     async with simulated(app=app, seconds=seconds) as barrack:
         dispatcher = Corridor(
-            account=account_of(barrack.api, url=url, key=key, api="simulator", now=clock),
+            account=account_of(
+                barrack.api, url=url, key=key, api="simulator", now=clock, traces=Traces(own, now=clock)
+            ),
             surface=BY_TOOL,
             guard=guard(store=own, now=clock, **policy),
             writer=writer(ledger=Ledger(own, now=clock), **dict(writing or {})),

@@ -232,6 +232,8 @@ class Writer:
                 sent = await self._sent(operation, values, before, account, attempts.append)
                 if isinstance(sent, Done):
                     account.deeds.note(operation, values, sent.data)
+                if isinstance(sent, Done | Unknown):
+                    await self._trace(operation, values, sent, caller)
             finally:
                 await self._close(entry, _standing(sent))
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
@@ -283,6 +285,14 @@ class Writer:
             return
         try:
             await self.ledger.close(entry, outcome)
+        except StoreError as error:
+            _log.error("%s", error)
+
+    async def _trace(self, operation: Operation, values: JsonObject, sent: Done | Unknown, caller: Caller) -> None:
+        """Take note of who changed what, or may have."""
+        data = sent.data if isinstance(sent, Done) else {}
+        try:
+            await caller.account.note_changes(operation, values, data, caller=caller.subject)
         except StoreError as error:
             _log.error("%s", error)
 

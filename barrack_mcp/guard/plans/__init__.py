@@ -11,7 +11,7 @@ from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, NotThereError, Planned, not_found
+from barrack_mcp.guard.plans.draft import Draft, Inquiry, LastChanges, NotThereError, Planned, none_known, not_found
 from barrack_mcp.guard.plans.openings import may_open
 
 __all__ = ["PLANNERS", "Binding", "Planned", "may_open", "plan"]
@@ -77,6 +77,7 @@ async def plan(
     seconds: float = SECONDS,
     binding: Binding = Binding.NOT_YET,
     deeds: Deeds | None = None,
+    last_changes: LastChanges = none_known,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -90,6 +91,7 @@ async def plan(
         binding: Which reads are made. Of what binds alone there is no plan to show, but the same `fingerprint` as
             before unless something changed in between.
         deeds: What was made through us a moment ago, which counts though no list shows it yet.
+        last_changes: By whom and when things were last changed through us.
 
     Returns:
         The plan with what binds it.
@@ -98,7 +100,8 @@ async def plan(
         ApiError: The target could not be read.
         KeyError: The operation never asks.
     """
-    inquiry = Inquiry(operation, arguments, Desk(read, seconds=seconds, binding=binding, deeds=deeds), currency, now)
+    desk = Desk(read, seconds=seconds, binding=binding, deeds=deeds)
+    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:

@@ -65,6 +65,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         )
     keys = await _keys(inquiry, listed_keys)
     used = {name: Thing(kind, named[name].known, asked=wanted[name]) for name, kind in _NAMED if name in named}
+    ours = await inquiry.tell_last_changes([*used.values(), *keys])
     machine = {"gpu_type": wanted["gpu_model"], "gpu_count": wanted["gpu_count"], "tier": wanted["tier"]}
 
     def disk(prices: Prices) -> Decimal | None:
@@ -97,11 +98,11 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         },
         widely=tell_openings(opened([], read_rules(wanted.get("security_rules", []))), "the new instance"),
         opens=[
-            *(f"SSH key {key.with_facts(_made(key, inquiry.now))}" for key in keys),
+            *(f"SSH key {key.with_facts(_made(key, inquiry.now), ours.get(key.key))}" for key in keys),
             f"public IP: {_PUBLIC_IP[wanted.get('public_ip')]}",
             *_in_few_words(rules),
         ],
-        runs=_runs(wanted, used, system, inquiry.now),
+        runs=_runs(wanted, used, system, inquiry.now, ours),
         bill=[FULL_RATE],
         warnings=[
             *([] if region else [UNKNOWN_REGION]),
@@ -177,14 +178,16 @@ def _made(thing: Thing, now: float) -> str | None:
     return f"{'last changed' if changed else 'made'} {ago} ago" if ago else None
 
 
-def _runs(wanted: JsonObject, used: Mapping[str, Thing], system: str | None, now: float) -> list[str]:
+def _runs(
+    wanted: JsonObject, used: Mapping[str, Thing], system: str | None, now: float, ours: Mapping[tuple[str, str], str]
+) -> list[str]:
     """Say what the new instance boots from, and what runs on it that is not shown here."""
     runs = []
     if "os_image" in wanted:
         runs.append(f"OS image {system}" if system else "an OS image that is not in Barrack's list for this region")
     for name, thing in used.items():
         facts = (length(thing),) if name == "startup_script_id" else (size(thing.row, "size_gb", "size"),)
-        runs.append(f"{thing.kind.words} {thing.with_facts(*facts, _made(thing, now))}")
+        runs.append(f"{thing.kind.words} {thing.with_facts(*facts, _made(thing, now), ours.get(thing.key))}")
     if "cloud_init" in wanted:
         runs.append(f"cloud-init of {len(wanted['cloud_init'].encode()):,} bytes, not shown here")
     if "jupyter_password" in wanted:

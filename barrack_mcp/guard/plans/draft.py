@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
-from barrack_mcp.account.desk import Desk, Single
+from barrack_mcp.account.desk import Binding, Desk, Single
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.things import Thing, joined, marks, usable_id
+from barrack_mcp.account.things import Thing, ago, joined, marks, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
+from barrack_mcp.state.store import Trace
 
 _A_CENT: Final = 0.01
 """By how much a sum may move between question and answer."""
@@ -89,6 +91,15 @@ class Planned:
         return same and self.fingerprint == fingerprint
 
 
+LastChanges: TypeAlias = Callable[[Iterable[Thing]], Awaitable[Mapping[tuple[str, str], Trace]]]
+"""Answers by whom and when things were last changed through us, by their type and id; raises StoreError."""
+
+
+async def none_known(_: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
+    """Where nothing is known of earlier changes."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Inquiry:
     """One call to plan.
@@ -99,6 +110,7 @@ class Inquiry:
         desk: Sends the reads.
         currency: Currency of prices.
         now: Unix seconds, for ages.
+        last_changes: By whom and when things were last changed through us.
     """
 
     operation: Operation
@@ -106,6 +118,17 @@ class Inquiry:
     desk: Desk
     currency: str
     now: float
+    last_changes: LastChanges = none_known
+
+    async def tell_last_changes(self, found: Sequence[Thing]) -> Mapping[tuple[str, str], str]:
+        """Say by whom and when things were last changed through us, by their type and id; for showing alone."""
+        if self.desk.binding is not Binding.NOT_YET:
+            return {}
+        known = await self.last_changes(found)
+        return {
+            key: f"changed through us {ago(self.now - last.at)} by {mention(last.caller)}"
+            for key, last in known.items()
+        }
 
     def prices(self, price_list: Single) -> Prices:
         """What things cost, by a price list that was ordered."""

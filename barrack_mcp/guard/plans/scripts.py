@@ -39,7 +39,8 @@ async def update_startup_script(inquiry: Inquiry) -> Draft:
         return draft
     size = f"{counted(len(wanted), 'character')}, {counted(len(wanted.splitlines()), 'line')}"
     renamed = ", and rename it" if inquiry.arguments.get("name") not in (None, script.name) else ""
-    label = script.with_facts(length(script))
+    ours = await inquiry.tell_last_changes([script])
+    label = script.with_facts(length(script), ours.get(script.key))
     draft.summary = f"Replace the text of startup script {label} by another ({size}){renamed}."
     draft.overwrites = True
     draft.safer = _copy_first(script_id)

@@ -1,4 +1,4 @@
-"""What a store keeps, as plain frozen data: approvals, the entries of the operation ledger, places in a line."""
+"""What a store keeps, as plain frozen data: approvals, entries of the operation ledger, places in a line, traces."""
 
 from __future__ import annotations
 
@@ -124,6 +124,20 @@ class Entry(Record):
     def live(self) -> bool:
         """Whether it stops the same call; a store keeps at most one live entry a digest."""
         return self.standing in (Standing.SENT, Standing.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """The last change of a thing."""
+
+    account: str
+    """Digest of the account."""
+    thing: str
+    """What it is, and its id."""
+    caller: str
+    """Who had it changed."""
+    at: float
+    """When, in seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from barrack_mcp.state.store.database import MEMORY, Database, StoreError
 from barrack_mcp.state.store.identity import count_write, identify
-from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status
+from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status, Trace
 
 SLACK_S: Final = 30 * 86_400.0
 """How long a used nonce is remembered past its time, should a clock be set on and back by less than that."""
@@ -64,11 +64,22 @@ _MIGRATIONS: Final = (
     INSERT INTO counters VALUES ('writes', 0);
     CREATE TABLE identity (id TEXT NOT NULL, place TEXT NOT NULL)
     """,
+    """
+    CREATE TABLE traces (
+        account TEXT NOT NULL,
+        thing TEXT NOT NULL,
+        caller TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (account, thing)
+    ) WITHOUT ROWID;
+    CREATE INDEX traces_by_time ON traces (at)
+    """,
 )
 _SET_BACK: Final = (
     "The state is an older version of itself: it was set back while it was in use. Start the server again, and look "
     "first at what was bought meanwhile."
 )
+_TRACE: Final = ("account", "thing", "caller", "at")
 _PLACE: Final = ("number", "account", "owner", "since", "until")
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
 _UNREADABLE: Final[Mapping[type[Record], str]] = {
@@ -236,6 +247,30 @@ class SqliteStore:
     async def leave(self, place: Place) -> None:
         """Take a place out of its line."""
         await self._write(lambda tables: tables.execute("DELETE FROM places WHERE number = ?", (place.number,)))
+
+    async def leave_traces(self, traces: Sequence[Trace], *, since: float, most: int) -> None:
+        """Put the last changes of things in the place of the ones before."""
+
+        def step(tables: sqlite3.Connection) -> None:
+            rows = [(trace.account, trace.thing, trace.caller, trace.at) for trace in traces]
+            tables.executemany("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?)", rows)
+            tables.execute("DELETE FROM traces WHERE at <= ?", (since,))
+            surplus = "SELECT at FROM traces ORDER BY at DESC LIMIT 1 OFFSET ?"
+            tables.execute(f"DELETE FROM traces WHERE at <= ({surplus})", (most,))  # noqa: S608 - ours
+
+        await self._write(step)
+
+    async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
+        """List the last changes of these things of an account."""
+        marks = ", ".join("?" * len(things))
+        query = f"SELECT account, thing, caller, at FROM traces WHERE account = ? AND thing IN ({marks})"  # noqa: S608 - ours
+
+        def step() -> list[Trace]:
+            with self._database.reading() as tables:
+                rows = tables.execute(query, (account, *things)).fetchall()
+            return [Trace(**dict(zip(_TRACE, row, strict=True))) for row in rows]
+
+        return await anyio.to_thread.run_sync(step)
 
     async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
         def alone() -> _T:

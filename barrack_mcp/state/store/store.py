@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from barrack_mcp.state.store.records import Approval, Entry, Place, Status
+from barrack_mcp.state.store.records import Approval, Entry, Place, Status, Trace
 
 
 class Store(Protocol):
@@ -81,4 +81,18 @@ class Store(Protocol):
 
     async def leave(self, place: Place) -> None:
         """Take a place out of its line; one that is gone already stays so."""
+        ...
+
+    async def leave_traces(self, traces: Sequence[Trace], *, since: float, most: int) -> None:
+        """Put the last changes of things in the place of the ones before.
+
+        Args:
+            traces: Each of another thing.
+            since: Older ones are forgotten, in seconds since 1970.
+            most: Of the rest, as many as this are kept, the newest.
+        """
+        ...
+
+    async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
+        """List the last changes of these things of an account, as far as there are any."""
         ...
