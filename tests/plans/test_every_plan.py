@@ -53,11 +53,11 @@ def test_a_planner_that_was_forgotten_or_that_nobody_needs_is_named_when_the_hou
     with pytest.raises(TypeError, match="stop_instance may ask a person and has no planner of its name"):
         by_tool(*(planner for tool, planner in PLANNERS.items() if tool != "stop_instance"))
 
-    async def attach_volumes(_: Inquiry) -> Draft:
+    async def create_firewall(_: Inquiry) -> Draft:
         raise AssertionError
 
-    with pytest.raises(TypeError, match="attach_volumes: a planner for an operation that has none to ask"):
-        by_tool(*PLANNERS.values(), attach_volumes)
+    with pytest.raises(TypeError, match="create_firewall: a planner for an operation that has none to ask"):
+        by_tool(*PLANNERS.values(), create_firewall)
 
 
 @each_plan

@@ -134,6 +134,23 @@ def not_attached(world: Any, arguments: dict[str, Any]) -> None:
     arguments["volume_ids"] = [next(each for each in world.volumes.values() if each.instance_id is None).id]
 
 
+def attached_here(world: Any, arguments: dict[str, Any]) -> None:
+    here = next(each for each in world.volumes.values() if each.instance_id == arguments["instance_id"])
+    arguments["volume_ids"] = [here.id]
+
+
+def in_another_region(world: Any, arguments: dict[str, Any]) -> None:
+    world.volumes[arguments["volume_ids"][0]].region = "NORWAY-1"
+
+
+def still_made(world: Any, arguments: dict[str, Any]) -> None:
+    world.volumes[arguments["volume_ids"][0]].status = "creating"
+
+
+def asleep(world: Any, arguments: dict[str, Any]) -> None:
+    world.set_status(world.instances[arguments["instance_id"]], "HIBERNATED")
+
+
 def attached_to_nobody(world: Any, arguments: dict[str, Any]) -> None:
     world.firewalls[arguments["firewall_id"]].attachments.clear()
     arguments["instance_ids"] = []
@@ -148,6 +165,11 @@ FORBIDDEN: list[tuple[str, Prepare, str, str]] = [
     ("restore_snapshot", in_the_making, "is CREATING", "get_snapshot"),
     ("create_custom_image", in_the_making, "is CREATING", "get_snapshot"),
     ("detach_volumes", attached_elsewhere, "is attached to another instance", "detach_volumes"),
+    ("attach_volumes", attached_elsewhere, "a volume is attached to one instance at a time", "detach_volumes"),
+    ("attach_volumes", attached_here, "is attached to this instance already", "get_instance"),
+    ("attach_volumes", in_another_region, "a volume is attached in its own region", "list_volumes"),
+    ("attach_volumes", still_made, "attaching needs a complete one", "get_volume"),
+    ("attach_volumes", asleep, "to attach volumes it wants ACTIVE. It costs the hibernated rate", "restore_instance"),
     ("detach_volumes", not_attached, "is not attached to this instance", "get_instance"),
 ]
 

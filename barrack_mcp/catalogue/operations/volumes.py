@@ -286,6 +286,7 @@ OPERATIONS = (
         place=InstancePath,
         request=AttachVolumesRequest,
         response=AttachVolumesResponse,
+        planned=True,
         sets_state=True,
         look=SEEN,
         sign=VolumesMoved(attached=True),

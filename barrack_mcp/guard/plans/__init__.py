@@ -47,6 +47,7 @@ PLANNERS: Final = by_tool(
     firewalls.remove_instance_security_rule,
     keys.delete_ssh_key,
     spending.create_volume,
+    volumes.attach_volumes,
     volumes.detach_volumes,
     spending.clone_volume,
     spending.resize_volume,

@@ -57,7 +57,8 @@ def refuse_by_state(draft: Draft, instance: Thing, verb: str, *, costs: str | No
         return False
     tool, why = _MEANT.get((verb, status)) or _STEPS.get(status) or _LOOK
     draft.safer = _offer(tool, "instance_id", instance, why)
-    now = f"{sentence(instance.in_words)} is {said(instance.row, 'status')}, and to {verb} it wants {wanted}."
+    doing = verb.replace("_", " ")
+    now = f"{sentence(instance.in_words)} is {said(instance.row, 'status')}, and to {doing} it wants {wanted}."
     rate = f" It costs {costs} as it stands." if costs else ""
     draft.refusal = f"Not done: {now}{rate} Nothing was sent. {why} (Tool: {tool}.)"
     return True

@@ -1,4 +1,4 @@
-"""What happens to volumes that are detached or deleted."""
+"""What happens to volumes that are attached, detached or deleted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, name_all, require
-from barrack_mcp.guard.plans.instances import ask_prices, boots
-from barrack_mcp.guard.plans.states import refuse_unfinished
+from barrack_mcp.guard.plans.instances import ask_prices, boots, rate_in_words
+from barrack_mcp.guard.plans.states import refuse_by_state, refuse_unfinished
 
 _IN_USE = frozenset({"IN-USE", "ATTACHED", "ATTACHING"})
 """States of a volume that an instance has."""
@@ -98,6 +98,65 @@ def _detach(held: Thing, volume: Thing) -> list[Safer]:
         return []
     arguments = {"instance_id": instance_id, "volume_ids": [volume.asked]}
     return [Safer(tool="detach_volumes", arguments=arguments, why="Detaching takes it off and keeps its data.")]
+
+
+async def attach_volumes(inquiry: Inquiry) -> Draft:
+    """The instance gets the volumes, which cost as before."""
+    instance_id, ids = inquiry.arguments["instance_id"], inquiry.arguments["volume_ids"]
+    async with inquiry.desk.side_by_side() as sheet:
+        found = sheet.target("get_instance", {"instance_id": instance_id})
+        price_list = ask_prices(sheet)
+        details = {at: sheet.one("get_volume", {"volume_id": at}, f"volume {mention(at)}", binds=True) for at in ids}
+    instance = require(found, INSTANCE, instance_id)
+    volumes = [Thing(VOLUME, details[at].known, asked=at) for at in ids]
+    hourly = inquiry.prices(price_list).instance(instance.row, money.billed(instance.status))
+    draft = Draft(
+        summary=f"Attach {counted(len(volumes), 'volume')} to instance "
+        f"{instance.with_facts(said(instance.row, 'status'))}.",
+        target=instance.target(volumes=labels(volumes)),
+        things=[instance, *volumes],
+        gained=[volume.in_words for volume in volumes],
+        kept=["its bill: a volume costs the same, attached or not"],
+    )
+    if instance.status == "HIBERNATED":
+        refuse_by_state(draft, instance, "attach_volumes", costs=rate_in_words(instance, hourly, inquiry.currency))
+        return draft
+    for volume in volumes:
+        if draft.refusal is None:
+            _refuse_to_attach(draft, volume, instance)
+    return draft
+
+
+def _refuse_to_attach(draft: Draft, volume: Thing, instance: Thing) -> None:
+    """Refuse a volume that an instance has, that is elsewhere, or that is still being made."""
+    held = holder(volume)
+    if held is not None and held.id == instance.id:
+        draft.refusal = f"Not done: {volume.in_words} is attached to this instance already. Nothing was sent."
+        draft.safer = [
+            Safer(tool="get_instance", arguments={"instance_id": instance.asked}, why="It shows what is attached.")
+        ]
+    elif held is not None or volume.status in _IN_USE:
+        where = held.in_words if held else "an instance"
+        draft.refusal = (
+            f"Not done: {volume.in_words} is attached to {where}, and a volume is attached to one instance at a time. "
+            "Nothing was sent; detach it there first (tool: detach_volumes)."
+        )
+        draft.safer = _detach(held, volume) if held else []
+    elif _differs(volume, instance, "region"):
+        draft.refusal = (
+            f"Not done: {volume.in_words} is in {said(volume.row, 'region')} and {instance.in_words} in "
+            f"{said(instance.row, 'region')}; a volume is attached in its own region. Nothing was sent."
+        )
+        arguments = {"region": text(instance.row, "region")}
+        draft.safer = [Safer(tool="list_volumes", arguments=arguments, why="It shows the volumes of that region.")]
+    else:
+        refuse_unfinished(draft, volume, "attaching")
+
+
+def _differs(one: Thing, other: Thing, field: str) -> bool:
+    """Whether both are told, and aren't the same."""
+    here, there = text(one.row, field), text(other.row, field)
+    return None not in (here, there) and here != there
 
 
 async def detach_volumes(inquiry: Inquiry) -> Draft:
