@@ -14,7 +14,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
@@ -67,9 +67,9 @@ class Escaped:
     """Characters of the whole."""
     cut: bool
     """Whether some of it is left out."""
-    unseen: bool = False
+    unseen: bool = field(default=False, compare=False)
     """Whether something in it can't be seen, and is written as an escape."""
-    markup: bool = False
+    markup: bool = field(default=False, compare=False)
     """Whether a backslash keeps something in it from being taken for markup."""
 
     def __str__(self) -> str:

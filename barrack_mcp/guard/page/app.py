@@ -337,7 +337,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals["escape"] = escape
+    # a browser gets it as HTML, escaped as such, and reads no Markdown
+    templates.globals["escape"] = functools.partial(escape, code=True)
     return templates
 
 
