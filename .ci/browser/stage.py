@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
+from barrack_mcp.catalogue import BY_TOOL, Risk
 from barrack_mcp.guard.approvals import Approval, Approvals, Status
 from barrack_mcp.guard.page import PageServer
 from barrack_mcp.guard.plans import Planned
@@ -57,14 +58,15 @@ class Desk:
     async def ask(self, planned: Planned, tool: str = "delete_instance", **changed: Any) -> Approval:
         """Ask for a yes to a plan, as the guard would."""
         self.asked += 1
-        target = planned.plan.target
+        target, destroys = planned.plan.target, planned.plan.risk is Risk.DESTROY
+        named = BY_TOOL[tool].placeholders
         call: dict[str, Any] = {
             "binding": f"binding-{self.asked}",
             "caller": "local:1000",
             "tool": tool,
-            "arguments": {"instance_id": target["id"]} if target.get("id") else {"name": target.get("name")},
+            "arguments": {named[0]: target["id"]} if named else {"name": target.get("name")},
             "plan": planned.plan.model_dump(mode="json"),
-            "must_type": planned.must_type or None,
+            "must_type": planned.must_type if destroys else None,
             "fingerprint": planned.fingerprint,
         }
         return await self.approvals.request(**call | changed)
@@ -134,10 +136,10 @@ async def serving(browser: Browser) -> AsyncIterator[Desk]:
                         await context.close()
 
 
-async def planned(tool: str) -> Planned:
-    """Plan a call on the simulator's small account."""
+async def planned(tool: str, **more: Any) -> Planned:
+    """Plan a call on the simulator's small account, with arguments that work but for those given."""
     async with room() as asking:
-        return await asking.plan(tool)
+        return await asking.plan(tool, **more)
 
 
 def hostile(base: Planned, text: str, *, must_type: str = "BRK-103339D") -> Planned:

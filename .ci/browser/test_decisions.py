@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
+import anyio
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.plans import Planned
@@ -277,18 +278,60 @@ async def test_news_leave_a_half_typed_name_alone(desk: Desk, deletion: Planned)
     await expect(field).to_be_focused()
 
 
-async def test_a_server_out_of_reach_is_told_until_it_is_back(desk: Desk, deletion: Planned) -> None:
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("answer", [204, 404, 500, 503, "garbage", "reset", "silence"])
+async def test_what_may_be_old_says_so_and_takes_no_answer_until_the_server_is_back(
+    desk: Desk, deletion: Planned, purchase: Planned, answer: int | str, *, alone: bool
+) -> None:
     asked = await desk.ask(deletion)
-    tab = await desk.open(asked)
-    away = tab.get_by_role("alert")
+    tab = await desk.open(asked if alone else None)
+    away, approve = tab.get_by_role("alert"), tab.get_by_role("button", name="Delete train-1 for good")
     await expect(away).to_have_count(0)
-    await tab.route("**/requests/*", lambda route: route.fulfill(status=204))
-    other = await desk.ask(deletion)
-    await expect(away).to_contain_text("The server behind this page is out of reach")
-    await tab.unroute("**/requests/*")
-    await desk.approvals.deny(other.id, by="elsewhere")
+    await tab.get_by_label("To approve, type").fill("train-1")
+
+    async def go_wrong(route: Route) -> None:
+        match answer:
+            case int():
+                await route.fulfill(status=answer)
+            case "garbage":
+                await route.fulfill(body="<h1>Nothing</h1>", content_type="text/html")
+            case "reset":
+                await route.abort("connectionreset")
+            case _:
+                await anyio.sleep_forever()
+
+    live = await tab.locator("#main").get_attribute("data-live")
+    # by its address alone: the stream of news stays as it is, and the answer's form would still get through
+    await tab.route(f"**{live}", go_wrong)
+    other = await desk.ask(purchase, "deploy_instance")
+    await expect(away).to_contain_text("The server behind this page is out of reach or can't say how things stand")
+    for button in await tab.locator("main button").all():
+        await expect(button).to_be_disabled()
+    sent: list[str] = []
+    tab.on("request", lambda request: sent.append(request.method))
+    await approve.click(force=True, no_wait_after=True)
+    await tab.get_by_label("To approve, type").press("Enter")
+    assert "POST" not in sent
+    assert (await desk.decided(asked))[0] is Status.PENDING
+    await tab.unroute_all(behavior="ignoreErrors")
+    # nobody reloads it: it looks again by itself
     await expect(away).to_have_count(0)
-    desk.complaints = [said for said in desk.complaints if "net::ERR_FAILED" not in said]
+    await expect(approve).to_be_enabled()
+    await expect(tab.get_by_label("To approve, type")).to_have_value("train-1")
+    await expect(approve).not_to_have_attribute("aria-disabled", "true")
+    await approve.click()
+    await says(tab, asked, "Approved")
+    assert (await desk.decided(other))[0] is Status.PENDING
+    desk.complaints = [said for said in desk.complaints if "net::ERR_" not in said]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/St_Johns"])
+async def test_times_are_told_in_one_zone_wherever_the_browser_is(desk: Desk, deletion: Planned, zone: str) -> None:
+    asked = await desk.ask(deletion)
+    tab = await desk.open(asked, timezone_id=zone, locale="en-US")
+    await expect(tab.locator("time").first).to_have_text("15 Jan 2026 09:30:00 UTC")
+    await tab.evaluate("news()")
+    await expect(tab.locator("time").first).to_have_text("15 Jan 2026 09:30:00 UTC")
 
 
 async def test_everything_works_without_scripts(desk: Desk, deletion: Planned, purchase: Planned) -> None:

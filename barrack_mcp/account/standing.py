@@ -11,7 +11,7 @@ from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet, Single
 from barrack_mcp.account.prices import Burn, Prices
 from barrack_mcp.account.reading import Listing
-from barrack_mcp.account.things import text
+from barrack_mcp.account.things import text, write_time
 from barrack_mcp.api.text import mention
 
 Price: TypeAlias = Callable[[Prices], Decimal | None]
@@ -19,6 +19,8 @@ Price: TypeAlias = Callable[[Prices], Decimal | None]
 
 _HOURS_A_DAY: Final = 24
 _SHORT_HOURS: Final = 72
+_LONG_HOURS: Final = 10 * 365 * 24
+"""Beyond this no date is told."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,13 @@ class Standing:
         costing = (self.instances, self.volumes, self.snapshots)
         return [f"{listing.what} ({listing.so_far})" for listing in costing if not listing.complete]
 
-    def outlook(self, price: Price, currency: str) -> Outlook:
+    def outlook(self, price: Price, currency: str, *, at: float | None = None) -> Outlook:
         """Say how the account stands with something more.
 
         Args:
             price: What the call adds per hour.
             currency: Currency of prices.
+            at: When that would begin, in seconds since 1970, to say until when the credit lasts.
         """
         now, after = self._hourly(price, currency)
         balance, own = self._balance(currency)
@@ -112,7 +115,8 @@ class Standing:
         _, own_after = self._hourly(price, own)
         own_total = self.burn(own).hourly + (price(self.prices(own)) or Decimal(0))
         runway = None if own_after is None else money.runway_hours(balance, own_after)
-        sentences.append(_lasting(balance, own, money.runway_hours(balance, own_total), known=runway is not None))
+        hours = money.runway_hours(balance, own_total)
+        sentences.append(_lasting(balance, own, hours, known=runway is not None, at=at))
         return Outlook(now, after, total, balance, runway, sentences)
 
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
@@ -134,11 +138,12 @@ class Standing:
         return money.amount(told.get("amount")), mention(text(told, "currency") or currency).upper()
 
 
-def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool) -> str:
+def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool, at: float | None) -> str:
     left = f"The balance is {money.write(balance, currency)}"
     if not hours.is_finite():
         return f"{left}."
-    lasts = f"{left}; it then lasts {'' if known else 'at most '}{_duration(hours)}."
+    ends = "" if at is None or hours > _LONG_HOURS else f", until {write_time(at + float(hours) * 3600)}"
+    lasts = f"{left}; it then lasts {'' if known else 'at most '}{_duration(hours)}{ends}."
     return lasts if hours > _SHORT_HOURS else f"{lasts} When it runs out, running instances are hibernated."
 
 

@@ -154,6 +154,17 @@ def moment(value: object) -> float | None:
         return None
 
 
+def write_time(at: float, *, seconds: bool = False) -> str:
+    """Write a time for people, in the one zone that all of ours are in: `15 Jan 2026 09:30 UTC`."""
+    return datetime.fromtimestamp(at, UTC).strftime(f"%d %b %Y %H:%M{':%S' if seconds else ''} UTC").lstrip("0")
+
+
+def said_when(row: Mapping[str, Any], name: str) -> str | None:
+    """A time of a row, fit for people; as it came where it is none."""
+    at = moment(row.get(name))
+    return said(row, name) if at is None else write_time(at)
+
+
 def said(row: Mapping[str, Any], *names: str) -> str | None:
     """The same, fit for a sentence of ours."""
     found = text(row, *names)

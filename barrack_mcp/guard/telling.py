@@ -168,7 +168,8 @@ def _costs(cost: Cost) -> Iterator[Line]:
             yield Line(Part.COST, money.write_rate(hourly, currency), heading, month)
     if now is not None and after is not None and now != after:
         sign = "+" if after > now else ""
-        yield Line(Part.COST, f"{sign}{money.write_rate(after - now, currency)}", "Difference")
+        month = f"{sign}{money.write_month(after - now, currency)}"
+        yield Line(Part.COST, f"{sign}{money.write_rate(after - now, currency)}", "Difference", month)
     if spent is not None:
         yield Line(Part.COST, money.write(spent, currency), "Spent so far")
 

@@ -118,7 +118,7 @@ def test_a_span_is_written_in_minutes_and_seconds(seconds: int, text: str) -> No
             [
                 ("Now", "0.00 USD an hour", ""),
                 ("Afterwards", "2.50 USD an hour", "1,825.00 USD a month"),
-                ("Difference", "+2.50 USD an hour", ""),
+                ("Difference", "+2.50 USD an hour", "+1,825.00 USD a month"),
                 ("Spent so far", "0.00 USD", ""),
             ],
         ),
@@ -199,10 +199,14 @@ def test_facts_of_the_target_are_written_for_people_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("changed", "settled", "by"),
     [
-        ({"status": Status.EXPIRED, "decided_at": 50.0, "decided_by": "ada"}, "1 Jan 00:10:00 UTC", "ada"),
-        ({"status": Status.EXPIRED}, "1 Jan 00:10:00 UTC", None),
-        ({"status": Status.DENIED, "decided_at": 50.0, "decided_by": "ada"}, "1 Jan 00:00:50 UTC", "ada"),
-        ({"status": Status.USED, "decided_at": 50.0, "used_at": 70.0, "decided_by": "a"}, "1 Jan 00:01:10 UTC", "a"),
+        ({"status": Status.EXPIRED, "decided_at": 50.0, "decided_by": "ada"}, "1 Jan 1970 00:10:00 UTC", "ada"),
+        ({"status": Status.EXPIRED}, "1 Jan 1970 00:10:00 UTC", None),
+        ({"status": Status.DENIED, "decided_at": 50.0, "decided_by": "ada"}, "1 Jan 1970 00:00:50 UTC", "ada"),
+        (
+            {"status": Status.USED, "decided_at": 50.0, "used_at": 70.0, "decided_by": "a"},
+            "1 Jan 1970 00:01:10 UTC",
+            "a",
+        ),
     ],
 )
 def test_an_answered_request_says_when_and_by_whom(changed: dict[str, Any], settled: str, by: str | None) -> None:

@@ -28,7 +28,7 @@ async def test_a_volumes_last_use_is_told_where_the_api_tells_it() -> None:
 
     async with room(bent={"get_volume": used}) as asked:
         planned = await asked.plan("delete_volume")
-        assert planned.plan.target["last_use"] == "2026-01-02T00:00:00Z"
+        assert planned.plan.target["last_use"] == "2 Jan 2026 00:00 UTC"
         assert not any("last used is not told" in warning for warning in planned.plan.warnings)
         assert planned.plan.warnings[0].startswith("It is bootable")
 

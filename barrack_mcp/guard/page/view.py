@@ -10,10 +10,12 @@ from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
+from barrack_mcp.account.things import write_time
 from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
+from barrack_mcp.guard.ruling import ON_THE_PAGE
 from barrack_mcp.guard.telling import Line, read_plan, tell, write_value
 
 RISKS: Final = {
@@ -45,6 +47,8 @@ _LINES: Final = 30
 _LONE: Final = frozenset({"type", "id", "name", "status"})
 """What of a target is shown in its headline."""
 _MINUTE: Final = 60
+_BOTH_WAYS: Final = {"attach_firewall": "change who has"}
+"""What may give and take at once, so that the tool's own verb says but half of it."""
 _ACRONYMS: Final = {"gpu": "GPU", "gpus": "GPUs", "ip": "IP", "os": "OS", "ssh": "SSH", "vcpus": "vCPUs"}
 
 
@@ -98,6 +102,11 @@ class Card:
     settled_by: str | None
     effect: str
     """What it would add to what all costs, as far as known."""
+
+    @property
+    def settled_here(self) -> bool:
+        """Whether it was answered on the page, which knows no names."""
+        return self.settled_by == ON_THE_PAGE
 
     @property
     def pending(self) -> bool:
@@ -222,6 +231,8 @@ def _action(approval: Approval, plan: Plan, name: str) -> str:
         shown = escape(approval.must_type or write_value(plan.target.get("id") or ""), limit=_BUTTON)
     if plan.risk is Risk.DESTROY:
         return f"Delete {str(shown).removeprefix('delete ')} for good"
+    if approval.tool in _BOTH_WAYS:
+        return f"Approve: {_BOTH_WAYS[approval.tool]} {shown}"
     verb, _, rest = approval.tool.partition("_")
     call = str(escape(approval.tool.replace("_", " "), limit=_BUTTON))
     if rest == plan.target.get("type"):
@@ -236,5 +247,5 @@ def _label(key: str) -> str:
 
 
 def _moment(at: float) -> Moment:
-    when = datetime.fromtimestamp(at, UTC)
-    return Moment(when.strftime("%d %b %H:%M:%S UTC").lstrip("0"), when.isoformat(timespec="seconds"))
+    iso = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    return Moment(write_time(at, seconds=True), iso)

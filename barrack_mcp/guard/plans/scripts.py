@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from barrack_mcp.account.things import Thing, age, counted, joined, labels, listed, said, text
+from barrack_mcp.account.things import Thing, age, counted, joined, labels, listed, said_when, text
 from barrack_mcp.api.text import cite, mention
 from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.outcome import Safer
@@ -28,7 +28,7 @@ async def update_startup_script(inquiry: Inquiry) -> Draft:
         found = sheet.target("get_startup_script", {"script_id": script_id})
     script = require(found, SCRIPT, script_id)
     old = script.row.get("script")
-    changed = said(script.row, "updated_at")
+    changed = said_when(script.row, "updated_at")
     draft = Draft(
         summary=f"Rename startup script {script.label}.",
         target=script.target(length=length(script), age=age(script.row, inquiry.now), updated=changed),

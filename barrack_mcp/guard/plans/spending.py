@@ -61,7 +61,7 @@ def bought(
             f"The price of this can't be told, because {why}. Nothing was sent; get_pricing shows the price list."
         )
         return draft
-    outlook = standing.outlook(price, inquiry.currency)
+    outlook = standing.outlook(price, inquiry.currency, at=inquiry.now)
     month = money.write_month(added, inquiry.currency)
     draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added, account_after=outlook.told_after)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Single
-from barrack_mcp.account.things import Thing, age, counted, labels, said, size, spent, text, things, usable_id
+from barrack_mcp.account.things import (
+    Thing,
+    age,
+    counted,
+    labels,
+    said,
+    said_when,
+    size,
+    spent,
+    text,
+    things,
+    usable_id,
+)
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, VOLUME
@@ -37,7 +49,7 @@ def volume_facts(volume: Thing, now: float) -> JsonObject:
         "volume_type": said(volume.row, "volume_type"),
         "tier": said(volume.row, "tier"),
         "attached_to": held.label if held else None,
-        "last_use": said(volume.row, *_LAST_USE),
+        "last_use": next((told for name in _LAST_USE if (told := said_when(volume.row, name))), None),
         "age": age(volume.row, now),
     }
 

@@ -4,15 +4,8 @@
 const main = document.getElementById("main");
 const away = document.getElementById("away");
 const REST_MS = 1000;
-const clock = new Intl.DateTimeFormat(undefined, {
-  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
-});
-
-function localTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    time.textContent = clock.format(new Date(time.dateTime));
-  }
-}
+const PATIENCE_MS = 5000;
+const RETRY_MS = 5000;
 
 function left(seconds) {
   const minutes = Math.floor(seconds / 60);
@@ -109,12 +102,11 @@ function merge(list, fresh) {
 }
 
 async function refresh() {
-  const answer = await fetch(main.dataset.live, { headers: { Accept: "text/html" }, redirect: "error" });
+  const answer = await fetch(main.dataset.live, { headers: { Accept: "text/html" }, redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS) });
   if (answer.status === 401) return location.assign(main.dataset.live);
-  if (!answer.ok) return;
+  if (!answer.ok) throw new Error(`an answer of ${answer.status}`);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!fresh.getElementById("main")) throw new Error("an answer without the page");
-  localTimes(fresh);
   const before = places();
   for (const part of document.querySelectorAll("[data-part]")) {
     const other = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
@@ -132,6 +124,19 @@ async function refresh() {
   countDown();
 }
 
+// What may be old is said to be, and takes no answer: by no click, by no key. It is looked at again until it is not.
+let retrying;
+function doubt(old) {
+  away.hidden = !old;
+  if (old !== main.hasAttribute("data-old")) {
+    main.toggleAttribute("data-old", old);
+    if (!old) rest(main);
+  }
+  for (const button of main.querySelectorAll("button")) button.disabled = old;
+  clearTimeout(retrying);
+  if (old) retrying = setTimeout(news, RETRY_MS);
+}
+
 // One refresh at a time; news that comes meanwhile asks for one more.
 let running = false;
 let again = false;
@@ -146,10 +151,9 @@ async function news() {
       again = false;
       await refresh();
     } while (again);
-    away.hidden = true;
+    doubt(false);
   } catch {
-    // the stream's return brings news
-    away.hidden = false;
+    doubt(true);
   } finally {
     running = false;
   }
@@ -174,7 +178,6 @@ function tell() {
   news();
 }
 
-localTimes(document);
 countDown();
 rest(document);
 document.addEventListener("click", refuse, true);
