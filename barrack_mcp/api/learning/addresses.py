@@ -92,6 +92,7 @@ class _Survey:
         self._dummies = list(DUMMIES)
         self._sure_of_end, self._sure_of_dummy = bool(known), False
         self._mute = self._refusals = self._troubles = 0
+        self._refused = False
         self._stopped: Hindered | None = None
         self._enough = False
 
@@ -215,6 +216,7 @@ class _Survey:
 
     def _judge(self, reply: Reply) -> None:
         """See what an answer means for going on: one that is refused or lost is no reason to end, several are."""
+        self._refused = self._refused or refused(reply)
         self._refusals = self._refusals + 1 if refused(reply) else 0
         troubled = not reply.status or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         self._troubles = self._troubles + 1 if troubled and reply.status != HTTPStatus.NOT_IMPLEMENTED else 0
@@ -259,7 +261,9 @@ class _Survey:
 
     def found(self, today: date) -> Found | None:
         """What all of it comes to."""
-        if self._enough:
+        if self._enough and self._refused:
+            self._stopped = self._stopped or refusal(has_key=self._asker.has_key)
+        elif self._enough:
             self._notes[_SILENT] = None
         if self._stopped is not None:
             self._notes[self._stopped.sentence] = None

@@ -263,9 +263,11 @@ def _body(operation: JsonObject, where: str, schemas: Schemas) -> tuple[Shape | 
     content = schemas.table(schemas.table(operation.get("requestBody"), where).get("content"), f"{where}/content")
     schema = _schema_of(content)
     if schema is not None:
-        return schemas.shape(schema, where), False
+        return schemas.shape(schema, where, left_out="readOnly"), False
     forms = [media for kind, media in content.items() if kind.partition(";")[0].strip().lower() in _FORMS]
-    return (schemas.shape(schemas.table(forms[0], where).get("schema"), where), True) if forms else (None, False)
+    if not forms:
+        return None, False
+    return schemas.shape(schemas.table(forms[0], where).get("schema"), where, left_out="readOnly"), True
 
 
 def _answer(operation: JsonObject, where: str, schemas: Schemas) -> Shape | None:
@@ -275,7 +277,7 @@ def _answer(operation: JsonObject, where: str, schemas: Schemas) -> Shape | None
     for status in (*successes, "default"):
         response = schemas.table(responses.get(status), f"{where}/{status}")
         if (schema := _schema_of(response.get("content"))) is not None:
-            return schemas.shape(schema, f"{where}/{status}")
+            return schemas.shape(schema, f"{where}/{status}", left_out="writeOnly")
     return UNKNOWN if successes else None
 
 

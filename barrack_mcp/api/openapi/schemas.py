@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from barrack_mcp.api.openapi.export import ALSO
@@ -79,6 +79,7 @@ class Schemas:
         self._notes = notes
         self._made = 0
         self._here = 0
+        self._left_out = ""
 
     def note(self, where: str, words: str) -> None:
         """Remember what is wrong at a place, once."""
@@ -124,9 +125,16 @@ class Schemas:
                 return None
         return value
 
-    def shape(self, schema: JsonValue, where: str) -> Shape:
-        """Find out what a schema describes."""
+    def shape(self, schema: JsonValue, where: str, *, left_out: Literal["", "readOnly", "writeOnly"] = "") -> Shape:
+        """Find out what a schema describes.
+
+        Args:
+            schema: The schema.
+            where: Its place, for notes.
+            left_out: The mark of fields that don't travel this way: one schema often serves what is taken and answered.
+        """
         self._here = 0
+        self._left_out = left_out
         return self._shape(schema, where, 0, ())
 
     def _shape(self, schema: JsonValue, where: str, depth: int, inside: tuple[int, ...]) -> Shape:
@@ -147,12 +155,13 @@ class Schemas:
         def below(inner: JsonValue, step: str) -> Shape:
             return self._shape(inner, f"{where}/{step}", depth + 1, inside)
 
-        properties = self.table(schema.get("properties"), f"{where}/properties")
+        stated = self.table(schema.get("properties"), f"{where}/properties")
+        properties = {name: inner for name, inner in stated.items() if not self._stays_out(inner, where)}
         shape = Shape(
             kinds=self._kinds(schema, where),
             enum=self._enum(schema, where),
             fields={name: below(inner, f"properties/{name}") for name, inner in properties.items()},
-            required=self._required(schema, where),
+            required=self._required(schema, where) - (stated.keys() - properties.keys()),
             items=below(schema["items"], "items") if "items" in schema else None,
             description=str(schema.get("description") or schema.get("title") or ""),
             also=tuple(str(name) for name in schema.get(ALSO) or ()),
@@ -168,6 +177,11 @@ class Schemas:
             ]
             shape = self._over(self._either(options), shape) if options else shape
         return shape
+
+    def _stays_out(self, schema: JsonValue, where: str) -> bool:
+        if not self._left_out or not isinstance(schema, dict):
+            return False
+        return schema.get(self._left_out) is True or self.table(schema, where).get(self._left_out) is True
 
     def _kinds(self, schema: JsonObject, where: str) -> frozenset[str]:
         said = schema.get("type")
