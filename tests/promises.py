@@ -88,6 +88,9 @@ PROMISES = (
     Promise("P8", "every schema, by the rules of each family of clients", "no rule is broken"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
     Promise(
+        "L2", "learning from each source, refused, throttled, deceived", "GET, HEAD, OPTIONS; 200 requests; 0 effects"
+    ),
+    Promise(
         "L1",
         "documents and sites made up, and every source against every other",
         "no read changes anything, no key leaves its site, no secret is shown, nothing counts before a person says so",

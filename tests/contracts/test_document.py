@@ -418,3 +418,29 @@ def test_junk_anywhere_is_either_read_or_told(place: tuple[Any, ...], junk: Any)
     except DocumentError as error:
         problem = str(error)
     assert not problem or _one_sentence(problem)
+
+
+def test_what_is_only_answered_is_not_asked_for_and_what_is_only_asked_for_is_not_read() -> None:
+    """One schema often serves both ways, as `drf-spectacular` writes it."""
+    row = {
+        "type": "object",
+        "required": ["id", "state", "label", "secret"],
+        "properties": {
+            "id": {"type": "string", "readOnly": True},
+            "state": {"allOf": [{"$ref": "#/components/schemas/State"}], "readOnly": True},
+            "label": {"type": "string"},
+            "secret": {"type": "string", "writeOnly": True},
+        },
+    }
+    content = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Row"}}}}
+    root = {
+        "openapi": "3.0.3",
+        "paths": {"/volumes/": {"post": {"requestBody": content, "responses": {"201": content}}}},
+        "components": {"schemas": {"Row": row, "State": {"type": "string", "enum": ["new"]}}},
+    }
+    (operation,) = read(json.dumps(root).encode(), "both.json").operations
+    assert operation.body is not None
+    assert operation.answer is not None
+    assert (set(operation.body.fields), operation.body.required) == ({"label", "secret"}, {"label", "secret"})
+    assert set(operation.answer.fields) == {"id", "state", "label"}
+    assert operation.answer.required == {"id", "state", "label"}
