@@ -441,6 +441,6 @@ def test_what_is_only_answered_is_not_asked_for_and_what_is_only_asked_for_is_no
     (operation,) = read(json.dumps(root).encode(), "both.json").operations
     assert operation.body is not None
     assert operation.answer is not None
-    assert (set(operation.body.fields), operation.body.required) == ({"label", "secret"}, {"label", "secret"})
+    assert set(operation.body.fields) == operation.body.required == {"label", "secret"}
     assert set(operation.answer.fields) == {"id", "state", "label"}
     assert operation.answer.required == {"id", "state", "label"}

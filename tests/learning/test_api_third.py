@@ -233,6 +233,10 @@ async def test_an_api_that_wants_fewer_requests_is_left_alone_at_once(third: Thi
     refused = [status for *_, status in requests].index(429)
     # those that were under way already
     assert len(requests) - refused <= AT_ONCE
+    third.renew(schema=False, requests_left=0)
+    found, _ = await learned(third)
+    assert [each.hindered for each in found[-2:]] == [Hindrance.THROTTLED, Hindrance.THROTTLED]
+    assert sum(status == 429 for *_, status in checked(third)) == 1
 
 
 async def test_an_api_that_is_gone_is_told_as_out_of_reach() -> None:

@@ -208,6 +208,9 @@ class _Survey:
         except SpentError:
             self._stopped = Hindered(Hindrance.SPENT, SPENT)
             return None
+        except ValueError:
+            # a learned path may be one that nobody can ask
+            return None
         if self._tell is not None:
             made = self._asker.requests - self._begun
             self._tell(made, max(made, len(self._told)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -73,6 +74,13 @@ class Reply:
         return recognise(response, self.body, self.json)
 
     @property
+    def puts_off(self) -> bool:
+        """Whether it wants no more requests now."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS or (
+            self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.wait is not None
+        )
+
+    @property
     def wait(self) -> float | None:
         """How many seconds it asks to wait before the next request; None if it doesn't say."""
         return seconds_to_wait(self.headers.get("retry-after"))
@@ -94,6 +102,7 @@ class Asker:
         self._home = origin(home)
         self._most = most
         self._places = anyio.Semaphore(AT_ONCE)
+        self._put_off: dict[tuple[str, str, int | None], Reply] = {}
         self.requests = 0
 
     @property
@@ -111,6 +120,8 @@ class Asker:
     ) -> Reply:
         """Ask once. The key goes along if it is wanted and the address is the API's own origin, else never.
 
+        A site that has asked for fewer requests gets no more: its own answer stands for every other.
+
         Raises:
             SpentError: No request is left.
             ValueError: The address is none that may be asked, or the method would not be safe.
@@ -118,17 +129,19 @@ class Asker:
         if method not in _SAFE:
             raise ValueError("only GET, HEAD and OPTIONS are asked while learning")
         checked_url(url.partition("?")[0])
-        if self.left <= 0:
-            raise SpentError
-        self.requests += 1
         auth = self._auth if with_key and origin(url) == self._home else None
         async with self._places:
+            if (put_off := self._put_off.get(origin(url))) is not None:
+                return replace(put_off, url=url)
+            if self.left <= 0:
+                raise SpentError
+            self.requests += 1
             try:
                 with anyio.fail_after(_SECONDS):
                     request = self._http.build_request(method, url, headers=dict(headers or {}))
                     head = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
                     try:
-                        return await _read(url, head)
+                        reply = await _read(url, head)
                     finally:
                         await head.aclose()
             except TimeoutError:
@@ -136,6 +149,9 @@ class Asker:
             except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 # the library's errors hold the request and with it the key: they end here
                 return Reply(url, 0, {}, wrong=f"could not be reached or broke off ({why(error)})")
+            if reply.puts_off:
+                self._put_off[origin(url)] = reply
+            return reply
 
 
 async def _read(url: str, head: httpx2.Response) -> Reply:
