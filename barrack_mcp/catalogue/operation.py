@@ -121,6 +121,8 @@ class Operation:
     """The arguments that go into the query (GET, DELETE) or the JSON body (all others)."""
     paged: bool = False
     """Whether it answers page by page and takes `page` and `limit`."""
+    pages: type[Request] = Paging
+    """These two, where it does."""
     response: type[Response]
     result: str | None = None
     """Name of the body's root; None where the answer's fields stand at top level."""
@@ -208,7 +210,7 @@ class Operation:
     def arguments(self) -> type[Request]:
         """The tool's arguments: those of the path, then those of the request, then the page, then our own."""
         # pydantic takes fields from the last base first
-        bases = tuple(base for base in (self.own, Paging if self.paged else None, self.request, self.place) if base)
+        bases = tuple(base for base in (self.own, self.pages if self.paged else None, self.request, self.place) if base)
         return create_model(f"{self.tool}_arguments", __base__=bases)
 
     @cached_property

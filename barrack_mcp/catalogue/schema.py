@@ -7,6 +7,7 @@ all operations only to describe them would take most of the server's start.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -24,6 +25,18 @@ _LIMITS: Final[tuple[tuple[type, str, dict[str, str]], ...]] = (
     (MinLen, "min_length", {"string": "minLength", "array": "minItems"}),
     (MaxLen, "max_length", {"string": "maxLength", "array": "maxItems"}),
 )
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a schema says of a value beyond its type: our checks hold it to that in words of their own."""
+
+    words: JsonObject
+
+
+def value_schema(info: FieldInfo) -> JsonObject:
+    """Derive the schema of one argument, without its description."""
+    return _value(info.annotation, info.metadata, answer=False)
 
 
 def arguments_schema(model: type[BaseModel]) -> JsonObject:
@@ -82,7 +95,10 @@ def _value(annotation: Any, metadata: list[Any], *, answer: bool) -> JsonObject:
     if NoneType in parameters:
         (one,) = (option for option in parameters if option is not NoneType)
         return _value(one, metadata, answer=answer)
-    return _bare(annotation, origin, parameters, answer=answer) | _limits(annotation, origin, metadata)
+    described = _bare(annotation, origin, parameters, answer=answer) | _limits(annotation, origin, metadata)
+    for said in metadata:
+        described |= said.words if isinstance(said, Stated) else {}
+    return described
 
 
 def _bare(annotation: Any, origin: Any, parameters: tuple[Any, ...], *, answer: bool) -> JsonObject:

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import math
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -41,6 +42,7 @@ MAX_SCRIPT_BYTES: Final = 65_536
 MAX_KEY: Final = 16_384
 """Characters of a public key: RSA of 16,384 bits takes 2,800."""
 MAX_PASSWORD: Final = 200
+MAX_WORD: Final = 100
 MAX_NOTE: Final = 1_000
 """Characters of a description for which the API states no limit."""
 MOST_LISTED: Final = 100
@@ -61,6 +63,13 @@ _PRIVATE_MARKS = ("PRIVATE KEY", "PuTTY-User-Key-File")
 _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0{1,18})?")
 _TRUTH: Final = {"true": True, "false": False}
 _NUMERAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The most that one of our own checks takes, where a tool's schema doesn't state it: a value, a size or a count."""
+
+    most: int
 
 
 def _matching(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
@@ -189,8 +198,8 @@ def _sensible(value: int) -> int:
 
 
 def _word(value: str) -> str:
-    if not 1 <= len(value) <= 100 or not value.isprintable() or value.isspace():  # noqa: PLR2004 - said in the sentence
-        raise ValueError("must be 1 to 100 printable characters")
+    if not 1 <= len(value) <= MAX_WORD or not value.isprintable() or value.isspace():
+        raise ValueError(f"must be 1 to {MAX_WORD} printable characters")
     return value
 
 
@@ -218,8 +227,8 @@ Id: TypeAlias = Annotated[
 ]
 """An opaque id. The form keeps `.`, `..` and `/` out of paths; the prefix is not checked."""
 
-Ids: TypeAlias = Annotated[list[Id], Field(min_length=1), AfterValidator(_no_twice), FEW, ARRAY]
-AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), FEW, ARRAY]
+Ids: TypeAlias = Annotated[list[Id], Field(min_length=1), AfterValidator(_no_twice), FEW, Most(MOST_LISTED), ARRAY]
+AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), FEW, Most(MOST_LISTED), ARRAY]
 """Ids, where the empty list means something."""
 
 Name: TypeAlias = Annotated[
@@ -231,20 +240,20 @@ ImageName: TypeAlias = Annotated[
 KeyName: TypeAlias = Annotated[
     str, Field(max_length=50), _matching(_KEY_NAME, "must be made of letters, digits, - _ and ., without space")
 ]
-PublicKey: TypeAlias = Annotated[str, AfterValidator(_no_private_key), AfterValidator(_public_key)]
+PublicKey: TypeAlias = Annotated[str, AfterValidator(_no_private_key), AfterValidator(_public_key), Most(MAX_KEY)]
 Cidr: TypeAlias = Annotated[str, AfterValidator(_cidr)]
-CloudInit: TypeAlias = Annotated[str, _bytes(MAX_CLOUD_INIT_BYTES)]
-ScriptText: TypeAlias = Annotated[str, _bytes(MAX_SCRIPT_BYTES)]
-Password: TypeAlias = Annotated[str, Field(min_length=8), _characters(MAX_PASSWORD)]
-Note: TypeAlias = Annotated[str, _characters(MAX_NOTE)]
+CloudInit: TypeAlias = Annotated[str, _bytes(MAX_CLOUD_INIT_BYTES), Most(MAX_CLOUD_INIT_BYTES)]
+ScriptText: TypeAlias = Annotated[str, _bytes(MAX_SCRIPT_BYTES), Most(MAX_SCRIPT_BYTES)]
+Password: TypeAlias = Annotated[str, Field(min_length=8), _characters(MAX_PASSWORD), Most(MAX_PASSWORD)]
+Note: TypeAlias = Annotated[str, _characters(MAX_NOTE), Most(MAX_NOTE)]
 Description: TypeAlias = Annotated[str, Field(max_length=255)]
-Word: TypeAlias = Annotated[str, AfterValidator(_word), BeforeValidator(_trimmed)]
+Word: TypeAlias = Annotated[str, AfterValidator(_word), Most(MAX_WORD), BeforeValidator(_trimmed)]
 """One value of an open set, such as a region or a GPU model."""
 
 YesNo: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]
 VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB), BeforeValidator(_whole)]
-PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), BeforeValidator(_whole)]
+PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), Most(MOST), BeforeValidator(_whole)]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 
 
@@ -269,6 +278,8 @@ EthertypeEnum: TypeAlias = Literal["IPv4", "IPv6"]
 """Inferred in its case."""
 DetailEnum: TypeAlias = Literal["concise", "full"]
 """Ours."""
+SETTLED: Final = (BootSourceEnum, DirectionEnum, EthertypeEnum, DetailEnum)
+"""The closed sets by whose values our own checks decide: no document adds to them."""
 GpuCountEnum: TypeAlias = Annotated[int, Field(ge=1, le=8), AfterValidator(_gpu_count), BeforeValidator(_whole)]
 """1, 2, 4 or 8; a range in the schema, since some clients refuse enumerations of integers."""
 GpuModelEnum: TypeAlias = Word

@@ -282,13 +282,14 @@ def test_an_api_that_pages_by_offset_can_be_read_only_on_its_first_page() -> Non
 def test_a_value_that_only_the_api_knows_is_told() -> None:
     raw = only("create_volume")
     body_of(raw)["properties"]["tier"]["enum"].append("ultra")
-    assert [(each.kind, each.theirs, each.matters) for each in found(raw)] == [(Kind.VALUES, "ultra", False)]
+    assert [(each.kind, each.theirs, each.mended) for each in found(raw)] == [(Kind.VALUES, "ultra", True)]
+    assert overrides(raw).operations["create_volume"].about["tier"].enum == ("legacy", "advanced", "ultra")
 
 
 def test_what_needs_a_person_says_what_to_do() -> None:
     raw = only("create_volume")
     properties = body_of(raw)["properties"]
-    properties["size_gb"] = {"type": "string"}
+    properties["size_gb"] = {"type": "object"}
     del properties["volume_type"]
     del properties["bootable"]
     properties["tier"]["enum"] = ["legacy", "zzz"]
@@ -301,7 +302,7 @@ def test_what_needs_a_person_says_what_to_do() -> None:
     ]
     shown = [(each.kind, each.ours, each.theirs, each.matters) for each in found(raw)]
     assert set(shown) == {
-        (Kind.TYPE, "size_gb: integer", "string", True),
+        (Kind.TYPE, "size_gb: integer", "object", True),
         (Kind.VALUES, "tier: advanced", "", True),
         (Kind.VALUES, "tier", "zzz", False),
         (Kind.ARGUMENT, "volume_type", "", True),

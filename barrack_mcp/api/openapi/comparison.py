@@ -72,7 +72,7 @@ def weigh(document: Document, theirs: Sequence[TheirOperation], matches: Sequenc
     auth = document.auth if document.auth != ours.auth else None
     keys = {"auth_header": auth.header, "auth_template": auth.template} if auth is not None else {}
     everywhere = ({"slash": slash} if slash else {}) | keys | paging
-    overrides, mistakes = from_table({"api": everywhere, "operations": _tables(findings, sure=True)})
+    overrides, mistakes = from_table({"api": everywhere, "operations": _tables(findings, document.name, sure=True)})
     wrong = {way[1]: f"its {'.'.join(way[2:])} {words}" for way, words in mistakes if way[0] == "operations"}
     status: dict[str, dict[str, str]] = {}
     for found in findings:
@@ -90,7 +90,7 @@ def weigh(document: Document, theirs: Sequence[TheirOperation], matches: Sequenc
         document=document,
         matches=found_matches,
         overrides=replace(overrides, status=status),
-        unsure=_tables(findings, sure=False),
+        unsure=_tables(findings, document.name, sure=False),
         differences=tuple(differences),
         findings={found.operation.tool: found for found in findings},
     )
@@ -156,13 +156,14 @@ def _settle_paging(found: Findings, shared: dict[str, str]) -> None:
                 found.mend(Kind.PAGING, theirs, name, "renamed")
 
 
-def _tables(findings: Sequence[Findings], *, sure: bool) -> dict[str, JsonObject]:
+def _tables(findings: Sequence[Findings], name: str, *, sure: bool) -> dict[str, JsonObject]:
     tables = {}
     for found in findings:
-        # an empty entry says that the document has what was a guess
-        vouched = sure and found.operation.provenance is INFERRED and not found.match.theirs.inferred
-        if found.match.sure is sure and (vouched or found.table):
-            tables[found.operation.tool] = found.table
+        # what was a guess and is in the document is none any more
+        vouched = found.operation.provenance is INFERRED and not found.match.theirs.inferred
+        source = {"documented": printable(found.match.theirs.origin or name)} if vouched else {}
+        if found.match.sure is sure and (source or found.table):
+            tables[found.operation.tool] = source | found.table
     return tables
 
 

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     REQUIRED = "required"
     TYPE = "type"
     VALUES = "values"
+    LIMITS = "limits"
     PLACE = "place"
     FORM = "form"
     RESULT = "result"
@@ -84,6 +85,7 @@ class Findings:
     values: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     constants: dict[str, JsonValue] = field(default_factory=dict)
     arguments: dict[str, JsonObject] = field(default_factory=dict)
+    about: dict[str, JsonObject] = field(default_factory=dict)
     requires: list[str] = field(default_factory=list)
     paging: dict[str, str] = field(default_factory=dict)
     states: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -97,7 +99,7 @@ class Findings:
     @property
     def table(self) -> JsonObject:
         """The override, as it would stand in a file."""
-        names = ("requires", "constants", "fields", "values", "arguments")
+        names = ("requires", "constants", "fields", "values", "arguments", "about")
         return self.said | {name: inner for name in names if (inner := getattr(self, name))}
 
     def add(self, kind: Kind, ours: str, theirs: str, todo: str, *, mended: bool = False, matters: bool = True) -> None:

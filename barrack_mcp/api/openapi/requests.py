@@ -11,10 +11,12 @@ from typing import Final
 from barrack_mcp.api.openapi.differences import Findings, Kind, usable
 from barrack_mcp.api.openapi.document import Parameter, TheirOperation
 from barrack_mcp.api.openapi.document import ours as our_document
+from barrack_mcp.api.openapi.facts import note_facts
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.bounds import PLACEHOLDER
 from barrack_mcp.api.wire.checks import fit_for_an_argument
 from barrack_mcp.api.wire.names import alike, paired, plain, words
+from barrack_mcp.api.wire.renaming import spelled
 from barrack_mcp.api.wire.shape import JsonValue, answer_places
 
 LEAST: Final = 0.6
@@ -94,6 +96,10 @@ def _compare_path(found: Findings, mine: dict[str, Parameter], path: str) -> set
     elif written != found.operation.path:
         found.said["slash"] = written
     found.placed = frozenset(renamed.values())
+    shapes = {each.name: each.shape for each in found.match.theirs.parameters if each.place == "path"}
+    for theirs, name in renamed.items():
+        if name in mine and theirs in shapes:
+            note_facts(found, name, mine[name].shape, shapes[theirs], shapes[theirs].enum)
     return set(renamed.values())
 
 
@@ -179,6 +185,7 @@ def _add_new(found: Findings, argument: Parameter, taken: set[str]) -> None:
 
 def _compare_argument(found: Findings, ours: Parameter, theirs: Parameter) -> None:
     if found.operation.paged and ours.name in ("page", "limit"):
+        note_facts(found, ours.name, ours.shape, theirs.shape, ())
         if ours.name != theirs.name:
             found.paging[f"request.{ours.name}"] = theirs.name
         return
@@ -195,17 +202,23 @@ def _compare_value(found: Findings, ours: str, mine: Shape, *, theirs: str, othe
     key = f"request.{ours}" if ours in answer_places(found.operation) else ours
     if ours.rpartition(".")[2] != theirs:
         found.rename(Kind.ARGUMENT, key, ours, theirs)
-    compare_kinds(found, ours, mine, other)
+    choices = other.enum
     if mine.enum and other.enum:
         table, lost = same_values(mine.enum, other.enum)
         found.map_values(key, ours, table)
-        new = [str(value) for value in other.enum if value not in mine.enum and value not in table.values()]
-        if new:
+        back = {spelled(value): name for name, value in table.items()}
+        choices = tuple(back.get(spelled(value), value) for value in other.enum)
+        new = [str(value) for value in choices if value not in mine.enum]
+        if lost and new:
+            # one of them may be one of ours that is not found
             found.inform(Kind.VALUES, ours, ", ".join(new), "taken by the API, too; not offered")
+            choices = mine.enum
         for value in lost:
             found.add(
                 Kind.VALUES, f"{ours}: {value}", "", "not among the API's values: find it there and put it under values"
             )
+    if not note_facts(found, ours, mine, other, choices):
+        compare_kinds(found, ours, mine, other)
     inside, outside = mine.row.fields, other.row.fields
     if inside and outside:
         for name, counterpart in (pairs := same_names(inside, outside)).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -19,6 +20,12 @@ _MOST_PER_BODY: Final = 5_000
 _MAX_DESCRIPTION: Final = 200
 _KINDS: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
 _KEPT: Final = ("minimum", "maximum")
+_LENGTHS: Final = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Shape:
         description: In words.
         also: Other names under which our client reads it (in our own document alone).
         limits: What a tool's argument can say of it.
+        lengths: How long a text, or a list, may be.
+        default: What it is where it is left out; None where that is unsaid, or no plain value.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -44,6 +53,8 @@ class Shape:
     description: str = ""
     also: tuple[str, ...] = ()
     limits: JsonObject = field(default_factory=dict)
+    lengths: JsonObject = field(default_factory=dict)
+    default: JsonValue = None
 
     @property
     def row(self) -> Shape:
@@ -165,7 +176,9 @@ class Schemas:
             items=below(schema["items"], "items") if "items" in schema else None,
             description=str(schema.get("description") or schema.get("title") or ""),
             also=tuple(str(name) for name in schema.get(ALSO) or ()),
-            limits={key: schema[key] for key in _KEPT if isinstance(schema.get(key), int | float)},
+            limits={key: limit for key in _KEPT if (limit := _limit(schema, key)) is not None},
+            lengths={ours: schema[key] for key, ours in _LENGTHS.items() if _is_count(schema.get(key))},
+            default=default if isinstance(default := schema.get("default"), str | int | float) else None,
         )
         for part in self.rows(schema, "allOf", where):
             shape = self._over(below(part, "allOf"), shape)
@@ -217,6 +230,8 @@ class Schemas:
             description=over.description or under.description,
             also=over.also or under.also,
             limits={**under.limits, **over.limits},
+            lengths={**under.lengths, **over.lengths},
+            default=under.default if over.default is None else over.default,
         )
 
     @staticmethod
@@ -231,9 +246,26 @@ class Schemas:
             items=next((option.items for option in options if option.items is not None), None),
             description=options[0].description,
             limits=options[0].limits if len(options) == 1 else {},
+            lengths=options[0].lengths if len(options) == 1 else {},
+            default=options[0].default if len(options) == 1 else None,
         )
 
 
 def _kind(value: Any) -> str:
     names: Iterable[tuple[type, str]] = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
     return next((name for kind, name in names if isinstance(value, kind)), "null")
+
+
+def _is_count(value: JsonValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _limit(schema: JsonObject, key: str) -> JsonValue:
+    """A limit of a number that itself may be reached; one that may not counts for whole numbers."""
+    beyond = schema.get(f"exclusive{key.capitalize()}")
+    said, step = schema.get(key), 1 if key == "minimum" else -1
+    if beyond is True and isinstance(said, int):
+        return said + step
+    if isinstance(beyond, int) and not isinstance(beyond, bool):
+        return beyond + step
+    return said if isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said) else None

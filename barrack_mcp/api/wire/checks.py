@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from barrack_mcp.api.text import guess
+from barrack_mcp.api.wire.narrowing import settle
 from barrack_mcp.api.wire.overrides import OperationOverride
 from barrack_mcp.api.wire.shape import answer_places, request_places
 from barrack_mcp.catalogue import Operation, Request
@@ -56,6 +57,9 @@ def check(operation: Operation, override: OperationOverride) -> Iterator[Mistake
     for name in override.about:
         if name not in (places := _told_of(operation)):
             yield ("about", name), no_such(name, places, f"an argument of {operation.tool}")
+            continue
+        _, untaken = settle(name, request_places(operation)[name], override.about[name])
+        yield from ((("about", name, fact), why) for fact, why, wrong in untaken if wrong)
     unknown = list(_unknown(operation, override))
     yield from unknown or _check_values(operation, override)
     if override.path is not None and (words := _check_path(operation, override, override.path)):

@@ -1,19 +1,19 @@
-"""An operation with the arguments that the API turned out to want, for everything that derives from it."""
+"""An operation with what the API turned out to want of its arguments, for everything that derives from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from types import NoneType
-from typing import Annotated, Any, Final, Literal, get_args
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, create_model
-from pydantic.fields import FieldInfo
 
 from barrack_mcp.api.text import escape
-from barrack_mcp.api.wire.overrides import Extra
+from barrack_mcp.api.wire.narrowing import Room, narrowed
+from barrack_mcp.api.wire.overrides import About, Extra
 from barrack_mcp.api.wire.shape import JsonValue
-from barrack_mcp.catalogue import DOCUMENTED, Confidence, JsonObject, Operation
+from barrack_mcp.catalogue import DOCUMENTED, Confidence, JsonObject, Operation, Request
 from barrack_mcp.catalogue.models import optional, required
 from barrack_mcp.catalogue.values import ARRAY, OBJECT
 
@@ -24,23 +24,33 @@ CERTAIN: Final = Confidence(100, 100)
 """How sure we are of what the vendor documents."""
 
 
-def extended(operation: Operation, extras: Mapping[str, Extra], requires: Sequence[str]) -> Operation:
-    """Derive an operation whose request also takes `extras` and must hold `requires`.
+def extended(
+    operation: Operation,
+    extras: Mapping[str, Extra],
+    requires: Sequence[str],
+    about: Mapping[str, About] = MappingProxyType({}),
+    room: Room | None = None,
+) -> Operation:
+    """Derive an operation whose request also takes `extras`, must hold `requires`, and is held to what is documented.
 
-    The operation itself, if there is nothing to add: schemas, validation and tests see one more argument, nothing else.
+    The operation itself, if there is nothing to add: schemas, validation and tests see other arguments, nothing else.
     """
-    if not extras and not requires:
+    room = room or Room()
+    place = operation.place and narrowed(operation.place, about, (), room)
+    pages = narrowed(operation.pages, about, (), room) if operation.paged else operation.pages
+    request = _wanting(narrowed(operation.request, about, requires, room), extras)
+    if (place, pages, request) == (operation.place, operation.pages, operation.request):
         return operation
-    places = operation.place.model_fields if operation.place else {}
-    fields: dict[str, Any] = {
-        name: _needed(operation.arguments.model_fields[name]) for name in requires if name not in places
-    }
+    return replace(operation, place=place, pages=pages, request=request)
+
+
+def _wanting(usual: type[Request], extras: Mapping[str, Extra]) -> type[Request]:
+    fields: dict[str, Any] = {}
     for name, extra in extras.items():
         annotation = _type(asdict(extra))
         words = _described(extra.description)
         fields[name] = (annotation, required(words)) if extra.required else (annotation | None, optional(words))
-    usual = operation.request
-    return replace(operation, request=create_model(usual.__name__, __base__=usual, __doc__=usual.__doc__, **fields))
+    return create_model(usual.__name__, __base__=usual, __doc__=usual.__doc__, **fields) if fields else usual
 
 
 def documented(operation: Operation, source: str | None) -> Operation:
@@ -52,15 +62,6 @@ def documented(operation: Operation, source: str | None) -> Operation:
 
 def _described(words: str) -> str:
     return str(escape(" ".join(words.split()), limit=_MAX_DESCRIPTION)) or "Wanted by the API; not described."
-
-
-def _needed(info: FieldInfo) -> tuple[Any, Any]:
-    """The same argument, without the leave to be absent."""
-    options = [option for option in get_args(info.annotation) if option is not NoneType]
-    annotation = options[0] if NoneType in get_args(info.annotation) else info.annotation
-    for said in info.metadata:
-        annotation = Annotated[annotation, said]
-    return annotation, required(info.description or "")
 
 
 def _type(schema: JsonObject) -> Any:

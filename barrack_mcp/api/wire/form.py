@@ -12,6 +12,7 @@ from urllib.parse import quote
 from barrack_mcp.api.wire.bounds import bounded
 from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.extend import documented, extended
+from barrack_mcp.api.wire.narrowing import room_in
 from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, OperationOverride, Overrides, Place
 from barrack_mcp.api.wire.renaming import MISSING, Names, dig, inward, outward, put, spelled, tree, without
 from barrack_mcp.api.wire.shape import JsonValue, answer_places, request_places, status_kinds
@@ -152,6 +153,7 @@ class Contract:
         self.overrides, self.refused = bounded(overrides if overrides is not None else Overrides())
         self.seen = frozenset(seen)
         self._wires: dict[str, Wire] = {}
+        self._room = room_in(self.overrides)
         # without overrides the arguments' own types know all of them
         self._reserved = RESERVED_IDS | self._words() if self.overrides else frozenset[str]()
 
@@ -179,13 +181,14 @@ class Contract:
         self._wires.clear()
 
     def operation(self, operation: Operation) -> Operation:
-        """The operation as this API has it: with its extra arguments, those required that it requires, and its mark."""
+        """The operation as this API has it: with its extra arguments, held to what it requires and documents."""
         override = self._override(operation)
         in_path = placeholders(override.path) if override.path else ()
         optional = {name for name, info in operation.arguments.model_fields.items() if not info.is_required()}
         constant = set(override.constants)
         requires = [name for name in dict.fromkeys((*override.requires, *in_path)) if name in optional - constant]
-        return documented(extended(operation, override.arguments, requires), override.documented)
+        made = extended(operation, override.arguments, requires, override.about, self._room)
+        return documented(made, override.documented)
 
     def _override(self, operation: Operation) -> OperationOverride:
         return self.overrides.operations.get(operation.tool, OperationOverride())
@@ -247,7 +250,9 @@ class Contract:
                 for name, extra in override.arguments.items()
             },
             result=override.result or operation.result,
-            _outward=tree(asked, out_values),
+            _outward=tree(
+                asked, out_values, {name: about.type for name, about in override.about.items() if about.type}
+            ),
             _inward=tree(answered, {name: table for name, table in in_values.items() if table}),
             _reserved=self._reserved,
         )

@@ -22,9 +22,9 @@ WHOLE_BODY: Final = "."
 PAGING: Final = ("page", "limit", "total", "total_pages")
 """The names of `[api]` that rename fields of every paged operation."""
 
-_LONGEST: Final = 200
+LONGEST: Final = 200
 _LONGEST_SOURCE: Final = 500
-_MOST_CHOICES: Final = 200
+MOST_CHOICES: Final = 200
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]*")
 _AS_WRITTEN: Final = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -37,7 +37,7 @@ def _check_text(text: str) -> str:
 
 
 def _check_name(text: str) -> str:
-    if any(not part or " " in part for part in text.split(".")) or len(text) > _LONGEST:
+    if any(not part or " " in part for part in text.split(".")) or len(text) > LONGEST:
         raise ValueError("must be a name, or names with dots between")
     return text
 
@@ -91,10 +91,10 @@ def _check_count(value: object) -> object:
 
 
 def _check_choices(values: tuple[object, ...]) -> tuple[object, ...]:
-    if len(values) > _MOST_CHOICES:
-        raise ValueError(f"must have at most {_MOST_CHOICES} values")
-    if any(isinstance(value, str) and (not value.isprintable() or len(value) > _LONGEST) for value in values):
-        raise ValueError(f"must hold values of one line, each of at most {_LONGEST} characters")
+    if len(values) > MOST_CHOICES:
+        raise ValueError(f"must have at most {MOST_CHOICES} values")
+    if any(isinstance(value, str) and (not value.isprintable() or len(value) > LONGEST) for value in values):
+        raise ValueError(f"must hold values of one line, each of at most {LONGEST} characters")
     return values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.api.wire.shape import JsonValue
@@ -22,11 +23,13 @@ class Names:
         moves: Our field, and the way to it in their object.
         below: Names of the objects inside, by our field.
         values: For a plain value, the other side's by the spelling of this side's.
+        kind: For a plain value, the JSON type that the other side has it in; empty if that is this side's.
     """
 
     moves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     below: Mapping[str, Names] = field(default_factory=dict)
     values: Mapping[str, JsonValue] = field(default_factory=dict)
+    kind: str = ""
 
 
 def spelled(value: Any) -> str:
@@ -48,7 +51,16 @@ def outward(value: Any, names: Names) -> JsonValue:
             else:
                 theirs[name] = sent
         return theirs
-    return names.values.get(spelled(value), value) if names.values else value
+    sent = names.values.get(spelled(value), value) if names.values else value
+    return of_kind(sent, names.kind) if names.kind else sent
+
+
+def of_kind(value: JsonValue, kind: str) -> JsonValue:
+    """The same value as another JSON type, where that loses nothing; else as it is."""
+    if kind == "string":
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+    return number if kind in ("integer", "number") and str(number) == str(value) else value
 
 
 def inward(value: Any, names: Names) -> JsonValue:
@@ -104,15 +116,22 @@ def put(into: JsonObject, name: str, value: Any) -> None:
     into[last] = value
 
 
-def tree(names: Mapping[str, str], values: Mapping[str, Mapping[str, JsonValue]]) -> Names:
-    """Put names and values with dots together as objects inside objects."""
-    tops = {name.partition(".")[0] for name in (*names, *values)}
+def tree(
+    names: Mapping[str, str],
+    values: Mapping[str, Mapping[str, JsonValue]],
+    kinds: Mapping[str, str] = MappingProxyType({}),
+) -> Names:
+    """Put names, values and types with dots together as objects inside objects."""
+    tops = {name.partition(".")[0] for name in (*names, *values, *kinds)}
     below = {}
     for top in tops:
-        inner_names = {name.partition(".")[2]: theirs for name, theirs in names.items() if name.startswith(f"{top}.")}
-        inner_values = {name.partition(".")[2]: table for name, table in values.items() if name.startswith(f"{top}.")}
-        if inner_names or inner_values or top in values:
-            inner = tree(inner_names, inner_values)
-            below[top] = Names(inner.moves, inner.below, values.get(top, {}))
+        inner_names, inner_values, inner_kinds = (_inside(top, table) for table in (names, values, kinds))
+        if inner_names or inner_values or inner_kinds or top in values or top in kinds:
+            inner = tree(inner_names, inner_values, inner_kinds)
+            below[top] = Names(inner.moves, inner.below, values.get(top, {}), kinds.get(top, ""))
     moves = {name: tuple(theirs.split(".")) for name, theirs in names.items() if "." not in name}
     return Names(moves, below, {})
+
+
+def _inside(top: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.partition(".")[2]: said for name, said in table.items() if name.startswith(f"{top}.")}
