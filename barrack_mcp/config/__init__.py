@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from platformdirs import user_state_path
+from platformdirs import user_cache_path, user_state_path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -275,6 +275,16 @@ class Settings(BaseModel):
             return user_state_path("barrack-mcp") / ("simulator" if self.simulator else "")
         except RuntimeError:
             return Path(tempfile.gettempdir(), f"barrack-mcp-{_user()}", "simulator" if self.simulator else "")
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where what can be read again is kept: beside the state, where the operator says where that is."""
+        if self.state is not None:
+            return self.state.parent / "cache"
+        try:
+            return user_cache_path("barrack-mcp")
+        except RuntimeError:
+            return self.state_folder / "cache"
 
     @property
     def state_file(self) -> Path:

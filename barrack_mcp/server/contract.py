@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +15,20 @@ from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.api.wire.seen import noted, remembered
+from barrack_mcp.api.wire.shipped import over_shipped
+from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.state.files import make_folder, replace
 
 SEEN_FILE: Final = "seen.json"
 """In the state folder: what has been seen to work."""
 
+MENTIONED_FILE: Final = "mentioned.txt"
+"""In the state folder: what was said last of learning."""
+STALE: Final = timedelta(days=90)
+"""What was learned so long ago may have changed."""
+
+_DAY: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +42,7 @@ async def open_contract(settings: Settings) -> Contract:
         if settings.contract is not None or settings.openapi is not None:
             _log.warning("The simulator speaks as we ship it: BARRACK_CONTRACT and BARRACK_OPENAPI are not read.")
         return Contract()
-    overrides = overrides_in(settings.contract) if settings.contract is not None else Overrides()
+    overrides = over_shipped(overrides_in(settings.contract) if settings.contract is not None else Overrides())
     if settings.openapi is not None:
         overrides = laid_over(await _overrides_from(settings.openapi, settings.network), overrides)
     contract = Contract(overrides)
@@ -48,6 +59,46 @@ def laid_over(document: Overrides, by_hand: Overrides) -> Overrides:
     for tool in document.operations.keys() & refused.keys():
         _log.warning("What the document says of %s is not followed: it %s.", tool, refused[tool])
     return merged(Overrides(api=document.api, operations=kept, status=document.status), by_hand)
+
+
+def learnable(settings: Settings, contract: Contract, today: date) -> str:
+    """Say that a newer contract can be learned, if one may be; asks nobody.
+
+    Args:
+        settings: What the operator set.
+        contract: The contract in force.
+        today: The day that its own days are held against.
+    """
+    if settings.simulator:
+        return ""
+    guesses = sum(map(contract.guesses, OPERATIONS))
+    if guesses:
+        return (
+            f"{guesses} of {len(OPERATIONS)} paths are guesses of ours: barrack-mcp contract learn reads the vendor's "
+            "documentation, without a key, and writes what is known better."
+        )
+    days = [
+        found[-1] for each in contract.overrides.operations.values() if (found := _DAY.findall(each.documented or ""))
+    ]
+    if days and max(days) < (today - STALE).isoformat():
+        return (
+            f"The contract in force was learned on {max(days)}: barrack-mcp contract learn tells whether anything has "
+            "changed since."
+        )
+    return ""
+
+
+def mention(settings: Settings, contract: Contract, today: date) -> None:
+    """Say so in the log, once for each thing that there is to say."""
+    words = learnable(settings, contract, today)
+    marker = settings.state_folder / MENTIONED_FILE
+    if not words or _bytes(marker) == words.encode():
+        return
+    _log.warning("%s", words)
+    # where it can't be kept that it was said, it is said again
+    with contextlib.suppress(OSError):
+        make_folder(marker.parent)
+        replace(marker, words.encode())
 
 
 async def _overrides_from(source: str, network: Network) -> Overrides:

@@ -19,6 +19,7 @@ from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.api.text import mention
+from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher
@@ -60,11 +61,13 @@ class House:
         server: Speaks the protocol.
         drain: Lets no more writes begin, and returns when none is under way.
         api: The host of the API that it speaks to; empty for the simulator.
+        contract: The contract in force.
     """
 
     server: Server[Any]
     drain: Callable[[], Awaitable[None]]
     api: str
+    contract: Contract
 
 
 @asynccontextmanager
@@ -179,7 +182,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
         )
-        yield House(server, writer.drain, "" if app else urlsplit(url).netloc)
+        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from mcp.server.lowlevel import Server
@@ -19,6 +20,7 @@ from barrack_mcp import __version__
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.writes import look
+from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
@@ -46,6 +48,7 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
         if is_at_terminal():
             _log.warning(AT_A_TERMINAL)
         async with open_server(settings) as house:
+            mention(settings, house.contract, datetime.now(UTC).date())
             await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
     if not is_loopback(host):
@@ -56,6 +59,7 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
     from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
     async with open_server(settings, remote=True) as house:
+        mention(settings, house.contract, datetime.now(UTC).date())
         app = http_app(house.server) if transport == "http" else sse_app(house.server)
         address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))

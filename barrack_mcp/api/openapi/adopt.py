@@ -79,7 +79,7 @@ def unsure_lines(match: Match, table: JsonObject) -> list[str]:
     shown = as_lines(whole) if table else ["  (nothing differs)"]
     return [
         *(f"# {printable(line)}" for line in lines),
-        *(f"# {escape(line, limit=_LONGEST)}" if line else "#" for line in shown),
+        *(f"# {escape(line, limit=_LONGEST, code=True)}" if line else "#" for line in shown),
     ]
 
 

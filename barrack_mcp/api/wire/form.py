@@ -175,6 +175,11 @@ class Contract:
         if operation.tool not in self.seen and isinstance(answer, dict) and (root is None or root in answer):
             self.trust({operation.tool})
 
+    def guesses(self, operation: Operation) -> bool:
+        """Whether nothing vouches for an operation's method and path."""
+        known = operation.tool in self.overrides.operations or operation.tool in self.seen
+        return operation.provenance is INFERRED and not known
+
     def trust(self, tools: Iterable[str]) -> None:
         """Take it that these tools have been seen to work."""
         self.seen |= frozenset(tools)
@@ -241,7 +246,7 @@ class Contract:
             path=path,
             in_query=in_query,
             marks=marks,
-            guessed=operation.provenance is INFERRED and not by_name and operation.tool not in self.seen,
+            guessed=self.guesses(operation),
             documented=override.documented or "",
             fields=MappingProxyType({**paging, **override.fields}),
             constants=override.constants,

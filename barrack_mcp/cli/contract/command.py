@@ -22,7 +22,8 @@ from barrack_mcp.api.openapi.differences import Difference, Kind, printable
 from barrack_mcp.api.openapi.document import Document, DocumentError, FetchError, document_from
 from barrack_mcp.api.wire.form import Contract, Mark, Wire
 from barrack_mcp.catalogue import OPERATIONS, JsonObject
-from barrack_mcp.cli.process import AsJson, ExitCode, complain, configure, run
+from barrack_mcp.cli.contract.learn import DOCS, learn
+from barrack_mcp.cli.process import AsJson, ExitCode, complain, configure, leave, run
 from barrack_mcp.config import Settings
 from barrack_mcp.server.contract import open_contract
 
@@ -48,6 +49,26 @@ app = typer.Typer(
 def _show(as_json: AsJson = False) -> None:
     """Show every operation's method and path, and what is known of them."""
     raise typer.Exit(run(show, configure(), json_wanted=as_json))
+
+
+@app.command("learn")
+def _learn(
+    docs: Annotated[str, typer.Option("--docs", metavar="URL", help="The documentation site.")] = DOCS,
+    no_docs: Annotated[bool, typer.Option("--no-docs", help="Leave the documentation site out.")] = False,
+    no_api: Annotated[bool, typer.Option("--no-api", help="Leave the API itself out.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="A new file for the contract; else it is shown.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="A new file for a bundle that you may give to this project.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn how the API is spelled from its documentation and from itself; reads only, and counts when you say so."""
+    if no_docs and no_api:
+        leave("--no-docs and --no-api leave nothing to learn from.", ExitCode.USAGE)
+    site = None if no_docs else docs
+    raise typer.Exit(
+        run(learn, configure(), docs=site, with_api=not no_api, out=out, report=report, json_wanted=as_json)
+    )
 
 
 @app.command("diff")

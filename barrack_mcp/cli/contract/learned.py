@@ -116,9 +116,10 @@ def _told(learned: Learned) -> Iterator[tuple[str, list[str]]]:
         [
             f"{tool}: {printable(each.match.theirs.name)}; {printable(each.match.doubt)}"
             for tool, each in learned.unsure.items()
+            if not each.refused
         ],
     )
-    if inferred := [tool for tool in learned.missing if tool not in learned.unsure]:
+    if inferred := learned.missing:
         yield "Stay as they were, since no source tells", [", ".join(inferred)]
     yield from _if_any(
         "Sources disagree; the surer one counts",
@@ -130,7 +131,7 @@ def _told(learned: Learned) -> Iterator[tuple[str, list[str]]]:
     )
     yield from _if_any(
         "Refused",
-        [f"{each.tool or 'everywhere'}: {each.said} ({each.place}) {each.why}" for each in learned.refused],
+        [f"{each.tool or 'everywhere'}: {each.said} ({each.place}): {each.why}" for each in learned.refused],
     )
     yield from _if_any("Told by the sources", [printable(note) for found in learned.founds for note in found.notes])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from barrack_mcp.cli.doctor.report import Check, Verdict
 from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import PREFIX, Settings
 from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.server.contract import learnable
 from barrack_mcp.state.audit import AuditError, verify
 from barrack_mcp.state.files import is_open_to_others
 from barrack_mcp.state.store import SqliteStore, StoreError
@@ -37,6 +38,7 @@ async def look(settings: Settings, contract: Contract, *, now: Callable[[], floa
     """
     return [
         _settings(settings, contract),
+        *_contract(settings, contract, now=now),
         await anyio.to_thread.run_sync(_folder, settings.state_file),
         await anyio.to_thread.run_sync(_audit, settings.audit_file),
         await _ledger(settings.state_file, now),
@@ -50,6 +52,12 @@ def _settings(settings: Settings, contract: Contract) -> Check:
     if contract.overrides:
         told += f" Operations that the contract overrides: {len(contract.overrides.operations)}."
     return Check("settings", Verdict.OK, told)
+
+
+def _contract(settings: Settings, contract: Contract, *, now: Callable[[], float]) -> Iterator[Check]:
+    """What may be known better than we know it; nothing fails for it."""
+    if words := learnable(settings, contract, datetime.fromtimestamp(now(), UTC).date()):
+        yield Check("contract", Verdict.OK, words)
 
 
 def _folder(state: Path) -> Check:

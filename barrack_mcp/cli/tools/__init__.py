@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from barrack_mcp.api.wire.form import Contract
+from barrack_mcp.api.wire.shipped import shipped
 from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
 from barrack_mcp.config import Settings
 from barrack_mcp.server.tools import tool_of
@@ -45,7 +46,7 @@ class Size:
 
 def as_json(settings: Settings, contract: Contract | None = None) -> str:
     """Write the offered tools as `tools/list` answers them, by the contract in force; as shipped, if None."""
-    contract = contract or Contract()
+    contract = contract or Contract(shipped())
     tools = [
         tool_of(contract.operation(operation)).model_dump(mode="json", by_alias=True, exclude_none=True)
         for operation in offered(settings)
@@ -84,9 +85,10 @@ def sizes() -> list[Size]:
 
 def as_markdown(operations: Iterable[Operation]) -> str:
     """Write operations as README's table."""
+    contract = Contract(shipped())
     rows = [
         f"| `{operation.tool}` | {operation.toolset} | {operation.risk} | {operation.description} | "
-        f"{operation.provenance} |"
+        f"{contract.operation(operation).provenance} |"
         for operation in operations
     ]
     return "\n".join(["| tool | toolset | risk | what it does | wire form |", "|---|---|---|---|---|", *rows])

@@ -36,7 +36,7 @@ def after(learned: Learned, in_force: Overrides) -> Overrides:
         if tool not in learned.origins:
             operations |= {tool: before} if before is not None else {}
             continue
-        said = _documented(learned, tool)
+        said = documented(learned, tool)
         operations[tool] = said if before is None else _laid(learned, tool, said, before)
     api = _api(learned, in_force.api)
     whole = Overrides(api=api, operations=operations, status=_status(learned, in_force))
@@ -45,18 +45,28 @@ def after(learned: Learned, in_force: Overrides) -> Overrides:
     for tool in {way[1] for way, _ in mistakes if way[0] == "operations" and len(way) > 1}:
         operations.pop(tool, None)
         if tool in learned.origins:
-            operations[tool] = _documented(learned, tool)
+            operations[tool] = documented(learned, tool)
     whole, _ = from_table(as_table(replace(whole, operations=operations)))
     return whole
 
 
 def is_news(learned: Learned, in_force: Overrides) -> bool:
     """Whether anything would differ if what was learned were followed, but the day on which it was read."""
-    return after(learned, in_force) != in_force
+    return _undated(after(learned, in_force)) != _undated(in_force)
 
 
-def _documented(learned: Learned, tool: str) -> OperationOverride:
-    return learned.overrides.operations.get(tool, OperationOverride())
+def _undated(overrides: Overrides) -> Overrides:
+    """The same, whichever page says it and whenever it was read."""
+    operations = {
+        tool: replace(said, documented=said.documented and "somewhere") for tool, said in overrides.operations.items()
+    }
+    return replace(overrides, operations=operations)
+
+
+def documented(learned: Learned, tool: str) -> OperationOverride:
+    """What was learned of an operation, with where and when."""
+    said = learned.overrides.operations.get(tool, OperationOverride())
+    return replace(said, documented=source_of(learned.origins[tool].where))
 
 
 def _laid(learned: Learned, tool: str, said: OperationOverride, before: OperationOverride) -> OperationOverride:
@@ -206,9 +216,7 @@ def _rest(learned: Learned) -> Iterable[str]:
         f"({each.other_from})"
         for each in learned.disagreements
     ]
-    refusals = [
-        f"#   {each.tool or 'everywhere'}: {each.said} ({each.place}), since it {each.why}" for each in learned.refused
-    ]
+    refusals = [f"#   {each.tool or 'everywhere'}: {each.said} ({each.place}): {each.why}" for each in learned.refused]
     notes = [f"#   {printable(note)}" for found in learned.founds for note in found.notes]
     yield from _listed("Where sources disagree; the surer one counts:", disputes)
     yield from _listed("Refused:", refusals)

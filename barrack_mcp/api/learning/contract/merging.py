@@ -109,7 +109,7 @@ class Refusal:
     Attributes:
         tool: Of which operation; None for what holds everywhere.
         said: What it said.
-        why: Why it is not followed, as the end of a sentence.
+        why: Why it is not followed, as a clause.
         place: Where it said so.
     """
 
@@ -132,6 +132,11 @@ class Unsure:
     found: Found
     match: Match
     table: JsonObject
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says itself that it can't be, beyond being only alike."""
+        return self.match.how != _BY_LIKENESS
 
 
 @dataclass(frozen=True)
@@ -303,12 +308,12 @@ def _doubts(
     unsure: dict[str, Unsure] = {}
     refused = []
     for found, match, table in doubtful:
-        tool = match.operation.tool
-        if match.how != _BY_LIKENESS:
+        tool, one = match.operation.tool, Unsure(found, match, table)
+        if one.refused:
             where = printable(match.theirs.origin or found.place)
             refused.append(Refusal(tool, _said(match.theirs), printable(match.doubt), where))
         if tool not in origins:
-            unsure.setdefault(tool, Unsure(found, match, table))
+            unsure.setdefault(tool, one)
     return unsure, refused
 
 
@@ -319,7 +324,7 @@ def _auth(founds: Sequence[Found]) -> tuple[Auth | None, Found | None, list[Refu
         if auth is None:
             continue
         if auth.header.casefold() in _NO_KEYS or not _HEADER.fullmatch(auth.header):
-            why = "is no header of its own, so the key stays where it is"
+            why = "it is no header of its own, so the key stays where it is"
             refused.append(Refusal(None, printable(f"the key in {auth.header}"), why, printable(found.place)))
         else:
             return auth, found, refused
@@ -342,7 +347,7 @@ def _url(urls: Sequence[tuple[str, Found]], base: str) -> tuple[str | None, Foun
         if url == base.rstrip("/"):
             taken = taken or (url, found)
         elif not same_site(base, url):
-            why = "is not https below the host in force: if it is the right one, set BARRACK_API_URL to it yourself"
+            why = "it is not https below the host in force: if it is the right one, set BARRACK_API_URL to it yourself"
             refused.setdefault(url, Refusal(None, printable(f"the API at {url}"), why, printable(found.place)))
         else:
             taken = taken or (url, found)
