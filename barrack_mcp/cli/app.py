@@ -23,7 +23,7 @@ from barrack_mcp import __version__
 GROUPS: Final = MappingProxyType(
     {
         "Try it": {"demo": "demo", "tools": "tools.listing", "call": "tools.call", "simulate": "simulate"},
-        "Serve": {"install": "install.command", "serve": "serve"},
+        "Serve": {"key": "key", "install": "install.command", "serve": "serve"},
         "Say yes or no, and look back": {
             "approvals": "approvals",
             "approve": "approvals",

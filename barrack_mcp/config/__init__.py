@@ -393,6 +393,11 @@ def _user() -> int | str:
     return os.getuid() if hasattr(os, "getuid") else "user"
 
 
+def default_key_file(home: Path) -> Path:
+    """Where `barrack-mcp key` keeps a key, and where clients look that can't take one from their environment."""
+    return home / ".config" / "barrack-mcp" / "api-key"
+
+
 def has_screen(environ: Mapping[str, str]) -> bool:
     """Whether a person sees this machine's windows: not over ssh, nor in a container."""
     if "SSH_CONNECTION" in environ:

@@ -25,6 +25,7 @@ from barrack_mcp.cli.install.clients import (
 )
 from barrack_mcp.cli.install.file import ChangedError, Edit, content, current, edited, put_in_place, rendered
 from barrack_mcp.cli.install.jsonc import BrokenError, ShapeError
+from barrack_mcp.config import default_key_file
 
 
 class InstallError(Exception):
@@ -90,7 +91,7 @@ def install(
     """
     known = client_named(client)
     path = place(known, home=home, platform=platform, environ=environ)
-    by_default = None if takes_reference(known) else home / ".config" / "barrack-mcp" / "api-key"
+    by_default = None if takes_reference(known) else default_key_file(home)
     file = key_file or by_default
     made = entry(known, command, simulator=simulator, key_file=None if file is None else str(file.absolute()))
     snippet = rendered(known, document(known, made))
