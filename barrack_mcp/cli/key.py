@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from barrack_mcp.api.redact import Redaction, protect
 from barrack_mcp.cli.doctor.examine import examine
 from barrack_mcp.cli.doctor.report import Verdict
-from barrack_mcp.cli.process import ExitCode, complain, configure, leave, run
+from barrack_mcp.cli.process import ExitCode, complain, configure, find_home, leave, run
 from barrack_mcp.config import Settings, SettingsError, default_key_file, read_settings
 from barrack_mcp.config.environment import clean
 from barrack_mcp.server.contract import open_contract
@@ -37,7 +37,7 @@ def key(
 
     For example: barrack-mcp key, or from a password manager: pass show barrack | barrack-mcp key
     """
-    path = (file or default_key_file(Path.home())).absolute()
+    path = (file or default_key_file(find_home())).absolute()
     _see_that_it_may_be_replaced(path)
     given = _given()
     settings = _with_key(given)

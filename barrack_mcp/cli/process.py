@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, ParamSpec, Self, TypeVar
 
 import anyio
@@ -106,6 +107,14 @@ def settle() -> None:
     """Look for garbage from now on, but never in what has been loaded."""
     gc.freeze()
     gc.enable()
+
+
+def find_home() -> Path:
+    """Answer the user's home folder, or end."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        leave("Where your home is isn't known here; set HOME to it, or name the file.", ExitCode.USAGE)
 
 
 def leave(sentence: str, code: ExitCode) -> NoReturn:

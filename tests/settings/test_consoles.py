@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": [["demo"]],
     "doctor": [["doctor", "--simulator"], ["doctor", "--simulator", "--json"]],
     "install": [["install", "--help"]],
+    "key": [["key", "--help"]],
     "manifests": [["manifests", "--help"]],
     "serve": [["serve", "--help"]],
     "simulate": [["simulate", "--help"]],

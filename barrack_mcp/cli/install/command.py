@@ -14,7 +14,7 @@ import typer
 
 from barrack_mcp.cli.install import installation
 from barrack_mcp.cli.install.clients import CLIENTS, PUBLISHED, UnknownClientError
-from barrack_mcp.cli.process import ExitCode, complain, leave
+from barrack_mcp.cli.process import ExitCode, complain, find_home, leave
 
 app = typer.Typer()
 
@@ -49,7 +49,7 @@ def install(
         done = installation.install(
             client,
             print_only=print_only,
-            home=_home(),
+            home=find_home(),
             platform=sys.platform,
             environ=os.environ,
             command=choose_command(
@@ -69,13 +69,6 @@ def install(
         typer.echo(done.snippet, nl=False)
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        leave("Where your home is isn't known here; set HOME to the folder with the client's settings.", ExitCode.USAGE)
 
 
 def choose_command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:
