@@ -306,16 +306,18 @@ async def test_in_a_large_account_a_name_is_found_wherever_it_stands_and_a_wrong
 
 
 async def test_where_the_time_is_up_before_a_list_is_read_to_its_end_that_is_said_and_nothing_else_offered() -> None:
+    rows = [{"instance_id": f"BRK-{at}D", "vm_name": f"worker {at}"} for at in range(1, 501)]
+
     async def read(tool: str, arguments: JsonObject) -> JsonObject:
         assert tool == "list_instances"
-        first = 1 + (arguments["page"] - 1) * 100
-        if first > 500:
+        before = (arguments["page"] - 1) * 100
+        if before >= len(rows):
             await anyio.sleep_forever()
         await anyio.lowlevel.checkpoint()
-        rows = [{"instance_id": f"BRK-{at}D", "vm_name": f"worker {at}"} for at in range(first, first + 100)]
-        return {"instances": rows, "total": 2_000}
+        return {"instances": rows[before : before + 100], "total": 2_000}
 
-    names = Names(read, seconds=0.05)
+    # the first five pages take a few milliseconds; then nothing more comes, however long it is waited for
+    names = Names(read, seconds=0.5)
     with pytest.raises(NotFoundError, match=r"in the time there is \(read 500 of 2,000\)") as missed:
         await names.resolve(BY_TOOL["stop_instance"], {"instance_id": "worker 1999"})
     assert "did you mean" not in str(missed.value)

@@ -59,6 +59,7 @@ async def written(scripts: Scripts, text: str) -> Answer:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.promise("R9")
 def test_any_script_comes_back_as_it_was() -> None:
     @settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck])
