@@ -25,7 +25,7 @@ from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES
 from tests.contracts.test_second_barrack import works
 from tests.learning.apidog import SERVER, SITE, Answer, Endpoint, Rounds, Site, endpoints, make_odd
-from tests.support.running import KEY
+from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
 
@@ -167,3 +167,116 @@ async def test_a_deprecated_page_alone_needs_a_person() -> None:
     found = await learned(Site(pages))
     assert sure(found) == EVERY - {"create_volume"}
     assert any(note.startswith("Deprecated") and "«Create volume»" in note for note in found.notes)
+
+
+def _many(status: str) -> Site:
+    pages = endpoints()
+    for page in pages:
+        page.operation["x-apidog-status"] = status
+    return Site([*pages, _other(1)])
+
+
+async def test_pages_that_are_not_marked_as_released_are_told_and_count() -> None:
+    site = _many("testing")
+    found = await learned(site)
+    assert sure(found) == EVERY
+    assert len(site.read) == len(EVERY)
+    assert any(note.startswith("Marked as «testing», not as released") for note in found.notes)
+
+
+async def test_pages_of_obsolete_operations_need_a_person() -> None:
+    assert sure(await learned(_many("obsolete"))) == set()
+
+
+@pytest.mark.parametrize("place", ["heading", "index"])
+async def test_a_page_under_another_title_than_the_index_gives_it_is_told(place: str) -> None:
+    pages = endpoints()
+    page = of("start_instance", pages)
+    if place == "heading":
+        page.heading = "Power on an instance"
+    else:
+        page.title = "Boot it"
+    found = await learned(Site(pages))
+    assert sure(found) == EVERY
+    assert any("another title than the index gives them" in note and "«Start instance»" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("other", ["Stop instance", "Delete volume", "Remove it"])
+async def test_a_page_whose_titles_say_different_things_needs_a_person(other: str) -> None:
+    pages = [page for page in endpoints() if page.title.strip() != other]
+    of("start_instance", pages).title = other
+    found = await learned(Site(pages))
+    assert "start_instance" not in sure(found)
+    assert any(f"«{other}»" in note for note in found.notes)
+
+
+async def test_what_pages_contradict_each_other_on_is_not_learned_and_told_with_counts() -> None:
+    pages = endpoints()
+    pages[0].document["servers"] = [{"url": "https://staging.example"}]
+    scheme = {"type": "http", "scheme": "bearer"}
+    for page in pages[:2]:
+        page.document["components"]["securitySchemes"]["ApiKeyAuth"] = scheme
+    found = await learned(Site(pages))
+    assert (found.document.url, found.document.auth) == (None, None)
+    assert sure(found) == EVERY
+    most = len(pages) - 1
+    assert any(f"«other.example» ({most}), «staging.example» (1)" in note for note in found.notes)
+    assert any(
+        f"«X-API-Key: {{key}}» ({most - 1}), «Authorization: Bearer {{key}}» (2)" in note for note in found.notes
+    )
+
+
+async def test_what_only_some_pages_say_holds_for_all() -> None:
+    pages = endpoints()
+    for page in pages[1:]:
+        page.document["servers"] = []
+        page.document["components"]["securitySchemes"] = {}
+    found = await learned(Site(pages))
+    assert adopted(found.document) == adopted(read(dialect.as_bytes(dialect.written()), "other.json"))
+
+
+async def test_a_page_of_others_says_nothing_of_our_address_and_key() -> None:
+    pages, other = endpoints(), _other(1)
+    other.document["servers"] = [{"url": "https://console.example"}]
+    found = await learned(Site([*pages[1:], other]))
+    assert found.document.url == f"{SERVER}/api"
+
+
+@pytest.mark.parametrize("server", ["https://other.example/api", "https://other.example", "/api", "/"])
+async def test_a_page_may_count_its_path_from_any_server(server: str) -> None:
+    pages = endpoints()
+    for page in pages[::2]:
+        page.document["servers"] = [{"url": server}]
+        ((path, item),) = page.document["paths"].items()
+        page.document["paths"] = {path.removeprefix("/api") if server.endswith("/api") else path: item}
+    found = await learned(Site(pages))
+    assert adopted(found.document).operations == adopted(read(dialect.as_bytes(dialect.written()), "o.json")).operations
+
+
+async def test_one_schema_name_may_have_two_bodies_on_two_pages() -> None:
+    pages = endpoints()
+    of("get_volume", pages).document["components"]["schemas"]["VolumeResponse"] = {
+        "type": "object",
+        "properties": {"a": {}},
+    }
+    found = await learned(Site(pages))
+    compared = {match.operation.tool: match for match in compare(found.document).matches}
+    inside = {tool: str(compared[tool].theirs.answer) for tool in ("get_volume", "list_volumes")}
+    assert "disk_name" not in inside["get_volume"]
+    assert "disk_name" in inside["list_volumes"]
+
+
+@pytest.mark.slow
+async def test_a_real_server_teaches_all_of_it_from_any_folder() -> None:
+    pages = make_odd(endpoints())
+    site = Site(pages)
+    app: Any = site
+    async with listening(app) as address:
+        for path in list(site.answers):
+            site.answers[f"/docs{path}"] = Answer(
+                site.answers.pop(path).body.replace(SITE.encode(), f"{address}/docs".encode())
+            )
+        async with open_asker(f"{address}/api", _Key()) as asker:
+            found = await read_site(asker, f"{address}/docs/", cache=None, today=TODAY)
+    assert sure(found) == EVERY
+    assert KEY not in str(site.asked)

@@ -21,6 +21,7 @@ _LINK: Final = re.compile(r"\]\([ \t]*<?(?P<url>[^\s<>()]*(?:\([^\s<>()]*\)[^\s<
 _ID: Final = re.compile(r"(?<![0-9])(?P<number>[0-9]{1,18})(?P<kind>[a-z])0(?:\.md)?$")
 """How the site numbers its pages: `e` an endpoint, `m` a guide, `d` a schema."""
 _ENDPOINT: Final = "e"
+_ESCAPED: Final = re.compile(r"\\([\[\]()_*`<>#\\])")
 _SAFE: Final = "/%:@!$&'()*+,;=~-._"
 
 
@@ -94,7 +95,7 @@ def read_index(text: str, address: str) -> Index:
         if url not in seen:
             seen[url] = None
             folders = tuple(part.strip() for part in folder.split(">") if part.strip())
-            found.endpoints.append(Entry(title.strip(), folders, url, number))
+            found.endpoints.append(Entry(_ESCAPED.sub(r"\1", title).strip(), folders, url, number))
     return found
 
 

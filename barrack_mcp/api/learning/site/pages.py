@@ -12,7 +12,7 @@ from barrack_mcp.api.learning.site.index import Entry
 from barrack_mcp.api.openapi.document import Document, DocumentError, TheirOperation, read
 from barrack_mcp.api.openapi.matching import of_method, titled
 from barrack_mcp.api.text import cite, decode, escape
-from barrack_mcp.api.wire.names import plain
+from barrack_mcp.api.wire.names import actions, plain
 
 _FENCE: Final = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>[^\n]*)")
 _HEADING: Final = re.compile(r" {0,3}(?P<level>#{1,6})[ \t]+(?P<words>[^\n]*?)[ \t]*#*[ \t]*")
@@ -83,17 +83,26 @@ def read_page(raw: bytes, entry: Entry, day: date) -> Page:
 
 def _placed(operations: Sequence[TheirOperation], title: str, entry: Entry) -> tuple[TheirOperation, ...]:
     """The operations with what the page and the index say of them."""
-    otherwise = (title or entry.title) if len(operations) == 1 else ""
+    alone = len(operations) == 1
     found = []
     for operation in operations:
-        summary = operation.summary.strip() or otherwise
         tags = tuple(dict.fromkeys((*operation.tags, *entry.folders)))
+        # of several operations on one page its heading and the index's title name none
+        names = [name for name in (operation.summary.strip(), *((title, entry.title) if alone else ())) if name]
+        summary = next((name for name in names if titled(name, tags)), names[0] if names else "")
         said = replace(operation, summary=summary, tags=tags, origin=entry.url)
-        indexed = titled(entry.title, tags)
-        if not said.doubt and indexed and claimed(said) not in {"", *indexed}:
-            said = replace(said, doubt=f"the site's index calls it {cite(entry.title)}")
+        against = next((name for name in names if _contradicts(said, name)), None)
+        if against is not None and not said.doubt:
+            said = replace(said, doubt=f"it is called {cite(against)}, too")
         found.append(said)
     return tuple(found)
+
+
+def _contradicts(operation: TheirOperation, name: str) -> bool:
+    """Whether another name of an operation says that it does something else."""
+    mine, others = actions(operation.summary), actions(name)
+    tools = of_method(titled(name, operation.tags), operation.method)
+    return bool((mine and others and not mine & others) or (tools and claimed(operation) not in {"", *tools}))
 
 
 def differs_in_title(page: Page) -> bool:

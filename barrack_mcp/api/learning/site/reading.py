@@ -38,6 +38,7 @@ _DENIALS: Final = 8
 _FRESH: Final = timedelta(days=1)
 _DAY_S: Final = 86_400
 _AGAIN: Final = "Run the same command again later: it goes on from what was read."
+_ELSEWHERE: Final = frozenset({300, 301, 302, 303, 307, 308})
 _ACCEPT: Final = "text/markdown, text/plain;q=0.9, */*;q=0.1"
 
 
@@ -80,7 +81,7 @@ async def read_site(
         document=document,
         notes=(*told, *reading.told()),
         complete=reading.complete,
-        hindered=reading.stopped.kind if reading.stopped is not None else None,
+        hindered=None if reading.complete or reading.stopped is None else reading.stopped.kind,
     )
 
 
@@ -110,34 +111,14 @@ class _Reading:
     _bytes: int = 0
     _denials: int = 0
     _denied_by: Hindrance = Hindrance.UNREACHABLE
-    _total: int = 0
     _done: int = 0
 
     async def index(self) -> Index | None:
         """Read the index and those it names; None, told, if no endpoint is in any."""
-        places = [f"{self.site}/{NAME}"]
-        parts = urlsplit(self.site)
-        if parts.path:
-            places.append(urlunsplit((parts.scheme, parts.netloc, f"/{NAME}", "", "")))
-        whole, failures = Index(), []
-        seen: set[str] = set()
-        while places and len(seen) < _MOST_INDEXES:
-            address = places.pop(0)
-            if address in seen:
-                continue
-            seen.add(address)
-            try:
-                found = await self._index(address)
-            except _UnreadError as error:
-                failures.append(f"{address} {error}")
-                continue
-            known = {entry.url for entry in whole.endpoints}
-            whole.endpoints += [entry for entry in found.endpoints if entry.url not in known]
-            whole.elsewhere += found.elsewhere
-            # the site's own root is asked only if its part has nothing
-            places = [*found.indexes, *(places if not whole.endpoints else [])]
-        if failures:
-            self._notes += [f"{failure}." for failure in failures]
+        whole = Index()
+        for address in self._places():
+            if not whole.endpoints:
+                await self._indexes(address, whole)
         if not whole.endpoints:
             self.complete = False
             if self._denials:
@@ -152,16 +133,44 @@ class _Reading:
             self._notes.append(f"Links to other sites were not followed: {shown}.")
         return whole
 
+    def _places(self) -> list[str]:
+        """Where the index may be: where the site was said to be, else at its host's root."""
+        parts = urlsplit(self.site)
+        root = urlunsplit((parts.scheme, parts.netloc, f"/{NAME}", "", ""))
+        return list(dict.fromkeys((f"{self.site}/{NAME}", root)))
+
+    async def _indexes(self, address: str, whole: Index) -> None:
+        """Read an index and those that it names, as of languages or versions, into one."""
+        waiting, seen = [address], set[str]()
+        while waiting:
+            if (address := waiting.pop(0)) in seen:
+                continue
+            if len(seen) == _MOST_INDEXES:
+                self._notes.append(f"Only {_MOST_INDEXES} lists of pages were read; there are more.")
+                self.complete = False
+                return
+            seen.add(address)
+            try:
+                found = await self._index(address)
+            except _UnreadError as error:
+                self._notes.append(f"{address} {error}.")
+                self.complete = self.complete and len(seen) == 1
+                continue
+            known = {entry.url for entry in whole.endpoints}
+            whole.endpoints += [entry for entry in found.endpoints if entry.url not in known]
+            whole.elsewhere += found.elsewhere
+            waiting += found.indexes
+
     async def _index(self, address: str) -> Index:
         kept = recall(self.cache, address)
         try:
             got = await self._get(address, kept)
             text = _text(got.body)
-        except _UnreadError:
+        except _UnreadError as error:
             if kept is None:
                 raise
             got, text = kept, _text(kept.body)
-            self._notes.append(f"The index could not be read; as it was on {kept.day} it is used instead.")
+            self._notes.append(f"The index {error}; as it was on {kept.day} it is used instead.")
             self.complete = False
         found = read_index(text, address)
         if not found.endpoints and not found.indexes:
@@ -175,7 +184,6 @@ class _Reading:
         mine, rest = _picked(index.endpoints)
         first = [entry for entries, wanted in mine for entry in entries[:wanted]]
         later = [entry for entries, wanted in mine for entry in entries[wanted:]]
-        self._total = len(first)
         await self._wave(first)
         wanted = self._missing(in_use=True)
         # what is broken, or on its way out, may have an older page that isn't
@@ -203,7 +211,7 @@ class _Reading:
         """Read pages, a few at once: those that were never read first, so that each run gets further."""
         known = {entry: recall(self.cache, entry.url) for entry in entries}
         waiting = iter(sorted(entries, key=lambda entry: known[entry] is not None))
-        self._total = self._done + len(entries)
+        total = self._done + len(entries)
 
         async def work() -> None:
             for entry in waiting:
@@ -211,7 +219,7 @@ class _Reading:
                     return
                 await self._entry(entry, known[entry])
                 self._done += 1
-                self.progress(self._done, self._total)
+                self.progress(self._done, total)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(AT_ONCE, len(entries))):
@@ -298,7 +306,7 @@ class _Reading:
             self._stop(self._denied_by, f"The site gave no page {_DENIALS} times in a row. {_AGAIN}")
         if reply.wrong:
             return reply.wrong
-        if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+        if reply.status in _ELSEWHERE:
             return f"leads elsewhere ({reply.status}), which is not followed"
         if held_off:
             return f"answered {reply.status} with a page for people, such as a sign-in or a challenge"

@@ -53,7 +53,7 @@ def bind(pages: Sequence[Page], name: str) -> tuple[Document, list[str]]:
     # what belongs to nobody of ours may be reached and entered otherwise
     mine = [row for row in rows if claimed(row.operation)] or rows
     hosts = [_host(row.page.document.url) for row in mine if row.page.document.url]
-    host = _agreed(hosts, "the API's address", lambda each: each, notes)
+    host = _agreed(hosts, "the API's address", _named, notes)
     auths = [row.page.document.auth for row in mine if row.page.document.auth is not None]
     auth = _agreed(auths, "the key's header", lambda each: f"{each.header}: {each.template}", notes)
     base = _base(mine)
@@ -150,6 +150,12 @@ def _settled(row: _Row, base: str, auth: Auth | None) -> TheirOperation:
 def _host(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _named(host: str) -> str:
+    """A host as a person says it."""
+    scheme, _, name = host.partition("://")
+    return name if scheme == "https" else f"{name} by {scheme}"
 
 
 def _agreed(said: Sequence[T], what: str, show: Callable[[T], str], notes: list[str]) -> T | None:
