@@ -291,10 +291,8 @@ class _Reading:
 
     def _reason(self, reply: Reply) -> str:
         """Why an answer is of no use, as the end of a sentence; one that asks to wait ends all asking."""
-        wait = reply.wait
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS or (
-            wait is not None and reply.status == HTTPStatus.SERVICE_UNAVAILABLE
-        ):
+        if reply.puts_off:
+            wait = reply.wait
             when = f" for {math.ceil(wait)} s" if wait is not None and wait < _DAY_S else ""
             self._stop(Hindrance.THROTTLED, f"The site asks to wait{when} ({reply.status}). {_AGAIN}")
             return f"was put off ({reply.status})"
