@@ -187,6 +187,15 @@ async def test_what_answers_alike_for_anything_below_a_thing_is_not_believed() -
     assert set(operations(await learned(answering(anything), {"list_volumes": "/disks/"}))) == {"create_volume"}
 
 
+async def test_a_name_that_repeats_the_address_does_not_make_it_a_place_of_its_own() -> None:
+    def answers(asked: Asked) -> Says | None:
+        last = asked.address.rstrip("/").rpartition("/")[2]
+        return rest("GET, POST, DELETE", last) if asked.address.startswith("/api/disks/") else None
+
+    found = operations(await learned(Scripted(answers), {"list_volumes": "/disks/"}))
+    assert set(found) <= {"create_volume"}
+
+
 async def test_fields_that_an_action_only_repeats_from_its_list_are_not_taken_for_its_own() -> None:
     repeated = {**DISKS, f"/disks/{ID}/clone/": rest("POST", "Clone", POST=DISK)}
     found = await learned(answering(repeated), {"list_volumes": "/disks/"})

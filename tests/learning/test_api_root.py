@@ -135,6 +135,8 @@ async def test_two_lists_that_may_be_the_same_are_left_to_a_person() -> None:
         (Says({"detail": "Slow."}, 429), Hindrance.THROTTLED),
         (Says(b"", 503), Hindrance.UNREACHABLE),
         (Says(b"<html>", 403, {"content-type": "text/html"}), Hindrance.GATEWAY),
+        (Says(b"<html>Welcome", 200, {"content-type": "text/html"}), Hindrance.GATEWAY),
+        (Says(b"", 302, {"location": "https://login.example.net/"}), Hindrance.GATEWAY),
     ],
 )
 async def test_what_is_in_the_way_is_told_at_once(said: Says, hindrance: Hindrance) -> None:

@@ -128,6 +128,19 @@ async def test_what_lies_beside_the_api_is_left_out_and_told() -> None:
     assert any(note.startswith("2 operations lie outside") for note in found.notes)
 
 
+async def test_a_document_of_something_else_on_the_same_host_is_passed_over() -> None:
+    api = Scripted(
+        {
+            "GET /schema/": Says(written("/shop/orders/", "/shop/carts/{id}/")),
+            "GET /openapi.json": Says(written("/api/instances/")),
+        }
+    )
+    found = await sought(api)
+    assert paths(found) == ["/instances/"]
+    assert found is not None
+    assert "something else" in found.notes[0]
+
+
 async def test_a_document_of_the_old_kind_is_named_where_there_is_no_other() -> None:
     found = await sought(Scripted({"GET /api/swagger.json": Says({"swagger": "2.0", "paths": {}})}))
     assert found is not None

@@ -8,6 +8,7 @@ something else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from itertools import islice
@@ -23,6 +24,7 @@ from barrack_mcp.api.learning.options import Said, said_by
 from barrack_mcp.api.openapi.document import Document, TheirOperation
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.bounds import PLACEHOLDER, place
+from barrack_mcp.api.wire.names import plain
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 
 NOWHERE: Final = "no-such-address-e3b7"
@@ -237,7 +239,7 @@ class _Survey:
         """What an address says of an operation, if it says anything that an address beside it does not."""
         told = self._told.get(_shape_of(candidate.path))
         beside = self._told.get(_shape_of(control(candidate)))
-        if told is None or (beside is not None and beside.said == told.said):
+        if told is None or (beside is not None and _alike(told.said, beside.said)):
             return None
         method = method_there(operation, candidate, told.said.methods)
         taken = {place(each.method, each.path) for each in self._found.values()}
@@ -287,6 +289,12 @@ class _Survey:
 def control(candidate: Candidate) -> str:
     """An address beside a candidate, or below one that a value ends, which can't be."""
     return f"{candidate.path if candidate.ends_open else candidate.parent}/{NOWHERE}"
+
+
+def _alike(there: Said, nowhere: Said) -> bool:
+    """Whether an address says what one says that can't be; a name that repeats the address tells nothing."""
+    echoes = plain(NOWHERE) in plain(nowhere.name)
+    return replace(there, name="") == replace(nowhere, name="") if echoes else there == nowhere
 
 
 def _shape_of(path: str) -> str:

@@ -6,6 +6,7 @@ import math
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from barrack_mcp.api.answer.gateway import Gateway
 from barrack_mcp.api.learning.asking import Reply
 from barrack_mcp.api.learning.found import Hindrance
 
@@ -43,10 +44,15 @@ def hindered(reply: Reply) -> Hindered | None:
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Hindered(Hindrance.THROTTLED, f"The API wants fewer requests: start again {_later(reply.wait)}.")
     if gateway is not None and gateway.keeps_out:
-        return Hindered(Hindrance.GATEWAY, f"{gateway.sentence}. {gateway.mend}".strip())
+        return in_place_of(gateway)
     if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Hindered(Hindrance.UNREACHABLE, f"The API can't serve now (503): start again {_later(reply.wait)}.")
     return None
+
+
+def in_place_of(gateway: Gateway) -> Hindered:
+    """What to say where something else answers in the API's place."""
+    return Hindered(Hindrance.GATEWAY, f"{gateway.sentence}. {gateway.mend}".strip())
 
 
 def _later(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from barrack_mcp.api.learning.asking import Asker, Reply, SpentError
 from barrack_mcp.api.learning.found import Found, Hindrance, Progress, Source
-from barrack_mcp.api.learning.hindrances import SPENT, Hindered, hindered, refusal, refused
+from barrack_mcp.api.learning.hindrances import SPENT, Hindered, hindered, in_place_of, refusal, refused
 from barrack_mcp.api.learning.schema import spelled_otherwise
 from barrack_mcp.api.openapi.differences import printable
 from barrack_mcp.api.openapi.document import Document, TheirOperation
@@ -97,6 +97,8 @@ class _Root:
         first = len(self.asked) == 1
         if refused(reply) and first:
             self.stopped = refusal(has_key=self._asker.has_key)
+        elif first and reply.gateway is not None:
+            self.stopped = in_place_of(reply.gateway)
         elif (way := hindered(reply)) is not None and (first or reply.status):
             self.stopped = way
         return reply

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from barrack_mcp.api.learning.asking import Asker, Reply, SpentError
 from barrack_mcp.api.learning.found import Found, Hindrance, Progress, Source
 from barrack_mcp.api.learning.hindrances import SPENT, Hindered, hindered, refusal, refused
+from barrack_mcp.api.openapi.comparison import compare
 from barrack_mcp.api.openapi.document import Document, DocumentError, TheirOperation, read
 
 PLACES: Final = (
@@ -86,13 +87,12 @@ class _Search:
             if any(word in reply.body[:_START] for word in (b"swagger", b"openapi")) and reply.gateway is None:
                 self._notes[str(error)] = None
             return None
-        return Found(
-            source=Source.DOCUMENT,
-            place=reply.url,
-            day=self._today,
-            document=below(document, self._url),
-            notes=(*self._notes, *document.notes),
-        )
+        ours = below(document, self._url, beside=not place.startswith(f"{self._url}/"))
+        if ours is None:
+            self._notes[f"{reply.url} describes something else than the API at its address and was passed over."] = None
+            return None
+        notes = (*self._notes, *ours.notes)
+        return Found(source=Source.DOCUMENT, place=reply.url, day=self._today, document=ours, notes=notes)
 
     async def _ask(self, place: str, *, with_key: bool) -> Reply | None:
         """Ask once; None where there is no going on."""
@@ -142,15 +142,25 @@ def spelled_otherwise(reply: Reply) -> str | None:
     return led._replace(fragment="").geturl() if same and path and query and led != here else None
 
 
-def below(document: Document, url: str) -> Document:
-    """Write a document's paths as they are below the API's address; what lies elsewhere is left out and told."""
+def below(document: Document, url: str, *, beside: bool = False) -> Document | None:
+    """Write a document's paths as they are below the API's address; what lies elsewhere is left out and told.
+
+    Args:
+        document: As it was read.
+        url: The API's base URL.
+        beside: Whether it was found outside of that address, so that its paths may begin at the host's root.
+
+    Returns:
+        The document; as it is, where nothing in it lies below that address; None where it is then about something else
+        on the same host, by all that is in it.
+    """
     base = urlsplit(url).path.rstrip("/")
     server = urlsplit(document.url).path.rstrip("/") if document.url else document.prefix
-    if not base or server == base:
+    if server == base:
         return replace(document, prefix="")
     inside = tuple(_inside(document, server, base))
     if not inside:
-        return document
+        return None if beside and not any(match.sure for match in compare(document).matches) else document
     if left := len(document.operations) - len(inside):
         document.notes.append(f"{left} operations lie outside of the API's address and were left out.")
     at = urlsplit(document.url)._replace(path=base).geturl() if document.url else None
