@@ -108,6 +108,7 @@ async def test_fields_come_with_their_types_limits_and_choices_and_without_what_
     assert list(body.fields) == ["label", "size", "kind", "tags", "rules"]
     assert body.required == {"label", "size", "kind"}
     assert body.fields["size"].limits == {"minimum": 10, "maximum": 4000}
+    assert body.fields["label"].lengths == {"max_length": 80}
     assert body.fields["kind"].enum == ("ssd", "hdd")
     assert body.fields["tags"].row.kinds == {"string"}
     assert body.fields["rules"].row.required == {"port"}

@@ -22,7 +22,10 @@ from barrack_mcp.api.learning.schema import find_schema
 from barrack_mcp.api.openapi.adopt import adopt
 from barrack_mcp.api.openapi.comparison import compare
 from barrack_mcp.api.openapi.document import Document, TheirOperation
+from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.cli.contract.learn import learn
+from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
 from tests.learning.scripted_api import TODAY
@@ -245,3 +248,23 @@ async def test_an_api_that_is_gone_is_told_as_out_of_reach() -> None:
     found, document = await learned(nobody)
     assert not document.operations
     assert {each.hindered for each in found} == {Hindrance.UNREACHABLE}
+
+
+async def test_an_api_that_allows_few_requests_is_learned_by_the_command_in_several_turns(
+    third: Third, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each turn begins with what the turn before has found, once a person has set it."""
+    said = {"BARRACK_API_URL": third.url, "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "state.db")}
+    said |= {"BARRACK_AUTH_HEADER": HEADER, "BARRACK_AUTH_TEMPLATE": "{key}"}
+    for turn in range(5):
+        third.renew(schema=False, requests_left=40)
+        out = tmp_path / f"{turn}.toml"
+        code = await learn(read_settings(said), docs=None, out=out, today=TODAY)
+        requests = checked(third)
+        assert sum(status == 429 for *_, status in requests) <= AT_ONCE
+        said["BARRACK_CONTRACT"] = str(out)
+        if set(load(out.read_bytes(), "learned").operations) == TOOLS:
+            break
+        assert code == ExitCode.OK
+        assert "again in 23 s" in " ".join(capsys.readouterr().out.split())
+    assert turn in (1, 2, 3)

@@ -29,6 +29,7 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 _LIMITS: Final = {"min_value": "minimum", "max_value": "maximum"}
+_LENGTHS: Final = ("min_length", "max_length")
 _DEEPEST: Final = 6
 _MOST_FIELDS: Final = 300
 _MOST_WORDS: Final = 2_000
@@ -93,8 +94,10 @@ def _shape(said: JsonObject, depth: int) -> Shape:
     if depth > _DEEPEST:
         return UNKNOWN
     description = str(said.get("help_text") or said.get("label") or "")[:_MOST_WORDS]
+    lengths = {name: said[name] for name in _LENGTHS if _is_count(said.get(name))}
     if isinstance(said.get("child"), dict):
-        return Shape(kinds=frozenset({"array"}), items=_shape(said["child"], depth + 1), description=description)
+        items = _shape(said["child"], depth + 1)
+        return Shape(kinds=frozenset({"array"}), items=items, description=description, lengths=lengths)
     if isinstance(said.get("children"), dict):
         return _object(said["children"], description, depth)
     kind = said.get("type")
@@ -103,7 +106,9 @@ def _shape(said: JsonObject, depth: int) -> Shape:
         return Shape(kinds=_KINDS["multiple choice"], items=_closed(values), description=description)
     limits = {ours: said[theirs] for theirs, ours in _LIMITS.items() if _is_number(said.get(theirs))}
     kinds = _KINDS.get(kind, frozenset()) if isinstance(kind, str) else frozenset[str]()
-    return Shape(kinds=kinds or _closed(values).kinds, enum=values, description=description, limits=limits)
+    return Shape(
+        kinds=kinds or _closed(values).kinds, enum=values, description=description, limits=limits, lengths=lengths
+    )
 
 
 def _closed(values: tuple[JsonValue, ...]) -> Shape:
@@ -126,3 +131,7 @@ def _kind(value: Any) -> str:
 
 def _is_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: JsonValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -117,7 +117,8 @@ async def learn(
             with _bar() as bar:
                 cache = CacheFolder(settings.cache_folder / "documentation")
                 day = today or datetime.now(UTC).date()
-                reading = await _read(asker, docs, url, cache=cache, bar=bar, today=day)
+                known = {tool: said.path for tool, said in contract.overrides.operations.items() if said.path}
+                reading = await _read(asker, docs, url, known=known, cache=cache, bar=bar, today=day)
     except ValueError as error:
         complain(f"--docs {error}.")
         return ExitCode.USAGE
@@ -125,8 +126,20 @@ async def learn(
     return tell(reading, contract.overrides, base=url, files=files, json_wanted=json_wanted)
 
 
-async def _read(asker: Asker, docs: str | None, url: str, *, cache: CacheFolder, bar: Progress, today: date) -> Reading:
-    """Ask the sources, the surest first; the addresses last, for what nobody has told."""
+async def _read(
+    asker: Asker,
+    docs: str | None,
+    url: str,
+    *,
+    known: Mapping[str, str],
+    cache: CacheFolder,
+    bar: Progress,
+    today: date,
+) -> Reading:
+    """Ask the sources, the surest first; the addresses last, for what nobody has told, now or in the contract in force.
+
+    So an API that allows a few requests alone is learned in several turns.
+    """
     read: list[Found | None] = []
     if docs is not None:
         read.append(await read_site(asker, docs, cache=cache, today=today, progress=_task(bar, "documentation")))
@@ -134,7 +147,7 @@ async def _read(asker: Asker, docs: str | None, url: str, *, cache: CacheFolder,
         read.append(await find_schema(asker, url, today=today, tell=_task(bar, "the API's own document")))
         read.append(await find_lists(asker, url, today=today, tell=_task(bar, "the API's root")))
         learned = merge(filter(None, read), base=url)
-        known = {tool: learned.comparison.findings[tool].written for tool in learned.origins}
+        known = {**known, **{tool: learned.comparison.findings[tool].written for tool in learned.origins}}
         if len(known) < len(BY_TOOL):
             tell = _task(bar, "the API's addresses")
             read.append(await ask_addresses(asker, url, known=known, today=today, tell=tell))
