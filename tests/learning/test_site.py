@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 TODAY = date(2026, 11, 27)
 
 
-class _Key(httpx2.Auth):
+class Key(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Any:
         request.headers["Authorization"] = f"Bearer {KEY}"
         yield request
@@ -43,7 +43,7 @@ async def learned(site: Site, url: str = SITE, *, cache: Path | None = None, hom
     """Read a site in this process, with a key at hand that is good for the very same host."""
     kept = CacheFolder(cache) if cache is not None else None
     with anyio.fail_after(120):
-        async with open_asker(home, _Key(), app=site) as asker:
+        async with open_asker(home, Key(), app=site) as asker:
             return await read_site(asker, url, **{"cache": kept, "today": TODAY} | more)
 
 
@@ -283,7 +283,7 @@ async def test_a_real_server_teaches_all_of_it_from_any_folder() -> None:
             site.answers[f"/docs{path}"] = Answer(
                 site.answers.pop(path).body.replace(SITE.encode(), f"{address}/docs".encode())
             )
-        async with open_asker(f"{address}/api", _Key()) as asker:
+        async with open_asker(f"{address}/api", Key()) as asker:
             found = await read_site(asker, f"{address}/docs/", cache=None, today=TODAY)
     assert sure(found) == EVERY
     assert KEY not in str(site.asked)
