@@ -85,6 +85,8 @@ PROMISES = (
     Promise("A1", "every answer of every tool", "each field stands in the tool's schema; all tools under 100 kB"),
     Promise("A2", "every optional argument sent empty", "as if not given; refused or asked where that says something"),
     Promise("A3", "every yes, every way of asking, and none", "told who agreed; what waits says where to say yes"),
+    Promise("A4", "what assistants are asked every day, by a script", "the least calls; nobody guesses"),
+    Promise("A5", "add and remove, on and off, in every state of the thing", "what was wished, and told; or nothing"),
     Promise("P8", "every schema, by the rules of each family of clients", "no rule is broken"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
     Promise(

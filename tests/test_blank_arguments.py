@@ -49,7 +49,7 @@ async def test_a_call_with_every_other_argument_empty_does_what_it_does_without_
             made.barrack.reset()
             result = await made.client.call_tool(operation.tool, arguments)
             assert not result.is_error, (operation.tool, result.content)
-            last = made.barrack.requests[-1] if operation.reads else made.barrack.journal[-1]
+            last = made.barrack.requests[0] if operation.reads else made.barrack.journal[-1]
             return [last["method"], last["path"], last["body"]]
 
         for operation in OPERATIONS:

@@ -74,9 +74,9 @@ def test_every_argument_is_read_in_each_form_that_means_the_same(operation: Oper
 WRONG: list[tuple[str, list[Any]]] = [
     (
         "integer",
-        ["1.5", 1.5, "one", "", "0x10", "1e2", "1_000", "\u0661", True, False, [1], {}, "1,000", "+-1", "∞"],
+        ["1.5", 1.5, "one", " ", "0x10", "1e2", "1_000", "\u0661", True, False, [1], {}, "1,000", "+-1", "∞"],
     ),
-    ("boolean", ["yes", "no", "on", "1", "0", "", "truth", 1, 0, 2, 1.0, [True], {}]),
+    ("boolean", ["yes", "no", "on", "1", "0", " ", "truth", 1, 0, 2, 1.0, [True], {}]),
     ("string", [True, False, 1.5, [], {}, ["a"]]),
 ]
 

@@ -97,9 +97,17 @@ def test_the_apis_own_pages_are_trusted() -> None:
 
 
 def test_a_list_without_pages_says_how_to_narrow_it() -> None:
-    shown = show("list_gpu_stock", {"stocks": [{"gpu_model": "L40"}] * 30})
-    assert len(shown["stocks"]) == 20
-    assert shown["notes"] == ["Rows 1-20 of 30. Narrow the list with region, gpu_model, tier."]
+    shown = show("list_gpu_specs", {"specs": [{"gpu_model": "L40"}] * 30})
+    assert len(shown["specs"]) == 20
+    assert shown["notes"] == ["Rows 1-20 of 30. Narrow the list with gpu_model, gpu_count, tier, region."]
+
+
+def test_a_list_that_the_api_gives_whole_is_paged_here() -> None:
+    rows = [{"gpu_model": f"M{number}"} for number in range(30)]
+    second = show("list_gpu_stock", {"stocks": rows}, page=2, limit=12)
+    assert [row["gpu_model"] for row in second["stocks"]] == [f"M{number}" for number in range(12, 24)]
+    assert second["notes"] == ["Rows 13-24 of 30. page=3 gives the next ones."]
+    assert "notes" not in show("list_gpu_stock", {"stocks": rows[:20]})
 
 
 def test_a_list_that_nothing_narrows_is_shown_whole() -> None:

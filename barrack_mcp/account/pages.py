@@ -272,7 +272,7 @@ class Span:
             return None
         span = f"{here} rows of page {page.asked}" if last is None else f"Rows {self.first}-{last}"
         span += "." if self.total is None else f" of {self.total}."
-        if not operation.paged:
+        if "page" not in operation.arguments.model_fields:
             narrow = ", ".join(operation.arguments.model_fields)
             return f"{span}{self._said(last)}{f' Narrow the list with {narrow}.' if narrow else ''}"
         if len(shown) < len(self.rows):
@@ -322,12 +322,12 @@ def span_of(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]
     if page is None:
         return None
     rows, length = page.rows, MAX_ROWS if operation.arguments.model_fields else len(page.rows)
-    if not operation.paged:
+    if "page" not in operation.arguments.model_fields:
         return Span(page, rows[:length], max(page.total or 0, page.came), 1, length)
     length = arguments.get("limit") or MAX_ROWS
     signs = page.signs
     paging = page.more is not None or (page.total or 0) > page.came or number == signs.number
-    if len(rows) <= length or paging:
+    if operation.paged and (len(rows) <= length or paging):
         # what the API gives is a page, whichever size was asked for
         return Span(page, rows, page.total, page.first, length)
     # the API did not page: do it here

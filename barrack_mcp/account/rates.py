@@ -14,10 +14,6 @@ from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind
-from barrack_mcp.catalogue.models import FEW, MANY
-
-ADDED: Final[Mapping[str, int]] = MappingProxyType({"hourly_rate": MANY, "billed_at": FEW})
-"""The fields added to a row, each with up to how many rows a concise list keeps it."""
 
 
 def _rate(kind: Kind, row: JsonObject, prices: Prices) -> JsonObject:
@@ -94,18 +90,58 @@ def tell_sum(operation: Operation, told: JsonObject, *, total: int | None) -> st
     return f"{things:,}{of} {words} together, as they stand: {cost}{beside}."
 
 
-def buys(operation: Operation) -> bool:
-    """Whether its arguments alone say what the thing that it makes will cost."""
-    return {"tier", "gpu_model", "gpu_count"} <= operation.arguments.model_fields.keys()
+CHANGING_COST: Final = frozenset(
+    {"deploy_instance", "start_instance", "stop_instance", "reboot_instance", "hibernate_instance", "restore_instance"}
+    | {"delete_instance", "create_volume", "clone_volume", "resize_volume", "delete_volume"}
+    | {"create_snapshot", "restore_snapshot", "delete_snapshot"}
+)
+"""The operations after which somebody wants to know what a thing costs now."""
 
 
-def bought(values: Mapping[str, Any], prices: Prices) -> tuple[str, JsonObject]:
-    """Say what a deployed instance costs per hour once it is ACTIVE, in words and as fields; nothing if unknown."""
-    hourly = prices.instance(values, money.Billed.FULL)
-    if hourly is None:
+def costs_now(
+    operation: Operation, values: Mapping[str, Any], data: JsonObject, before: JsonObject | None, prices: Prices
+) -> tuple[str, JsonObject]:
+    """Say what a thing costs per hour once a call is done, in words and as fields; nothing if unknown.
+
+    Args:
+        operation: What was done.
+        values: Its arguments.
+        data: What the API answered.
+        before: The thing as it was, where it was read.
+        prices: What things cost.
+    """
+    root = data.get(operation.result or "")
+    made = {**values, **(root if isinstance(root, dict) else {})}
+    was = before or {}
+    full = prices.instance(was, money.Billed.FULL)
+    now: Decimal | None = None
+    match operation.tool:
+        case "deploy_instance" | "restore_snapshot":
+            rate, words = prices.instance(made, money.Billed.FULL), "It costs {} once ACTIVE."
+        case "restore_instance":
+            rate, words = full, "It costs {} once ACTIVE."
+        case "start_instance" | "stop_instance" | "reboot_instance":
+            rate, words = full, "It costs {}, stopped or running."
+        case "hibernate_instance":
+            rate, words = prices.instance(was, money.Billed.HIBERNATED), "Once HIBERNATED it costs {}"
+            words += "." if full is None else f" instead of {money.write_rate(full, prices.currency)}."
+        case "create_volume" | "clone_volume" | "resize_volume":
+            rate, words = prices.volume(made), "It costs {}."
+        case "create_snapshot":
+            rate, words = prices.snapshot(made) if made.get("size_gb") else None, "It costs {}."
+        case "delete_instance":
+            rate, words, now = prices.instance(was, money.billed(was.get("status"))), _ENDED, Decimal(0)
+        case "delete_volume":
+            rate, words, now = prices.volume(was), _ENDED, Decimal(0)
+        case _:
+            rate, words, now = prices.snapshot(was) if was else None, _ENDED, Decimal(0)
+    if rate is None:
         return "", {}
-    words = f"It costs {money.write_rate(hourly, prices.currency)} once ACTIVE."
-    return words, {"hourly_rate": money.rounded(hourly), "currency": prices.currency}
+    fields = {"hourly_rate": money.rounded(rate if now is None else now), "currency": prices.currency}
+    return words.format(money.write_rate(rate, prices.currency)), fields
+
+
+_ENDED: Final = "It cost {} until now."
 
 
 def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, currency: str) -> str:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional
-from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, Number, PositiveInt, Text, Texts, Whole
+from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional
+from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, Number, PositiveInt, Text, Texts, Whole, Word
 
 
 class Paging(Request):
     """Which page of a list: `page` counts from 1; the API's own examples have 20 rows a page."""
 
-    page: PositiveInt | None = optional("Page, from 1.", DOCUMENTED)
+    page: PositiveInt | None = optional("From 1.", DOCUMENTED)
     limit: Limit | None = optional("Per page (20).", DOCUMENTED)
 
 
 class Detail(Request):
     """How much of each row to show. This argument is ours: the API never sees it."""
 
-    detail: DetailEnum | None = optional("Of rows (concise).")
+    detail: DetailEnum | None = optional("Default: concise.")
+
+
+class Named(Request):
+    """Which rows of a list to show, by their names. Ours; all pages are looked through."""
+
+    name: Word | None = optional("Part, or glob.")
+
+
+class OwnPaging(Request):
+    """Which part of a list to show that the API gives whole. Ours."""
+
+    page: PositiveInt | None = optional("From 1.")
+    limit: Limit | None = optional("Per page (20).")
+
+
+class NamedPaging(OwnPaging, Named):
+    """Both."""
 
 
 class Envelope(Response):
@@ -77,13 +94,13 @@ class CostingList(Costing):
 class Rated(Response):
     """What we add to a thing that costs something."""
 
-    hourly_rate: Number = answered("What it costs per hour as it stands, where the price list tells.")
+    hourly_rate: Number = answered("What it costs per hour as it stands, where the price list tells.", concise=MANY)
 
 
 class RatedMachine(Rated):
     """What we add to a machine."""
 
-    billed_at: Text = answered("full rate, hibernated rate or not billed.")
+    billed_at: Text = answered("full rate, hibernated rate or not billed.", concise=FEW)
 
 
 class Data(Response):

@@ -148,9 +148,12 @@ FIREWALL: Final = Kind(
 KINDS: Final = (INSTANCE, KEY, VOLUME, SCRIPT, SNAPSHOT, IMAGE, FIREWALL)
 """All of them, in the catalogue's order. Rules have no names and no tools of their own, so they are no kind."""
 
+SEVERAL: Final[Mapping[str, Kind]] = MappingProxyType({"add": INSTANCE, "remove": INSTANCE})
+"""Arguments of ours that name several things, and not by their kind: whom a firewall gains and loses."""
+
 BY_ARGUMENT: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind in KINDS for name in kind.arguments})
 
 
 def kind_named_by(argument: str) -> Kind | None:
     """Answer the kind of thing that an argument names, be it one or several; None if it names none."""
-    return BY_ARGUMENT.get(argument.removesuffix("s"))
+    return SEVERAL.get(argument) or BY_ARGUMENT.get(argument.removesuffix("s"))

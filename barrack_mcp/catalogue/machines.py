@@ -6,7 +6,7 @@ from typing import Annotated
 
 from barrack_mcp.catalogue.billing import Billing
 from barrack_mcp.catalogue.models import FEW, MANY, Response, answered
-from barrack_mcp.catalogue.rules import VMSecurityRule
+from barrack_mcp.catalogue.rules import FirewallRule, VMSecurityRule
 from barrack_mcp.catalogue.values import Flag, IpStatusEnum, Number, StatusEnum, Text, Texts, Whole, bare
 
 
@@ -69,6 +69,14 @@ class VMDetailVolumeAttachment(VMVolumeAttachment):
     device: Text = answered("Device under which the machine sees it.")
 
 
+class InstanceFirewall(Response):
+    """A firewall on a machine. The API names it; its rules are added here."""
+
+    id: Text = answered("Firewall id.", "firewall_id")
+    name: Text = answered("Name.", "firewall_name")
+    rules: list[FirewallRule] | None = answered("Its rules.")
+
+
 class Machine(Response):
     """What lists and details have in common."""
 
@@ -86,6 +94,7 @@ class Machine(Response):
     flavor: Annotated[VMFlavor | None, bare("name")] = answered("Size of the machine.")
     image: Annotated[VMImage | None, bare("name")] = answered("Image it was made from.")
     security_rules: list[VMSecurityRule] | None = answered("Its own rules; firewalls add theirs.")
+    firewalls: list[Annotated[InstanceFirewall, bare("id")]] | None = answered("The firewalls that it has.")
     features: Annotated[InstanceFeatures | None, bare("features")] = answered("What it can do.")
 
 
@@ -103,18 +112,10 @@ class InstanceKey(Response):
     name: Text = answered("Name.", "key_name", "ssh_key_name")
 
 
-class InstanceFirewall(Response):
-    """A firewall on a machine, by name alone; list_instance_firewalls shows its rules."""
-
-    id: Text = answered("Firewall id.", "firewall_id")
-    name: Text = answered("Name.", "firewall_name")
-
-
 class VMResponse(Machine):
     """A machine in detail."""
 
     ssh_keys: list[Annotated[InstanceKey, bare("name")]] | None = answered("The keys that it was made with.", "keys")
-    firewalls: list[Annotated[InstanceFirewall, bare("id")]] | None = answered("The firewalls that it has.")
     startup_script_id: Text = answered("The script that it ran at its first boot.")
 
     specs: Annotated[VMSpecs | None, bare("specs")] = answered("Its hardware.")

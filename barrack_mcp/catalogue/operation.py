@@ -126,10 +126,12 @@ class Operation:
     response: type[Response]
     result: str | None = None
     """Name of the body's root; None where the answer's fields stand at top level."""
+    ours: type[Request] | None = None
+    """Arguments of ours, which the API never sees."""
     beside: type[Beside] = Beside
     """What we say beside a read's answer."""
     adds: type[Response] | None = None
-    """What we add to each thing that a read shows."""
+    """What we add to each thing that a read shows, or to what a write answers."""
     core: bool = False
     """Belongs to a day's work: part of the toolset `core`."""
     sets_state: bool = False
@@ -216,7 +218,8 @@ class Operation:
     @cached_property
     def own(self) -> type[Request] | None:
         """Those of the tool's arguments that the API never sees."""
-        return Detail if self.paged and self.concise else None
+        bases = tuple(base for base in (self.ours, Detail if self.paged and self.concise else None) if base)
+        return create_model(f"{self.tool}_own", __base__=bases) if bases else None
 
     def on_the_wire(self, arguments: Mapping[str, Any]) -> JsonObject:
         """The arguments without our own."""
@@ -233,10 +236,11 @@ class Operation:
 
     @cached_property
     def concise(self) -> Mapping[str, int]:
-        """The fields of a row that a concise list keeps, each with up to how many rows; empty if all rows are whole."""
+        """The fields that a concise list keeps of a row, each with up to how many rows; empty if all rows are whole."""
         if self.result is None:
             return {}
-        marks = {name: info.json_schema_extra for name, info in self.row.model_fields.items()}
+        fields = {**self.row.model_fields, **(self.adds.model_fields if self.adds is not None else {})}
+        marks = {name: info.json_schema_extra for name, info in fields.items()}
         return {
             name: int(str(extra[CONCISE]))
             for name, extra in marks.items()

@@ -48,11 +48,11 @@ def name_protocol(number: int) -> str:
 class SecurityRule(Request):
     """What traffic is let through; nothing else is."""
 
-    direction: DirectionEnum = required("ingress: into the instance.")
-    ethertype: EthertypeEnum = required("That of remote_ip_prefix.")
-    protocol: ProtocolEnum = required("tcp, udp, icmp or others, by name or number.")
+    direction: DirectionEnum = required("ingress: inbound.")
+    ethertype: EthertypeEnum = required("That of the range.")
+    protocol: ProtocolEnum = required("Name or number, e.g. tcp.")
     remote_ip_prefix: Cidr = required("CIDR; 0.0.0.0/0 is everyone.")
-    port_range_min: Port | None = optional("First port; without it, all. None for icmp.", blank_counts=True)
+    port_range_min: Port | None = optional("First port; none: all.", blank_counts=True)
     port_range_max: Port | None = optional("Last port.", blank_counts=True)
 
     @model_validator(mode="after")

@@ -276,6 +276,8 @@ DirectionEnum: TypeAlias = Literal["ingress", "egress"]
 """Inferred in its case."""
 EthertypeEnum: TypeAlias = Literal["IPv4", "IPv6"]
 """Inferred in its case."""
+OnOff: TypeAlias = Literal["on", "off"]
+"""Ours."""
 DetailEnum: TypeAlias = Literal["concise", "full"]
 """Ours."""
 SETTLED: Final = (BootSourceEnum, DirectionEnum, EthertypeEnum, DetailEnum)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -15,22 +16,28 @@ import anyio
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.rates import bought, buys, no_such_model, priced, quote, rate
+from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import read_page
+from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Confirmed
-from barrack_mcp.dispatch.answers import advice
+from barrack_mcp.dispatch.answers import advice, stock
 from barrack_mcp.dispatch.answers.brief import abridge, is_brief
 from barrack_mcp.dispatch.answers.consent import confirm
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.filters import explain_empty
+from barrack_mcp.dispatch.answers.named import chooses_by_name, read_named
+from barrack_mcp.dispatch.answers.next_steps import tell_next
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
+from barrack_mcp.dispatch.answers.pricing import cut_prices
+from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
+from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
@@ -134,14 +141,34 @@ class Dispatcher:
         return await (self._read(call) if operation.reads else self._change(call))
 
     async def _change(self, call: _Call) -> Answer | Asked:
+        wished = await self._wished(call)
+        return wished if isinstance(wished, Answer) else await self._guarded(wished)
+
+    async def _wished(self, call: _Call) -> _Call | Answer:
+        """Bring a wish into what the API takes; answers at once if it is fulfilled, or can't be told."""
+        try:
+            wished = await fulfil(call.values, read=call.account.read)
+        except ApiError as error:
+            return await self._unread(call, error)
+        except BadArgumentsError as error:
+            return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
+        if isinstance(wished, Settled):
+            return conclude("done", wished.sentence, result=wished.result)
+        return replace_fields(call, values=wished)
+
+    async def _unread(self, call: _Call, error: ApiError) -> Answer:
+        """Refuse what is about something that could not be read."""
+        explained = await self._explained(call, error, BY_TOOL.get(error.tool, call.operation))
+        return conclude("refused", f"{explained} {_TARGET_UNREAD}", failure=error.failure)
+
+    async def _guarded(self, call: _Call) -> Answer | Asked:
         operation, values, caller = call.operation, call.values, call.caller
         try:
             if (open_already := await self.writer.held(operation, values, caller.account)) is not None:
                 return conclude_unsent(open_already)
             ruling = await self.guard.rule(operation, values, caller, given=call.given, names=call.names.found)
         except ApiError as error:
-            explained = await self._explained(call, error, BY_TOOL.get(error.tool, operation))
-            return conclude("refused", f"{explained} {_TARGET_UNREAD}", failure=error.failure)
+            return await self._unread(call, error)
         except (StoreError, AuditError) as error:
             # nobody is asked about what can't be kept or written down
             _log.error("%s", error)
@@ -159,7 +186,10 @@ class Dispatcher:
         operation, values = call.operation, call.values
         read_at = self.writer.ledger.now()
         try:
-            data = without_nulls(await self._typed(call, values))
+            if chooses_by_name(operation, values):
+                data = without_nulls(await read_named(call.account.read, operation, values))
+            else:
+                data = without_nulls(await self._typed(call, values))
         except ApiError as error:
             return conclude("failed", await self._explained(call, error), failure=error.failure)
         self.drifts.note(operation, data)
@@ -168,14 +198,38 @@ class Dispatcher:
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
             data["billing"] = quoted
+        cut_prices(operation, values, data)
+        if operation.tool == "list_gpu_stock":
+            await self._complete(call, data)
         if priced(operation, data):
             rate(operation, data, await _prices(call.account, self.currency))
+        await self._join(call, data)
         unmet = await explain_empty(operation, values, data, read=partial(self._typed, call))
         data = make_safe(operation, abridge(operation, data, values), values)
         unsaid, self.unsaid = self.unsaid, ""
         if beside := [each for each in (unsaid, unmet) if each]:
             data["notes"] = [*data.get("notes", []), *beside]
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
+
+    async def _join(self, call: _Call, data: JsonObject) -> None:
+        """Add to machines that are shown in full what their firewalls let in."""
+        tool, read = call.operation.tool, call.account.read
+        if tool == "list_instances" and not is_brief(call.operation, call.values):
+            await join_firewalls(objects(data.get("instances")), data, read=read)
+        elif tool == "get_instance" and objects([data.get("instance")]):
+            await show_rules(data["instance"], data, read=read)
+
+    async def _complete(self, call: _Call, data: JsonObject) -> None:
+        """Add to the stock what the price list and the specifications say of it, as far as they can be read soon."""
+        told: JsonObject = {}
+
+        async def specify() -> None:
+            told["prices"] = await _prices(call.account, self.currency)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(specify)
+            told["specs"] = (await _soon(call.account, "list_gpu_specs")).get("specs")
+        stock.complete(data, call.values, **told)
 
     async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:
         """The answer in full; a page that is too large to be read is joined from smaller ones."""
@@ -216,7 +270,7 @@ class Dispatcher:
         """Say what came of a write, and who agreed to it if it was sent."""
         match sent:
             case Done():
-                return self._done(call, sent, keyfile, cost=await self._cost(call), confirmed=confirmed)
+                return self._done(call, sent, keyfile, cost=await self._cost(call, sent), confirmed=confirmed)
             case NotDone(error) if error.unsent:
                 return conclude("refused", await self._explained(call, error), failure=error.failure)
             case NotDone(error):
@@ -228,9 +282,12 @@ class Dispatcher:
             case Unsent():
                 return conclude_unsent(sent)
 
-    async def _cost(self, call: _Call) -> tuple[str, JsonObject]:
-        """What was bought costs, in words and as fields; nothing if that can't be said, or not soon."""
-        return bought(call.values, await _prices(call.account, self.currency)) if buys(call.operation) else ("", {})
+    async def _cost(self, call: _Call, sent: Done) -> tuple[str, JsonObject]:
+        """What it costs from now on, in words and as fields; nothing if that can't be said, or not soon."""
+        if call.operation.tool not in CHANGING_COST:
+            return "", {}
+        prices = await _prices(call.account, self.currency)
+        return costs_now(call.operation, call.values, sent.data, sent.before, prices)
 
     def _done(
         self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject], confirmed: Confirmed
@@ -243,6 +300,11 @@ class Dispatcher:
         data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
         if keyfile is not None:
             data["private_key_file"] = str(keyfile)
+        moved = ""
+        if operation.tool == "attach_firewall":
+            names = {thing_id: name for name, thing_id in call.names.found.values()}
+            moved, fields = tell_moves(sent.before, sent.data, call.values, names)
+            data |= make_safe(operation, fields, call.values)
         if sent.replaced is not None and operation.result is not None and operation.replaces is not None:
             # the old text is told as the new one is
             old = {operation.result: {operation.replaces: sent.replaced}}
@@ -254,7 +316,8 @@ class Dispatcher:
             return conclude("failed", message, result=data, failure="partly", confirmed=confirmed)
         price, fields = cost
         billing = {"note": operation.billing, **fields} if operation.billing else None
-        message = " ".join(part for part in (f"{said}.", kept, price, operation.billing, operation.after) if part)
+        parts = (f"{said}.", moved, kept, price, operation.billing, tell_next(operation, call.values))
+        message = " ".join(part for part in parts if part)
         return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 
     async def _explained(self, call: _Call, error: ApiError, operation: Operation | None = None) -> str:
@@ -282,15 +345,18 @@ class Dispatcher:
 
 
 async def _prices(account: Account, currency: str) -> Prices:
-    """The price list; empty if it can't be read soon, since it is but an addition."""
+    """The price list; empty if it can't be read soon."""
+    return Prices((await _soon(account, "get_pricing")).get("pricing_data") or {}, currency)
+
+
+async def _soon(account: Account, tool: str) -> JsonObject:
+    """What seldom changes; empty if it can't be read soon, since it is but an addition."""
     with anyio.move_on_after(PRICES_AWAITED_S):
         try:
-            told = await account.recall("get_pricing", {})
+            return await account.recall(tool, {})
         except ApiError as error:
-            _log.info("prices could not be read: %s", error.failure)
-        else:
-            return Prices(told.get("pricing_data") or {}, currency)
-    return Prices({}, currency)
+            _log.info("%s could not be read: %s", tool, error.failure)
+    return {}
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."

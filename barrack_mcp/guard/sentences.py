@@ -78,10 +78,10 @@ def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
     """
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
-        f"Not done yet: a person has to approve it outside of this conversation, {place}. A yes in the chat doesn't "
-        f"count. Request {approval.id} waits for {_duration(approval.expires_at - now)}, until {until}. Nothing was "
-        "sent to Barrack. Tell the user what is asked for, where to approve it and until when; once they have approved "
-        "it there, repeat exactly this call."
+        f"Not done yet: it needs a person's yes, outside of this conversation, {place}. A yes in the chat doesn't "
+        f"count. It waits for {_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
+        "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once they "
+        "have approved it there, repeat exactly this call."
     )
 
 

@@ -82,6 +82,7 @@ BY_NAME: dict[str, Callable[[State], Any]] = {
 }
 
 BY_TOOL: dict[str, dict[str, Callable[[State], Any]]] = {
+    "attach_firewall": {"instance_ids": BY_NAME["instance_ids"]},
     "deploy_instance": {"os_image": BY_NAME["os_image"]},
     "start_instance": {"instance_id": lambda state: first(state["instances"], status="SHUTOFF")["instance_id"]},
     "restore_instance": {"instance_id": lambda state: first(state["instances"], status="HIBERNATED")["instance_id"]},

@@ -59,28 +59,28 @@ def _few_enough_to_show(rules: list[SecurityRule] | None) -> list[SecurityRule] 
 class OsVolume(Request):
     """The volume that the system is put on."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     size_gb: VolumeSize = required("GB, from 100.")
 
 
 class DeploymentRequest(Request):
     """A new machine."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     tier: TierEnum = required("Tier.", DOCUMENTED)
-    region: RegionEnum = required("E.g. NORWAY-1, CANADA-1, US-1.")
-    gpu_model: GpuModelEnum = required("As in list_gpu_stock, e.g. H100-SXM5-80GB, RTX-A6000.", DOCUMENTED)
+    region: RegionEnum = required("E.g. US-1.")
+    gpu_model: GpuModelEnum = required("From list_gpu_stock, e.g. RTX-A6000.", DOCUMENTED)
     gpu_count: GpuCountEnum = required("1, 2, 4 or 8.", DOCUMENTED)
-    boot_source: BootSourceEnum = required("Needs the argument of its kind and no other.")
-    os_image: Word | None = optional("Name from list_os_images; for os_image.")
-    volume_id: Id | None = optional("Bootable volume; for volume.")
-    image_id: Id | None = optional("For custom_image.")
-    os_volume: Annotated[OsVolume | None, OBJECT] = optional("New system volume; billed apart.")
+    boot_source: BootSourceEnum = required("With its own argument.")
+    os_image: Word | None = optional("Name from list_os_images.")
+    volume_id: Id | None = optional("Bootable volume.")
+    image_id: Id | None = optional("Custom image.")
+    os_volume: Annotated[OsVolume | None, OBJECT] = optional("System volume of its own: name, size_gb.")
     ssh_key_ids: Ids = required("Ids or names.")
-    public_ip: YesNo | None = optional("Give it a public IP.")
+    public_ip: YesNo | None = optional("Say which; no default is known.")
     security_rules: Annotated[
         list[Annotated[SecurityRule, OBJECT]] | None, AfterValidator(_few_enough_to_show), FEW, ARRAY
-    ] = optional("Traffic let through; takes up to 10 minutes.")
+    ] = optional("What is let through; fields as in add_firewall_rule.")
     cloud_init: CloudInit | None = optional("At most 16384 bytes.", secret=True)
     startup_script_id: Id | None = optional("Id or name.")
     jupyter_password: Password | None = optional("Starts Jupyter on port 8888.", secret=True)
@@ -123,8 +123,8 @@ OPERATIONS = (
         title="Create a new instance",
         risk=Risk.SPEND,
         description="Buy a GPU instance, billed per minute from ACTIVE until hibernated or deleted; stopping does "
-        "not end the bill. Check list_gpu_stock and quote_price first. A hibernated one: "
-        "restore_instance.",
+        "not end the bill. First list_gpu_stock, quote_price. Nobody can log in without a rule for "
+        "port 22. A hibernated one: restore_instance.",
         endpoint=Endpoint("POST", "/instances/deploy/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/instances/create/", "/deployments/", "/deploy/", "/instances/"),
         request=DeploymentRequest,
@@ -135,7 +135,6 @@ OPERATIONS = (
         sign=Made(INSTANCE, ("region", "tier", "gpu_count")),
         billing="The instance costs the GPU price times gpu_count from when it is ACTIVE; stopping it does not end "
         "that, only hibernating or deleting it does.",
-        after="Next: get_instance until it is ACTIVE, which takes minutes. To log in, it needs a public_ip and a rule "
-        "that lets in port 22; a rule takes up to 10 minutes.",
+        after="Next: get_instance until it is ACTIVE, usually three to ten minutes.",
     ),
 )

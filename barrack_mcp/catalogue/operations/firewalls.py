@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
+from pydantic import model_validator
+
+from barrack_mcp.catalogue.envelope import Envelope, Named, Paged, Receipt
 from barrack_mcp.catalogue.kinds import FIREWALL
 from barrack_mcp.catalogue.models import MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -16,6 +18,7 @@ from barrack_mcp.catalogue.values import (
     Description,
     Flag,
     Id,
+    Ids,
     Lines,
     Name,
     RegionEnum,
@@ -60,7 +63,7 @@ class FirewallInstancesQuery(Request):
 class CreateFirewallRequest(Request):
     """A new firewall, without rules."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     region: RegionEnum = required("That of its instances.")
     description: Description | None = optional("What it is for.")
 
@@ -72,7 +75,31 @@ class AddFirewallRuleRequest(SecurityRule):
 class AttachFirewallRequest(Request):
     """Which instances the firewall is to have."""
 
-    instance_ids: AnyIds = required("All that shall have it; [] detaches all.")
+    instance_ids: AnyIds | None = optional("All who shall have it; [] is none.")
+
+
+class AttachmentChange(Request):
+    """The same told as a difference. Ours: the API takes the whole."""
+
+    add: Ids | None = optional("Ids or names; others keep it.")
+    remove: Ids | None = optional("Ids or names.")
+
+    @model_validator(mode="after")
+    def _whole_or_difference(self) -> Self:
+        whole = getattr(self, "instance_ids", None) is not None
+        if whole == (self.add is not None or self.remove is not None):
+            raise ValueError("instance_ids: is needed, or else add, remove or both")
+        if both := set(self.add or ()) & set(self.remove or ()):
+            raise ValueError(f"remove: must not name what add names ({len(both)} of them)")
+        return self
+
+
+class AttachmentMoves(Response):
+    """What we add to the answer: whom the firewall was given, left and taken off."""
+
+    gained: Texts = answered("Instances that have it now and had it not.")
+    kept: Texts = answered("Instances that had it and have it.")
+    lost: Texts = answered("Instances that had it and have it no more.")
 
 
 class FirewallEnvironment(Response):
@@ -197,9 +224,10 @@ OPERATIONS = (
         tool="list_firewalls",
         title="List firewalls",
         risk=Risk.READ,
-        description="Firewalls and who has them; rules: get_firewall. Those of one instance: list_instance_firewalls.",
+        description="Firewalls and who has them; detail=full: with rules. Of one instance: list_instance_firewalls.",
         endpoint=Endpoint("GET", "/firewalls/", Confidence(97, 35)),
         request=ListFirewallsQuery,
+        ours=Named,
         paged=True,
         response=ListFirewallsResponse,
         result="firewalls",
@@ -208,7 +236,7 @@ OPERATIONS = (
         tool="create_firewall",
         title="Create firewall",
         risk=Risk.CHANGE,
-        description="Create an empty firewall (25 at most); then use add_firewall_rule, attach_firewall.",
+        description="Create an empty firewall (25 at most); then add_firewall_rule, attach_firewall.",
         endpoint=Endpoint("POST", "/firewalls/create/", Confidence(95, 35)),
         alternates=elsewhere("POST", "/firewalls/"),
         request=CreateFirewallRequest,
@@ -216,12 +244,14 @@ OPERATIONS = (
         result="firewall",
         look=Look("list_firewalls", ("region",)),
         sign=Made(FIREWALL, ("region",)),
+        after="Next: add_firewall_rule, then attach_firewall once get_firewall shows SUCCESS, usually within a "
+        "minute. It lets nothing in yet.",
     ),
     declare(
         tool="get_firewall",
         title="Get firewall details",
         risk=Risk.READ,
-        description="One firewall: rules and the instances that have it. Read before attach_firewall.",
+        description="One firewall: its rules, and the instances that have it now.",
         endpoint=Endpoint("GET", "/firewalls/{firewall_id}/", Confidence(97, 35)),
         place=FirewallPath,
         response=GetFirewallDetailsResponse,
@@ -231,7 +261,7 @@ OPERATIONS = (
         tool="add_firewall_rule",
         title="Add firewall rule",
         risk=Risk.EXPOSE,
-        description="Let traffic through on all instances with this firewall, within 10 minutes. For one: "
+        description="Let traffic through on all instances with this firewall, within 10 minutes. One alone: "
         "add_instance_security_rule.",
         endpoint=Endpoint("POST", "/firewalls/{firewall_id}/rules/add/", Confidence(90, 25)),
         alternates=elsewhere("POST", "/firewalls/add-rule/", "/firewalls/{firewall_id}/rules/"),
@@ -241,13 +271,13 @@ OPERATIONS = (
         result="rule",
         look=SEEN,
         sign=RuleAdded("rules"),
+        after="It is in force within 10 minutes on all that have the firewall. What no rule lets in stays closed.",
     ),
     declare(
         tool="remove_firewall_rule",
         title="Remove firewall rule",
         risk=Risk.INTERRUPT,
-        description="Remove a firewall's rule; its traffic, perhaps SSH, is cut off on all its instances. One's own:"
-        " remove_instance_security_rule.",
+        description="Remove a firewall's rule; its traffic, perhaps SSH, is cut off on all its instances.",
         endpoint=Endpoint("DELETE", "/firewalls/{firewall_id}/rules/{rule_id}/", Confidence(90, 35)),
         alternates=elsewhere("DELETE", "/firewalls/{firewall_id}/rules/{rule_id}/delete/"),
         place=FirewallRulePath,
@@ -255,28 +285,32 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=RuleRemoved("rules"),
+        after="It is out of force within 10 minutes on all that have the firewall.",
     ),
     declare(
         tool="attach_firewall",
         title="Attach firewall to instances",
         risk=Risk.INTERRUPT,
-        description="Set which instances have a firewall. The list may replace the present one: who is left out may "
-        "lose it, [] detaches all. Read get_firewall, then name all that shall have it: ACTIVE, same "
-        "region.",
+        description="Say who gets (add) or loses (remove) a firewall, or all who shall have it (instance_ids): "
+        "the others lose it. ACTIVE, in its region.",
         endpoint=Endpoint("POST", "/firewalls/{firewall_id}/attach/", Confidence(90, 35)),
         alternates=elsewhere("POST", "/firewalls/{firewall_id}/attachments/", "/firewalls/{firewall_id}/attach-vms/"),
         place=FirewallPath,
         request=AttachFirewallRequest,
+        ours=AttachmentChange,
+        adds=AttachmentMoves,
         response=AttachFirewallResponse,
         sets_state=True,
         look=SEEN,
         sign=FirewallMoved(),
+        after="Next: get_firewall until each attachment is SUCCESS, usually within a minute. What no rule lets "
+        "in stays closed.",
     ),
     declare(
         tool="delete_firewall",
         title="Delete firewall",
         risk=Risk.DESTROY,
-        description="Delete a firewall and its rules for good. Detach all first: attach_firewall with [].",
+        description="Delete a firewall and its rules for good. Detach all first: attach_firewall.",
         endpoint=Endpoint("DELETE", "/firewalls/{firewall_id}/delete/", Confidence(90, 35)),
         alternates=elsewhere("DELETE", "/firewalls/{firewall_id}/"),
         place=FirewallPath,
@@ -299,7 +333,7 @@ OPERATIONS = (
         tool="list_firewall_protocols",
         title="Get supported protocols",
         risk=Risk.READ,
-        description="Protocols that security and firewall rules may name. Known: tcp, udp, icmp.",
+        description="Protocols that rules may name. Known: tcp, udp, icmp and more.",
         endpoint=Endpoint("GET", "/firewalls/protocols/", Confidence(97, 35)),
         alternates=elsewhere("GET", "/firewalls/supported-protocols/"),
         response=GetSupportedProtocolsResponse,

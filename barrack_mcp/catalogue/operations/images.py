@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.envelope import Envelope, Paged, Receipt
-from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
+from barrack_mcp.catalogue.envelope import Envelope, Named, NamedPaging, Paged, Receipt
+from barrack_mcp.catalogue.models import DOCUMENTED, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.snapshots import SnapshotPath
 from barrack_mcp.catalogue.signs import Gone, Imaged, Look
@@ -52,7 +52,7 @@ class ListImagesQuery(Request):
 class CreateImageFromSnapshotRequest(Request):
     """A new custom image."""
 
-    name: ImageName = required("3-30 letters, digits, space, - _ .", DOCUMENTED)
+    name: ImageName = required("3-30 letters, digits, space -_.", DOCUMENTED)
 
 
 class GetBatchSnapshotImageRelationshipsRequest(Request):
@@ -65,12 +65,12 @@ class OSImage(Response):
     """An operating system that an instance can boot."""
 
     id: Text = answered("Image id.", "image_id")
-    name: Text = answered("Name, as deploy_instance takes it.", "image_name")
-    type: Text = answered("Kind of system.", "os_type")
-    version: Text = answered("Version.")
-    region: Text = answered("Region.", "region_name")
-    tier: Text = answered("legacy or advanced, in either case.")
-    gpu_models: Texts = answered("The GPU models that it fits; without them, all.")
+    name: Text = answered("Name, as deploy_instance takes it.", "image_name", concise=MANY)
+    type: Text = answered("Kind of system.", "os_type", concise=MANY)
+    version: Text = answered("Version.", concise=MANY)
+    region: Text = answered("Region.", "region_name", concise=MANY)
+    tier: Text = answered("legacy or advanced, in either case.", concise=MANY)
+    gpu_models: Texts = answered("The GPU models that it fits; without them, all.", concise=MANY)
 
 
 class OSImagesResponse(Envelope):
@@ -140,11 +140,12 @@ OS_IMAGES = (
         title="List OS images",
         toolset=Toolset.CATALOG,
         risk=Risk.READ,
-        description="The vendor's OS images by region, for deploy_instance. Those with an application fit some GPUs "
-        "only and force a public IP. Your own: list_custom_images.",
+        description="OS images for deploy_instance. Those with an application fit their gpu_models only and force "
+        "a public IP. Own ones: list_custom_images.",
         endpoint=Endpoint("GET", "/os-images/", Confidence(97, 15)),
         alternates=elsewhere("GET", "/images/os/", "/images/os-images/", "/images/os-list/"),
         request=ListOSImagesQuery,
+        ours=NamedPaging,
         response=OSImagesResponse,
         result="images",
         core=True,
@@ -159,6 +160,7 @@ CUSTOM_IMAGES = (
         description="Your own images with state and region; deploy_instance boots available ones.",
         endpoint=Endpoint("GET", "/images/", Confidence(97, 65)),
         request=ListImagesQuery,
+        ours=Named,
         paged=True,
         response=ImageListResponse,
         result="images",
@@ -178,8 +180,7 @@ CUSTOM_IMAGES = (
         tool="create_custom_image",
         title="Create image from snapshot",
         risk=Risk.CHANGE,
-        description="Make a bootable image from an available snapshot. One per snapshot: check "
-        "get_snapshot_image, an old one must be deleted first.",
+        description="Make a bootable image from an available snapshot; one per snapshot, see get_snapshot_image.",
         endpoint=Endpoint("POST", "/snapshots/{snapshot_id}/image/", Confidence(95, 10)),
         alternates=elsewhere(
             "POST",
@@ -196,13 +197,13 @@ CUSTOM_IMAGES = (
         planned=True,
         look=Look("get_snapshot_image", ("snapshot_id",)),
         sign=Imaged(),
-        after="Next: get_custom_image until it is available; deploy_instance can boot it then.",
+        after="Next: get_custom_image until it is available, usually some minutes; deploy_instance can boot it then.",
     ),
     declare(
         tool="delete_custom_image",
         title="Delete custom image",
         risk=Risk.DESTROY,
-        description="Delete a custom image for good. Instances made from it and its snapshot stay and cost.",
+        description="Delete a custom image for good. Its instances and snapshot stay and cost.",
         endpoint=Endpoint("DELETE", "/images/{image_id}/", Confidence(95, 60)),
         place=ImagePath,
         response=ImageDeleteResponse,
@@ -213,7 +214,7 @@ CUSTOM_IMAGES = (
         tool="get_snapshot_image",
         title="Get snapshot-image relationship",
         risk=Risk.READ,
-        description="Whether a snapshot already has an image, and which. Use before create_custom_image.",
+        description="Whether a snapshot has a custom image already, and which one.",
         endpoint=Endpoint("GET", "/snapshots/{snapshot_id}/image-relationship/", Confidence(90, 10)),
         alternates=elsewhere(
             "GET",
@@ -229,7 +230,7 @@ CUSTOM_IMAGES = (
         tool="list_snapshot_images",
         title="Get snapshot-image relationship list",
         risk=Risk.READ,
-        description="Which of several snapshots have an image, and which. For one: get_snapshot_image.",
+        description="Which of several snapshots have an image. One: get_snapshot_image.",
         endpoint=Endpoint("POST", "/snapshots/image-relationships/", Confidence(80, 10)),
         alternates=elsewhere(
             "POST",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from barrack_mcp.catalogue.billing import AggregatedBillingResponse
-from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Paged, RatedMachine, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Named, Paged, RatedMachine, Receipt
 from barrack_mcp.catalogue.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -15,6 +15,7 @@ from barrack_mcp.catalogue.signs import Flipped, Gone, Look, Reaches, RuleAdded,
 from barrack_mcp.catalogue.values import (
     Id,
     IpStatusEnum,
+    OnOff,
     RegionEnum,
     StatusEnum,
     Text,
@@ -48,7 +49,7 @@ class InstanceRulePath(InstancePath):
 class ListInstancesQuery(Request):
     """Which instances to list."""
 
-    status: VMStatus | None = optional("E.g. ACTIVE, SHUTOFF, HIBERNATED, ERROR.")
+    status: VMStatus | None = optional("E.g. ACTIVE, SHUTOFF.")
     region: RegionEnum | None = optional("Region.")
     tier: TierEnum | None = optional("Tier.")
 
@@ -63,6 +64,12 @@ class SnapshotInstancesQuery(Request):
     """Where to look."""
 
     region: RegionEnum | None = optional("Region.")
+
+
+class PublicIpWish(Request):
+    """How the public IP shall be. Ours: the API flips it whichever it is."""
+
+    want: OnOff | None = optional("Without it, it flips.")
 
 
 class VMSecurityRuleRequest(SecurityRule):
@@ -171,11 +178,12 @@ OPERATIONS = (
         tool="list_instances",
         title="List instances",
         risk=Risk.READ,
-        description="Instances with state, GPU, region, IPs. ACTIVE and SHUTOFF both cost the full rate, HIBERNATED "
-        "a small one. One in full: get_instance.",
+        description="Instances: state, GPU, IPs, rate, sum. SHUTOFF costs the full rate, HIBERNATED little. "
+        "detail=full: also rules and firewalls, so who can reach what.",
         endpoint=Endpoint("GET", "/instances/", Confidence(99, 45)),
         alternates=elsewhere("GET", "/vms/", "/virtual-machines/", "/deployments/"),
         request=ListInstancesQuery,
+        ours=Named,
         paged=True,
         response=ListVMsResponse,
         result="instances",
@@ -188,8 +196,8 @@ OPERATIONS = (
         tool="get_instance",
         title="Get instance details",
         risk=Risk.READ,
-        description="One instance: state, GPU, IPs, volumes, rules, allowed operations. SHUTOFF still costs the full"
-        " rate.",
+        description="One instance: state, GPU, IPs, volumes, keys, rules, firewalls with theirs. SHUTOFF costs "
+        "the full rate.",
         endpoint=Endpoint("GET", "/instances/{instance_id}/", Confidence(99, 40)),
         alternates=elsewhere(
             "GET",
@@ -209,8 +217,8 @@ OPERATIONS = (
         tool="start_instance",
         title="Start instance",
         risk=Risk.CHANGE,
-        description="Boot a SHUTOFF instance. The bill stays the same: stopped or running, the full rate. A "
-        "HIBERNATED one: restore_instance.",
+        description="Boot a SHUTOFF instance; stopped or running, it costs the full rate. A HIBERNATED one: "
+        "restore_instance.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/start/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/deployments/{instance_id}/start/"),
         place=InstancePath,
@@ -221,13 +229,14 @@ OPERATIONS = (
         look=SEEN,
         sign=Reaches(("STARTING", "ACTIVE")),
         billing="Starting changes nothing on the bill: the instance cost the full rate while it was stopped, too.",
+        after="Next: get_instance until it is ACTIVE, usually within a minute.",
     ),
     declare(
         tool="stop_instance",
         title="Stop instance",
         risk=Risk.INTERRUPT,
-        description="Shut down an ACTIVE instance. Saves no money: SHUTOFF costs the full rate, the hardware stays "
-        "reserved. To save use hibernate_instance, to end all cost delete_instance.",
+        description="Shut down an ACTIVE instance. Saves no money: SHUTOFF costs the full rate. To save: "
+        "hibernate_instance; to end all cost: delete_instance.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/stop/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/deployments/{instance_id}/stop/"),
         place=InstancePath,
@@ -237,12 +246,13 @@ OPERATIONS = (
         sign=Reaches(("STOPPING", "SHUTOFF")),
         billing="Stopping saves nothing: a stopped (SHUTOFF) instance costs the full rate; only hibernating or "
         "deleting ends it.",
+        after="Next: get_instance until it is SHUTOFF, usually within a minute.",
     ),
     declare(
         tool="reboot_instance",
         title="Reboot instance",
         risk=Risk.INTERRUPT,
-        description="Restart an ACTIVE instance: running work is lost. The bill goes on at the full rate.",
+        description="Restart an ACTIVE instance: running work is lost. The bill goes on.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/reboot/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/deployments/{instance_id}/reboot/"),
         place=InstancePath,
@@ -250,14 +260,14 @@ OPERATIONS = (
         look=SEEN,
         sign=Reaches(("REBOOTING",), passes=True),
         billing="Rebooting changes nothing on the bill: the full rate goes on.",
+        after="Next: get_instance until it is ACTIVE again, usually within two minutes.",
     ),
     declare(
         tool="hibernate_instance",
         title="Hibernate instance",
         risk=Risk.INTERRUPT,
-        description="Pause an ACTIVE instance (SHUTOFF: start it first); "
-        "instead of the full rate a small one stays. Ephemeral disk and public"
-        " IP may be lost. Back, if there is stock: restore_instance.",
+        description="Pause an ACTIVE instance (SHUTOFF: start it first) at a small rate. Ephemeral disk and "
+        "public IP may be lost. Back, if there is stock: restore_instance.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/hibernate/", Confidence(99, 30)),
         alternates=elsewhere(
             "POST",
@@ -274,13 +284,16 @@ OPERATIONS = (
         billing="A hibernated instance costs a small hourly rate instead of the full one; its volumes cost as before.",
         on_conflict="Only an ACTIVE instance can be hibernated. If it is SHUTOFF: start_instance, get_instance until "
         "it is ACTIVE, then hibernate_instance.",
+        after="Kept: its system disk and volumes. Perhaps lost: its ephemeral disk and public IP. Next: "
+        "get_instance until it is HIBERNATED, usually within two minutes; restore_instance wakes it "
+        "while there is stock.",
     ),
     declare(
         tool="restore_instance",
         title="Restore hibernated instance",
         risk=Risk.SPEND,
-        description="Wake a HIBERNATED instance; the full rate resumes. Needs stock and credit; the IP may change. A"
-        " SHUTOFF one: start_instance.",
+        description="Wake a HIBERNATED instance; the full rate resumes. Needs stock and credit; the IP may "
+        "change. A SHUTOFF one: start_instance.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/restore/", Confidence(99, 30)),
         alternates=elsewhere(
             "POST", "/instances/{instance_id}/hibernate-restore/", "/deployments/{instance_id}/restore/"
@@ -291,14 +304,14 @@ OPERATIONS = (
         look=SEEN,
         sign=Reaches(("RESTORING", "ACTIVE")),
         billing="The full rate resumes as soon as the instance is ACTIVE.",
-        after="Next: get_instance until it is ACTIVE; its public IP may be another one.",
+        after="Next: get_instance until it is ACTIVE, usually two to five minutes; its public IP may be another one.",
     ),
     declare(
         tool="delete_instance",
         title="Delete instance",
         risk=Risk.DESTROY,
-        description="Delete an instance and its disks for good, ending its bill. Detach volumes first to keep them. "
-        "To pause: hibernate_instance.",
+        description="Delete an instance and its disks for good, ending its bill. Detach volumes first to keep "
+        "them. To pause: hibernate_instance.",
         endpoint=Endpoint("DELETE", "/instances/{instance_id}/delete/", Confidence(99, 30)),
         alternates=elsewhere("DELETE", "/instances/{instance_id}/", "/deployments/{instance_id}/delete/"),
         place=InstancePath,
@@ -307,27 +320,30 @@ OPERATIONS = (
         look=SEEN,
         sign=Gone(),
         billing="Deleting ends the instance's bill; volumes and snapshots that remain cost as before.",
+        after="It is gone within a minute or so; get_instance finds nothing then.",
     ),
     declare(
         tool="toggle_instance_public_ip",
         title="Toggle public IP for instance",
         risk=Risk.INTERRUPT,
-        description="Flip an instance's public IP: taken away if it has one, else given. Connections break, the old "
-        "IP may not return; read get_instance first.",
+        description="Give an instance a public IP or take it away (want). Connections break; the old IP may not "
+        "return.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/toggle-public-ip/", Confidence(99, 30)),
         alternates=elsewhere(
             "POST", "/instances/{instance_id}/toggle-ip/", "/deployments/{instance_id}/toggle-public-ip/"
         ),
         place=InstancePath,
+        ours=PublicIpWish,
         response=ToggleVMPublicIPResponse,
         look=SEEN,
         sign=Flipped(),
+        after="Next: get_instance shows the address, usually within a minute. What no rule lets in stays closed.",
     ),
     declare(
         tool="list_instance_firewalls",
         title="Get firewalls attached to instance",
         risk=Risk.READ,
-        description="Firewalls attached to one instance, with rules. Its own rules: get_instance.",
+        description="Firewalls of one instance, with rules. Its own too: get_instance.",
         endpoint=Endpoint("GET", "/instances/{instance_id}/firewalls/", Confidence(99, 30)),
         alternates=elsewhere(
             "GET",
@@ -343,8 +359,8 @@ OPERATIONS = (
         tool="add_instance_security_rule",
         title="Add instance security rule",
         risk=Risk.EXPOSE,
-        description="Let traffic through to or from one ACTIVE instance, within 10 minutes. For several: "
-        "add_firewall_rule.",
+        description="Let traffic to or from one ACTIVE instance, within 10 minutes; without rules all is closed. "
+        "Several: add_firewall_rule.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/security-rules/", Confidence(99, 30)),
         alternates=elsewhere(
             "POST", "/instances/{instance_id}/sg-rules/", "/deployments/{instance_id}/security-rules/"
@@ -355,6 +371,7 @@ OPERATIONS = (
         result="rule",
         look=SEEN,
         sign=RuleAdded("security_rules"),
+        after="It is in force within 10 minutes; get_instance lists it. What no rule lets in stays closed.",
     ),
     declare(
         tool="remove_instance_security_rule",
@@ -373,13 +390,14 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=RuleRemoved("security_rules"),
+        after="It is out of force within 10 minutes.",
     ),
     declare(
         tool="get_instance_billing",
         title="Get instance billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What instances have cost so far, row by row, with sums. Price now: quote_price.",
+        description="What instances have cost so far; sums are of all time. Price now: quote_price.",
         endpoint=Endpoint("GET", "/instances/billing/", Confidence(99, 40)),
         alternates=elsewhere(
             "GET", "/instances/{instance_id}/billing/", "/billing/instances/", "/deployments/billing/"

@@ -102,8 +102,7 @@ OPERATIONS = (
         tool="get_pricing",
         title="Get pricing information",
         risk=Risk.READ,
-        description="The whole price list: GPUs per hour, volumes per TB and hour, snapshots. For one configuration "
-        "use quote_price.",
+        description="Price list: GPUs and snapshots per hour, volumes per TB and hour. One configuration: quote_price.",
         endpoint=Endpoint("GET", "/pricing/", Confidence(99, 97)),
         request=PricingRequest,
         response=PricingResponse,
@@ -113,8 +112,7 @@ OPERATIONS = (
         tool="quote_price",
         title="Get pricing information",
         risk=Risk.READ,
-        description="Price of one GPU or volume configuration; buys nothing. An instance costs the GPU price times "
-        "gpu_count, billed per minute.",
+        description="Hourly price of one GPU or volume configuration; buys nothing. The list: get_pricing.",
         endpoint=Endpoint("POST", "/pricing/", Confidence(100, 100)),
         request=PricingRequest,
         response=PricingResponse,

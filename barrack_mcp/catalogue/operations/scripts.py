@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.envelope import Named, Paged, Receipt
 from barrack_mcp.catalogue.kinds import SCRIPT
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -28,7 +28,7 @@ class ScriptPath(Request):
 class CreateScriptRequest(Request):
     """A new startup script."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     script: ScriptText = required("Its text.", secret=True)
 
 
@@ -85,6 +85,12 @@ class ScriptUpdateResponse(ScriptReceipt):
     """The script as it is now."""
 
 
+class Overwritten(Response):
+    """What we add: what was there before."""
+
+    replaced: WholeText = answered("The text that was overwritten.")
+
+
 class ScriptDeleteResponse(Receipt):
     """The script is gone."""
 
@@ -122,9 +128,10 @@ OPERATIONS = (
         tool="list_startup_scripts",
         title="List all startup scripts",
         risk=Risk.READ,
-        description="Startup scripts with ids and names. One with its text: get_startup_script.",
+        description="Startup scripts, without their text: get_startup_script has it.",
         endpoint=Endpoint("GET", "/scripts/", Confidence(97, 75)),
         alternates=elsewhere("GET", "/startup-scripts/"),
+        ours=Named,
         paged=True,
         response=ScriptListResponse,
         result="scripts",
@@ -133,7 +140,7 @@ OPERATIONS = (
         tool="create_startup_script",
         title="Create a startup script",
         risk=Risk.CHANGE,
-        description="Save a script that deploy_instance can run on a new instance. Runs nothing now.",
+        description="Save a script that deploy_instance can run at first boot. Runs nothing now.",
         endpoint=Endpoint("POST", "/scripts/", Confidence(97, 75)),
         request=CreateScriptRequest,
         response=ScriptCreateResponse,
@@ -161,6 +168,7 @@ OPERATIONS = (
         place=ScriptPath,
         request=UpdateScriptRequest,
         response=ScriptUpdateResponse,
+        adds=Overwritten,
         result="script",
         sets_state=True,
         replaces="script",
@@ -171,7 +179,7 @@ OPERATIONS = (
         tool="delete_startup_script",
         title="Delete a startup script",
         risk=Risk.DESTROY,
-        description="Delete a startup script for good; its instances stay. Several: bulk_delete_startup_scripts.",
+        description="Delete a startup script for good. Several: bulk_delete_startup_scripts.",
         endpoint=Endpoint("DELETE", "/scripts/{script_id}/", Confidence(95, 70)),
         place=ScriptPath,
         response=ScriptDeleteResponse,
@@ -182,7 +190,7 @@ OPERATIONS = (
         tool="bulk_delete_startup_scripts",
         title="Delete multiple startup scripts",
         risk=Risk.DESTROY,
-        description="Delete several startup scripts for good at once; their instances stay.",
+        description="Delete several startup scripts for good; their instances stay.",
         endpoint=Endpoint("POST", "/scripts/bulk-delete/", Confidence(50, 55)),
         alternates=elsewhere("DELETE", "/scripts/bulk-delete/", "/scripts/"),
         request=BulkDeleteRequest,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from barrack_mcp.catalogue.billing import SnapshotBillingResponse
-from barrack_mcp.catalogue.envelope import Costing, CostingList, Paged, Rated, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -43,7 +43,7 @@ class SnapshotBillingQuery(Request):
 class CreateSnapshotRequest(Request):
     """A new snapshot."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     description: Note | None = optional("What it is for.")
 
 
@@ -132,10 +132,10 @@ OPERATIONS = (
         tool="list_snapshots",
         title="List snapshots",
         risk=Risk.READ,
-        description="Snapshots with state, size in GB, origin. Each costs while it exists. Their images: "
-        "list_snapshot_images.",
+        description="Snapshots: state, size, origin, rate, sum. Each costs while it exists.",
         endpoint=Endpoint("GET", "/snapshots/", Confidence(97, 70)),
         request=ListSnapshotsQuery,
+        ours=Named,
         paged=True,
         response=ListSnapshotsResponse,
         result="snapshots",
@@ -147,7 +147,7 @@ OPERATIONS = (
         tool="create_snapshot",
         title="Create snapshot",
         risk=Risk.SPEND,
-        description="Snapshot an ACTIVE legacy instance, which may pause meanwhile; costs per hour until deleted.",
+        description="Snapshot an ACTIVE legacy instance, which may pause; costs per hour until deleted.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/snapshots/", Confidence(97, 30)),
         alternates=elsewhere(
             "POST", "/instances/{instance_id}/snapshot/", "/snapshots/", "/deployments/{instance_id}/snapshots/"
@@ -159,13 +159,14 @@ OPERATIONS = (
         look=Look("list_snapshots"),
         sign=Made(SNAPSHOT, ("instance_id",)),
         billing=WHILE_IT_EXISTS,
-        after="Next: get_snapshot until it is SUCCESS or available; create_custom_image can use it then.",
+        after="Next: get_snapshot until it is SUCCESS or available, usually some minutes; create_custom_image "
+        "can use it then.",
     ),
     declare(
         tool="get_snapshot",
         title="Get snapshot details",
         risk=Risk.READ,
-        description="One snapshot: state, size in GB, region, and the instance it is of.",
+        description="One snapshot: state, size in GB, region, rate, and whose it is.",
         endpoint=Endpoint("GET", "/snapshots/{snapshot_id}/", Confidence(97, 65)),
         place=SnapshotPath,
         response=GetSnapshotDetailsResponse,
@@ -177,8 +178,8 @@ OPERATIONS = (
         tool="restore_snapshot",
         title="Restore snapshot",
         risk=Risk.SPEND,
-        description="Make and bill a new instance from a snapshot: same region, new IPs. To wake a hibernated one: "
-        "restore_instance.",
+        description="Make and bill a new instance from a snapshot: same region, new IPs, no rules. To wake a "
+        "hibernated one: restore_instance.",
         endpoint=Endpoint("POST", "/snapshots/{snapshot_id}/restore/", Confidence(95, 80)),
         place=SnapshotPath,
         request=RestoreSnapshotRequest,
@@ -187,13 +188,14 @@ OPERATIONS = (
         look=Look("list_instances"),
         sign=Copied(INSTANCE, origin=SNAPSHOT),
         billing="A new instance costs the full rate from when it is ACTIVE; the snapshot goes on costing, too.",
-        after="Next: get_instance until the new instance is ACTIVE.",
+        after="Next: get_instance until the new instance is ACTIVE, usually three to ten minutes, and whether "
+        "it has rules: without one that lets in port 22 nobody can log in.",
     ),
     declare(
         tool="delete_snapshot",
         title="Delete snapshot",
         risk=Risk.DESTROY,
-        description="Delete a snapshot for good, ending its bill. Images made from it should stay.",
+        description="Delete a snapshot for good, ending its bill. Its images should stay.",
         endpoint=Endpoint("DELETE", "/snapshots/{snapshot_id}/", Confidence(95, 60)),
         place=SnapshotPath,
         response=DeleteSnapshotResponse,
@@ -206,7 +208,7 @@ OPERATIONS = (
         title="Get snapshot billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What snapshots have cost so far, row by row, with sums over all.",
+        description="What each snapshot has cost so far; sums are over all of them.",
         endpoint=Endpoint("GET", "/snapshots/billing/", Confidence(97, 70)),
         request=SnapshotBillingQuery,
         paged=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from barrack_mcp.catalogue.envelope import Paged, Receipt
+from barrack_mcp.catalogue.envelope import Named, Paged, Receipt
 from barrack_mcp.catalogue.kinds import KEY
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -53,6 +53,12 @@ class GetSSHKeysResponse(Paged):
     ssh_keys: list[SSHKeyResponse] | None = answered("The keys of this page.", "keys")
 
 
+class KeptKey(Response):
+    """What we add: where the private half of a generated key is."""
+
+    private_key_file: Text = answered("The file that holds it; only its owner can read it.")
+
+
 class GetSSHKeyDetailResponse(Receipt):
     """One key."""
 
@@ -81,6 +87,7 @@ OPERATIONS = (
         endpoint=Endpoint("GET", "/ssh-keys/", Confidence(97, 60)),
         alternates=elsewhere("GET", "/sshkeys/", "/keys/"),
         request=ListSSHKeysQuery,
+        ours=Named,
         paged=True,
         response=GetSSHKeysResponse,
         result="ssh_keys",
@@ -90,11 +97,12 @@ OPERATIONS = (
         tool="create_ssh_key",
         title="Create SSH key",
         risk=Risk.CHANGE,
-        description="Add a public key to all regions (25 at most). Without public_key an RSA 2048 pair is "
-        "made, its private half shown once.",
+        description="Add a public key to all regions (25 at most). Without public_key a pair is made, its private "
+        "half shown once.",
         endpoint=Endpoint("POST", "/ssh-keys/", Confidence(97, 60)),
         request=CreateSSHKeyRequest,
         response=CreateSSHKeyResponse,
+        adds=KeptKey,
         result="ssh_key",
         core=True,
         look=Look("list_ssh_keys"),
@@ -104,7 +112,7 @@ OPERATIONS = (
         tool="get_ssh_key",
         title="Get SSH key",
         risk=Risk.READ,
-        description="One SSH key: name, public half, fingerprint, regions. Never the private half.",
+        description="One SSH key: name, public half, fingerprint and its regions.",
         endpoint=Endpoint("GET", "/ssh-keys/{key_id}/", Confidence(97, 60)),
         place=KeyPath,
         response=GetSSHKeyDetailResponse,
@@ -114,11 +122,13 @@ OPERATIONS = (
         tool="delete_ssh_key",
         title="Delete SSH key",
         risk=Risk.DESTROY,
-        description="Delete an SSH key in all regions for good. Refused while an active instance uses it.",
+        description="Delete an SSH key for good. Refused while an ACTIVE instance has it; others keep it inside.",
         endpoint=Endpoint("DELETE", "/ssh-keys/{key_id}/", Confidence(95, 60)),
         place=KeyPath,
         response=DeleteSSHKeyResponse,
         look=Look("get_ssh_key", ("key_id",)),
         sign=Gone(),
+        after="Machines that were made with it keep it, hibernated ones too: to shut it out, take it out of "
+        "~/.ssh/authorized_keys there.",
     ),
 )

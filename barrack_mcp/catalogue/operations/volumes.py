@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self, TypeAlias
 from pydantic import BeforeValidator, model_validator
 
 from barrack_mcp.catalogue.billing import VolumeHourlyBillingResponse
-from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Paged, Rated, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -72,13 +72,13 @@ class VolumeBillingQuery(Request):
 class CreateVolumeRequest(Request):
     """A new volume."""
 
-    name: Name = required("1-50 letters, digits, space, - _ .")
+    name: Name = required("1-50 letters, digits, space -_.")
     size_gb: VolumeSize = required("GB, from 100.", DOCUMENTED)
     region: RegionEnum = required("E.g. NORWAY-1.")
     tier: TierEnum = required("Tier.")
     volume_type: VolumeTypeEnum = required("SSD: legacy; HDD, NVMe: advanced.", DOCUMENTED)
     bootable: YesNo | None = optional("To boot from.")
-    os_image: Word | None = optional("When bootable; from list_os_images.")
+    os_image: Word | None = optional("If bootable; see list_os_images.")
 
     @model_validator(mode="after")
     def _bootable_needs_an_image(self) -> Self:
@@ -90,7 +90,7 @@ class CreateVolumeRequest(Request):
 class AttachVolumesRequest(Request):
     """Which volumes to attach."""
 
-    volume_ids: Ids = required("Free ones; ids or names.")
+    volume_ids: Ids = required("Ids or names.")
 
 
 class DetachVolumesRequest(Request):
@@ -109,7 +109,7 @@ class CloneVolumeRequest(Request):
 class ResizeVolumeRequest(Request):
     """How large a volume is to be."""
 
-    size_gb: VolumeSize = required("New GB, above the present.")
+    size_gb: VolumeSize = required("GB, above the present.")
 
 
 class VolumeAttachment(Response):
@@ -233,9 +233,10 @@ OPERATIONS = (
         tool="list_volumes",
         title="List volumes",
         risk=Risk.READ,
-        description="Volumes with size in GB, type, state, attachment, and a free name. All cost, attached or not.",
+        description="Volumes: size, type, state, attachment, rate, sum. All cost, attached or not.",
         endpoint=Endpoint("GET", "/volumes/", Confidence(97, 70)),
         request=ListVolumesQuery,
+        ours=Named,
         paged=True,
         response=GetVolumesWithNextNameResponse,
         result="volumes",
@@ -247,8 +248,7 @@ OPERATIONS = (
         tool="create_volume",
         title="Create volume",
         risk=Risk.SPEND,
-        description="Buy a volume; it costs per GB and hour until deleted, attached or not. Then attach_volumes, or "
-        "boot from it.",
+        description="Buy a volume; costs per GB and hour until deleted, attached or not.",
         endpoint=Endpoint("POST", "/volumes/", Confidence(97, 65)),
         request=CreateVolumeRequest,
         response=CreateVolumeResponse,
@@ -256,12 +256,13 @@ OPERATIONS = (
         look=Look("list_volumes", ("region", "tier")),
         sign=Made(VOLUME, ("region", "tier", "size_gb", "volume_type")),
         billing=WHILE_IT_EXISTS,
+        after="Next: get_volume until it is available, usually within a minute; then attach_volumes.",
     ),
     declare(
         tool="get_volume",
         title="Get volume details",
         risk=Risk.READ,
-        description="One volume: size in GB, type, state, and the instance that has it.",
+        description="One volume: size in GB, type, state, rate and which instance has it.",
         endpoint=Endpoint("GET", "/volumes/{volume_id}/", Confidence(97, 65)),
         place=VolumePath,
         response=GetVolumeDetailsResponse,
@@ -273,8 +274,7 @@ OPERATIONS = (
         tool="attach_volumes",
         title="Attach volumes to instance",
         risk=Risk.CHANGE,
-        description="Attach free volumes to an instance of their region, usually ACTIVE; mount them inside. The bill"
-        " stays the same.",
+        description="Attach free volumes to an instance of their region, usually ACTIVE; then mount them inside.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/attach-volumes/", Confidence(99, 30)),
         alternates=elsewhere(
             "POST",
@@ -291,13 +291,13 @@ OPERATIONS = (
         look=SEEN,
         sign=VolumesMoved(attached=True),
         billing="Attaching changes nothing on the bill: a volume costs the same attached or not.",
+        after="Next: get_volume until it is in-use, usually within a minute; then mount it inside the machine.",
     ),
     declare(
         tool="detach_volumes",
         title="Detach volumes from instance",
         risk=Risk.INTERRUPT,
-        description="Take volumes off an instance; unmount first or lose writes. Data stays and costs; to end that: "
-        "delete_volume.",
+        description="Take volumes off an instance; unmount first or lose writes. They cost until delete_volume.",
         endpoint=Endpoint("POST", "/instances/{instance_id}/detach-volumes/", Confidence(95, 30)),
         alternates=elsewhere(
             "POST",
@@ -313,13 +313,14 @@ OPERATIONS = (
         look=SEEN,
         sign=VolumesMoved(attached=False),
         billing="Detaching saves nothing: a volume costs the same until it is deleted.",
+        after="Next: get_volume until it is available, usually within a minute, before it is attached "
+        "elsewhere or the machine is deleted.",
     ),
     declare(
         tool="clone_volume",
         title="Clone volume",
         risk=Risk.SPEND,
-        description="Copy a volume into a new one that costs until deleted. Advanced tier, probably. To enlarge:"
-        " resize_volume.",
+        description="Copy a volume; the copy costs, too. Advanced tier, probably.",
         endpoint=Endpoint("POST", "/volumes/{volume_id}/clone/", Confidence(95, 60)),
         place=VolumePath,
         request=CloneVolumeRequest,
@@ -328,12 +329,14 @@ OPERATIONS = (
         look=Look("list_volumes"),
         sign=Made(VOLUME, ("volume_type",)),
         billing="The copy costs per GB and hour like any volume, beside the original.",
+        after="Next: get_volume until the copy is available, minutes for a large one; only then change or "
+        "delete the original.",
     ),
     declare(
         tool="resize_volume",
         title="Resize volume",
         risk=Risk.SPEND,
-        description="Enlarge a volume; it costs more from now on and can't shrink. Probably advanced tier only.",
+        description="Enlarge a volume; it costs more and can't shrink. Probably advanced tier only.",
         endpoint=Endpoint("POST", "/volumes/{volume_id}/resize/", Confidence(80, 60)),
         place=VolumePath,
         request=ResizeVolumeRequest,
@@ -342,6 +345,7 @@ OPERATIONS = (
         look=Look("get_volume", ("volume_id",)),
         sign=Shows({"size_gb": "size_gb"}),
         billing="The volume costs by its new size from now on; it can't shrink again.",
+        after="Next: get_volume until it has the new size, usually within a minute; then grow the file system inside.",
     ),
     declare(
         tool="delete_volume",
@@ -372,7 +376,7 @@ OPERATIONS = (
         title="Get volume billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What volumes have cost so far, row by row, with sums over all.",
+        description="What each volume has cost so far; sums are over all of them.",
         endpoint=Endpoint("GET", "/volumes/billing/", Confidence(97, 50)),
         alternates=elsewhere("GET", "/volumes/billing/hourly/", "/volumes/hourly-billing/"),
         request=VolumeBillingQuery,

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from barrack_mcp.account.rates import ADDED
-from barrack_mcp.api.body import MAX_ROWS
-from barrack_mcp.api.text import write_json
+from barrack_mcp.api.body import MAX_ROWS, is_list
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.kinds import KINDS
 
 _BARE: Final = re.compile(r'(?![#>|=~`*+_[-]|:-|\d+[.)](?:\s|$))[^,"\n\t]+')
 """What stands in a cell as it is: one value, with which no list, quotation, heading or table of a renderer begins."""
@@ -17,7 +16,7 @@ _BARE: Final = re.compile(r'(?![#>|=~`*+_[-]|:-|\d+[.)](?:\s|$))[^,"\n\t]+')
 
 def is_brief(operation: Operation, arguments: Mapping[str, Any]) -> bool:
     """Whether the caller gets concise rows."""
-    return operation.own is not None and arguments.get("detail") != "full"
+    return is_list(operation) and bool(operation.concise) and arguments.get("detail") != "full"
 
 
 def abridge(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]) -> JsonObject:
@@ -32,19 +31,17 @@ def abridge(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]
         arguments: The arguments of the call.
     """
     rows = data.get(operation.result or "")
-    if not is_brief(operation, arguments) or not isinstance(rows, list):
+    if "detail" not in operation.arguments.model_fields or not is_brief(operation, arguments):
+        return data
+    if not isinstance(rows, list):
         return data
     length = min(len(rows), arguments.get("limit") or MAX_ROWS)
-    kept = [name for name, most in _kept(operation).items() if length <= most]
+    kept = [name for name, most in operation.concise.items() if length <= most]
     short = [_short(row, kept) for row in rows]
     if short == rows:
         return data
     note = f"Of each row what matters; detail=full shows all{_one(operation)}."
     return data | {operation.result or "": short, "notes": [*data.get("notes", []), note]}
-
-
-def _kept(operation: Operation) -> dict[str, int]:
-    return {**operation.concise, **ADDED}
 
 
 def _short(row: Any, kept: list[str]) -> Any:
@@ -69,17 +66,55 @@ def _one(operation: Operation) -> str:
 
 
 def table(operation: Operation, rows: list[JsonObject]) -> list[str]:
-    """Write concise rows as comma-separated values, a row a line, under a line of names; what isn't plain is JSON."""
+    """Write concise rows as comma-separated values, a row a line, under a line of names; what is nested, in words."""
     there = {name for row in rows for name in row}
-    names = [name for name in _kept(operation) if name in there]
+    names = [name for name in operation.concise if name in there]
     # a row that was too large for the answer may bear other names than the marked ones
     names += sorted(there.difference(names))
     return [",".join(map(_cell, names)), *(",".join(_cell(row.get(name)) for name in names) for row in rows)]
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str) and _BARE.fullmatch(value) and value == value.strip():
-        return value
-    return write_json(value)
+    """Write one value so that it can't pass for two, as spreadsheets read it; ends of lines are written out."""
+    text = _words(value).replace("\n", "\\n").replace("\t", "\\t")
+    plain = text == text.strip() and not _QUOTED & set(text)
+    return text if plain and (text or value is None) else '"{}"'.format(text.replace('"', '""'))
+
+
+def _words(value: Any) -> str:
+    """Say a value in words: of a thing its name and id, of all else each field."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "; ".join(map(_words, value))
+        case dict():
+            return _thing(value)
+        case _:
+            return str(value)
+
+
+def _thing(value: JsonObject) -> str:
+    inner: JsonObject = next((value[name] for name in _WITHIN if isinstance(value.get(name), dict)), {})
+    fields = {**inner, **{name: each for name, each in value.items() if each is not inner}}
+    name = next((fields[each] for each in _NAMES if fields.get(each)), None)
+    own_id = next((fields[each] for each in _IDS if fields.get(each)), None)
+    if name is not None or own_id is not None:
+        state = str(value.get("status") or "")
+        said = [str(own_id)] * (name is not None and own_id is not None) + [state] * (state not in _SETTLED)
+        aside = f" ({', '.join(said)})" if said else ""
+        return f"{name or own_id}{aside}"
+    if len(fields) == 2 and not any(isinstance(part, dict | list) for part in fields.values()):  # noqa: PLR2004 - a pair
+        return ": ".join(map(_words, fields.values()))
+    return ", ".join(f"{each.replace('_', ' ')} {_words(part)}" for each, part in fields.items())
+
+
+_QUOTED: Final = frozenset(',"\n\t')
+_WITHIN: Final = ("vm", "instance")
+"""Where an attachment holds the thing that is attached."""
+_IDS: Final = tuple(dict.fromkeys(name for kind in KINDS for name in kind.ids))
+_NAMES: Final = tuple(dict.fromkeys(name for kind in KINDS for name in kind.names))
+_SETTLED: Final = ("", "SUCCESS", "ACTIVE")
+"""States of an attachment that go without saying."""

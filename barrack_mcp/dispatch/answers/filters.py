@@ -66,8 +66,10 @@ async def explain_empty(
 
 def _filters(operation: Operation, name: str) -> bool:
     field = operation.arguments.model_fields.get(name)
-    own = name not in _NO_FILTERS and not name.endswith(("_id", "_ids"))
-    return own and field is not None and not field.is_required()
+    filters = name not in _NO_FILTERS and not name.endswith(("_id", "_ids"))
+    # of our own arguments, the others are judged by what we add to the rows, and explain themselves
+    filters = filters and (name == "name" or operation.own is None or name not in operation.own.model_fields)
+    return filters and field is not None and not field.is_required()
 
 
 def _fields(operation: Operation, argument: str) -> list[str]:

@@ -50,6 +50,8 @@ class Done:
     """How it is known where the answer was lost."""
     replaced: str | None = None
     """The text that was overwritten."""
+    before: JsonObject | None = None
+    """The thing as it was, as far as it was read."""
 
     @property
     def partly(self) -> bool:
@@ -239,7 +241,8 @@ class Writer:
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
         except Exception:  # noqa: BLE001 - logged, and told without its text
             return Unknown(broke_off(operation, where), where)
-        return replace(sent, replaced=replaced) if isinstance(sent, Done) else sent
+        thing = before.thing if before is not None else None
+        return replace(sent, replaced=replaced, before=thing) if isinstance(sent, Done) else sent
 
     async def _sent(
         self,
@@ -251,7 +254,7 @@ class Writer:
     ) -> Sent:
         sent_at = self.now()
         try:
-            body = await account.client.send(operation, values, on_attempt=on_attempt)
+            body = await account.client.send(operation, operation.on_the_wire(values), on_attempt=on_attempt)
         except ApiError as error:
             if not error.uncertain:
                 return NotDone(error)

@@ -277,6 +277,9 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
         draft.opens = ["the internet, by a public IP, if it has none"]
         draft.uncertain = ["its public IP and every connection through it, if it has one"]
         draft.warnings = [f"The public IP is {now} now, so the call may give it or take it away."]
+    if inquiry.arguments.get("want") == ("on" if draft.lost else "off"):
+        # it was flipped by somebody else since it was looked at
+        draft.refusal = "Not done: the public IP is as it is wanted by now. Nothing was sent."
     draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
     if around.thing.status == "HIBERNATED":
