@@ -140,8 +140,14 @@ async def questions_as_shipped(folder: Path) -> dict[str, list[str]]:
                     person.questions.clear()
                     state = json.loads(json.dumps(app.state.barrack.state()))
                     await client.call_tool(operation.tool, examples.good(operation, state))
-                    questions[operation.tool] = [*person.questions]
+                    questions[operation.tool] = timeless(person.questions)
     return questions
+
+
+def timeless(questions: Sequence[str]) -> list[str]:
+    """Questions without the times in them, which go on from one to the next."""
+    times = r"until \d+ \w{3} \d{4} \d\d:\d\d UTC|(?:less than a minute|\d+ minutes?) ago"
+    return [re.sub(times, "then", question) for question in questions]
 
 
 @pytest.mark.slow
@@ -158,7 +164,7 @@ async def test_by_data_alone_every_operation_works_and_asking_ones_ask_as_they_a
                 assert "unexpected" not in answer.get("result", answer), operation.tool
                 effects = [effect["operation"] for effect in there.barrack.journal]
                 assert effects == ([] if operation.reads else [operation.tool]), operation.tool
-                assert there.person.questions == usual[operation.tool], operation.tool
+                assert timeless(there.person.questions) == usual[operation.tool], operation.tool
                 asks = operation.risk not in (Risk.READ, Risk.CHANGE, Risk.EXPOSE)
                 assert len(there.person.questions) == asks, operation.tool
 
