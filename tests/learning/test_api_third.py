@@ -19,8 +19,6 @@ from barrack_mcp.api.learning.asking import AT_ONCE, Asker, open_asker
 from barrack_mcp.api.learning.found import Found, Hindrance
 from barrack_mcp.api.learning.root import find_lists
 from barrack_mcp.api.learning.schema import find_schema
-from barrack_mcp.api.openapi.adopt import adopt
-from barrack_mcp.api.openapi.comparison import compare
 from barrack_mcp.api.openapi.document import Document, TheirOperation
 from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
@@ -72,6 +70,7 @@ TOOLS = {
 }
 """All that the third Barrack does."""
 A_FEW = 12
+OUR_KEY = {"BARRACK_AUTH_HEADER": HEADER, "BARRACK_AUTH_TEMPLATE": "{key}"}
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +150,28 @@ def arguments(tool: str, things: dict[str, list[str]]) -> JsonObject:
     return more.get(tool) or {name: ids[name] for name in BY_TOOL[tool].placeholders}
 
 
+WAYS: dict[str, tuple[dict[str, bool], dict[str, str]]] = {
+    # its document tells the header as well
+    "its document": ({}, {}),
+    "a document without titles": ({"titles": False}, OUR_KEY),
+    "its root and addresses": ({"schema": False}, OUR_KEY),
+}
+
+
 @pytest.mark.promise("L2")
-@pytest.mark.parametrize("schema", [True, False], ids=["from its document", "from its root and addresses"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_learned_from_itself_alone_every_operation_of_a_real_application_works(
-    third: Third, tmp_path: Path, *, schema: bool
+    way: str, third: Third, tmp_path: Path
 ) -> None:
-    third.renew(schema=schema)
-    _, document = await learned(third)
-    checked(third)
-    (tmp_path / "learned.toml").write_text(adopt(document), encoding="utf-8")
-    assert {match.operation.tool for match in compare(document).matches if match.sure} == TOOLS
+    switches, header = WAYS[way]
+    third.renew(**switches)
+    out = tmp_path / "learned.toml"
     settings = {"BARRACK_API_URL": third.url, "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "state.db")}
-    settings |= {"BARRACK_CONTRACT": str(tmp_path / "learned.toml")}
-    if not schema:
-        settings |= {"BARRACK_AUTH_HEADER": HEADER, "BARRACK_AUTH_TEMPLATE": "{key}"}
+    settings |= header
+    assert await learn(read_settings(settings), docs=None, out=out, today=TODAY) == ExitCode.OK
+    checked(third)
+    assert set(load(out.read_bytes(), "learned.toml").operations) == TOOLS
+    settings |= {"BARRACK_CONTRACT": str(out)}
     tools = sorted(TOOLS)
     with anyio.fail_after(120):
         # a few with each house, so that its own limit of requests a minute is not met
@@ -174,7 +181,7 @@ async def test_learned_from_itself_alone_every_operation_of_a_real_application_w
                 Client(product.server, elicitation_callback=Person(says_yes)) as client,
             ):
                 for tool in some:
-                    things = third.renew(schema=schema)["things"]
+                    things = third.renew(**switches)["things"]
                     answer = (await client.call_tool(tool, arguments(tool, things))).structured_content or {}
                     assert answer.get("outcome", "done") == "done", (tool, answer)
                     assert "unexpected" not in answer.get("result", answer), tool
@@ -255,7 +262,7 @@ async def test_an_api_that_allows_few_requests_is_learned_by_the_command_in_seve
 ) -> None:
     """Each turn begins with what the turn before has found, once a person has set it."""
     said = {"BARRACK_API_URL": third.url, "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "state.db")}
-    said |= {"BARRACK_AUTH_HEADER": HEADER, "BARRACK_AUTH_TEMPLATE": "{key}"}
+    said |= OUR_KEY
     for turn in range(5):
         third.renew(schema=False, requests_left=40)
         out = tmp_path / f"{turn}.toml"

@@ -19,6 +19,7 @@ class Switches:
     key: str = "third.canary-5d01"
     reader: str = "reader.canary-77aa"
     schema: bool = True
+    titles: bool = True
     requests_left: int | None = None
     requests: list[list[Any]] = field(default_factory=list)
 
