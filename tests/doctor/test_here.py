@@ -169,3 +169,10 @@ async def test_a_record_that_is_off_is_said_to_be(tmp_path: Path) -> None:
     assert (await looked(settings(tmp_path, audit="off", read_only="1")))["audit record"].sentence.startswith(
         "It is off"
     )
+
+
+async def test_that_more_can_be_learned_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    told = await looked(settings(tmp_path))
+    assert told["contract"].verdict is Verdict.OK
+    assert "barrack-mcp contract learn" in told["contract"].sentence
+    assert "contract" not in await looked(settings(tmp_path, simulator="1"))

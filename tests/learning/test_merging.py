@@ -15,14 +15,19 @@ from barrack_mcp.api.learning.found import Found, Source
 from barrack_mcp.api.openapi.document import read
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import load
-from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides
+from barrack_mcp.api.wire.overrides import ApiOverride, Extra, OperationOverride, Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from barrack_mcp.catalogue.marks import marks_of
+from barrack_mcp.catalogue.marks import marks_of, masked
 from tests.contracts import dialect
 from tests.contracts.test_bounds import SEGMENTS, kept_within_bounds
 from tests.learning.made import BASE, DAY, PLACES, answers, found, from_pages, said, takes
 
 SITE, DOCUMENT, ROOT, ADDRESS = Source
+
+
+def extra(where: str, **more: Any) -> Extra:
+    said: Any = {"in": where, **more}
+    return Extra(**said)
 
 
 def learned(*founds: Any, base: str = BASE) -> Learned:
@@ -213,11 +218,24 @@ def test_the_key_is_put_into_no_header_that_says_something_else(header: str) -> 
         ("create_ssh_key", OperationOverride(fields={"ssh_key.name": "private_key"})),
         ("create_ssh_key", OperationOverride(result="private_key")),
         ("deploy_instance", OperationOverride(send="query")),
+        ("get_volume", OperationOverride(arguments={"access_token": extra("query")})),
+        ("create_volume", OperationOverride(arguments={"pin": extra("query", name="rootPassword")})),
+        ("create_volume", OperationOverride(path="/v/{token}/", arguments={"token": extra("path")})),
     ],
 )
 def test_what_is_secret_stays_so_whoever_says_how_it_travels(tool: str, override: OperationOverride) -> None:
     contract = Contract(Overrides(operations={tool: override}))
     assert "secret" in contract.refused[tool]
+
+
+def test_what_a_source_wants_beyond_what_we_know_is_secret_where_its_name_says_so() -> None:
+    body = takes("name", "root_password", "team", name="string", root_password="string", team="string")
+    contract = Contract(learned(found(SITE, said("create_volume", **body))).overrides)
+    operation = contract.operation(BY_TOOL["create_volume"])
+    assert {"root_password", "team"} <= set(operation.request.model_fields)
+    assert marks_of(operation.arguments) == {"root_password": "secret"}
+    values = {"name": "x", "root_password": "hunter2-canary", "team": "y"}
+    assert "hunter2-canary" not in str(masked(operation, values))
 
 
 def test_what_is_in_force_and_no_source_says_stays_and_is_marked() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from pydantic.fields import FieldInfo
 
-from barrack_mcp.api.wire.names import actions
+from barrack_mcp.api.wire.names import actions, names_a_secret
 from barrack_mcp.api.wire.overrides import OperationOverride, Overrides
 from barrack_mcp.api.wire.shape import answer_places, request_places
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
@@ -140,7 +140,13 @@ def _brought_to_light(operation: Operation, override: OperationOverride) -> str:
     sent, answered = _secrets(request_places(operation)), _secrets(answer_places(operation))
     method = override.method or operation.method
     in_query = override.send == "query" or (override.send is None and method in ("GET", "DELETE"))
-    if sent and (in_query or sent & set(PLACEHOLDER.findall(override.path or ""))):
+    in_path = set(PLACEHOLDER.findall(override.path or ""))
+    wanted = {
+        name: extra.place or ("query" if in_query else "body")
+        for name, extra in override.arguments.items()
+        if names_a_secret(name) or names_a_secret(extra.theirs or "")
+    }
+    if (sent and (in_query or sent & in_path)) or wanted.keys() & in_path or {"query", "path"} & set(wanted.values()):
         return "would put what is secret into an address"
     for side, secrets, places in (
         ("request.", sent, request_places(operation)),

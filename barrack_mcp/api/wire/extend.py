@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, create_model
 
 from barrack_mcp.api.text import escape
+from barrack_mcp.api.wire.names import names_a_secret
 from barrack_mcp.api.wire.narrowing import Room, narrowed
 from barrack_mcp.api.wire.overrides import About, Extra
 from barrack_mcp.api.wire.shape import JsonValue
@@ -49,7 +50,9 @@ def _wanting(usual: type[Request], extras: Mapping[str, Extra]) -> type[Request]
     for name, extra in extras.items():
         annotation = _type(asdict(extra))
         words = _described(extra.description)
-        fields[name] = (annotation, required(words)) if extra.required else (annotation | None, optional(words))
+        secret = names_a_secret(name) or names_a_secret(extra.theirs or "")
+        declared = required(words, secret=secret) if extra.required else optional(words, secret=secret)
+        fields[name] = (annotation if extra.required else annotation | None, declared)
     return create_model(usual.__name__, __base__=usual, __doc__=usual.__doc__, **fields) if fields else usual
 
 

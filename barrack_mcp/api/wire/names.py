@@ -59,6 +59,21 @@ _EMPTY: Final = frozenset({"a", "an", "the", "of", "to", "for", "from", "in", "o
 _EMPTY_HERE: Final = frozenset({"api", "v1", "v2", "available", "information", "details", "all"})
 _NO_PLURALS: Final = frozenset({"status", "dns"})
 _JOINED: Final = (("per page", "perpage"), ("page size", "pagesize"), ("security group", "securitygroup"))
+_SECRETS: Final = frozenset(
+    {
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "passcode",
+        "secret",
+        "token",
+        "credential",
+        "credentials",
+        "otp",
+        "pin",
+    }
+)
 _PARTS: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
@@ -89,6 +104,12 @@ def meaning(name: str) -> frozenset[str]:
 def actions(name: str) -> frozenset[str]:
     """What a name says is done: `shut_down`, `stop` and `halt` are one action."""
     return frozenset(_ACTION[word] for word in (*words(name), plain(name)) if word in _ACTION)
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a name says that what it names is not for everybody's eyes."""
+    said = {*words(name), *re.split(r"[^a-z0-9]+", name.lower())}
+    return bool(said & _SECRETS) or ("key" in said and bool(said & {"private", "api", "access"}))
 
 
 def plain(name: str) -> str:

@@ -145,10 +145,11 @@ async def _read(
         read.append(await read_site(asker, docs, cache=cache, today=today, progress=_task(bar, "documentation")))
     if asker.has_key:
         read.append(await find_schema(asker, url, today=today, tell=_task(bar, "the API's own document")))
-        read.append(await find_lists(asker, url, today=today, tell=_task(bar, "the API's root")))
+        if _goes_on(read[-1]):
+            read.append(await find_lists(asker, url, today=today, tell=_task(bar, "the API's root")))
         learned = merge(filter(None, read), base=url)
         known = {**known, **{tool: learned.comparison.findings[tool].written for tool in learned.origins}}
-        if len(known) < len(BY_TOOL):
+        if _goes_on(read[-1]) and len(known) < len(BY_TOOL):
             tell = _task(bar, "the API's addresses")
             read.append(await ask_addresses(asker, url, known=known, today=today, tell=tell))
     founds = tuple(filter(None, read))
@@ -157,6 +158,11 @@ async def _read(
         reached=len(founds) < len(read) or any(each.hindered is not Hindrance.UNREACHABLE for each in founds),
         key_refused=any(each.hindered is Hindrance.KEY for each in founds),
     )
+
+
+def _goes_on(found: Found | None) -> bool:
+    """Whether the API may be asked more; one that refuses the key for one thing may tell another."""
+    return found is None or found.hindered in (None, Hindrance.KEY)
 
 
 def _bar() -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -14,11 +15,23 @@ from barrack_mcp.api.learning.contract.file import after, source_of, write
 from barrack_mcp.api.learning.contract.merging import Learned
 from barrack_mcp.api.openapi.differences import printable
 from barrack_mcp.api.wire.form import Contract, Wire
-from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
+from barrack_mcp.api.wire.overrides import ApiOverride, OperationOverride, Overrides
+from barrack_mcp.api.wire.shape import JsonValue
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 
 _FEW: Final = 3
 _MANY: Final = 20
+_FACTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "type": "sent as",
+        "minimum": "at least",
+        "maximum": "at most",
+        "min_length": "length at least",
+        "max_length": "length at most",
+        "enum": "one of",
+        "default": "default",
+    }
+)
 _INDENT: Final = (0, 0, 0, 2)
 
 
@@ -37,7 +50,7 @@ def learned_as_json(learned: Learned, in_force: Overrides) -> JsonObject:
                 "place": printable(origins.where.place),
                 "day": origins.where.found.day.isoformat(),
                 "from": [source_of(claim) for claim in origins.all],
-                "differs": _differing(was, wire),
+                "differs": [*_differing(was, wire), *_facts(before, then, tool)],
             }
         )
     return {
@@ -74,7 +87,7 @@ def learned_as_page(learned: Learned, in_force: Overrides) -> Group:
     first = learned.founds[0].source if learned.founds else None
     for tool, origins in learned.origins.items():
         was, wire = before.for_(BY_TOOL[tool]), then.for_(BY_TOOL[tool])
-        lines = _differing(was, wire)
+        lines = [*_differing(was, wire), *_facts(before, then, tool)]
         if not lines:
             vouched += was.guessed
             same += not was.guessed
@@ -157,3 +170,19 @@ def _differing(was: Wire, wire: Wire) -> list[str]:
     lines += [f"constant {name}" for name in wire.constants if name not in was.constants]
     lines += [f"takes {extra.theirs}" for name, extra in wire.extras.items() if name not in was.extras]
     return [printable(line) for line in lines]
+
+
+def _facts(before: Contract, then: Contract, tool: str) -> list[str]:
+    """What is documented of arguments beyond their names, a line each."""
+    was, is_now = (each.overrides.operations.get(tool, OperationOverride()).about for each in (before, then))
+    lines = []
+    for name, about in is_now.items():
+        if about != was.get(name):
+            facts = {fact: said for fact, said in vars(about).items() if said not in (None, (), "") and fact in _FACTS}
+            shown = ", ".join(f"{_FACTS[fact]} {_written(said)}" for fact, said in facts.items())
+            lines.append(printable(f"{name}: {shown or 'described'}"))
+    return lines
+
+
+def _written(said: JsonValue) -> str:
+    return ", ".join(map(str, said)) if isinstance(said, tuple) else str(said)

@@ -41,7 +41,7 @@ _SOMEBODYS: Final = re.compile(
 )
 _PAGE: Final = re.compile(r"-[0-9]{5,10}e0(?=\.md$|$)")
 _LIMITS: Final = ("minimum", "maximum", "minLength", "maxLength", "min_length", "max_length")
-_OF_AN_ARGUMENT: Final = ("name", "in", "required", "type", "minimum", "maximum")
+_OF_AN_ARGUMENT: Final = ("name", "in", "required", "type", "minimum", "maximum", "min_length", "max_length")
 _DEEPEST: Final = 8
 
 
@@ -126,6 +126,9 @@ def _bare_operation(row: JsonObject, takes: Claim | None, answers: Claim | None)
         name: _bare_argument(said, public=public)
         for name, said in row.get("arguments", {}).items()
         if all(map(_plain_name, (name, *str(said.get("name", name)).split("."))))
+    }
+    bare["about"] = {
+        name: facts for name, said in row.get("about", {}).items() if (facts := _bare_argument(said, public=public))
     }
     for section in ("values", "constants") if public else ():
         tables = row.get(section, {})

@@ -83,6 +83,7 @@ def _laid(learned: Learned, tool: str, said: OperationOverride, before: Operatio
         arguments=dict(said.arguments) if takes else {**before.arguments, **said.arguments},
         fields={**_untold(before.fields, told), **said.fields},
         values={**_untold(before.values, told), **said.values},
+        about=said.about if takes else {**before.about, **said.about},
     )
 
 
@@ -192,9 +193,9 @@ def _reasons(table: Any, origins: Origins, findings: Findings) -> Iterator[tuple
         yield table["constants"].item(name), takes if name in findings.constants else _KEPT
     for name in table.get("fields", {}):
         yield table["fields"].item(name), _reason(name, origins, findings, takes, answers)
-    for section in ("values", "arguments"):
+    sections = {"values": findings.values, "arguments": findings.arguments, "about": findings.about}
+    for section, known in sections.items():
         for name, inner in table.get(section, {}).items():
-            known = findings.values if section == "values" else findings.arguments
             why = _reason(name, origins, findings, takes, answers) if name in known else _KEPT
             yield from ((inner.item(each), why) for each in list(inner)[:1])
 

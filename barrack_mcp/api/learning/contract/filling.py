@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -71,9 +71,14 @@ def _filled(mine: Shape, other: Shape, new: frozenset[str]) -> Shape:
     silent: dict[str, Any] = {
         each.name: getattr(other, each.name)
         for each in fields(mine)
-        if each.name not in _OWN and not getattr(mine, each.name)
+        if each.name not in _OWN and _is_silent(getattr(mine, each.name))
     }
     return replace(mine, **silent, fields=inside, items=items, required=mine.required | (other.required & new))
+
+
+def _is_silent(said: Any) -> bool:
+    """Whether nothing is said; a default of 0 or false is something."""
+    return said is None or (isinstance(said, Sized) and not said)
 
 
 def names_disputed(operation: TheirOperation, other: TheirOperation) -> Iterator[tuple[str, str, str]]:
