@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,7 +19,11 @@ from barrack_mcp.api.wire.bounds import place
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.overrides import METHODS
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
-from tests.learning.scripted_api import HOME, TODAY, Asked, Says, Scripted, asking
+from barrack_mcp.cli.contract.learn import learn
+from barrack_mcp.cli.process import ExitCode
+from barrack_mcp.config import read_settings
+from tests.learning.scripted_api import HOME, KEY, TODAY, Asked, Says, Scripted, asking
+from tests.support.running import listening
 
 MOSTLY = 0.9
 PATHS = sorted({operation.path for operation in OPERATIONS})
@@ -118,7 +123,7 @@ def test_no_answer_whatever_makes_a_read_change_something_or_takes_the_key_elsew
         return always.setdefault((asked.method, asked.address), chance.choice(said))
 
     api = Scripted(answer)
-    found = anyio.run(learned, api)
+    found = anyio.run(whole, api)
     assert {asked.method for asked in api.asked} <= {"GET", "HEAD", "OPTIONS"}
     assert {asked.host for asked in api.asked} == {"api.example.com"}
     assert len(api.asked) <= 200
@@ -135,7 +140,7 @@ def test_no_answer_whatever_makes_a_read_change_something_or_takes_the_key_elsew
             assert there.method in ("GET", operation.method)
 
 
-async def learned(api: Scripted) -> Document:
+async def whole(api: Scripted) -> Document:
     async with asking(api) as asker:
         some = [await find_schema(asker, HOME, today=TODAY), await find_lists(asker, HOME, today=TODAY)]
         known = {
@@ -147,3 +152,42 @@ async def learned(api: Scripted) -> Document:
         some.append(await ask_addresses(asker, HOME, known=known, today=TODAY))
     every = [operation for found in some if found is not None for operation in found.document.operations]
     return Document(name="learned", operations=tuple(every))
+
+
+def echoing(kind: str) -> dict[str, Says]:
+    """What an API answers that writes the key of whoever asks wherever it can."""
+    wanted = {"type": "string", "required": True, "read_only": False, "help_text": f"Your key is {KEY}"}
+    if kind == "document":
+        asked = {"project": {"type": "string", "description": f"Ask with {KEY}", "enum": ["a", KEY]}, KEY: {}}
+        content = {"content": {"application/json": {"schema": {"required": ["project"], "properties": asked}}}}
+        operation = {"operationId": "create_volume", "summary": KEY, "requestBody": content, "responses": {}}
+        paths = {"/volumes/": {"post": operation}, f"/{KEY}/volumes/": {"get": {"operationId": "list_volumes"}}}
+        more = {"servers": [{"url": f"https://barrack.ai/{KEY}/"}]}
+        return {"GET /api/schema/": Says({"openapi": "3.0.3", "paths": paths, **more})}
+    actions = {"POST": {"project": wanted, KEY: wanted}}
+    body = {"name": KEY, "renders": [], "actions": actions}
+    return {
+        "GET /api/": Says({"volumes": "/api/volumes/", "instances": f"/api/{KEY}/instances/", KEY: "/api/x/"}),
+        "OPTIONS /api/volumes/": Says(body, headers={"allow": "GET, POST"}),
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("L1")
+@pytest.mark.parametrize("kind", ["document", "addresses"])
+async def test_a_key_that_an_api_writes_into_what_it_tells_is_in_no_file_and_on_no_page(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report = tmp_path / "learned.toml", tmp_path / "report.json"
+    api: Any = Scripted(echoing(kind))
+    async with listening(api) as address:
+        said = {"BARRACK_API_URL": f"{address}/api", "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "s.db")}
+        for wanted in (False, True):
+            code = await learn(read_settings(said), docs=None, json_wanted=wanted, today=TODAY)
+            assert code == ExitCode.OK
+        assert await learn(read_settings(said), docs=None, out=out, report=report, today=TODAY) == ExitCode.OK
+    told = capsys.readouterr()
+    assert "create_volume" in out.read_text(encoding="utf-8")
+    assert all(asked.key for asked in api.asked[:1])
+    for text in (out.read_text(encoding="utf-8"), report.read_text(encoding="utf-8"), told.out, told.err):
+        assert KEY not in text.replace("\n", "")

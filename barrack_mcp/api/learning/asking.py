@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -94,13 +94,23 @@ class Asker:
         auth: Puts the key on a request; None for none.
         home: The base URL below whose origin alone the key goes.
         most: How many requests there may be.
+        hide: Takes the key out of a text: whom it is sent to may write it into what is learned.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, *, auth: httpx2.Auth | None, home: str, most: int = MOST) -> None:
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        *,
+        auth: httpx2.Auth | None,
+        home: str,
+        most: int = MOST,
+        hide: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._http = http
         self._auth = auth
         self._home = origin(home)
         self._most = most
+        self._hide = hide
         self._places = anyio.Semaphore(AT_ONCE)
         self._put_off: dict[tuple[str, str, int | None], Reply] = {}
         self.requests = 0
@@ -151,7 +161,13 @@ class Asker:
                 return Reply(url, 0, {}, wrong=f"could not be reached or broke off ({why(error)})")
             if reply.puts_off:
                 self._put_off[origin(url)] = reply
-            return reply
+            return self._without_key(reply)
+
+    def _without_key(self, reply: Reply) -> Reply:
+        headers = {name: self._hide(value) for name, value in reply.headers.items()}
+        # what is no text comes out as it went in
+        text = reply.body.decode("utf-8", "surrogateescape")
+        return replace(reply, headers=headers, body=self._hide(text).encode("utf-8", "surrogateescape"))
 
 
 async def _read(url: str, head: httpx2.Response) -> Reply:
@@ -184,6 +200,7 @@ async def open_asker(
     *,
     network: Network | None = None,
     most: int = MOST,
+    hide: Callable[[str], str] = lambda text: text,
     app: ASGIApp | None = None,
 ) -> AsyncIterator[Asker]:
     """Open the connections of one learning and close them at the end.
@@ -193,6 +210,7 @@ async def open_asker(
         auth: Puts the key on a request; None for none.
         network: The way out; directly, trusting the system's certificates, if None.
         most: How many requests there may be.
+        hide: Takes the key out of a text.
         app: An application to ask in this process instead of the network.
     """
     headers = {"User-Agent": f"barrack-mcp/{__version__} (contract learn)", "Accept-Encoding": "identity"}
@@ -202,4 +220,4 @@ async def open_asker(
         headers=headers,
         limits=httpx2.Limits(max_connections=AT_ONCE),
     ) as http:
-        yield Asker(http, auth=auth, home=home, most=most)
+        yield Asker(http, auth=auth, home=home, most=most, hide=hide)

@@ -24,6 +24,7 @@ from barrack_mcp.api.learning.found import Found, Hindrance
 from barrack_mcp.api.learning.root import find_lists
 from barrack_mcp.api.learning.schema import find_schema
 from barrack_mcp.api.learning.site import read_site
+from barrack_mcp.api.redact import Redaction
 from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.cli.contract.learned import learned_as_json, learned_as_page
@@ -113,7 +114,7 @@ async def learn(
             return ExitCode.KEY
     auth = KeyAuth(key, header=header, template=template) if key is not None else None
     try:
-        async with open_asker(url, auth, network=settings.network) as asker:
+        async with open_asker(url, auth, network=settings.network, hide=Redaction(key).hidden) as asker:
             with _bar() as bar:
                 cache = CacheFolder(settings.cache_folder / "documentation")
                 day = today or datetime.now(UTC).date()
