@@ -75,3 +75,24 @@ async def test_what_a_list_costs_stands_in_its_answer_and_in_its_schema() -> Non
             assert together["monthly"] == pytest.approx(together["hourly"] * 730, abs=0.01)
             assert {"billing", "notes", "sum"} <= schema["properties"].keys()
             assert "hourly_rate" in schema["properties"][root]["items"]["properties"]
+
+
+async def test_nothing_that_the_simulator_sends_is_news(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("WARNING", logger="barrack_mcp.dispatch.answers.drift"):
+        async with house(unattended=["spend", "interrupt", "expose", "destroy"]) as made:
+            for operation in OPERATIONS:
+                made.barrack.reset()
+                await made.call(operation.tool, **made.good(operation.tool))
+    news = [record.getMessage() for record in caplog.records if record.name.endswith(".drift")]
+    assert news == []
+
+
+async def test_an_application_image_fits_some_gpus_only_and_says_which() -> None:
+    async with house(unattended=["spend"]) as made:
+        (image, *_) = (await made.call("list_os_images", name="comfy", region="CANADA-1"))["images"]
+        wanted = made.good("deploy_instance") | {"os_image": image["name"], "region": "CANADA-1", "tier": "legacy"}
+        assert wanted["gpu_model"] in image["gpu_models"]
+        refused = await made.call("deploy_instance", **wanted | {"gpu_model": "A100-PCIe-80GB"})
+        assert refused["outcome"] in ("failed", "refused")
+        assert made.effects == []
+        assert (await made.call("deploy_instance", **wanted))["outcome"] == "done"

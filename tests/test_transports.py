@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
+from barrack_mcp.cli.simulate import simulate
 from tests.support.running import environment, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -262,6 +264,15 @@ async def test_simulate_is_a_barrack_that_the_product_and_scripts_can_use() -> N
         process.send_signal(signal.SIGTERM)
         with anyio.fail_after(5):
             assert await process.wait() == 0
+        assert process.stderr is not None
+        said = b"".join([part async for part in process.stderr]).decode()
+        assert " USD, and all in it costs " in said
+        assert "0 simulated seconds pass in a real one" in said
+        assert f'POST {url}/_sim/clock with {{"advance_s": 3600}}' in said
+
+
+def test_simulated_time_runs_like_a_clock_unless_told_otherwise() -> None:
+    assert inspect.signature(simulate).parameters["speed"].default == 1
 
 
 def test_stale_generated_files_are_named_and_written(tmp_path: Path) -> None:

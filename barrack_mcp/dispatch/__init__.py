@@ -37,7 +37,7 @@ from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
-from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
+from barrack_mcp.dispatch.wishes import Settled, UntoldError, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
@@ -150,8 +150,8 @@ class Dispatcher:
             wished = await fulfil(call.values, read=call.account.read)
         except ApiError as error:
             return await self._unread(call, error)
-        except BadArgumentsError as error:
-            return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
+        except UntoldError as error:
+            return conclude("refused", f"{error} Nothing was sent.")
         if isinstance(wished, Settled):
             return conclude("done", wished.sentence, result=wished.result)
         return replace_fields(call, values=wished)

@@ -10,8 +10,11 @@ from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import Thing, all_told, said, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
-from barrack_mcp.dispatch.arguments import BadArgumentsError
 from barrack_mcp.guard.plans.firewalls import attached
+
+
+class UntoldError(Exception):
+    """What is there now doesn't tell what to do; its text says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ async def fulfil(values: JsonObject, *, read: Reader) -> JsonObject | Settled:
 
     Raises:
         ApiError: What is there now could not be read.
-        BadArgumentsError: What is there now doesn't tell what to do.
+        UntoldError: What is there now doesn't tell what to do.
     """
     if "add" in values or "remove" in values:
         return await _whole_list(values, read)
@@ -51,7 +54,7 @@ async def _whole_list(values: JsonObject, read: Reader) -> JsonObject:
     firewall = Thing(FIREWALL, data.get("firewall") or {}, asked=values["firewall_id"])
     having = [thing.id for thing in attached(firewall)]
     if not all_told(firewall.row.get("attachments")) or None in having:
-        raise BadArgumentsError(["add, remove: who has this firewall now could not be read; give all instance_ids."])
+        raise UntoldError("add, remove: who has this firewall now could not be read; give all instance_ids.")
     without, added = set(values.get("remove") or ()), values.get("add") or ()
     wanted = [*(each for each in having if each not in without), *(each for each in added if each not in having)]
     rest = {name: value for name, value in values.items() if name not in ("add", "remove")}
@@ -63,7 +66,7 @@ async def _unless_so(values: JsonObject, read: Reader) -> JsonObject | Settled:
     instance = Thing(INSTANCE, data.get("instance") or {}, asked=values["instance_id"])
     address, state = said(instance.row, "public_ip"), (text(instance.row, "ip_status") or "").upper()
     if state not in ("", "ATTACHED", "DETACHED"):
-        raise BadArgumentsError([f"want: the public IP is {said(instance.row, 'ip_status')} now; call again later."])
+        raise UntoldError(f"want: the public IP is {said(instance.row, 'ip_status')} now; call again later.")
     has = bool(address) or state == "ATTACHED"
     if has != (values["want"] == "on"):
         return values

@@ -140,10 +140,9 @@ LOCK_DOWN_NETWORK: Final = Prompt(
           machines of a firewall. It may take up to 10 minutes. Then have me log in through it in a second session.
         - Only when I say that this works, remove the wide rules: `remove_instance_security_rule`,
           `remove_firewall_rule`. Open connections may be cut.
-        - If a firewall has to be attached: `attach_firewall` may replace the whole set, so name the machines that
-          have it now (`get_firewall`) and the new ones together.
-        - If a machine needs no public IP at all, say that it can be taken away with `toggle_instance_public_ip`. It
-          is a flip: read `get_instance` first. The address may not come back, so only when I ask for it.
+        - If a firewall has to be attached: `attach_firewall` with `add`; whoever has it keeps it.
+        - If a machine needs no public IP at all, say that it can be taken away with `toggle_instance_public_ip` and
+          `want` off. The address may not come back, so only when I ask for it.
         - Read the rules again and say who can reach what now. None of this changes the bill: a stopped (SHUTOFF)
           machine costs the full rate, reachable or not.
     """),
