@@ -52,11 +52,19 @@ def rate(operation: Operation, data: JsonObject, prices: Prices) -> None:
     for row in rows:
         row.update(_rate(_KINDS[operation.tool], row, prices))
     if rows:
-        data["billing"] = f"Rates are in {prices.currency} per hour. {operation.billing or ''}".strip()
+        asleep = _tell_asleep(prices.currency) if _KINDS[operation.tool] is INSTANCE else ""
+        said = (f"Rates are in {prices.currency} per hour.", operation.billing, asleep)
+        data["billing"] = " ".join(part for part in said if part)
     if rows and is_list(operation):
         data["sum"] = add_up(rows, prices.currency)
     elif rows and "hourly_rate" not in rows[0]:
         data["billing"] += " What this one costs is not known now."
+
+
+def _tell_asleep(currency: str) -> str:
+    """Say the one rate that the price list doesn't hold."""
+    hourly = money.HIBERNATED_HOURLY.get(currency)
+    return "" if hourly is None else f"Hibernated, an instance costs {money.write_rate(hourly, currency)}."
 
 
 def add_up(rows: list[JsonObject], currency: str) -> JsonObject:

@@ -13,6 +13,7 @@ from barrack_mcp.catalogue.kinds import FIREWALL
 from barrack_mcp.guard.plans.firewalls import attached
 
 CLOSED = "What no rule lets in is closed: an instance's own security_rules and those of its firewalls add up."
+_SETTLED = frozenset({"ACTIVE", "SHUTOFF", "HIBERNATED"})
 _UNREAD = "Firewalls could not all be read, so others may have more of them: {}"
 
 
@@ -43,6 +44,12 @@ async def show_rules(instance: JsonObject, data: JsonObject, *, read: Reader) ->
         data: The answer that holds it.
         read: Sends one read.
     """
+    if str(instance.get("status")).upper() not in _SETTLED:
+        # whoever waits for it to settle asks again and again
+        return
+    if instance.get("firewalls") == []:
+        add_notes(data, CLOSED)
+        return
     try:
         told: Any = await read("list_instance_firewalls", {"instance_id": instance.get("instance_id")})
     except ApiError as error:
