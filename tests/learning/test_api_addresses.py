@@ -132,6 +132,18 @@ async def test_slashes_and_ids_are_tried_both_ways_until_the_api_has_said_which(
     assert found["get_volume"] == f"GET /volumes/{{volume_id}}{end}"
 
 
+async def test_an_api_that_writes_some_paths_with_a_slash_and_some_without_is_learned_whole() -> None:
+    places = {pattern if pattern == "/disks/" else pattern.rstrip("/"): said for pattern, said in DISKS.items()}
+    found = operations(await learned(answering(places), {"list_volumes": "/disks/"}))
+    assert found == {
+        "create_volume": "POST /disks/",
+        "get_volume": "GET /disks/{volume_id}",
+        "clone_volume": "POST /disks/{volume_id}/clone",
+        "resize_volume": "PUT /disks/{volume_id}/resize",
+        "delete_volume": "DELETE /disks/{volume_id}",
+    }
+
+
 async def test_an_api_that_is_mute_about_options_tells_by_the_methods_that_it_allows_instead() -> None:
     async def met(answer_to_options: Says) -> dict[str, str]:
         places = {
