@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from barrack_mcp.api.learning.asking import open_asker
 from barrack_mcp.api.learning.found import Found, Hindrance
+from barrack_mcp.api.learning.site import read_site
 from barrack_mcp.state.cache import CacheFolder
 from tests.learning.apidog import SITE, Answer, Site, endpoints, index
 from tests.learning.test_site import EVERY, TODAY, learned, of, sure
@@ -92,7 +94,9 @@ async def test_where_half_of_the_pages_fail_the_other_half_is_kept_and_the_way_o
     found = await learned(site)
     assert sure(found) == {page.tool for page in endpoints()[1::2]}
     assert not found.complete
-    assert told(found, f"{len(pages[::2])} pages could not be read", "Run the same command again later")
+    whole = [found for number, found in enumerate(pages[::2]) if number % len(wrong) in (2, 3)]
+    assert told(found, f"{len(pages[::2]) - len(whole)} pages could not be read", "Run the same command again later")
+    assert told(found, f"{len(whole)} pages hold nothing that can be read", "is empty", "is a web page")
     assert site.hosts == {SITE}
 
 
@@ -151,6 +155,52 @@ async def test_what_fails_later_is_as_it_was_read_before_and_told_with_its_day(t
     assert not found.complete
     assert told(found, "pages are as they were read before", TODAY.isoformat())
     assert told(found, "The index answered 403", TODAY.isoformat())
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_page_that_the_site_took_away_counts_no_more(tmp_path: Path, status: int) -> None:
+    site, page = Site(endpoints()), of("create_volume", endpoints())
+    await learned(site, cache=tmp_path)
+    site.answers[page.path] = Answer(b"", status)
+    found = await learned(site, cache=tmp_path)
+    assert sure(found) == EVERY - {"create_volume"}
+    assert told(found, "1 pages could not be read", f"«Create volume» answered {status}")
+
+
+async def test_nobody_there_is_told_as_unreachable_and_not_asked_for_ever(tmp_path: Path) -> None:
+    site = Site(endpoints())
+
+    async def refuse(path: str) -> None:
+        if path != "/llms.txt" or not patient:
+            raise ConnectionRefusedError
+
+    site.before, patient = refuse, False
+    found = await learned(site)
+    assert (found.hindered, found.document.operations, len(site.asked)) == (Hindrance.UNREACHABLE, (), 1)
+    patient = True
+    found = await learned(site, cache=tmp_path)
+    assert (found.hindered, found.document.operations) == (Hindrance.UNREACHABLE, ())
+    assert len(site.read) <= 12
+    assert told(found, "gave no page 8 times in a row", "Run the same command again later")
+
+
+async def test_what_others_have_asked_already_is_within_the_same_budget() -> None:
+    site = Site(endpoints())
+    async with open_asker(SITE, app=site, most=30) as asker:
+        found = await read_site(asker, SITE, cache=None, today=TODAY)
+    assert (len(site.asked), len(sure(found)), found.hindered) == (30, 29, Hindrance.SPENT)
+    assert told(found, "All requests that learning may make were made", "29 pages were read, 34 were not")
+
+
+async def test_one_page_in_two_languages_is_read_once_in_ours() -> None:
+    pages = endpoints()
+    foreign = [f"- Datenträger [Titel {page.number}]({SITE}/de{page.path}): " for page in pages]
+    again = [f"- {page.folder} [{page.title}]({SITE}/v1{page.path}): " for page in pages]
+    site = Site(pages, *foreign, *again)
+    found = await learned(site)
+    assert sure(found) == EVERY
+    assert sorted(site.read) == sorted(page.path for page in pages)
+    assert found.complete
 
 
 async def test_the_cache_is_its_owners_alone_and_holds_no_key(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from barrack_mcp.api.learning.asking import MOST, open_asker
 from barrack_mcp.api.learning.site import LEFT_FOR_THE_API, read_site
 from barrack_mcp.api.openapi.adopt import adopted
+from barrack_mcp.api.wire.bounds import place
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from tests.learning.apidog import FIRST, SITE, Answer, Site
 from tests.learning.test_site import TODAY, Key
 from tests.support.running import KEY
@@ -115,13 +116,38 @@ answers = st.one_of(
 )
 
 
+moved = st.builds(
+    lambda named, other, method, number, grouped: (named, other or named, method, number, grouped),
+    st.sampled_from(OPERATIONS),
+    st.none() | st.sampled_from(OPERATIONS),
+    st.sampled_from([None, None, None, "GET", "POST", "DELETE"]),
+    st.integers(FIRST + 100, FIRST + 130),
+    st.booleans(),
+)
+"""A page of one operation that may give it the place of another, or another method, in one of several generations."""
+
+
+def _moved(site: Site, number: int, other: Operation, method: str | None, named: Operation) -> None:
+    said = {"summary": named.title, "responses": {"200": {"description": ""}}}
+    paths = {f"{'/v2' if number % 2 else ''}{other.path}": {(method or other.method).lower(): said}}
+    document = json.dumps({"openapi": "3.0.1", "paths": paths, "servers": [{"url": "https://evil.example/api"}]})
+    site.answers[f"/p-{number}e0.md"] = Answer(f"# {named.title}\n\n```json\n{document}\n```\n".encode())
+
+
 @pytest.mark.promise("L1")
 @pytest.mark.promise("L2")
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(first=indexes, second=indexes, served=st.lists(answers, min_size=1, max_size=13))
-async def test_no_site_whatever_leads_learning_astray(first: str, second: str, served: list[Answer]) -> None:
+@given(
+    first=indexes, second=indexes, served=st.lists(answers, min_size=1, max_size=13), swaps=st.lists(moved, max_size=12)
+)
+async def test_no_site_whatever_leads_learning_astray(
+    first: str, second: str, served: list[Answer], swaps: list[tuple[Operation, Operation, str | None, int, bool]]
+) -> None:
     site = Site([])
     site.answers = {f"/p-{FIRST + number}e0.md": answer for number, answer in enumerate(served)}
+    for named, other, method, number, grouped in swaps:
+        _moved(site, number, other, method, named)
+        first += f"\n- {named.group if grouped else 'Old'} [{named.title}]({SITE}/p-{number}e0.md): "
     site.answers["/llms.txt"] = Answer(first.encode(errors="replace"))
     site.answers["/x/llms.txt"] = Answer(second.encode(errors="replace"))
     async with open_asker(SITE, Key(), app=site) as asker:
@@ -131,7 +157,11 @@ async def test_no_site_whatever_leads_learning_astray(first: str, second: str, s
     assert KEY not in str(site.asked)
     assert len(site.asked) == asker.requests <= MOST - LEFT_FOR_THE_API
     contract = Contract(adopted(found.document))
-    for operation in OPERATIONS:
-        if operation.reads:
-            assert contract.for_(operation).method in {"GET", operation.method}
+    assert contract.overrides.api.url is None
+    sent = {operation.tool: contract.for_(operation) for operation in OPERATIONS}
+    writes = {place(wire.method, wire.path) for tool, wire in sent.items() if not BY_TOOL[tool].reads}
+    for tool, wire in sent.items():
+        if BY_TOOL[tool].reads:
+            assert wire.method in {"GET", BY_TOOL[tool].method}
+            assert place(wire.method, wire.path) not in writes
     assert all("\n" not in note and len(note) < 2_000 for note in found.notes)

@@ -9,6 +9,7 @@ import pytest
 
 from barrack_mcp.api.learning.site.index import Entry, read_index
 from barrack_mcp.api.learning.site.pages import Page, PageError, read_page
+from barrack_mcp.api.openapi.document import Auth
 
 ADDRESS = "https://docs.example/llms.txt"
 DAY = date(2026, 11, 27)
@@ -120,6 +121,76 @@ def test_a_title_is_the_first_that_is_one_of_ours() -> None:
     assert [each.summary for each in page(under(block)).operations] == ["Create volume"]
     named = under(block, before="# Something new\n\n")
     assert [each.summary for each in page(named).operations] == ["Create volume"]
+
+
+PUBLISHED = """# Create volume
+
+## OpenAPI Specification
+
+```yaml
+openapi: 3.0.1
+info: {title: '', description: '', version: 1.0.0}
+paths:
+  /api/volumes/:
+    post:
+      summary: Create volume
+      deprecated: false
+      description: ''
+      tags: [Volumes]
+      parameters: []
+      requestBody:
+        content:
+          application/json:
+            schema:
+              $ref: '#/components/schemas/Create Volume%20Request'
+      responses:
+        '201':
+          description: ''
+          content:
+            application/json:
+              schema: {$ref: '#/components/schemas/CreateVolumeResponse'}
+          headers: {}
+          x-apidog-name: ''
+      security:
+        - ApiKeyAuth: []
+          x-apidog: {required: true, schemeGroups: [{id: abc, schemeIds: [ApiKeyAuth]}], use: {id: abc}}
+        - x-apidog
+      x-apidog-folder: Storage/Volumes
+      x-apidog-status: released
+components:
+  schemas:
+    Create Volume Request:
+      type: object
+      properties:
+        name: &ref_0 {type: string, examples: {}}
+        label: *ref_0
+        nothing: {type: 'null'}
+      required: [name]
+      x-apidog-orders: [name, label]
+    CreateVolumeResponse: {type: object, properties: {volume: {$ref: '#/components/schemas/Create Volume Request'}}}
+  securitySchemes:
+    Other: {type: bearer}
+    ApiKeyAuth: {type: apiKey, in: header, name: X-API-Key}
+servers:
+  - {url: https://barrack.ai, description: Prod Env}
+security: []
+```
+
+## Request samples
+"""
+
+
+def test_a_page_as_it_is_published_is_read_whole_and_without_complaint() -> None:
+    found = page(PUBLISHED)
+    (operation,) = found.operations
+    assert (found.title, found.document.url, found.document.notes) == ("Create volume", "https://barrack.ai", [])
+    assert found.document.auth == Auth("X-API-Key", "{key}")
+    assert operation.tags == ("Volumes", "Storage")
+    assert operation.body is not None
+    assert operation.answer is not None
+    assert set(operation.body.fields) == set(operation.answer.fields["volume"].fields) == {"name", "label", "nothing"}
+    assert operation.body.required == {"name"}
+    assert (operation.status, operation.doubt) == ("", "")
 
 
 INDEX = """# Barrack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -39,11 +39,20 @@ _FRESH: Final = timedelta(days=1)
 _DAY_S: Final = 86_400
 _AGAIN: Final = "Run the same command again later: it goes on from what was read."
 _ELSEWHERE: Final = frozenset({300, 301, 302, 303, 307, 308})
+_GONE: Final = frozenset({HTTPStatus.NOT_FOUND.value, HTTPStatus.GONE.value})
 _ACCEPT: Final = "text/markdown, text/plain;q=0.9, */*;q=0.1"
 
 
 class _UnreadError(Exception):
-    """Something of the site can't be had; the text says why, as the end of a sentence."""
+    """Something of the site can't be had; the text says why, as the end of a sentence.
+
+    Attributes:
+        gone: Whether the site itself says that it is not there, so that what was read before counts no more.
+    """
+
+    def __init__(self, words: str, *, gone: bool = False) -> None:
+        super().__init__(words)
+        self.gone = gone
 
 
 async def read_site(
@@ -105,6 +114,7 @@ class _Reading:
     stopped: Hindered | None = None
     _notes: list[str] = field(default_factory=list)
     _failed: dict[Entry, str] = field(default_factory=dict)
+    _broken: dict[Entry, str] = field(default_factory=dict)
     _left: dict[Entry, None] = field(default_factory=dict)
     _stale: dict[Entry, date] = field(default_factory=dict)
     _asked: int = 0
@@ -199,7 +209,8 @@ class _Reading:
 
     def _unseen(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those of some pages that there was no need to ask for."""
-        return [entry for entry in entries if not any(entry in seen for seen in (self.read, self._failed, self._left))]
+        seen = self.read.keys() | self._failed.keys() | self._broken.keys() | self._left.keys()
+        return [entry for entry in entries if entry not in seen]
 
     def _missing(self, *, in_use: bool = False) -> set[str]:
         """Our tools that no page was found for; or none that is in use, as the site itself marks it."""
@@ -236,22 +247,23 @@ class _Reading:
         self.read[entry] = page
         keep(self.cache, entry.url, got)
 
-    async def _fall_back(self, entry: Entry, kept: Kept | None, error: Exception) -> None:
-        if kept is not None:
+    async def _fall_back(self, entry: Entry, kept: Kept | None, error: _UnreadError | PageError) -> None:
+        gone = isinstance(error, _UnreadError) and error.gone
+        if kept is not None and not gone:
             try:
                 self.read[entry] = await _page(kept, entry)
             except PageError:
                 pass
             else:
-                if self.today - kept.day > _FRESH:
+                if not timedelta() <= self.today - kept.day <= _FRESH:
                     self._stale[entry] = kept.day
                     self.complete = False
                 return
         self.complete = False
-        if self.stopped is not None:
+        if isinstance(error, PageError):
+            self._broken[entry] = str(error)
+        elif self.stopped is not None and not gone:
             self._left[entry] = None
-        elif isinstance(error, PageError):
-            self._failed[entry] = str(error)
         else:
             self._failed[entry] = f"{cite(entry.title)} {error}"
 
@@ -283,7 +295,7 @@ class _Reading:
         if reply.succeeded:
             self._denials = 0
             return kept_from(reply.body, reply.headers, self.today)
-        raise _UnreadError(self._reason(reply))
+        raise _UnreadError(self._reason(reply), gone=reply.status in _GONE)
 
     def _stop(self, kind: Hindrance, sentence: str) -> None:
         if self.stopped is None:
@@ -318,13 +330,18 @@ class _Reading:
             titles = few(entry.title for entry in self._stale)
             yield f"{len(self._stale)} pages are as they were read before, the oldest on {oldest}: {titles}."
         if self._failed:
-            shown = "; ".join(list(self._failed.values())[:FEW])
-            more = f"; and {len(self._failed) - FEW} more" if len(self._failed) > FEW else ""
-            yield f"{len(self._failed)} pages could not be read: {shown}{more}. {_AGAIN}"
+            yield f"{len(self._failed)} pages could not be read: {_joined(self._failed)}. {_AGAIN}"
+        if self._broken:
+            yield f"{len(self._broken)} pages hold nothing that can be read: {_joined(self._broken)}."
         if self._left:
             titles = few(entry.title for entry in self._left)
             why = f"{self.stopped.sentence} " if self.stopped is not None else ""
             yield f"{why}{len(self.read)} pages were read, {len(self._left)} were not: {titles}."
+
+
+def _joined(reasons: Mapping[Entry, str]) -> str:
+    more = f"; and {len(reasons) - FEW} more" if len(reasons) > FEW else ""
+    return "; ".join(list(reasons.values())[:FEW]) + more
 
 
 async def _page(got: Kept, entry: Entry) -> Page:
