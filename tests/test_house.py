@@ -24,6 +24,8 @@ for starts_it in ("cli", "server"):
 
 MOST_ENTRIES = 14
 MOST_LINES = 500
+MADE = {"api/wire/learned.py"}
+"""Modules that are data, written by a program: nobody reads them in one sitting."""
 BELONGS = {".py", ".md", ".html", ".css", ".js", ".typed"}
 """Endings of the package's files."""
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "handler", "base"}
@@ -91,7 +93,8 @@ def test_every_file_of_the_package_is_one_that_belongs_there() -> None:
 
 
 def test_a_module_fits_one_sitting() -> None:
-    assert [named(module) for module in MODULES if len(text(module).splitlines()) > MOST_LINES] == []
+    read = [module for module in MODULES if named(module) not in MADE]
+    assert [named(module) for module in read if len(text(module).splitlines()) > MOST_LINES] == []
 
 
 def test_a_module_says_what_it_is_for_and_has_a_name_of_the_field() -> None:

@@ -136,6 +136,7 @@ async def test_a_key_that_is_refused_and_a_network_that_is_not_there_have_number
         assert KEY not in told.err + told.out
         assert set(there.methods) <= SAFE
     assert await learn(settings_in(tmp_path, key=KEY), docs="http://127.0.0.1:9") == 4
+    assert "Nothing was learned." in capsys.readouterr().out
     assert await learn(settings_in(tmp_path), docs=None) == 3
 
 

@@ -232,7 +232,9 @@ def tell(
 
 def _show(learned: Learned, in_force: Overrides, *, news: bool, out: Path | None) -> None:
     Console(highlight=False).print(learned_as_page(learned, in_force))
-    if not news:
+    if not learned.origins:
+        typer.echo("\nNothing was learned.")
+    elif not news:
         typer.echo("\nNothing new: the contract in force says all that was learned.")
     elif out is None:
         typer.echo(f"\nThis is what --out FILE would write:\n\n{write(learned, in_force)}", nl=False)

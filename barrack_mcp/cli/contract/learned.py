@@ -132,7 +132,7 @@ def _told(learned: Learned) -> Iterator[tuple[str, list[str]]]:
             if not each.refused
         ],
     )
-    if inferred := learned.missing:
+    if learned.origins and (inferred := learned.missing):
         yield "Stay as they were, since no source tells", [", ".join(inferred)]
     yield from _if_any(
         "Sources disagree; the surer one counts",
