@@ -11,9 +11,9 @@ import anyio
 import httpx2
 import pytest
 
-from barrack_mcp.api.learning.asking import AT_ONCE, open_asker
+from barrack_mcp.api.learning.asking import AT_ONCE, MOST, open_asker
 from barrack_mcp.api.learning.found import Found
-from barrack_mcp.api.learning.site import read_site
+from barrack_mcp.api.learning.site import LEFT_FOR_THE_API, read_site
 from barrack_mcp.api.openapi.adopt import adopt, adopted
 from barrack_mcp.api.openapi.comparison import compare
 from barrack_mcp.api.openapi.document import Document, read
@@ -117,7 +117,7 @@ async def test_of_seven_hundred_pages_ours_are_read_and_the_rest_is_told() -> No
     found = await learned(site)
     assert sure(found) == EVERY
     assert len(site.asked) == 1 + len(EVERY)
-    assert any("637 more pages bear no title of ours and were not read" in note for note in found.notes)
+    assert any("Not read, for want of a title of ours: 637 pages" in note for note in found.notes)
 
 
 async def test_where_ours_is_missing_other_pages_are_read_the_likeliest_first_within_the_budget() -> None:
@@ -129,7 +129,7 @@ async def test_where_ours_is_missing_other_pages_are_read_the_likeliest_first_wi
     assert len(site.asked) == 80
     assert site.read.index(renamed.path) == len(pages)
     assert not found.complete
-    assert any("All 80 requests" in note and "pages were read" in note for note in found.notes)
+    assert any("All 80 requests" in note and "Still to read: 621 pages" in note for note in found.notes)
 
 
 def _other(number: int) -> Endpoint:
@@ -271,6 +271,16 @@ async def test_one_schema_name_may_have_two_bodies_on_two_pages() -> None:
     inside = {tool: str(compared[tool].theirs.answer) for tool in ("get_volume", "list_volumes")}
     assert "disk_name" not in inside["get_volume"]
     assert "disk_name" in inside["list_volumes"]
+
+
+@pytest.mark.parametrize(("auth", "asked"), [(Key(), MOST - LEFT_FOR_THE_API), (None, MOST)])
+async def test_the_site_leaves_requests_to_the_api_if_there_is_a_key_to_ask_it_with(
+    auth: Key | None, asked: int
+) -> None:
+    site = Site([*endpoints()[1:], *(_other(number) for number in range(300))])
+    async with open_asker(SITE, auth, app=site) as asker:
+        await read_site(asker, SITE, cache=None, today=TODAY)
+    assert len(site.asked) == asked
 
 
 @pytest.mark.slow

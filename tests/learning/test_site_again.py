@@ -96,7 +96,7 @@ async def test_where_half_of_the_pages_fail_the_other_half_is_kept_and_the_way_o
     assert not found.complete
     whole = [found for number, found in enumerate(pages[::2]) if number % len(wrong) in (2, 3)]
     assert told(found, f"{len(pages[::2]) - len(whole)} pages could not be read", "Run the same command again later")
-    assert told(found, f"{len(whole)} pages hold nothing that can be read", "is empty", "is a web page")
+    assert told(found, f"{len(whole)} pages came with nothing that can be read", "is empty", "is a web page")
     assert site.hosts == {SITE}
 
 
@@ -119,7 +119,7 @@ async def test_asked_to_wait_it_stops_keeps_what_was_read_and_goes_on_from_there
         if found.complete:
             break
         assert found.hindered is Hindrance.THROTTLED
-        assert told(found, "asks to wait for 30 s (429)", "Run the same command again later", "pages were read")
+        assert told(found, "asks to wait for 30 s (429)", "Run the same command again later", "Read so far: ")
     assert read[:3] == [20, 40, 60]
     assert (read[3], found.complete, found.hindered) == (len(EVERY), True, None)
     # those already asked when the first was put off came back, no more
@@ -153,7 +153,7 @@ async def test_what_fails_later_is_as_it_was_read_before_and_told_with_its_day(t
     found = await learned(site, cache=tmp_path, today=date(2026, 12, 24))
     assert sure(found) == EVERY
     assert not found.complete
-    assert told(found, "pages are as they were read before", TODAY.isoformat())
+    assert told(found, "As read before, the oldest on ", TODAY.isoformat())
     assert told(found, "The index answered 403", TODAY.isoformat())
 
 
@@ -164,7 +164,7 @@ async def test_a_page_that_the_site_took_away_counts_no_more(tmp_path: Path, sta
     site.answers[page.path] = Answer(b"", status)
     found = await learned(site, cache=tmp_path)
     assert sure(found) == EVERY - {"create_volume"}
-    assert told(found, "1 pages could not be read", f"«Create volume» answered {status}")
+    assert told(found, "1 page could not be read", f"«Create volume» answered {status}")
 
 
 async def test_nobody_there_is_told_as_unreachable_and_not_asked_for_ever(tmp_path: Path) -> None:
@@ -189,7 +189,9 @@ async def test_what_others_have_asked_already_is_within_the_same_budget() -> Non
     async with open_asker(SITE, app=site, most=30) as asker:
         found = await read_site(asker, SITE, cache=None, today=TODAY)
     assert (len(site.asked), len(sure(found)), found.hindered) == (30, 29, Hindrance.SPENT)
-    assert told(found, "All requests that learning may make were made", "29 pages were read, 34 were not")
+    assert told(
+        found, "All requests that learning may make were made", "Read so far: 29 pages. Still to read: 34 pages"
+    )
 
 
 async def test_one_page_in_two_languages_is_read_once_in_ours() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -62,7 +62,7 @@ async def read_site(
     cache: Cache | None,
     today: date,
     progress: Progress | None = None,
-    limit: int = MOST - LEFT_FOR_THE_API,
+    limit: int | None = None,
 ) -> Found:
     """Read what a documentation site says of our operations.
 
@@ -72,13 +72,14 @@ async def read_site(
         cache: Where pages are kept between two runs; None for nowhere.
         today: The day that is told with what was read.
         progress: Told how many pages are done, of how many.
-        limit: How many requests there may be.
+        limit: How many requests there may be; if None, all, less those for the API if there is a key to ask it with.
 
     Raises:
         ValueError: The address is none that may be asked, as the end of a sentence.
     """
     site = _site(docs_url)
-    reading = _Reading(asker, site, cache, today, progress or (lambda *_: None), limit)
+    most = MOST - LEFT_FOR_THE_API if asker.has_key else MOST
+    reading = _Reading(asker, site, cache, today, progress or (lambda *_: None), most if limit is None else limit)
     index = await reading.index()
     if index is not None:
         await reading.pages(index)
@@ -205,7 +206,7 @@ class _Reading:
             self._notes.append(f"Older pages of operations that have newer ones were not read: {_listed(unread)}.")
         if unread := self._unseen(rest):
             titles = few(each.title for each in unread)
-            self._notes.append(f"{len(unread)} more pages bear no title of ours and were not read: {titles}.")
+            self._notes.append(f"Not read, for want of a title of ours: {_pages(unread)}, {titles}.")
 
     def _unseen(self, entries: Sequence[Entry]) -> list[Entry]:
         """Those of some pages that there was no need to ask for."""
@@ -328,15 +329,19 @@ class _Reading:
         if self._stale:
             oldest = min(self._stale.values())
             titles = few(entry.title for entry in self._stale)
-            yield f"{len(self._stale)} pages are as they were read before, the oldest on {oldest}: {titles}."
+            yield f"As read before, the oldest on {oldest}: {_pages(self._stale)}, {titles}."
         if self._failed:
-            yield f"{len(self._failed)} pages could not be read: {_joined(self._failed)}. {_AGAIN}"
+            yield f"{_pages(self._failed)} could not be read: {_joined(self._failed)}. {_AGAIN}"
         if self._broken:
-            yield f"{len(self._broken)} pages hold nothing that can be read: {_joined(self._broken)}."
+            yield f"{_pages(self._broken)} came with nothing that can be read: {_joined(self._broken)}."
         if self._left:
             titles = few(entry.title for entry in self._left)
             why = f"{self.stopped.sentence} " if self.stopped is not None else ""
-            yield f"{why}{len(self.read)} pages were read, {len(self._left)} were not: {titles}."
+            yield f"{why}Read so far: {_pages(self.read)}. Still to read: {_pages(self._left)}, {titles}."
+
+
+def _pages(some: Collection[object]) -> str:
+    return "1 page" if len(some) == 1 else f"{len(some)} pages"
 
 
 def _joined(reasons: Mapping[Entry, str]) -> str:
