@@ -142,6 +142,14 @@ async def test_a_bundle_becomes_the_contract_that_is_shipped(tmp_path: Path) -> 
         json.dumps(
             {"format": 1, "contract": {"operations": {"deploy_instance": {"send": "query", "documented": "x"}}}}
         ).encode(),
+        json.dumps({"format": 1, "contract": {"api": {"url": "https://evil.example/api"}}}).encode(),
+        json.dumps({"format": 1, "contract": {"api": {"auth_header": "Cookie"}}}).encode(),
+        json.dumps(
+            {
+                "format": 1,
+                "contract": {"operations": {"create_volume": {"constants": {"n": 9}, "documented": "x"}}},
+            }
+        ).encode(),
         b"[" * 200_000,
     ],
 )

@@ -228,6 +228,20 @@ def test_what_is_secret_stays_so_whoever_says_how_it_travels(tool: str, override
     assert "secret" in contract.refused[tool]
 
 
+def test_nothing_is_sent_with_every_write_because_a_source_says_so() -> None:
+    body = takes("name", "quantity", "force", name="string", quantity={"enum": [100]}, force={"enum": [True]})
+    one = learned(
+        found(SITE, said("create_volume", path="/disks/", **body), said("quote_price", **takes("v", v={"enum": [2]})))
+    )
+    assert one.overrides.operations["create_volume"].constants == {}
+    assert one.overrides.operations["create_volume"].path == "/disks/"
+    assert one.overrides.operations["quote_price"].constants == {"v": 2}
+    told = {each.said for each in one.refused if each.tool == "create_volume"}
+    assert told == {"quantity = 100 with every call", "force = True with every call"}
+    by_hand = Overrides(operations={"create_volume": OperationOverride(constants={"force": True})})
+    assert after(one, by_hand).operations["create_volume"].constants == {"force": True}
+
+
 def test_what_a_source_wants_beyond_what_we_know_is_secret_where_its_name_says_so() -> None:
     body = takes("name", "root_password", "team", name="string", root_password="string", team="string")
     contract = Contract(learned(found(SITE, said("create_volume", **body))).overrides)
@@ -383,5 +397,6 @@ def test_nothing_that_sources_say_makes_a_read_write_sends_the_key_elsewhere_or_
             marks = marks_of(operation.arguments)
             assert {name: marks_of(as_learned.arguments).get(name) for name in marks} == dict(marks)
             wire = contract.for_(operation)
+            assert operation.reads or not wire.constants
             assert not (wire.in_query and "secret" in marks.values())
     assert load(write(one, Overrides()).encode(), "learned") == after(one, Overrides())

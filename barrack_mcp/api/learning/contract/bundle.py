@@ -18,13 +18,14 @@ from urllib.parse import urlsplit
 from barrack_mcp import __version__
 from barrack_mcp.api.http import is_loopback
 from barrack_mcp.api.learning.contract.file import documented
-from barrack_mcp.api.learning.contract.merging import Claim, Learned
+from barrack_mcp.api.learning.contract.merging import Claim, Learned, may_hold_the_key, same_site
 from barrack_mcp.api.learning.found import Found, Source
 from barrack_mcp.api.openapi.document import TheirOperation
+from barrack_mcp.api.openapi.export import SERVER
 from barrack_mcp.api.openapi.schemas import Shape
 from barrack_mcp.api.wire.loading import from_table
 from barrack_mcp.api.wire.overrides import Overrides, as_table
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 5_000_000
@@ -83,6 +84,13 @@ def unbundle(raw: bytes) -> Overrides:
     overrides, mistakes = from_table(said["contract"])
     if mistakes:
         raise BundleError("\n".join(f"{'.'.join(way)} {words}." for way, words in mistakes))
+    api = overrides.api
+    if api.url is not None and not same_site(SERVER, api.url):
+        raise BundleError("Its base URL is another site than the vendor's: the key of everybody would go there.")
+    if api.auth_header is not None and not may_hold_the_key(api.auth_header):
+        raise BundleError("Its header for the key is one that says something else.")
+    if sending := [tool for tool, each in overrides.operations.items() if each.constants and not BY_TOOL[tool].reads]:
+        raise BundleError(f"It would send something with every call that nobody sees: {', '.join(sending)}.")
     if undocumented := [tool for tool, each in overrides.operations.items() if each.documented is None]:
         raise BundleError(f"It doesn't say where these are documented: {', '.join(undocumented)}.")
     return overrides

@@ -197,7 +197,7 @@ def merge(founds: Iterable[Found], *, base: str) -> Learned:
     comparison, origins, out_of_bounds = _settled(claims, auth)
     unsure, against = _doubts(doubtful, origins)
     url, url_from, wrong_urls = _url(urls, base)
-    overrides = comparison.overrides
+    overrides, unasked = _without_constants(comparison.overrides, origins)
     if url is not None:
         overrides = merged(overrides, replace(Overrides(), api=replace(overrides.api, url=url)))
     return Learned(
@@ -209,7 +209,7 @@ def merge(founds: Iterable[Found], *, base: str) -> Learned:
         auth_from=auth_from,
         unsure=unsure,
         disagreements=(*_auths_disputed(ordered, auth, auth_from), *_disputed(comparison, origins, claims)),
-        refused=(*wrong_urls, *wrong_auths, *out_of_bounds, *against),
+        refused=(*wrong_urls, *wrong_auths, *out_of_bounds, *unasked, *against),
     )
 
 
@@ -239,6 +239,21 @@ def _settled(claims: dict[str, list[Claim]], auth: Auth | None) -> tuple[Compari
                 refused.append(Refusal(tool, _said(claim.theirs), printable(words), printable(claim.place)))
                 del standing[tool][0]
         standing = {tool: some for tool, some in standing.items() if some}
+
+
+def _without_constants(overrides: Overrides, origins: Mapping[str, Origins]) -> tuple[Overrides, list[Refusal]]:
+    """Leave out what a source would have sent with every write: nobody sees it, and it may decide what is done."""
+    refused = []
+    operations = dict(overrides.operations)
+    for tool, said in overrides.operations.items():
+        if said.constants and not BY_TOOL[tool].reads:
+            operations[tool] = replace(said, constants={})
+            by = origins[tool].takes or origins[tool].where
+            for name, value in said.constants.items():
+                why = "nobody who says yes to a call would see it: write it under constants yourself if it is right"
+                shown = printable(f"{name} = {value!r} with every call")
+                refused.append(Refusal(tool, shown, why, printable(by.place)))
+    return replace(overrides, operations=operations), refused
 
 
 def _match(tool: str, operation: TheirOperation, origins: Origins) -> Match:
@@ -323,12 +338,17 @@ def _auth(founds: Sequence[Found]) -> tuple[Auth | None, Found | None, list[Refu
         auth = found.document.auth
         if auth is None:
             continue
-        if auth.header.casefold() in _NO_KEYS or not _HEADER.fullmatch(auth.header):
+        if not may_hold_the_key(auth.header):
             why = "it is no header of its own, so the key stays where it is"
             refused.append(Refusal(None, printable(f"the key in {auth.header}"), why, printable(found.place)))
         else:
             return auth, found, refused
     return None, None, refused
+
+
+def may_hold_the_key(header: str) -> bool:
+    """Whether a header is one that nobody on the way reads, keeps or cuts."""
+    return header.casefold() not in _NO_KEYS and _HEADER.fullmatch(header) is not None
 
 
 def _auths_disputed(founds: Sequence[Found], auth: Auth | None, by: Found | None) -> Iterator[Disagreement]:
