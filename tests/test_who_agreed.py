@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -84,3 +86,18 @@ async def test_what_waits_says_where_and_until_when_and_that_the_chat_does_not_c
         made.clock.at += 570
         later = await made.call("delete_volume", **made.good("delete_volume"))
         assert "waits for 30 seconds, until" in later["message"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "named"),
+    [({"max_hourly_cost": Decimal("0.5")}, "(0.5 USD)"), ({"min_runway_hours": Decimal(9000)}, "(9000 hours)")],
+)
+async def test_a_purchase_past_the_operators_limit_is_refused_with_the_limit_and_without_what_is_not_so(
+    limit: dict[str, Any], named: str
+) -> None:
+    async with house(**limit) as made:
+        outcome = await made.call("create_volume", **made.good("create_volume"))
+        assert (outcome["outcome"], made.effects) == ("refused", [])
+        assert named in outcome["message"]
+        assert "can't be told" not in outcome["message"]
+        assert "BARRACK_" not in outcome["message"]

@@ -45,6 +45,7 @@ from barrack_mcp.guard.sentences import (
     SENT_NOTHING,
     TOO_MUCH,
     WHATEVER_ANYONE_SAYS,
+    forbid,
     settle,
     tell_waiting,
 )
@@ -333,7 +334,8 @@ class Guard:
         if decision not in WHATEVER_ANYONE_SAYS:
             return None
         no_sum = "" if decision is Decision.PROTECTED else planned.why_no_sum
-        told = f"{planned.plan.summary} {no_sum or WHATEVER_ANYONE_SAYS[decision]} {SENT_NOTHING}"
+        known = (planned.hourly_after if decision is Decision.TOO_COSTLY else planned.runway_hours_after) is not None
+        told = f"{planned.plan.summary} {no_sum or forbid(decision, self._policy, told=known)} {SENT_NOTHING}"
         return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:

@@ -8,7 +8,7 @@ from typing import Final
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.decide import Decision
+from barrack_mcp.guard.decide import Decision, Policy
 from barrack_mcp.guard.ruling import Stopped, Waiting
 
 SENT_NOTHING: Final = "Nothing was sent to Barrack."
@@ -27,11 +27,35 @@ TOO_MUCH: Final = (
 WHATEVER_ANYONE_SAYS: Final = {
     Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "
     "it, or the name of some of that could not be read; no approval passes that. Tell the user.",
-    Decision.TOO_COSTLY: "It is not done: all that runs would cost more per hour than the operator allows, or what it "
-    "would cost can't be told, and no approval passes that. Tell the user.",
-    Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to, or how long it "
-    "lasts can't be told, and no approval passes that. Tell the user.",
+    Decision.TOO_COSTLY: "It is not done: all that runs would cost more per hour than the operator allows{limit}, and "
+    "no approval passes that. Tell the user.",
+    Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to{limit}, and no "
+    "approval passes that. Tell the user.",
 }
+_UNTOLD: Final = {
+    Decision.TOO_COSTLY: "It is not done: what all that runs would cost can't be told, the operator limits it{limit}, "
+    "and no approval passes that. Tell the user.",
+    Decision.TOO_SHORT: "It is not done: how long the credit would last can't be told, the operator wants it to "
+    "last{limit}, and no approval passes that. Tell the user.",
+}
+
+
+def forbid(decision: Decision, policy: Policy, *, told: bool) -> str:
+    """Say what the operator forbids, with the limit that it passes: that is no secret.
+
+    Args:
+        decision: One of those that no approval passes.
+        policy: What the operator set.
+        told: Whether what is compared with the limit is known.
+    """
+    limits = {
+        Decision.TOO_COSTLY: f" ({policy.max_hourly_cost} {policy.currency})",
+        Decision.TOO_SHORT: f" ({policy.min_runway_hours} hours)",
+    }
+    words = WHATEVER_ANYONE_SAYS if told else _UNTOLD | {Decision.PROTECTED: WHATEVER_ANYONE_SAYS[Decision.PROTECTED]}
+    return words[decision].format(limit=limits.get(decision, ""))
+
+
 _OPERATOR: Final = (
     "and the operator has not allowed this without one that can be asked for here. Nothing was sent to Barrack; tell "
     "the user."
