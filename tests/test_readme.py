@@ -383,7 +383,8 @@ NOBODY = {"BARRACK_API_KEY": KEY, "BARRACK_API_URL": "http://127.0.0.1:9/api"}
         ("call list_instances", NOBODY, "The API could not be reached"),
         ("call list_instances", {"BARRACK_PROTEKT": "x"}, "is not a setting of this version"),
         ("call list_instance", {}, "No such tool;"),
-        ("call stop_instance", {"BARRACK_READ_ONLY": "1"}, "The settings don't offer this tool"),
+        ("call stop_instance", {"BARRACK_READ_ONLY": "1"}, "BARRACK_READ_ONLY is on"),
+        ("call stop_instance", {"BARRACK_TOOLSETS": "volumes"}, "leaves this tool out"),
         ("call delete_instance instance_id=BRK-103339D --simulator", {}, "Not done yet: it needs a person's yes"),
         (
             "call delete_instance instance_id=BRK-103339D --simulator",
