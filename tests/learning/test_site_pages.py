@@ -193,6 +193,21 @@ def test_a_page_as_it_is_published_is_read_whole_and_without_complaint() -> None
     assert (operation.status, operation.doubt) == ("", "")
 
 
+@pytest.mark.parametrize(
+    "servers",
+    [
+        "[{url: 'http://dev.example', description: Develop Env}, {url: 'https://barrack.ai', description: Prod Env}]",
+        "[{url: 'https://barrack.ai', description: Production}, {url: 'https://test.example', description: Test Env}]",
+        "[{url: '', description: Prod Env}, {url: 'https://barrack.ai', description: Main}, 7, {url: ''}]",
+    ],
+)
+def test_of_several_servers_the_one_in_production_is_the_api(servers: str) -> None:
+    found = page(
+        PUBLISHED.replace("servers:\n  - {url: https://barrack.ai, description: Prod Env}", f"servers: {servers}")
+    )
+    assert (found.document.url, found.document.notes) == ("https://barrack.ai", [])
+
+
 INDEX = """# Barrack
 
 - Volumes [Get volume](https://docs.example/get-volume-7e0.md): In no section

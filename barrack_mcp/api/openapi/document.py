@@ -104,8 +104,8 @@ class Document:
 
     Attributes:
         name: The file's name or address.
-        url: The first server's address, if it is a whole one.
-        prefix: What stands before each path, where the first server is given as a path.
+        url: The address of the server in production, else of the first, if it is a whole one.
+        prefix: What stands before each path, where that server is given as a path.
         auth: How the key travels, where the document says it.
         operations: In the document's order.
         notes: What is broken or odd in it and was passed over; the rest is used.
@@ -282,10 +282,14 @@ def _answer(operation: JsonObject, where: str, schemas: Schemas) -> Shape | None
 
 
 def _server(root: JsonObject, schemas: Schemas) -> tuple[str | None, str]:
-    """The first server's whole address, or the path that it puts before all others."""
+    """The whole address of the server in production, else of the first, or the path that it puts before all others."""
     servers = root.get("servers")
-    first = servers[0] if isinstance(servers, list) and servers else None
-    address = first.get("url") if isinstance(first, dict) else None
+    known = [
+        each for each in (servers if isinstance(servers, list) else ()) if isinstance(each, dict) and each.get("url")
+    ]
+    # where several are named for what they are, the one that is in production comes first
+    known.sort(key=lambda each: "prod" not in str(each.get("description")).lower())
+    address = known[0]["url"] if known else None
     if not isinstance(address, str):
         return None, ""
     if address.startswith("/") and "{" not in address:
