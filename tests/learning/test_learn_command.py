@@ -81,7 +81,7 @@ async def test_by_the_documentation_alone_and_without_a_key_every_operation_of_t
         settings = settings_in(tmp_path, BARRACK_CONTRACT=str(out))
         assert await learn(settings, docs=there.docs, today=date(2027, 1, 1)) == 1
         assert "Nothing new" in capsys.readouterr().out
-    assert "No API key is set, so the documentation alone is read." in told.err
+    assert told.err == "barrack-mcp: No API key is set, so the documentation alone is read.\n"
     assert f"{len(OPERATIONS)} of our {len(OPERATIONS)} operations were found" in told.out
     assert f"Written to {out}. It does not count yet" in told.out.replace("\n", " ")
     assert max(map(len, told.out.splitlines())) <= max(

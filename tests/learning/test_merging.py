@@ -191,6 +191,19 @@ def test_the_key_goes_to_no_site_but_the_one_in_force(base: str, url: str, *, fo
         assert url.partition("//")[2].partition("/")[0] in written
 
 
+def test_two_addresses_of_one_site_are_a_disagreement_and_the_surer_one_counts() -> None:
+    one = learned(
+        found(SITE, said("list_volumes"), url="https://api.barrack.ai/v1"),
+        found(DOCUMENT, said("list_volumes"), url="https://api.barrack.ai/v2"),
+    )
+    assert one.overrides.api.url == "https://api.barrack.ai/v1"
+    (told,) = one.disagreements
+    assert (told.fact, told.taken, told.other) == ("address", "https://api.barrack.ai/v1", "https://api.barrack.ai/v2")
+    text = write(one, Overrides())
+    assert f'url = "https://api.barrack.ai/v1" # documentation, {PLACES[SITE]}, 2026-11-27' in text
+    assert f"(https://docs.barrack.ai), not https://api.barrack.ai/v2 ({PLACES[DOCUMENT]})" in text
+
+
 def test_a_document_from_the_hosts_root_is_read_below_the_address_in_force() -> None:
     rows = [said("list_volumes", path="/api/disks/"), said("get_volume", path="/api/disks/{id}/")]
     one = learned(found(DOCUMENT, *rows, ("GET", "/health", {}), url="https://barrack.ai"))

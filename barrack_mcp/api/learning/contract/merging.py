@@ -197,6 +197,7 @@ def merge(founds: Iterable[Found], *, base: str) -> Learned:
     comparison, origins, out_of_bounds = _settled(claims, auth)
     unsure, against = _doubts(doubtful, origins)
     url, url_from, wrong_urls = _url(urls, base)
+    followed = [(said, found) for said, found in urls if said == base.rstrip("/") or same_site(base, said)]
     overrides, unasked = _without_constants(comparison.overrides, origins)
     if url is not None:
         overrides = merged(overrides, replace(Overrides(), api=replace(overrides.api, url=url)))
@@ -208,7 +209,11 @@ def merge(founds: Iterable[Found], *, base: str) -> Learned:
         url_from=url_from,
         auth_from=auth_from,
         unsure=unsure,
-        disagreements=(*_auths_disputed(ordered, auth, auth_from), *_disputed(comparison, origins, claims)),
+        disagreements=(
+            *_urls_disputed(followed),
+            *_auths_disputed(ordered, auth, auth_from),
+            *_disputed(comparison, origins, claims),
+        ),
         refused=(*wrong_urls, *wrong_auths, *out_of_bounds, *unasked, *against),
     )
 
@@ -374,6 +379,15 @@ def _url(urls: Sequence[tuple[str, Found]], base: str) -> tuple[str | None, Foun
     if taken is None or taken[0] == base.rstrip("/"):
         return None, None, [*refused.values()]
     return *taken, [*refused.values()]
+
+
+def _urls_disputed(urls: Sequence[tuple[str, Found]]) -> Iterator[Disagreement]:
+    """Where sources name different base URLs, each of which might be followed."""
+    for url, found in urls[1:]:
+        if url != urls[0][0]:
+            taken, by = urls[0]
+            said = [printable(each) for each in (taken, by.place, url, found.place)]
+            yield Disagreement(None, "address", *said)
 
 
 def same_site(base: str, url: str) -> bool:
