@@ -86,7 +86,7 @@ class Pending(_Shape):
 
 
 _TOLD_ONCE: Final = WithJsonSchema({"type": "object"})
-"""The parts of a plan stand here and in the documentation, not in the schema of every tool that changes something."""
+"""What such a part holds stands here and in the documentation, not in the schema of every tool that is no read."""
 
 
 class Confirmed(_Shape):
@@ -109,7 +109,7 @@ class Outcome(_Shape):
     message: str = Field(description="What happened, why, and what to do now.")
     result: JsonObject | None = Field(None, description="What the API answered.")
     plan: Annotated[Plan | None, _TOLD_ONCE] = Field(None, description="What the call would do.")
-    approval: Pending | None = Field(None, description="The pending request.")
-    confirmed: Confirmed | None = Field(None, description="Who agreed to it.")
+    approval: Annotated[Pending | None, _TOLD_ONCE] = Field(None, description="The pending request.")
+    confirmed: Annotated[Confirmed | None, _TOLD_ONCE] = Field(None, description="Who agreed to it.")
     billing: Bill | None = Field(None, description="What happens to the bill.")
     look_with: Annotated[LookWith | None, _TOLD_ONCE] = Field(None, description="How to see what took place.")
