@@ -94,7 +94,7 @@ async def check_start(scratch: Path, name: str, start: test_manifests.Start, env
                 tools = (await client.list_tools()).tools
                 balance = await client.call_tool("get_credit_balance", {})
     listed = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
-    if listed != json.loads((CHECKOUT / "manifests" / "tools.json").read_text(encoding="utf-8")):
+    if listed != test_manifests.offered_by(tuple(start.command)):
         raise AssertionError(f"{name}: the list is not the catalogue's")
     if balance.is_error:
         raise AssertionError(f"{name}: the key did not arrive")

@@ -13,7 +13,7 @@ import pytest
 
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError, place
 from barrack_mcp.cli.install.command import Launcher, NoLauncherError, choose_command
-from barrack_mcp.cli.install.installation import Installed, InstallError, install
+from barrack_mcp.cli.install.installation import Installed, InstallError, install, remove
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
 JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]
@@ -79,7 +79,8 @@ def test_a_first_install_makes_the_file_for_its_owner_only(client: str, run: Ins
     assert done.changed
     assert done.backup is None
     assert stat.S_IMODE(done.path.stat().st_mode) == 0o600
-    assert entry(client, done.path)["args"] == ["barrack-mcp", "serve"]
+    few = CLIENTS[client].toolsets
+    assert entry(client, done.path)["args"] == ["barrack-mcp", "serve", *(["--toolsets", few] if few else [])]
     assert done.path.read_text(encoding="utf-8") == done.snippet
     assert [found.name for found in done.path.parent.iterdir()] == [done.path.name]
 
@@ -152,7 +153,7 @@ def test_each_client_passes_the_key_on_in_its_own_way(client: str, how: dict[str
     done = run(client)
     assert how.items() <= entry(client, done.path).items()
     expected = "asks for the API key" if client == "vscode" else f"passes on {KEY}"
-    assert [expected in sentence for sentence in done.say] == [False, True, False]
+    assert [index for index, sentence in enumerate(done.say) if expected in sentence] == [1]
 
 
 def test_claude_desktop_passes_on_nothing_so_the_key_lies_in_a_file(run: Install, home: Path) -> None:
@@ -169,16 +170,17 @@ def test_claude_desktop_passes_on_nothing_so_the_key_lies_in_a_file(run: Install
 def test_on_the_simulator_there_is_no_key_at_all_and_the_way_back_is_one_more_install(
     client: str, run: Install
 ) -> None:
+    few = ["--toolsets", CLIENTS[client].toolsets] if CLIENTS[client].toolsets else []
     done = run(client, simulator=True)
     made = entry(client, done.path)
-    assert made["args"] == ["barrack-mcp", "serve", "--simulator"]
+    assert made["args"] == ["barrack-mcp", "serve", "--simulator", *few]
     assert not {"env", "env_vars"} & set(made)
     assert "needs no key" in done.say[1]
     real = entry(client, run(client).path)
-    assert real["args"] == ["barrack-mcp", "serve"]
+    assert real["args"] == ["barrack-mcp", "serve", *few]
     assert {"env", "env_vars"} & set(real)
     again = entry(client, run(client, simulator=True).path)
-    assert again["args"] == ["barrack-mcp", "serve", "--simulator"]
+    assert again["args"] == ["barrack-mcp", "serve", "--simulator", *few]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -459,3 +461,126 @@ def test_what_starts_the_server_is_uvx_where_it_is_else_what_runs_now(tmp_path: 
 def test_on_windows_nobody_is_told_to_chmod(run: Install) -> None:
     (told,) = [sentence for sentence in run("claude-desktop", platform="win32").say if "Put your API key" in sentence]
     assert "chmod" not in told
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_is_asked_for_stands_in_the_entry_and_the_rest_of_one_that_is_there_stays(
+    client: str, run: Install
+) -> None:
+    first = run(client, read_only=True, toolsets="instances", settings={"BARRACK_PROTECT": "prod-*"})
+    made = entry(client, first.path)
+    assert made["args"] == ["barrack-mcp", "serve", "--read-only", "--toolsets", "instances"]
+    assert made["env"]["BARRACK_PROTECT"] == "prod-*"
+    again = entry(client, run(client, toolsets="core", settings={"BARRACK_MAX_HOURLY_COST": "20"}).path)
+    assert again["args"] == ["barrack-mcp", "serve", "--read-only", "--toolsets", "core"]
+    assert {name: again["env"][name] for name in ("BARRACK_PROTECT", "BARRACK_MAX_HOURLY_COST")} == {
+        "BARRACK_PROTECT": "prod-*",
+        "BARRACK_MAX_HOURLY_COST": "20",
+    }
+    without = entry(client, run(client, settings={"BARRACK_PROTECT": ""}).path)
+    assert "BARRACK_PROTECT" not in without["env"]
+    assert not run(client).changed
+
+
+def test_a_client_that_takes_few_tools_is_offered_few_and_says_so_once(run: Install) -> None:
+    first = run("cursor")
+    assert any("--toolsets all" in sentence for sentence in first.say)
+    assert not any("--toolsets all" in sentence for sentence in run("cursor").say)
+    assert entry("cursor", run("cursor", toolsets="all").path)["args"][-2:] == ["--toolsets", "all"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"BARRACK_PROTECT": "["}, "BARRACK_PROTECT"),
+        ({"BARRACK_MAX_HOURLY_COST": "much"}, "BARRACK_MAX_HOURLY_COST"),
+        ({"BARRACK_API_URL": "http://elsewhere.example"}, "BARRACK_API_URL"),
+    ],
+)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_entry_with_which_the_server_would_not_start_is_not_written(
+    client: str, settings: dict[str, str], words: str, run: Install, home: Path
+) -> None:
+    with pytest.raises(InstallError, match=words):
+        run(client, settings=settings)
+    assert not place(CLIENTS[client], home=home, platform="linux", environ={}).exists()
+
+
+@pytest.mark.parametrize("client", JSON_CLIENTS)
+def test_a_mistyped_setting_of_an_entry_that_is_there_is_told_and_nothing_changes(
+    client: str, run: Install, home: Path
+) -> None:
+    there = {"command": "x", "args": ["serve"], "env": {"BARRACK_PROTEC": "prod-*"}, "disabled": True}
+    text = json.dumps({CLIENTS[client].servers: {"barrack": there}})
+    path = prepared(client, home, text)
+    with pytest.raises(InstallError, match="BARRACK_PROTECT"):
+        run(client)
+    assert path.read_text(encoding="utf-8") == text
+    path.write_text(text.replace("PROTEC", "PROTECT"), encoding="utf-8")
+    assert any("switched off" in sentence for sentence in run(client).say)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_project_has_a_file_of_its_own_where_the_client_reads_one(client: str, run: Install, tmp_path: Path) -> None:
+    known = CLIENTS[client]
+    if known.project is None:
+        with pytest.raises(UnknownClientError, match="--project"):
+            run(client, project=tmp_path)
+        return
+    done = run(client, project=tmp_path)
+    assert done.path == tmp_path / known.project
+    assert entry(client, done.path)["command"] == "uvx"
+
+
+AROUND = {
+    "alone": '{"%s": {}}',
+    "one line": '{"theme": "dark", "%s": {"mine": {"command": "x"}}}',
+    "before others": '{\n  "%s": {\n    "mine": {}\n  },\n  "last": [1, 2]\n}\n',
+    "tabs": '{\n\t"a": {"b": 1},\n\t"%s": {\n\t\t"x": {},\n\t\t"y": {}\n\t}\n}\n',
+    "windows": '{\r\n  "%s": {\r\n    "mine": {}\r\n  }\r\n}\r\n',
+}
+
+
+def _taken_out(client: str, home: Path) -> Installed:
+    return remove(client, home=home, platform="linux", environ={}, now=lambda: NOW)
+
+
+@pytest.mark.parametrize("text", [OTHERS[Format.JSON], *AROUND.values()], ids=["others", *AROUND])
+@pytest.mark.parametrize("client", JSON_CLIENTS)
+def test_taking_it_out_again_leaves_every_byte_that_was_there_before(
+    client: str, text: str, run: Install, home: Path
+) -> None:
+    before = (text % CLIENTS[client].servers).encode()
+    path = prepared(client, home, before.decode())
+    run(client)
+    done = _taken_out(client, home)
+    assert done.changed
+    assert done.backup is not None
+    assert b"barrack" in done.backup.read_bytes()
+    left = held(client, path)
+    assert left.pop("inputs", []) == []
+    assert left == json.loads(before)
+    assert [line for line in before.splitlines() if line.strip(b"{}[], \t")] == [
+        line for line in path.read_bytes().splitlines() if line.strip(b"{}[], \t") and b"inputs" not in line
+    ]
+    assert not _taken_out(client, home).changed
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_comments_and_what_is_another_s_stay_when_it_is_taken_out(client: str, run: Install, home: Path) -> None:
+    known = CLIENTS[client]
+    text = OTHERS[known.format] % known.servers
+    path = prepared(client, home, text)
+    before = held(client, path)
+    run(client, key_file=home / "key")
+    done = _taken_out(client, home)
+    assert {**held(client, path), "inputs": None} == {**before, "inputs": None}
+    lines = set(path.read_text(encoding="utf-8").splitlines())
+    assert {line for line in text.splitlines() if "//" in line or "#" in line or "12345" in line} <= lines
+    assert any(str(home / "key") in sentence for sentence in done.say)
+
+
+def test_where_it_is_not_nothing_is_taken_out(run: Install, home: Path) -> None:
+    assert "has no barrack" in _taken_out("cursor", home).say[0]
+    assert not place(CLIENTS["cursor"], home=home, platform="linux", environ={}).exists()
+    assert run("cursor").changed

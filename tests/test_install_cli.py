@@ -12,9 +12,11 @@ import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
+from barrack_mcp.catalogue import OPERATIONS
 from barrack_mcp.cli.app import MODULES, Commands, app, outlines
 from barrack_mcp.cli.install.clients import CLIENTS, place
 from barrack_mcp.cli.tools.listing import as_stats
+from barrack_mcp.config import Settings
 
 
 @pytest.fixture
@@ -25,7 +27,8 @@ def home(tmp_path: Path) -> Path:
 def typed(home: Path, *words: str, path: str = "") -> Result:
     moved = dict.fromkeys(("XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "APPDATA", "LOCALAPPDATA"), "")
     env = {"HOME": str(home), "USERPROFILE": str(home), "PATH": path, **moved}
-    return CliRunner().invoke(app, [*words], env=env)
+    unproved = ["--no-try"] if words[0] == "install" and "--help" not in words else []
+    return CliRunner().invoke(app, [*words, *unproved], env=env)
 
 
 def file_of(client: str, home: Path) -> Path:
@@ -46,7 +49,7 @@ def test_install_writes_says_what_is_left_to_do_and_the_second_time_changes_noth
 def test_what_is_printed_can_be_pasted_and_nothing_is_written(home: Path) -> None:
     done = typed(home, "install", "cursor", "--print", "--simulator", "--launcher", "here")
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["mcpServers"]["barrack"]["args"][-2:] == ["serve", "--simulator"]
+    assert json.loads(done.stdout)["mcpServers"]["barrack"]["args"][-4:-2] == ["serve", "--simulator"]
     assert str(file_of("cursor", home)) in done.stderr
     assert not home.exists()
 
@@ -110,3 +113,42 @@ def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:
     done = typed(home, "audi")
     assert done.exit_code == 2
     assert "'audit'" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_entry_is_started_once_and_its_tools_are_counted(client: str, home: Path) -> None:
+    env = {"HOME": str(home), "USERPROFILE": str(home), "BARRACK_STATE": str(home / "s.db"), "XDG_CONFIG_HOME": ""}
+    done = CliRunner().invoke(app, ["install", client, "--simulator"], env=env)
+    few = CLIENTS[client].toolsets
+    assert done.exit_code == 0
+    count = sum(Settings(toolsets=(few or "all",)).offers(operation) for operation in OPERATIONS)
+    assert done.stdout.rstrip().endswith(f"it lists {count} tools.")
+
+
+@pytest.mark.slow
+def test_an_entry_that_does_not_start_is_told_with_what_it_says(home: Path) -> None:
+    env = {"HOME": str(home), "USERPROFILE": str(home), "BARRACK_STATE": "not/from/the/root"}
+    done = CliRunner().invoke(app, ["install", "gemini", "--simulator"], env=env)
+    assert done.exit_code == 1
+    assert "it lists no tools: «BARRACK_STATE" in done.stderr
+
+
+def test_settings_are_set_by_their_names_and_a_key_never_is(home: Path) -> None:
+    done = typed(home, "install", "gemini", "--set", "protect=prod-*", "--set", "BARRACK_MAX_HOURLY_COST=20")
+    assert done.exit_code == 0
+    written = json.loads(file_of("gemini", home).read_text(encoding="utf-8"))["mcpServers"]["barrack"]["env"]
+    assert (written["BARRACK_PROTECT"], written["BARRACK_MAX_HOURLY_COST"]) == ("prod-*", "20")
+    for wrong, words in (("PROTEC=x", "BARRACK_PROTECT"), ("API_KEY=secret-5", "--key-file"), ("x", "NAME=VALUE")):
+        refused = typed(home, "install", "gemini", "--set", wrong)
+        assert refused.exit_code == 2
+        assert words in refused.stderr
+        assert "secret-5" not in refused.output
+
+
+def test_what_was_installed_is_taken_out_again(home: Path) -> None:
+    typed(home, "install", "claude-code")
+    done = typed(home, "install", "claude-code", "--remove")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"Took barrack out of {file_of('claude-code', home)}")
+    assert json.loads(file_of("claude-code", home).read_text(encoding="utf-8")) == {"mcpServers": {}}

@@ -50,7 +50,8 @@ class Client:
         folder: Where that is, below the user's home.
         among_settings: Whether it is below the system's place for settings instead.
         moved_by: The variable that names another folder.
-        project_file: The name of the file that a project shares, where it is another.
+        project: The file that a project shares, below its folder; None if the client reads none.
+        toolsets: What it is offered unless a person asks for more, where it takes only so many tools; None for all.
         format: How its file is written; JSONC means that it reads comments and trailing commas.
         servers: The key under which its file lists servers.
         reference: How an `env` value takes the key from the client's own environment; None if it can't.
@@ -64,12 +65,18 @@ class Client:
     folder: str = ""
     among_settings: bool = False
     moved_by: str = ""
-    project_file: str | None = None
+    project: str | None = None
+    toolsets: str | None = None
     format: Format = Format.JSON
     servers: str = "mcpServers"
     reference: str | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
     then: str
+
+    @property
+    def shared_name(self) -> str:
+        """The name of the file that a project shares, or else of the user's own."""
+        return (self.project or self.file).rpartition("/")[2]
 
 
 _CLIENTS: Final = (
@@ -86,7 +93,7 @@ _CLIENTS: Final = (
         title="Claude Code",
         file=".claude.json",
         moved_by="CLAUDE_CONFIG_DIR",
-        project_file=".mcp.json",
+        project=".mcp.json",
         reference=f"${{{KEY}:-}}",
         extra={"type": "stdio"},
         then="Start a new session of Claude Code; /mcp shows the server.",
@@ -97,6 +104,7 @@ _CLIENTS: Final = (
         file="mcp.json",
         folder="Code/User",
         among_settings=True,
+        project=".vscode/mcp.json",
         format=Format.JSONC,
         servers="servers",
         reference=f"${{input:{VSCODE_INPUT}}}",
@@ -108,6 +116,8 @@ _CLIENTS: Final = (
         title="Cursor",
         file="mcp.json",
         folder=".cursor",
+        project=".cursor/mcp.json",
+        toolsets="core",
         format=Format.JSONC,
         reference=f"${{env:{KEY}}}",
         then="Start Cursor again; Settings, MCP shows the server.",
@@ -117,6 +127,7 @@ _CLIENTS: Final = (
         title="Codex",
         file="config.toml",
         folder=".codex",
+        project=".codex/config.toml",
         moved_by="CODEX_HOME",
         format=Format.TOML,
         servers="mcp_servers",
@@ -128,6 +139,7 @@ _CLIENTS: Final = (
         title="Gemini CLI",
         file="settings.json",
         folder=".gemini",
+        project=".gemini/settings.json",
         format=Format.JSONC,
         reference=f"${KEY}",
         then="Start a new session of Gemini CLI in a folder that it trusts; /mcp shows the server.",
@@ -153,7 +165,15 @@ def client_named(name: str) -> Client:
     raise UnknownClientError(f"That client is not known; {hint}")
 
 
-def entry(client: Client, command: Sequence[str], *, simulator: bool, key_file: str | None = None) -> dict[str, Json]:
+def entry(
+    client: Client,
+    command: Sequence[str],
+    *,
+    simulator: bool,
+    key_file: str | None = None,
+    flags: Sequence[str] = (),
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Json]:
     """Answer what a client's file says about the server. The key itself is never in it.
 
     Args:
@@ -161,21 +181,24 @@ def entry(client: Client, command: Sequence[str], *, simulator: bool, key_file: 
         command: What starts barrack-mcp, without `serve`.
         simulator: Whether it runs on the simulator, which needs no key.
         key_file: Path of the file that holds the key; None for the client's own way, where it has one.
+        flags: Further flags of `serve`.
+        settings: Further settings, by their names.
     """
     program, *arguments = command
     made: dict[str, Json] = {
         **{name: value for name, value in client.extra.items() if name == "type"},
         "command": program,
-        "args": [*arguments, SERVE, *([SIMULATOR] if simulator else [])],
+        "args": [*arguments, SERVE, *([SIMULATOR] if simulator else []), *flags],
         **{name: value for name, value in client.extra.items() if name != "type"},
     }
-    if simulator:
-        return made
-    if key_file is not None:
-        return {**made, "env": {KEY_FILE: key_file}}
-    if client.reference is not None:
-        return {**made, "env": {KEY: client.reference}}
-    return {**made, "env_vars": [KEY]}
+    env = dict(settings)
+    if not simulator and key_file is not None:
+        env[KEY_FILE] = key_file
+    elif not simulator and client.reference is not None:
+        env[KEY] = client.reference
+    elif not simulator:
+        made["env_vars"] = [KEY]
+    return {**made, "env": env} if env else made
 
 
 def takes_reference(client: Client) -> bool:
@@ -201,15 +224,25 @@ def deeplink(made: Mapping[str, Json]) -> str:
     return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER}&config={quote(packed, safe='')}"
 
 
-def place(client: Client, *, home: Path, platform: str, environ: Mapping[str, str]) -> Path:
-    """Answer where the client reads its user-level file.
+def place(
+    client: Client, *, home: Path, platform: str, environ: Mapping[str, str], project: Path | None = None
+) -> Path:
+    """Answer where the client reads its user-level file, or that of a project.
 
     Args:
         client: Whose file.
         home: The user's home folder.
         platform: As `sys.platform` says it.
         environ: The environment, for the variables with which a client's folder is moved.
+        project: The project's folder; None for the user's own file.
+
+    Raises:
+        UnknownClientError: The client reads no file of a project.
     """
+    if project is not None:
+        if client.project is None:
+            raise UnknownClientError(f"{client.title} reads no file of a project; leave --project out.")
+        return project / client.project
     if moved := environ.get(client.moved_by):
         return Path(moved) / client.file
     if not client.among_settings:

@@ -6,15 +6,19 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from barrack_mcp.api.text import guess
 from barrack_mcp.cli.install import installation
-from barrack_mcp.cli.install.clients import CLIENTS, PUBLISHED, UnknownClientError
-from barrack_mcp.cli.process import ExitCode, complain, find_home, leave
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, PUBLISHED, UnknownClientError
+from barrack_mcp.cli.install.proof import started
+from barrack_mcp.cli.process import ExitCode, complain, find_home, leave, run
+from barrack_mcp.config import NAMES, PREFIX
 
 app = typer.Typer()
 
@@ -43,23 +47,48 @@ def install(
         Launcher,
         typer.Option(help="here: this installation. uvx: the published package. auto: uvx where there is one."),
     ] = Launcher.HERE,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Let it offer nothing but reads.")] = False,
+    toolsets: Annotated[str | None, typer.Option(help="What it offers: all, core, or toolsets with commas.")] = None,
+    set_to: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as PROTECT='prod-*'; without value: none."),
+    ] = None,
+    project: Annotated[
+        bool, typer.Option("--project", help="Into the file that the project in this folder shares.")
+    ] = False,
+    take_out: Annotated[bool, typer.Option("--remove", help="Take the server out again.")] = False,
+    start: Annotated[bool, typer.Option("--try/--no-try", help="Start it once, and count its tools.")] = True,
 ) -> None:
-    """Put the server into a client's own file; what is in it stays, and the old file is kept beside it."""
+    """Put the server into a client's own file; what is in it stays, and the old file is kept beside it.
+
+    For example: barrack-mcp install claude-code --set PROTECT='prod-*' --set MAX_HOURLY_COST=20
+    """
     try:
+        around: Any = {
+            "home": find_home(),
+            "platform": sys.platform,
+            "environ": os.environ,
+            "now": time.time,
+            "project": Path.cwd() if project else None,
+        }
+        if take_out:
+            for sentence in installation.remove(client, **around).say:
+                typer.echo(sentence)
+            return
         done = installation.install(
             client,
             print_only=print_only,
-            home=find_home(),
-            platform=sys.platform,
-            environ=os.environ,
             command=choose_command(
                 launcher, uvx=shutil.which("uvx"), python=Path(sys.executable), platform=sys.platform
             ),
-            now=time.time,
             simulator=simulator,
             key_file=key_file,
+            read_only=read_only,
+            toolsets=toolsets,
+            settings=settings_of(set_to or []),
+            **around,
         )
-    except (NoLauncherError, UnknownClientError) as error:
+    except (NoLauncherError, UnknownClientError, ValueError) as error:
         leave(str(error), ExitCode.USAGE)
     except installation.InstallError as error:
         complain(str(error))
@@ -69,6 +98,30 @@ def install(
         typer.echo(done.snippet, nl=False)
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
+    if start and not print_only:
+        proof = run(started, done.entry)
+        typer.echo(proof.sentence, err=not proof.works)
+        raise typer.Exit(ExitCode.OK if proof.works else ExitCode.FAILED)
+
+
+def settings_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Read settings from `NAME=VALUE`, with or without `BARRACK_` before the name.
+
+    Raises:
+        ValueError: One sentence on what is wrong.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
+        if not equals:
+            raise ValueError("--set wants NAME=VALUE.")
+        if full not in NAMES:
+            raise ValueError(f"--set: that is no setting; {guess(full, NAMES, otherwise='README lists them.')}")
+        if full == KEY:
+            raise ValueError("--set takes no key: a client's file is no place for one; use --key-file.")
+        found[full] = value
+    return found
 
 
 def choose_command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:

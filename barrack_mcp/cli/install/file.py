@@ -15,7 +15,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from barrack_mcp.cli.install import jsonc
-from barrack_mcp.cli.install.clients import SERVER, Client, Format, Json
+from barrack_mcp.cli.install.clients import SERVER, Client, Format, Json, inputs
 from barrack_mcp.state.files import OWNER_FILE, draft, replace
 
 _UNUSUAL: Final = "the file is built in an unusual way"
@@ -66,6 +66,52 @@ def edited(client: Client, text: str, edits: Sequence[Edit], asked: Sequence[Jso
     if content(client, made) != wanted:
         raise jsonc.ShapeError(_UNUSUAL)
     return mark + made
+
+
+def taken_out(client: Client, text: str) -> str:
+    """Answer the text without the server, and without the questions asked for it; everything else stays as it is.
+
+    Raises:
+        ShapeError: The file is built in a way that can't be edited safely.
+    """
+    wanted = content(client, text)
+    servers = wanted.get(client.servers)
+    if not isinstance(servers, dict) or SERVER not in servers:
+        return text
+    asked = inputs(servers.pop(SERVER))
+    mark, bare = (_MARK, text.removeprefix(_MARK)) if text.startswith(_MARK) else ("", text)
+    if client.format is Format.TOML:
+        made = _toml_without(client, bare)
+        if not servers:
+            # a table of tables is there by them alone
+            wanted.pop(client.servers)
+    else:
+        comments = client.format is Format.JSONC
+        made = jsonc.take_out(bare, (client.servers, SERVER), comments=comments)
+        for question in asked:
+            ids = [each.get("id") for each in wanted.get("inputs", [])]
+            if question["id"] in ids:
+                at = ids.index(question["id"])
+                del wanted["inputs"][at]
+                made = jsonc.take_item_out(made, ("inputs",), at, comments=comments)
+                if not wanted["inputs"]:
+                    del wanted["inputs"]
+                    made = jsonc.take_out(made, ("inputs",), comments=comments)
+    if content(client, made) != wanted:
+        raise jsonc.ShapeError(_UNUSUAL)
+    return mark + made
+
+
+def _toml_without(client: Client, text: str) -> str:
+    try:
+        made = tomlkit.parse(text)
+        table: Any = made[client.servers]
+        del table[SERVER]
+        if not table:
+            del made[client.servers]
+    except (TOMLKitError, TypeError, ValueError) as error:
+        raise jsonc.ShapeError(_UNUSUAL) from error
+    return tomlkit.dumps(made)
 
 
 def rendered(client: Client, document: Mapping[str, Json]) -> str:

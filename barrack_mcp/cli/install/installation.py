@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from barrack_mcp.api.text import cite
 from barrack_mcp.cli.install.clients import (
@@ -23,9 +26,21 @@ from barrack_mcp.cli.install.clients import (
     place,
     takes_reference,
 )
-from barrack_mcp.cli.install.file import ChangedError, Edit, content, current, edited, put_in_place, rendered
+from barrack_mcp.cli.install.file import (
+    ChangedError,
+    Edit,
+    content,
+    current,
+    edited,
+    put_in_place,
+    rendered,
+    taken_out,
+)
 from barrack_mcp.cli.install.jsonc import BrokenError, ShapeError
-from barrack_mcp.config import default_key_file
+from barrack_mcp.config import PREFIX, SettingsError, default_key_file, read_settings
+
+_READ_ONLY: Final = "--read-only"
+_TOOLSETS: Final = "--toolsets"
 
 
 class InstallError(Exception):
@@ -51,6 +66,7 @@ class Installed:
         changed: Whether the file was written.
         backup: Where its former content is; None if there was none, or nothing was written.
         say: What a person should know and do now: one sentence each. Never holds the key.
+        entry: What the client's file says of the server now.
     """
 
     path: Path
@@ -58,6 +74,7 @@ class Installed:
     changed: bool
     backup: Path | None
     say: tuple[str, ...]
+    entry: Mapping[str, Json]
 
 
 def install(
@@ -71,8 +88,12 @@ def install(
     now: Callable[[], float],
     simulator: bool = False,
     key_file: Path | None = None,
+    read_only: bool = False,
+    toolsets: str | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    project: Path | None = None,
 ) -> Installed:
-    """Write the server into a client's user-level file, or only say what would be written. Twice is as once.
+    """Write the server into a client's file, or only say what would be written. Twice is as once.
 
     Args:
         client: Its name, one of those in `CLIENTS`.
@@ -84,33 +105,136 @@ def install(
         now: The clock, in seconds since 1970; names the backup.
         simulator: Whether the server runs on the simulator, which needs no key.
         key_file: The file that holds the key; None for the client's own way to pass it on.
+        read_only: Whether it offers reads alone.
+        toolsets: What it offers; as it is there, or as the client can take, if None.
+        settings: Further settings by their names; one that is empty is taken out.
+        project: The folder of a project that shares the file; None for the user's own.
 
     Raises:
-        UnknownClientError: No client has that name.
+        UnknownClientError: No client has that name, or it reads no file of a project.
         InstallError: The file can't be read, changed safely or written; it was left untouched.
     """
     known = client_named(client)
-    path = place(known, home=home, platform=platform, environ=environ)
+    path = place(known, home=home, platform=platform, environ=environ, project=project)
     by_default = None if takes_reference(known) else default_key_file(home)
     file = key_file or by_default
-    made = entry(known, command, simulator=simulator, key_file=None if file is None else str(file.absolute()))
+    offered = toolsets or known.toolsets
+    made = entry(
+        known,
+        command,
+        simulator=simulator,
+        key_file=None if file is None else str(file.absolute()),
+        flags=[*([_READ_ONLY] if read_only else []), *([_TOOLSETS, offered] if offered else [])],
+        settings={name: value for name, value in settings.items() if value},
+    )
+    _check(made, environ)
     snippet = rendered(known, document(known, made))
+    few = (
+        (f"{known.title} takes few tools, so it is offered the {offered} ones; --toolsets all offers every one.",)
+        if offered and not toolsets
+        else ()
+    )
     if print_only:
-        return Installed(
-            path, snippet, changed=False, backup=None, say=(f"Belongs into {path}.", *_key(known, made, platform))
-        )
+        say = (f"Belongs into {path}.", *_key(known, made, platform), *few)
+        return Installed(path, snippet, changed=False, backup=None, say=say, entry=made)
+    change = _Change(insist=key_file is not None, read_only=read_only, toolsets=toolsets, settings=settings)
+    with _told(path, snippet):
+        return _write(known, path, made, snippet, now, environ, platform=platform, change=change, few=few)
+
+
+def remove(
+    client: str,
+    *,
+    home: Path,
+    platform: str,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    project: Path | None = None,
+) -> Installed:
+    """Take the server out of a client's file; the old file is kept beside it, and so is the key's.
+
+    Raises:
+        UnknownClientError: No client has that name, or it reads no file of a project.
+        InstallError: The file can't be read, changed safely or written; it was left untouched.
+    """
+    known = client_named(client)
+    path = place(known, home=home, platform=platform, environ=environ, project=project)
+    with _told(path, ""):
+        old = current(path)
+        text = (old or b"").decode("utf-8")
+        there = _section(content(known, text), known.servers).get(SERVER)
+        new = taken_out(known, text)
+        if new == text:
+            return Installed(path, "", changed=False, backup=None, say=(f"{path} has no {SERVER}.",), entry={})
+        backup = put_in_place(path, old, new.encode(), stamp=_stamp(now))
+        say = [f"Took {SERVER} out of {path}; what it held is kept in {backup}."]
+        if key_file := _section(there, "env").get(KEY_FILE) if isinstance(there, Mapping) else None:
+            say.append(f"The key stays in {key_file}.")
+        return Installed(path, "", changed=True, backup=backup, say=(*say, known.then), entry={})
+
+
+@contextmanager
+def _told(path: Path, snippet: str) -> Iterator[None]:
+    """Say in one sentence why a file was left as it was."""
     try:
-        return _write(known, path, made, snippet, now, platform=platform, insist=key_file is not None)
+        yield
     except (BrokenError, UnicodeDecodeError) as error:
         raise InstallError(
             f"{path} can't be read, and was left as it is: {_why(error)}. Mend it, then try again."
         ) from None
     except ShapeError as error:
-        raise InstallError(f"{path} was left as it is: {error}. Put this into it by hand:", snippet) from None
+        paste = " Put this into it by hand:" if snippet else ""
+        raise InstallError(f"{path} was left as it is: {error}.{paste}", snippet) from None
     except ChangedError:
         raise InstallError(f"{path} was changed by another program meanwhile; try again.") from None
     except OSError as error:
         raise InstallError(f"{path} can't be read or written ({error.strerror}).") from None
+
+
+def literal(made: Mapping[str, Json]) -> dict[str, str]:
+    """The environment that an entry says itself, without what its client fills in."""
+    env = _section(made, "env")
+    return {name: value for name, value in env.items() if isinstance(value, str) and "$" not in value}
+
+
+def _check(made: Mapping[str, Json], environ: Mapping[str, str]) -> None:
+    """See that the server will take the settings of an entry.
+
+    Raises:
+        InstallError: It would refuse to start.
+    """
+    # where the key comes from is told apart: its file may still be made
+    said = {name: value for name, value in literal(made).items() if name not in {KEY, KEY_FILE}}
+    around = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+    arguments = list(made["args"])
+    flags = {"toolsets": arguments[arguments.index(_TOOLSETS) + 1]} if _TOOLSETS in arguments[:-1] else {}
+    try:
+        read_settings({**around, **said}, {**flags, "read_only": True if _READ_ONLY in arguments else None})
+    except SettingsError as error:
+        raise InstallError(
+            f"The server would not start so: {' '.join(str(error).splitlines())} Nothing was written."
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What is asked for beyond the server itself.
+
+    Args:
+        insist: Whether a key file is to replace another way to the key.
+        read_only: Whether only reads are offered from now on.
+        toolsets: What is offered from now on; None if that stays.
+        settings: Settings to set; an empty one is taken out.
+    """
+
+    insist: bool
+    read_only: bool
+    toolsets: str | None
+    settings: Mapping[str, str]
+
+
+def _stamp(now: Callable[[], float]) -> str:
+    return datetime.fromtimestamp(now(), UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _write(
@@ -119,48 +243,75 @@ def _write(
     made: Mapping[str, Json],
     snippet: str,
     now: Callable[[], float],
+    environ: Mapping[str, str],
     *,
     platform: str,
-    insist: bool,
+    change: _Change,
+    few: tuple[str, ...],
 ) -> Installed:
     old = current(path)
     text = (old or b"").decode("utf-8")
     holds = content(client, text)
     there = _section(holds, client.servers).get(SERVER)
-    edits = [((client.servers, SERVER), made)] if there is None else _renewal(client, there, made, insist=insist)
+    edits = [((client.servers, SERVER), made)] if there is None else _renewal(client, there, made, change)
     wanted = {**(there or {}), **{path[-1]: value for path, value in edits}} if there is not None else made
+    _check(wanted, environ)
     asked = [item for item in inputs(wanted) if item["id"] not in _ids(holds)]
     new = edited(client, text, edits, asked)
-    then = (*_key(client, wanted, platform), client.then)
+    off = wanted.get("disabled") is True or wanted.get("enabled") is False
+    then = (
+        *_key(client, wanted, platform),
+        *(few if there is None else ()),
+        *((f"It is switched off there; switch it on in {client.title}.",) if off else ()),
+        client.then,
+    )
     if new == text:
-        return Installed(path, snippet, changed=False, backup=None, say=(f"{path} has it already.", *then))
-    stamp = datetime.fromtimestamp(now(), UTC).strftime("%Y%m%dT%H%M%SZ")
-    backup = put_in_place(path, old, new.encode(), stamp=stamp)
+        say = (f"{path} has it already.", *then)
+        return Installed(path, snippet, changed=False, backup=None, say=say, entry=wanted)
+    backup = put_in_place(path, old, new.encode(), stamp=_stamp(now))
     kept = f"; what it held is kept in {backup}" if backup else ""
-    return Installed(path, snippet, changed=True, backup=backup, say=(f"Wrote {path}{kept}.", *then))
+    say = (f"Wrote {path}{kept}.", *then)
+    return Installed(path, snippet, changed=True, backup=backup, say=say, entry=wanted)
 
 
-def _renewal(client: Client, there: Json, made: Mapping[str, Json], *, insist: bool) -> list[Edit]:
+def _renewal(client: Client, there: Json, made: Mapping[str, Json], change: _Change) -> list[Edit]:
     """Renew what starts the server, in an entry that is there; a person's own flags, environment and the rest stay."""
     arguments = there.get("args") if isinstance(there, Mapping) else None
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or SERVE not in arguments:
         raise ShapeError(f"its {cite(SERVER)} starts something else")
-    flags = list(arguments[arguments.index(SERVE) + 1 :])
+    flags = _flags(arguments[arguments.index(SERVE) + 1 :], made, change)
     wanted = list(made["args"])
-    simulator = wanted[-1] == SIMULATOR
-    if simulator:
-        wanted.pop()
-        flags = flags if SIMULATOR in flags else [SIMULATOR, *flags]
-    else:
-        flags = [flag for flag in flags if flag != SIMULATOR]
     new = {
         name: value
         for name, value in made.items()
         if name in {"command", "type"} or (name not in there and name not in {"env", "env_vars"})
     }
-    new["args"] = [*wanted, *flags]
-    new |= _environment(there, made, insist=insist)
+    new["args"] = [*wanted[: wanted.index(SERVE) + 1], *flags]
+    new |= _environment(there, made, insist=change.insist)
+    set_to = {**_section(new if "env" in new else there, "env"), **change.settings}
+    if change.settings:
+        new["env"] = {name: value for name, value in set_to.items() if value or name not in change.settings}
     return [((client.servers, SERVER, name), value) for name, value in new.items() if there.get(name) != value]
+
+
+def _flags(there: Sequence[Json], made: Mapping[str, Json], change: _Change) -> list[Json]:
+    """The flags of an entry that is there, with what was asked for put in its place."""
+    flags = [flag for flag in there if flag != SIMULATOR]
+    if change.read_only and _READ_ONLY not in flags:
+        flags.append(_READ_ONLY)
+    if change.toolsets is not None:
+        kept = iter(flags)
+        flags = [flag for flag in kept if not _names_toolsets(flag, kept)]
+        flags += [_TOOLSETS, change.toolsets]
+    return [SIMULATOR, *flags] if SIMULATOR in made["args"] else flags
+
+
+def _names_toolsets(flag: Json, rest: Iterator[Json]) -> bool:
+    """Whether a flag says which toolsets are offered; where it says it in two words, the second is passed over, too."""
+    if flag == _TOOLSETS:
+        next(rest, None)
+        return True
+    return str(flag).startswith(f"{_TOOLSETS}=")
 
 
 def _environment(there: Mapping[str, Json], made: Mapping[str, Json], *, insist: bool) -> dict[str, Json]:

@@ -19,6 +19,7 @@ _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _COMMENT: Final = re.compile(r"//[^\r\n]*|/\*.*?\*/", re.DOTALL)
 _STRING: Final = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
 _SCALAR: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null", re.ASCII)
+_LINE_END: Final = re.compile(r"[ \t]*\r?\n")
 _DEEPEST: Final = 100
 
 
@@ -192,6 +193,68 @@ def put(text: str, path: Sequence[str], value: Json, *, comments: bool) -> str:
     flat = "\n" not in text[node.start : node.end]
     rendered = _rendered(value, text, _indent_at(text, node.start), flat=flat)
     return text[: node.start] + rendered + text[node.end :]
+
+
+def take_out(text: str, path: Sequence[str], *, comments: bool) -> str:
+    """Take one member out of an object; where there is none, nothing changes.
+
+    Args:
+        text: JSON whose root is an object.
+        path: Names from the root, the last of what goes.
+        comments: As for `read`.
+    """
+    node = read(text, comments=comments)
+    for name in path[:-1]:
+        below = node.child(name)
+        if below is None:
+            return text
+        node = below
+    if path[-1] not in node.names:
+        return text
+    at = len(node.names) - 1 - node.names[::-1].index(path[-1])
+    return _without(text, node, at)
+
+
+def take_item_out(text: str, path: Sequence[str], index: int, *, comments: bool) -> str:
+    """Take one item out of an array that is there."""
+    node = read(text, comments=comments)
+    for name in path:
+        below = node.child(name)
+        if below is None:
+            return text
+        node = below
+    return _without(text, node, index)
+
+
+def _without(text: str, container: Node, at: int) -> str:
+    """Cut a member or an item with its comma, and the line that it leaves empty; comments beside it stay."""
+    start, end = container.starts[at], container.nodes[at].end
+    last = at + 1 == len(container.nodes)
+    own = _comma(text, end, container.end - 1 if last else container.starts[at + 1])
+    head = text[:start]
+    if own is not None:
+        end = own + 1
+    elif at:
+        # what becomes the last one has no comma any more
+        before = _comma(text, container.nodes[at - 1].end, start)
+        head = head if before is None else head[:before] + head[before + 1 :]
+    after = _LINE_END.match(text, end)
+    line = head.rfind("\n") + 1
+    if after is not None and not head[line:].strip():
+        return head[:line] + text[after.end() :]
+    rest = text[end:]
+    return (head if not last else head.rstrip(" \t")) + (rest if last else rest.lstrip(" \t"))
+
+
+def _comma(text: str, start: int, end: int) -> int | None:
+    """Where the comma between two members stands, outside of comments."""
+    at = start
+    while at < end:
+        comment = _COMMENT.match(text, at)
+        if comment is None and text[at] == ",":
+            return at
+        at = comment.end() if comment else at + 1
+    return None
 
 
 def append(text: str, path: Sequence[str], item: Json, *, comments: bool) -> str:

@@ -63,17 +63,16 @@ def files(package: Package) -> dict[str, Callable[[str], str]]:
         "manifests/mcpb/manifest.json": lambda _: bundle.manifest(package),
         "manifests/mcpb/pyproject.toml": lambda _: bundle.project(package),
         "manifests/mcpb/server.py": lambda _: bundle.START,
-        **{
-            f"manifests/{client.name}/{client.project_file or client.file}": _client(client)
-            for client in CLIENTS.values()
-        },
+        **{f"manifests/{client.name}/{client.shared_name}": _client(client) for client in CLIENTS.values()},
         "manifests/cursor/deeplink.txt": lambda _: deeplink(published(CLIENTS["cursor"])) + "\n",
     }
 
 
 def published(client: Client) -> dict[str, Json]:
     """Answer a client's entry that starts the published package."""
-    return entry(client, PUBLISHED, simulator=False, key_file=None if takes_reference(client) else KEY_FILE_HERE)
+    flags = ("--toolsets", client.toolsets) if client.toolsets else ()
+    key_file = None if takes_reference(client) else KEY_FILE_HERE
+    return entry(client, PUBLISHED, simulator=False, key_file=key_file, flags=flags)
 
 
 def _client(client: Client) -> Callable[[str], str]:
