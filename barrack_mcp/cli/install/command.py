@@ -99,7 +99,7 @@ def install(
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
     if start and not print_only:
-        proof = run(started, done.entry)
+        proof = run(started, done.entry, os.environ)
         typer.echo(proof.sentence, err=not proof.works)
         raise typer.Exit(ExitCode.OK if proof.works else ExitCode.FAILED)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,14 +26,15 @@ class Proof:
     sentence: str
 
 
-async def started(entry: Mapping[str, Any]) -> Proof:
+async def started(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Proof:
     """Start an entry once and ask for its tools; what a client would fill in is taken from this shell.
 
     Args:
         entry: What a client's file says of the server.
+        environ: The environment of this shell.
     """
     way = StdioServerParameters(
-        command=str(entry["command"]), args=[*map(str, entry["args"])], env={**os.environ, **literal(entry)}
+        command=str(entry["command"]), args=[*map(str, entry["args"])], env={**environ, **literal(entry)}
     )
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         try:
