@@ -142,3 +142,42 @@ def test_what_is_too_long_to_be_looked_at_is_not_told() -> None:
     echo = Echo([PASSWORD])
     body = ["fine", "x" * 200_000 + PASSWORD, "not looked at any more"]
     assert echo.hidden_in(body) == ["fine", HIDDEN, HIDDEN]
+
+
+# To the letter
+
+
+def echo(text: str, *secrets: str, known: tuple[str, ...] = ()) -> str:
+    return Echo(secrets, known=known).hidden(text)
+
+
+def test_three_quarters_of_a_short_secret_are_a_piece_of_it_and_less_is_none() -> None:
+    assert echo("x abcdefghi", "abcdefghijkl") == f"x {HIDDEN}"
+    assert echo("x abcdefgh y", "abcdefghijkl") == "x abcdefgh y"
+    assert echo("x abcdefgh y", "abcdefghi") == f"x {HIDDEN} y"
+
+
+@pytest.mark.parametrize("line", ["eight-ch", "eleven-char", "twelve-chars"])
+def test_a_short_line_of_a_script_is_hidden_by_itself(line: str) -> None:
+    script = f"#!/bin/sh of some length\n{line}\nand a last line that is long, too"
+    assert echo(f"<{line}>", script) == f"<{HIDDEN}>"
+
+
+def test_a_name_that_stands_in_a_script_is_told_and_what_follows_is_not() -> None:
+    script, name = "#!/bin/sh\nrun training-run-7 now", "training-run-7"
+    assert echo("training-run-7 is there", script, known=(name,)) == "training-run-7 is there"
+    assert echo("of training-run-7", script, known=(name,)) == "of training-run-7"
+    assert echo(f"training-run-7: {script}", script, known=(name,)) == f"training-run-7: {HIDDEN}"
+    assert echo(script, script, known=(name,)) == HIDDEN
+
+
+def test_only_the_fields_that_are_named_stay_and_numbers_that_are_no_secret() -> None:
+    knowing = Echo(["a secret of some length"])
+    held = {"kept": "a secret of some length", "other": "a secret of some length", "n": 123456789, "m": [1.5, None]}
+    assert knowing.hidden_in(held, but=("kept",)) == held | {"other": HIDDEN}
+    assert Echo(["123456789"]).hidden_in({"n": 123456789}) == {"n": HIDDEN}
+
+
+def test_past_what_is_looked_at_not_even_a_letter_is_told() -> None:
+    texts = ["x" * 100_000, "a", "x" * 99_999]
+    assert Echo(["a secret of some length"]).hidden_in(texts) == ["x" * 100_000, HIDDEN, HIDDEN]

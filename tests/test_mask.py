@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
-from barrack_mcp.catalogue.marks import MASK, masked, secrets_in
+from barrack_mcp.catalogue.marks import MASK, inner, marks_of, masked, open_texts, secrets_in, whole_texts
 from barrack_mcp.catalogue.models import Request, required
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.catalogue.values import ARRAY, OBJECT
+from barrack_mcp.catalogue.values import ARRAY, OBJECT, Keep
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
@@ -162,6 +163,37 @@ def test_an_object_with_a_secret_in_it_that_comes_as_text_is_kept_out_as_a_whole
     assert masked(operation, {"login": login, "logins": [login]}) == {"login": told, "logins": [told]}
     assert masked(operation, {"login": text, "logins": [text]}) == {"login": MASK, "logins": [MASK]}
     assert masked(operation, {"login": text, "logins": json.dumps([login])}) == {"login": MASK, "logins": MASK}
+
+
+def test_a_secret_within_an_object_is_known_and_the_rest_of_a_call_may_be_seen() -> None:
+    operation = replace(BY_TOOL["list_regions"], request=Entering)
+    login = {"user": "ann", "word": CANARY}
+    assert secrets_in(operation, {"login": login, "logins": [login]}) == (CANARY, CANARY)
+    assert open_texts(operation, {"login": login, "logins": [login]}) == ("login", "logins", "ann", MASK, "ann", MASK)
+
+
+class Script(BaseModel):
+    text: Annotated[str, Keep.WHOLE]
+    note: Annotated[str, Keep.LINES]
+
+
+class Shelf(BaseModel):
+    count: int
+    scripts: list[Script]
+    by_name: dict[str, Annotated[str, Keep.LINES]]
+    counts: dict[str, int]
+    lines: list[Annotated[str, Keep.LINES]]
+
+
+def test_marks_are_found_in_lists_and_under_every_name_of_an_object() -> None:
+    marks = marks_of(Shelf)
+    assert marks == {
+        "scripts": {"text": Keep.WHOLE, "note": Keep.LINES}, "by_name": {"*": Keep.LINES}, "lines": Keep.LINES,
+    }  # fmt: skip
+    assert inner(marks["by_name"], "any name") == Keep.LINES
+    assert inner({"a": Keep.WHOLE, "*": Keep.LINES}, "a") == Keep.WHOLE
+    assert inner(Keep.WHOLE, "a") is None
+    assert whole_texts(Shelf) == {"text"}
 
 
 def test_an_absent_secret_is_told_as_absent() -> None:

@@ -11,8 +11,10 @@ import re
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -95,6 +97,70 @@ def test_of_two_secrets_that_begin_alike_the_longer_is_hidden_whole() -> None:
     for secrets in (("canary-1", "canary-1-and-more"), ("canary-1-and-more", "canary-1")):
         knowing = Redaction(*map(SecretStr, secrets))
         assert knowing.hidden("a canary-1-and-more b canary-1 c") == f"a {HIDDEN} b {HIDDEN} c"
+
+
+ODD = """sé"'k/+ =&<\\\tûÿ>>>???"""
+"""What each way of writing a text down turns into something else."""
+WRITTEN = {
+    "as it is": ODD,
+    "percents": quote(ODD, safe=""),
+    "percents but for slashes": quote(ODD),
+    "a form": quote_plus(ODD),
+    "json": json.dumps(ODD)[1:-1],
+    "json in full": json.dumps(ODD, ensure_ascii=False)[1:-1],
+    "json with slashes": json.dumps(ODD)[1:-1].replace("/", "\\/"),
+    "json in full with slashes": json.dumps(ODD, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+    "python": repr(ODD)[1:-1],
+    "bytes": repr(ODD.encode())[2:-1],
+    "html": html.escape(ODD),
+    "hex": ODD.encode().hex(),
+    "upper hex": ODD.encode().hex().upper(),
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_nothing_of_an_odd_secret_is_left_and_nothing_else_is_taken(text: str) -> None:
+    knowing = Redaction(SecretStr(ODD))
+    assert knowing.hidden(f"null None <{text}> ul on") == f"null None <{HIDDEN}> ul on"
+    lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text)
+    assert knowing.hidden(f"<{lower}>") == f"<{HIDDEN}>"
+
+
+@pytest.mark.parametrize(("before", "first", "last"), [(0, 0, 10), (1, 2, 12), (2, 3, 13), (3, 4, 14)])
+def test_of_base64_what_belongs_to_a_secret_alone_is_hidden(before: int, first: int, last: int) -> None:
+    for secret in (b"8 bytes!", b"\xc3\xbb\xc3\xbf>>??"):
+        knowing = Redaction(SecretStr(secret.decode() if b"8" in secret else secret.decode() + "??"))
+        raw = b"abc"[:before] + (secret if b"8" in secret else secret + b"??") + b"xyz"
+        end = last if b"8" in secret else (before + 10) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(raw).decode()
+            assert knowing.hidden(text) == f"{text[:first]}{HIDDEN}{text[end:]}"
+
+
+def test_a_secret_that_no_encoding_can_write_is_hidden_all_the_same() -> None:
+    assert Redaction(SecretStr("half a \ud800 pair")).hidden("<half a \ud800 pair>") == f"<{HIDDEN}>"
+
+
+def test_a_long_number_that_is_no_secret_stays() -> None:
+    assert Redaction(SecretStr(CANARY)).hidden_in({"n": 123456789}) == {"n": 123456789}
+
+
+def test_what_nobody_caught_is_told_with_its_frames_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    with log():
+        try:
+            fail()
+        except OSError as error:
+            caught = error
+        whole = KNOWING.hidden("".join(traceback.format_exception(caught)))
+        parts = SimpleNamespace(exc_type=OSError, exc_value=caught, exc_traceback=caught.__traceback__)
+        hooks: list[Any] = [threading.excepthook, sys.unraisablehook]
+        for hook in hooks:
+            hook(parts)
+            assert capsys.readouterr().err == whole
+        sys.excepthook(OSError, caught, caught.__traceback__)
+        assert capsys.readouterr().err == whole
+        hooks[0](SimpleNamespace(exc_type=SystemExit, exc_value=SystemExit(), exc_traceback=None))
+        assert capsys.readouterr().err == ""
 
 
 def test_a_short_secret_wrecks_no_text() -> None:

@@ -268,10 +268,9 @@ def _forms(secret: str) -> Iterator[str]:
 def _in_base64(raw: bytes) -> Iterator[str]:
     """What of a secret stays the same in base64 whatever stands before and after it."""
     for before in range(3):
-        encoded = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
+        encoded = base64.b64encode(bytes(before) + raw).decode()
         first = -(-before * 8 // _SIX_BITS)
         last = (before + len(raw)) * 8 // _SIX_BITS
         inner = encoded[first:last]
-        if len(inner) >= LEAST:
-            yield inner
-            yield inner.translate(str.maketrans("+/", "-_"))
+        yield inner
+        yield inner.translate(str.maketrans("+/", "-_"))

@@ -109,7 +109,7 @@ class Database:
         # every use holds the lock, so the connection may go from thread to thread
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            _write_ahead(connection)
+            write_ahead(connection)
             # a used nonce has to outlast a power cut, too
             connection.execute("PRAGMA synchronous = FULL")
             self._migrate(connection)
@@ -159,7 +159,7 @@ def _immediate(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def write_ahead(connection: sqlite3.Connection) -> None:
     """Let reads go on beside a write. SQLite doesn't wait for the switch where two processes make it at once."""
     deadline = time.monotonic() + BUSY_S
     while True:
