@@ -98,4 +98,10 @@ PROMISES = (
         "documents and sites made up, and every source against every other",
         "no read changes anything, no key leaves its site, no secret is shown, nothing counts before a person says so",
     ),
+    Promise(
+        "L3",
+        "whatever a contract says is documented of arguments",
+        "held to before anything is sent; nothing we refuse is taken, no secret shown, tools grow by under 40 %",
+    ),
+    Promise("L4", "every operation over the simulator in the learned spelling", "the effects of the shipped one"),
 )

@@ -131,8 +131,12 @@ def keep_seen(settings: Settings, contract: Contract) -> None:
         _log.warning("What works could not be kept in %s (%s).", path, error.strerror)
 
 
-def overrides_in(path: Path) -> Overrides:
+def overrides_in(path: Path, named: str = "BARRACK_CONTRACT") -> Overrides:
     """Read the operator's overrides.
+
+    Args:
+        path: Their file.
+        named: The setting that names it, for messages.
 
     Raises:
         SettingsError: With a line for each mistake.
@@ -140,9 +144,9 @@ def overrides_in(path: Path) -> Overrides:
     try:
         return load(path.read_bytes(), str(path))
     except OSError as error:
-        raise SettingsError(f"BARRACK_CONTRACT: {path} can't be read ({error.strerror}).") from None
+        raise SettingsError(f"{named}: {path} can't be read ({error.strerror}).") from None
     except OverridesError as error:
-        raise SettingsError("\n".join(f"BARRACK_CONTRACT: {mistake}" for mistake in error.mistakes)) from None
+        raise SettingsError("\n".join(f"{named}: {mistake}" for mistake in error.mistakes)) from None
 
 
 def _bytes(path: Path) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
@@ -18,7 +20,7 @@ from barrack_mcp.simulator.barrack import Barrack
 from barrack_mcp.simulator.calls import ROUTES, Answer, Call, Route, parse_json, read_body
 from barrack_mcp.simulator.control import control_routes
 from barrack_mcp.simulator.faults import play
-from barrack_mcp.simulator.rules import JsonValue, RefusedError, detail
+from barrack_mcp.simulator.rules import Json, JsonValue, RefusedError, detail
 
 
 def _by_path(routes: list[Route]) -> dict[re.Pattern[str], dict[str, Route]]:
@@ -43,11 +45,44 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
     raise detail(404, "Not found.")
 
 
+class Dialect(Protocol):
+    """Another spelling of the same API; what is remembered of its calls is in ours."""
+
+    def read(
+        self, method: str, path: str, query: list[tuple[str, str]], body: JsonValue
+    ) -> tuple[str, str, dict[str, str], JsonValue, Json]:
+        """Bring a call into our spelling: method, path, query, body, and the misfits of single fields in theirs.
+
+        Raises LookupError, with the methods that it takes, for a path that takes none or others.
+        """
+
+    def write(self, operation: str, told: Json) -> JsonValue:
+        """Bring an answer into the other spelling."""
+
+    def refuse(self, operation: str, errors: Json) -> Json:
+        """Bring the misfits of single fields into the other spelling."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A call as it came, in our spelling; `refused` if there is nothing at its path, `misfits` if it can't be read."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: JsonValue
+    refused: RefusedError | None = None
+    misfits: RefusedError | None = None
+
+
 class Api:
     """The operations as one ASGI application."""
 
-    def __init__(self, barrack: Barrack, *, auth_header: str, auth_template: str) -> None:
+    def __init__(
+        self, barrack: Barrack, *, auth_header: str, auth_template: str, dialect: Dialect | None = None
+    ) -> None:
         self._barrack = barrack
+        self._dialect = dialect
         self._header = auth_header
         self._template = auth_template
 
@@ -64,39 +99,63 @@ class Api:
         except RefusedError as no:
             # told once it is known that the call may be made at all
             body = no
-        path = scope["raw_path"].decode("latin-1").removeprefix("/api")
-        fault = self._barrack.faults.take(request.method, path)
+        asked = self._hear(request, scope["raw_path"].decode("latin-1").removeprefix("/api"), body)
+        fault = self._barrack.faults.take(asked.method, asked.path)
         if fault is None:
-            answer = self._answer(request, path, body)
-            self._remember(request, path, body, answer.status_code)
+            answer = self._answer(request, asked)
+            self._remember(asked, answer.status_code)
             await answer(scope, receive, send)
         else:
-            real = self._answer(request, path, body) if fault.runs else None
-            self._remember(request, path, body, fault.seen_status(real))
+            real = self._answer(request, asked) if fault.runs else None
+            self._remember(asked, fault.seen_status(real))
             await play(fault, real, scope, receive, send)
 
-    def _remember(self, request: Request, path: str, body: JsonValue, status: int | None) -> None:
-        body = "(not JSON)" if isinstance(body, RefusedError) else body
-        query, book = dict(request.query_params), self._barrack.requests
-        self._barrack.remember(book, method=request.method, path=path, query=query, body=body, status=status)
-
-    def _answer(self, request: Request, path: str, body: JsonValue) -> Response:
-        request_id = {"request_id": self._barrack.next_request_id()}
+    def _hear(self, request: Request, path: str, body: JsonValue) -> _Asked:
+        asked = _Asked(request.method, path, dict(request.query_params), body)
+        if self._dialect is None or isinstance(body, RefusedError) or not isinstance(body, dict | None):
+            return asked
         try:
-            route, ids = find_route(request.method, path)
+            *read, misfits = self._dialect.read(asked.method, path, request.query_params.multi_items(), body)
+        except LookupError as no:
+            methods = ", ".join(sorted(no.args))
+            words = f'Method "{asked.method}" not allowed.' if methods else "Not found."
+            asked.refused = detail(405, words, allow=methods) if methods else detail(404, words)
+            return asked
+        asked = _Asked(*read)
+        if misfits:
+            asked.misfits = RefusedError(400, misfits)
+        return asked
+
+    def _remember(self, asked: _Asked, status: int | None) -> None:
+        body = "(not JSON)" if isinstance(asked.body, RefusedError) else asked.body
+        said = {"method": asked.method, "path": asked.path, "query": asked.query, "body": body}
+        self._barrack.remember(self._barrack.requests, **said, status=status)
+
+    def _answer(self, request: Request, asked: _Asked) -> Response:
+        request_id, operation = {"request_id": self._barrack.next_request_id()}, ""
+        try:
+            if asked.refused is not None:
+                raise asked.refused
+            route, ids = find_route(asked.method, asked.path)
+            operation = route.operation
             key = self._read_key(request)
-            if isinstance(body, RefusedError):
-                raise body
-            if not isinstance(body, dict | None):
+            if isinstance(asked.body, RefusedError):
+                raise asked.body
+            if asked.misfits is not None:
+                return Answer(asked.misfits.body, asked.misfits.status)
+            if not isinstance(asked.body, dict | None):
                 raise detail(400, "Invalid data. Expected a JSON object.")
-            call = Call(self._barrack.world(key), ids, dict(request.query_params), body or {})
+            call = Call(self._barrack.world(key), ids, asked.query, asked.body or {})
             told = route.answer(call)
         except RefusedError as no:
-            return Answer(no.body | request_id if "success" in no.body else no.body, no.status, no.headers)
+            body = no.body | request_id if "success" in no.body else no.body
+            spelled = self._dialect.refuse(operation, body) if self._dialect is not None and operation else body
+            return Answer(spelled, no.status, no.headers)
         if route.writes and call.changed:
-            book = self._barrack.journal
-            self._barrack.remember(book, operation=route.operation, method=route.method, path=path, body=body)
-        return Answer({"success": True, **told, **({} if route.bare else request_id)}, route.status)
+            said = {"operation": operation, "method": route.method, "path": asked.path, "body": asked.body}
+            self._barrack.remember(self._barrack.journal, **said)
+        told = {"success": True, **told, **({} if route.bare else request_id)}
+        return Answer(told if self._dialect is None else self._dialect.write(operation, told), route.status)
 
     def _read_key(self, request: Request) -> str:
         given = request.headers.get(self._header)
@@ -123,14 +182,15 @@ def create_app(
     now: Callable[[], float] = time.monotonic,
     auth_header: str = "Authorization",
     auth_template: str = "Bearer {key}",
+    dialect: Dialect | None = None,
 ) -> Starlette:
     """A fresh fake Barrack: the API under `/api`, control under `/_sim`, its `Barrack` at `app.state.barrack`.
 
-    It needs no lifespan and no sockets. `speed` is simulated seconds per real second of `now`. Raises ValueError for an
-    unknown scenario.
+    It needs no lifespan and no sockets. `speed` is simulated seconds per real second of `now`; `dialect` spells the API
+    otherwise. Raises ValueError for an unknown scenario.
     """
     barrack = Barrack(scenario=scenario, seed=seed, speed=speed, now=now)
-    api = Api(barrack, auth_header=auth_header, auth_template=auth_template)
+    api = Api(barrack, auth_header=auth_header, auth_template=auth_template, dialect=dialect)
     app = Starlette(
         routes=[Mount("/api", app=api), *control_routes(barrack)], exception_handlers={HTTPStatus.NOT_FOUND: _nowhere}
     )

@@ -44,12 +44,12 @@ def _server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(*, host: str, port: int, scenario: str = "small", seed: int = 1, speed: float = 60.0) -> None:
-    """Serve a fresh fake until SIGINT or SIGTERM, then return. Blocks; prints nothing; warnings go to stderr.
+def serve(*, host: str, port: int, app: Starlette | None = None) -> None:
+    """Serve an application of ours, a fresh fake if None, until SIGINT or SIGTERM, then return.
 
-    Raises OSError if the port is taken and ValueError for an unknown scenario.
+    Blocks; prints nothing; warnings go to stderr. Raises OSError if the port is taken.
     """
-    server, bound = _server(create_app(scenario=scenario, seed=seed, speed=speed)), _bound(host, port)
+    server, bound = _server(app if app is not None else create_app()), _bound(host, port)
     # uvicorn raises a signal anew once it has ended: then there is nothing left to interrupt
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)

@@ -54,11 +54,17 @@ def declared(value: Any, model: type[Response]) -> Any:
 
 async def works(contract: Contract, operation: Operation, names: Any, values: Any) -> None:
     """The call takes the same effect and gives the same answer as it does where nothing differs."""
-    plain, behind = create_app(now=lambda: 0.0), create_app(now=lambda: 0.0)
+    behind = create_app(now=lambda: 0.0)
+    await works_at(contract, operation, Other(behind, ENTRIES, names, values), behind)
+
+
+async def works_at(contract: Contract, operation: Operation, there: Any, behind: Any) -> None:
+    """The same of whatever speaks as the contract says before a simulator."""
+    plain = create_app(now=lambda: 0.0)
     state = json.loads(json.dumps(plain.state.barrack.state()))
     arguments = examples.good(operation, state) | _more(operation)
     usual = await sent(Contract(), operation, arguments, plain)
-    other = await sent(contract, operation, arguments, Other(behind, ENTRIES, names, values))
+    other = await sent(contract, operation, arguments, there)
     assert (other.status_code, other.is_success) == (usual.status_code, True), other.text
     assert list(behind.state.barrack.journal) == list(plain.state.barrack.journal)
     mine = presented(operation, contract.for_(operation).answer(other.json()), arguments)

@@ -141,6 +141,7 @@ def refused(operation: Operation, **arguments: Any) -> list[str]:
 VOLUME = {"name": "v", "size_gb": 300, "region": "NORWAY-1", "tier": "advanced", "volume_type": "NVMe"}
 
 
+@pytest.mark.promise("L3")
 @pytest.mark.parametrize(
     ("fact", "good", "bad", "words"),
     [
@@ -258,6 +259,7 @@ def test_what_can_not_be_so_is_a_mistake_of_the_file(fact: str, words: str) -> N
         load(f"[operations.create_volume.about.{fact}\n".encode(), "f")
 
 
+@pytest.mark.promise("L3")
 def test_what_is_secret_stays_secret_whatever_is_said_of_it() -> None:
     said = """
         [operations.deploy_instance]
@@ -341,6 +343,7 @@ WORST = Contract(
 )
 
 
+@pytest.mark.promise("L3")
 @pytest.mark.parametrize("surface", ["all", "core", "read-only"])
 def test_whatever_is_documented_a_surface_grows_by_no_more_than_its_share(surface: str) -> None:
     shipped = listing.surfaces()[surface]
@@ -473,6 +476,7 @@ _FACTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.promise("L3")
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(VOLUME, _FACTS)))
 def test_whatever_a_document_says_nothing_is_taken_that_we_refuse_but_new_values_of_a_set(said: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.extend import documented, extended
 from barrack_mcp.api.wire.narrowing import room_in
 from barrack_mcp.api.wire.overrides import PAGING, WHOLE_BODY, OperationOverride, Overrides, Place
-from barrack_mcp.api.wire.renaming import MISSING, Names, dig, inward, outward, put, spelled, tree, without
+from barrack_mcp.api.wire.renaming import MISSING, Names, dig, flipped, inward, outward, put, spelled, tree, without
 from barrack_mcp.api.wire.shape import JsonValue, answer_places, request_places, status_kinds
 from barrack_mcp.catalogue import BY_TOOL, INFERRED, RESERVED_IDS, JsonObject, Operation, fixed_words
 
@@ -134,6 +134,10 @@ class Wire:
             if isinstance(inner, dict):
                 body = {**without(body, tuple(self.result.split("."))), **inner}
         return inward(body, self._inward)
+
+    def reversed(self) -> tuple[Names, Names]:
+        """How the other side sees it: the names of a request as it reads them, and of an answer as it writes them."""
+        return flipped(self._outward), flipped(self._inward)
 
 
 class Contract:

@@ -88,6 +88,35 @@ def _renamed(value: JsonObject, names: Names) -> JsonObject:
     return {name: inward(inner, names.below[name]) if name in names.below else inner for name, inner in ours.items()}
 
 
+def flipped(names: Names) -> Names:
+    """The same for the other side: who is sent what we send, and sends what we are sent."""
+    back = {"string": "integer", "integer": "string", "number": "string"}
+    return Names(
+        names.moves,
+        {name: flipped(below) for name, below in names.below.items()},
+        {spelled(there): here for here, there in names.values.items()},
+        back.get(names.kind, ""),
+    )
+
+
+def heard(value: Any, names: Names) -> JsonValue:
+    """Bring what we send back under our names, as strictly as who is sent it: a name of ours says nothing there."""
+    if isinstance(value, list):
+        return [heard(item, names) for item in value]
+    if not isinstance(value, dict):
+        word = names.values.get(spelled(value), value) if names.values else value
+        return of_kind(word, names.kind) if names.kind else word
+    rest = {name: inner for name, inner in value.items() if (name,) in names.moves.values() or name not in names.moves}
+    found = {}
+    for ours, way in names.moves.items():
+        if (inner := dig(rest, way)) is not MISSING:
+            found[ours] = inner
+    for ours in found:
+        rest = without(rest, names.moves[ours])
+    both = {**rest, **found}
+    return {name: heard(inner, names.below[name]) if name in names.below else inner for name, inner in both.items()}
+
+
 def dig(value: Any, way: tuple[str, ...]) -> JsonValue:
     """What stands at the end of a way; `MISSING` if nothing does."""
     for step in way:
