@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -424,3 +425,48 @@ async def test_something_good_once_is_used_up_in_the_same_store(approvals: Appro
     assert await approvals.use("link", until=START + 1)
     assert not await approvals.use("link", until=START + 1)
     assert not await store.use("link", until=START + 1)
+
+
+async def test_a_request_of_which_nobody_was_told_ends_at_once_unless_it_has_its_answer(
+    approvals: Approvals, clock: Clock
+) -> None:
+    asked = await ask(approvals)
+    clock.at += 5
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await approvals.withdraw(asked)
+    ended = replace(asked, status=Status.EXPIRED, expires_at=START + 5, told_at=START + 5)
+    assert await approvals.find(asked.id) == ended
+    assert await approvals.redeem("b") is None
+    agreed, refused = await ask(approvals), await ask(approvals, "other")
+    await approvals.approve(agreed.id, by="ada")
+    denied = await approvals.deny(refused.id, by="ada")
+    clock.at += TTL + 5
+    await approvals.withdraw(agreed)
+    await approvals.withdraw(refused)
+    gone = await approvals.find(agreed.id)
+    assert (gone.status, gone.expires_at, gone.told_at) == (Status.EXPIRED, agreed.expires_at, clock.at)
+    assert await approvals.find(refused.id) == denied
+
+
+async def test_the_request_behind_a_call_is_shown_as_it_stands_and_left_as_it_is(
+    approvals: Approvals, clock: Clock
+) -> None:
+    assert await approvals.live("b") is None
+    asked = await ask(approvals)
+    assert await approvals.live("b") == asked
+    clock.at += TTL
+    for _ in range(2):
+        assert await approvals.live("b") == replace(asked, status=Status.EXPIRED)
+
+
+async def test_a_yes_that_was_not_used_may_be_taken_back(approvals: Approvals) -> None:
+    asked = await ask(approvals)
+    await approvals.approve(asked.id, by="ada")
+    assert (await approvals.deny(asked.id, by="eve")).status is Status.DENIED
+
+
+async def test_twenty_answers_are_listed_unless_more_are_wanted(approvals: Approvals) -> None:
+    for at in range(21):
+        await approvals.deny((await ask(approvals, f"b-{at}")).id, by="ada")
+    assert (len(await approvals.recent()), len(await approvals.recent(30))) == (20, 21)
