@@ -286,6 +286,20 @@ def test_a_value_that_only_the_api_knows_is_told() -> None:
     assert overrides(raw).operations["create_volume"].about["tier"].enum == ("legacy", "advanced", "ultra")
 
 
+def test_a_list_inside_a_row_is_found_in_what_wraps_it() -> None:
+    raw = only("list_instances")
+    machine = raw["components"]["schemas"]["VMInstance"]["properties"]
+    rows = {"type": "array", "items": machine["volume_attachments"]["items"]}
+    machine["volume_attachments"] = {
+        "type": "object",
+        "properties": {"count": {"type": "integer"}, "results": rows},
+    }
+    made = Contract(overrides(raw))
+    body = {"instances": [{"volume_attachments": {"count": 1, "results": [{"volume_id": "V-1"}]}}]}
+    (row,) = made.for_(BY_TOOL["list_instances"]).answer(body)["instances"]
+    assert row["volume_attachments"] == [{"volume_id": "V-1"}]
+
+
 def test_what_needs_a_person_says_what_to_do() -> None:
     raw = only("create_volume")
     properties = body_of(raw)["properties"]

@@ -165,7 +165,10 @@ def _compare_fields(
     pairs = same_names(mine, others)
     for name, theirs in pairs.items():
         path, shape, other = before + name, mine[name], others[theirs]
-        found.pairs[f"answer.{path}"] = spelled = (ways or {}).get(theirs, theirs)
+        spelled = (ways or {}).get(theirs, theirs)
+        if shape.items is not None and (wrapped := _wrapped(other)):
+            spelled, other = f"{spelled}.{wrapped}", other.fields[wrapped]
+        found.pairs[f"answer.{path}"] = spelled
         if spelled != name and spelled not in shape.also:
             found.rename(Kind.ANSWER, _key(found, path), path, spelled)
         compare_kinds(found, path, shape, other, answer=True)
@@ -178,6 +181,12 @@ def _compare_fields(
             found.inform(Kind.ANSWER, before + name, "", "not in the API's answer; it stays empty")
     if new := [name for name in others if name not in pairs.values()]:
         found.inform(Kind.NEW_ANSWER, before.rstrip("."), ", ".join(sorted(new)), "passed on under the API's names")
+
+
+def _wrapped(other: Shape) -> str:
+    """The name of the one list in an object that stands where a list of ours does; empty if there is none."""
+    lists = [name for name, inner in other.fields.items() if inner.items is not None and usable(name)]
+    return lists[0] if other.items is None and len(lists) == 1 else ""
 
 
 def _key(found: Findings, path: str) -> str:
