@@ -34,6 +34,7 @@ from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
+from tests.support import forking
 from tests.support.running import KEY, environment, listening
 
 CHECKOUT = Path(__file__).parents[1]
@@ -182,6 +183,13 @@ async def typed(words: list[str], env: Mapping[str, str], stdin: str = "") -> tu
     return done.returncode, done.stdout.decode()
 
 
+async def entered(words: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+    """A command of the product, off a start that is shared."""
+    with anyio.fail_after(LONGEST_S):
+        done = await anyio.to_thread.run_sync(forking.PRODUCT.run, words, env, abandon_on_cancel=True)
+    return done.code, done.said.decode()
+
+
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("block", RUN, ids=[block.split("#")[0].strip().splitlines()[0][:60] for block in RUN])
@@ -208,8 +216,8 @@ async def _says(words: list[str], env: Mapping[str, str], folder: Path) -> None:
         (folder / "theirs.json").write_bytes((CHECKOUT / "manifests" / "openapi.json").read_bytes())
         words = [str(folder / "theirs.json") if word == "OPENAPI" else word for word in words]
     if words[0] == "audit":
-        await typed([*PRODUCT, "call", "create_startup_script", "name=s", "script=true"], env)
-    code, said = await typed([*PRODUCT, *words], env)
+        await entered(["call", "create_startup_script", "name=s", "script=true"], env)
+    code, said = await entered(words, env)
     wanted, some = next((says for start, says in SAYS.items() if " ".join(words).startswith(start)), (0, ""))
     assert some in said, said
     assert code == wanted, said
@@ -305,7 +313,7 @@ async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Pa
         env |= dict(word.split("=", 1) for word in limits.split())
         for count, words in (("1", "it then lasts"), ("4", "all that runs would cost more per hour")):
             more = line.replace("gpu_count=1", f"gpu_count={count}")
-            code, said = await typed([*PRODUCT, *shlex.split(more)], env)
+            code, said = await entered(shlex.split(more), env)
             assert (code, words in said) == (5, True), said
 
 
@@ -402,23 +410,14 @@ NOBODY = {"BARRACK_API_KEY": KEY, "BARRACK_API_URL": "http://127.0.0.1:9/api"}
 )
 def test_a_newcomers_mistake_is_told_as_the_table_has_it(line: str, settings: dict[str, str], error: str) -> None:
     assert any(error in each for each in ERRORS)
-    done = subprocess.run(
-        [*PRODUCT, *shlex.split(line)],
-        env=environment(**settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_S,
-        check=False,
-    )
-    assert error in done.stdout + done.stderr
+    assert error in forking.PRODUCT.run(shlex.split(line), environment(**settings)).said.decode()
 
 
 @pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_wrong_key_is_told_as_the_table_has_it(tmp_path: Path) -> None:
     async with newcomer(tmp_path / "home") as env:
-        code, said = await typed([*PRODUCT, "call", "list_instances"], {**env, "BARRACK_API_KEY": "wrong"})
+        code, said = await entered(["call", "list_instances"], {**env, "BARRACK_API_KEY": "wrong"})
     assert (code, "Check that the API key is right" in said) == (3, True)
 
 

@@ -23,6 +23,7 @@ from mcp.client.sse import sse_client
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
 from barrack_mcp.cli.simulate import simulate
+from tests.support.forking import PRODUCT
 from tests.support.running import environment, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -158,6 +159,12 @@ def run(*arguments: str, stdin: str = "", **settings: str) -> subprocess.Complet
     )
 
 
+def ended(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    """The same, without a word to say to it and off a start that is shared: its code, its stdout, its stderr."""
+    done = PRODUCT.run(arguments, environment(**{"COLUMNS": "200"} | settings))
+    return done.code, done.out.decode(), done.err.decode()
+
+
 def test_nothing_but_protocol_goes_to_stdout_and_the_end_of_input_ends_the_process() -> None:
     frames = [
         {
@@ -205,10 +212,10 @@ def test_nothing_but_protocol_goes_to_stdout_and_the_end_of_input_ends_the_proce
 def test_the_command_line_says_in_a_sentence_what_is_wrong_and_exits_with_its_code(
     arguments: list[str], settings: dict[str, str], code: int, words: str
 ) -> None:
-    done = run(*arguments, **settings)
-    assert words in done.stdout + done.stderr
-    assert done.returncode == code
-    assert "Traceback" not in done.stderr
+    exited, out, err = ended(*arguments, **settings)
+    assert words in out + err
+    assert exited == code
+    assert "Traceback" not in err
 
 
 def test_a_call_reads_words_numbers_lists_and_json() -> None:

@@ -46,12 +46,12 @@ def test_no_command_breaks_off_for_want_of_a_sign_a_home_or_a_terminal(encoding:
     product = Product(lambda: around)
     for number, command in enumerate(args for each in COMMANDS.values() for args in each):
         own = environment(BARRACK_AUDIT=str(tmp_path / f"audit-{number}.jsonl"))
-        code, told = product.run(command, around | own)
-        said = told.decode(encoding, "replace")
+        ended = product.run(command, around | own)
+        said = ended.said.decode(encoding, "replace")
         assert "Traceback" not in said
-        assert code == (2 if {"nobody", "audit"} & {*command} else 0), (command, said)
+        assert ended.code == (2 if {"nobody", "audit"} & {*command} else 0), (command, said)
         if "--json" in command:
-            json.loads(said)
+            json.loads(ended.out.decode(encoding, "replace"))
     product.close()
 
 

@@ -59,11 +59,11 @@ async def said(command: list[str], **settings: str) -> tuple[int, str]:
     """Run a command to its end; gives its code and all that it said."""
     around = environment(**BARE | {"BARRACK_API_KEY": KEY, "BARRACK_TIMEOUT": "10"} | settings)
     with anyio.fail_after(60):
-        code, told = await to_thread.run_sync(PRODUCT.run, command, around, abandon_on_cancel=True)
-    words = told.decode()
+        ended = await to_thread.run_sync(PRODUCT.run, command, around, abandon_on_cancel=True)
+    words = ended.said.decode()
     assert KEY not in words
     assert "Traceback" not in words
-    return code, " ".join(words.split())
+    return ended.code, " ".join(words.split())
 
 
 @pytest.mark.slow

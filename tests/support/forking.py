@@ -13,11 +13,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from tests.support.running import environment
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a command: its code and what it said."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def said(self) -> bytes:
+        """All that it said."""
+        return self.out + self.err
 
 
 class Product:
@@ -39,8 +54,8 @@ class Product:
             self._process.communicate()
             self._process = None
 
-    def run(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> tuple[int, bytes]:
-        """Run a command to its end; gives its code and all that it said.
+    def run(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> Ended:
+        """Run a command to its end.
 
         Args:
             arguments: What stands behind `barrack-mcp`.
@@ -48,14 +63,15 @@ class Product:
             folder: Where it is started; otherwise where the test is.
         """
         with self._turn, TemporaryDirectory() as place:
-            said = Path(place) / "said"
-            asked = {"args": arguments, "env": dict(env), "said": str(said), "folder": str(folder or Path.cwd())}
+            out, err = Path(place) / "out", Path(place) / "err"
+            asked = {"args": arguments, "env": dict(env), "out": str(out), "err": str(err)}
+            asked["folder"] = str(folder or Path.cwd())
             started = self._running()
             assert started.stdin is not None
             assert started.stdout is not None
             started.stdin.write(json.dumps(asked) + "\n")
             started.stdin.flush()
-            return int(started.stdout.readline()), said.read_bytes()
+            return Ended(int(started.stdout.readline()), out.read_bytes(), err.read_bytes())
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
@@ -87,9 +103,9 @@ def fork_for_each(asking: IO[str], telling: IO[str]) -> None:
             os.environ.clear()
             os.environ.update(asked["env"])
             os.chdir(asked["folder"])
-            nothing, said = os.open(os.devnull, os.O_RDONLY), os.open(asked["said"], os.O_WRONLY | os.O_CREAT)
-            for to, source in enumerate((nothing, said, said)):
-                os.dup2(source, to)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for to, name in ((1, "out"), (2, "err")):
+                os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT), to)
             sys.argv = ["barrack-mcp", *asked["args"]]
             main()
         telling.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
