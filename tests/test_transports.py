@@ -203,7 +203,7 @@ def test_nothing_but_protocol_goes_to_stdout_and_the_end_of_input_ends_the_proce
         (["call", "list_instances"], NOBODY, 4, "Connection refused"),
         (["call", "delete_volume", "volume_id=BRK-1V", "--simulator"], {}, 1, "nothing was changed"),
         (["call", "delete_instance", "instance_id=BRK-103320D", "--simulator"], {}, 5, "needs a person's yes"),
-        (["call", "stop_instance", "instance_id=BRK-1D"], NOBODY | {"BARRACK_READ_ONLY": "1"}, 2, "don't offer"),
+        (["call", "stop_instance", "instance_id=BRK-1D"], NOBODY | {"BARRACK_READ_ONLY": "1"}, 2, "ONLY is on"),
         (["call", "get_instance", "instance_id=BRK-1D", "--simulator"], {}, 1, "Check instance_id"),
         (["manifests"], {}, 2, "either --write or --check"),
         (["--version"], {}, 0, "barrack-mcp 0."),
