@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 
 import pytest
 
@@ -21,6 +22,7 @@ from barrack_mcp.api.text import (
     is_same_name,
     mention,
     size,
+    write_json,
 )
 
 
@@ -70,6 +72,7 @@ def test_a_text_is_shown_up_to_200_characters_unless_more_is_wanted() -> None:
         ("a  b", "a\\x20 b"),
         ("«a»", "\\u00aba\\u00bb"),
         ("a\\b", "a\\\\b"),
+        ("http://x", "http:\\//x"),
         ("x" * (INLINE_LONGEST - 1), "x" * (INLINE_LONGEST - 1)),
         ("x" * INLINE_LONGEST, "x" * (INLINE_LONGEST - 1) + "…"),
         ("\\" * 200, "\\" * (INLINE_LONGEST - 1) + "…"),
@@ -168,3 +171,9 @@ def test_a_file_is_read_whatever_its_editor_put_before_the_text(raw: bytes, text
 def test_a_file_of_no_known_encoding_is_not_read() -> None:
     with pytest.raises(UnicodeDecodeError):
         decode(b"\xe4")
+
+
+def test_json_for_people_holds_no_link_and_no_tag_and_is_the_same_json() -> None:
+    value = {"a": "[x](y) <b> ä"}
+    assert write_json(value) == '{"a":"[x]\\u0028y) \\u003cb> ä"}'
+    assert json.loads(write_json(value)) == value
