@@ -98,7 +98,7 @@ def install(
         typer.echo(done.snippet, nl=False)
     for sentence in done.say:
         typer.echo(sentence, err=print_only)
-    if start and not print_only:
+    if start and not print_only and not done.lacks_key:
         proof = run(started, done.entry, os.environ)
         typer.echo(proof.sentence, err=not proof.works)
         raise typer.Exit(ExitCode.OK if proof.works else ExitCode.FAILED)

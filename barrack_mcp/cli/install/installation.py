@@ -76,6 +76,12 @@ class Installed:
     say: tuple[str, ...]
     entry: Mapping[str, Json]
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether it names a file for the key that isn't there yet, without which the server doesn't start."""
+        file = _section(self.entry, "env").get(KEY_FILE)
+        return file is not None and not Path(str(file)).exists()
+
 
 def install(
     client: str,
