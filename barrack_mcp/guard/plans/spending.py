@@ -103,8 +103,8 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     )
     if instance.status not in ("", "HIBERNATED"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
-    if not refuse_by_state(draft, instance, "restore", costs=_costs_now(inquiry, standing, instance)):
-        refuse_without_stock(draft, row, stock)
+    refuse_by_state(draft, instance, "restore", costs=_costs_now(inquiry, standing, instance))
+    refuse_without_stock(draft, row, stock)
     return bought(inquiry, standing, draft, price, now=now_costs(standing.prices(inquiry.currency)))
 
 
@@ -361,7 +361,7 @@ async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> di
             bills = sheet.rows(
                 "get_instance_billing", {"instance_id": source}, "which GPUs it was taken of", binds=True
             )
-        rows += [row for row in bills.rows if text(row, "instance_id") == source]
+        rows = [row for row in bills.rows if text(row, "instance_id") == source]
     told = next((row for row in rows if _has_gpus(row)), {})
     return {
         "gpu_type": told.get("gpu_type"),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.account import money
-from barrack_mcp.account.things import COMPLETE, Thing, said, sentence, usable_id
+from barrack_mcp.account.things import Thing, said, sentence, usable_id
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft
 
@@ -40,7 +40,7 @@ UNFINISHED: Final = frozenset({"CREATING", "PENDING", "BUILD", "SAVING", "QUEUED
 """States of a snapshot, an image or a volume that is still being made."""
 
 
-def refuse_by_state(draft: Draft, instance: Thing, verb: str, *, costs: str | None) -> bool:
+def refuse_by_state(draft: Draft, instance: Thing, verb: str, *, costs: str | None) -> None:
     """Refuse what the state of an instance forbids; a state that nobody knows forbids nothing.
 
     Args:
@@ -48,20 +48,16 @@ def refuse_by_state(draft: Draft, instance: Thing, verb: str, *, costs: str | No
         instance: As it was just read.
         verb: What would be done with it; its own operation, where the API names the ones that are allowed.
         costs: What it costs as it stands, in words; None if unknown.
-
-    Returns:
-        Whether it is refused.
     """
     wanted, status = _PLAIN.get(verb, "ACTIVE"), instance.status
     if status == wanted or money.billed(status) is None or _is_allowed(instance, verb):
-        return False
+        return
     tool, why = _MEANT.get((verb, status)) or _STEPS.get(status) or _LOOK
     draft.safer = _offer(tool, "instance_id", instance, why)
     doing = verb.replace("_", " ")
     now = f"{sentence(instance.in_words)} is {said(instance.row, 'status')}, and to {doing} it wants {wanted}."
     rate = f" It costs {costs} as it stands." if costs else ""
     draft.refusal = f"Not done: {now}{rate} Nothing was sent. {why} (Tool: {tool}.)"
-    return True
 
 
 def refuse_if_going(draft: Draft, instance: Thing) -> None:
@@ -83,7 +79,7 @@ def refuse_unfinished(draft: Draft, thing: Thing, doing: str, *, costs: str | No
         doing: What would be done with it: `restoring`.
         costs: What it costs as it stands, in words; None if unknown.
     """
-    if thing.status in COMPLETE or thing.status not in UNFINISHED | {"ERROR", "FAILED", "DELETING", "DELETED"}:
+    if thing.status not in UNFINISHED | {"ERROR", "FAILED", "DELETING", "DELETED"}:
         return
     argument = thing.kind.arguments[0]
     waits = thing.status in UNFINISHED
