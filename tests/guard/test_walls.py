@@ -6,24 +6,22 @@ import re
 import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
-from mcp.types import CallToolRequestParams, ClientCapabilities, ElicitationCapability, ElicitResult
-from mcp.types import FormElicitationCapability as Form
+from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.guard.approvals import Approvals, NotPending, WrongName
-from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.support import examples
 from tests.support.clock import Clock
-from tests.support.guarding import account_of, guard
+from tests.support.guarding import account_of, an_asker, guard
 from tests.support.house import ASKING, ERAS, Person, house, says_yes
 from tests.support.simulation import simulated
 
@@ -372,18 +370,6 @@ async def test_a_limit_that_is_broken_between_question_and_answer_stands_against
 
 
 # Calls that come with the answer to another
-
-
-def an_asker(answer: Asked | None = None, reply: ElicitResult | None = None) -> Asker:
-    """What a call of the newer era brings along, behind the seal."""
-    capabilities = ClientCapabilities(elicitation=ElicitationCapability(form=Form()))
-    context: Any = SimpleNamespace(
-        protocol_version="2026-07-28", session=SimpleNamespace(client_capabilities=capabilities)
-    )
-    state = answer.result.request_state if answer else None
-    responses = {"approval": reply} if reply else None
-    params = CallToolRequestParams(name="any", arguments={}, request_state=state, input_responses=responses)
-    return Asker(context, params)
 
 
 @pytest.mark.promise("G5")

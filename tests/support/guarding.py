@@ -5,9 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from mcp.server.lowlevel import Server
+from mcp.types import (
+    CallToolRequestParams,
+    ClientCapabilities,
+    ElicitationCapability,
+    ElicitResult,
+    FormElicitationCapability,
+)
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.client import Client
@@ -17,7 +25,7 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals, Status
-from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.decide import Policy
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.turns import Turns
@@ -77,6 +85,18 @@ def writer(*, ledger: Ledger | None = None, **more: Any) -> Writer:
     """What sends writes, without waiting between looks."""
     usual: dict[str, Any] = {"ledger": ledger or Ledger(SqliteStore(":memory:")), "sleep": at_once}
     return Writer(**usual | more)
+
+
+def an_asker(answer: Asked | None = None, reply: ElicitResult | None = None) -> Asker:
+    """What a call of the newer era brings along, behind the seal."""
+    capabilities = ClientCapabilities(elicitation=ElicitationCapability(form=FormElicitationCapability()))
+    context: Any = SimpleNamespace(
+        protocol_version="2026-07-28", session=SimpleNamespace(client_capabilities=capabilities)
+    )
+    state = answer.result.request_state if answer else None
+    responses = {"approval": reply} if reply else None
+    params = CallToolRequestParams(name="any", arguments={}, request_state=state, input_responses=responses)
+    return Asker(context, params)
 
 
 async def told(approvals: Approvals, binding: str) -> Status | None:
