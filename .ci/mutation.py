@@ -50,7 +50,7 @@ ROOMS: Final = {
     ),
     "writer": (
         [f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view")],
-        ["tests/test_ledger.py", "tests/looking", "tests/writing"],
+        ["tests/test_ledger.py", "tests/looking", "tests/writing", "tests/audit/test_shown.py"],
     ),
     "looks": (
         [
