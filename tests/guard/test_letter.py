@@ -127,8 +127,7 @@ async def test_a_request_is_kept_as_it_was_shown_without_what_is_not_there() -> 
     async def on_request(approval: Any) -> None:
         kept.append(approval.plan)
 
-    async with house() as made:
-        made.dispatcher.guard._on_request = on_request  # noqa: SLF001 - whom the operator has told
+    async with house(on_request=on_request) as made:
         outcome = await made.call("stop_instance", **made.good("stop_instance"))
         assert kept == [outcome["plan"]]
 

@@ -69,7 +69,7 @@ def guard(
     **policy: Any,
 ) -> Guard:
     unattended = frozenset(Risk(risk) for risk in policy.pop("unattended", ()))
-    more = {"on_shown": policy.pop("on_shown")} if "on_shown" in policy else {}
+    more = {name: policy.pop(name) for name in ("on_shown", "on_request") if name in policy}
     store = store or SqliteStore(":memory:", now=now)
     return Guard(
         policy=Policy(unattended=unattended, **policy),
