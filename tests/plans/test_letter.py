@@ -72,6 +72,12 @@ def with_origin(number: int, **fields: Any) -> dict[str, Bend]:
     return {"list_instances": change}
 
 
+def without_ids(answer: JsonObject) -> None:
+    """Name the instances of a list by another field than the one that a snapshot names them by."""
+    for row in answer["instances"]:
+        row["id"] = row.pop("instance_id")
+
+
 def in_stock(region: str, model: str = "A100-PCIe-80GB", **fields: Any) -> JsonObject:
     return {"region": region, "gpu_model": model, "configurations": None, **fields}
 
@@ -156,6 +162,10 @@ CASES: dict[str, Case] = {
             in_stock(NORWAY, "A40", available="7"),
         )
     ),
+    "restore one of which nobody can say how many there are": restore(with_stock(in_stock(NORWAY, available="0X"))),
+    "restore one of whose size nobody can say how many there are": restore(
+        with_stock(in_stock(NORWAY, available="0", configurations=[{"gpu_count": 1, "available": "0X"}]))
+    ),
     "restore one of unknown size of which there are none": restore(
         with_instance(gpu_count=None) | with_stock(in_stock(NORWAY, available="0"))
     ),
@@ -187,6 +197,9 @@ CASES: dict[str, Case] = {
     ),
     "instance from a snapshot of one that sleeps and is listed twice": make(with_origin(2, status="HIBERNATED")),
     "instance from a snapshot of one that is gone": make(with_origin(0)),
+    "instance from a snapshot that does not say of which": make(
+        with_snapshot(instance_id=None) | {"list_instances": without_ids}
+    ),
     "instance from a snapshot of one that is not read": make({}, "list_instances"),
     "instance from a snapshot with its own rules": make(with_snapshot(security_rules=[SSH])),
     "instance from a snapshot of one with open doors": make(with_origin(1, security_rules=[WEB])),

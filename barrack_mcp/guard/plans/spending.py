@@ -316,7 +316,12 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
     source = text(row, "instance_id")
-    origin = things(INSTANCE, standing.instances.rows, where=lambda each: text(each, "instance_id") == source)
+    # one at most: a list holds each id once
+    origin = things(
+        INSTANCE,
+        standing.instances.rows if source else [],
+        where=lambda each: text(each, "instance_id") == source,
+    )
     machine = await _machine(inquiry, snapshot, origin)
 
     label = snapshot.with_facts(said(row, "status"), said(row, "region"))
@@ -326,8 +331,8 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
         target=snapshot.target(size=size(row, "size_gb"), gpus=gpus(machine), taken_of=labels(origin)),
         things=[snapshot],
         widely=tell_openings(opened([], _brought(snapshot, origin, standing)), "the new instance, if its rules come"),
-        staying=origin[:1],
-        kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin[:1])],
+        staying=origin,
+        kept=["the snapshot, which goes on costing", *(f"instance {each.label}, as it is" for each in origin)],
         bill=[FULL_RATE],
         warnings=[
             "This makes a new instance with new addresses, in the snapshot's region; it sets no existing one back."
@@ -378,4 +383,4 @@ def _has_gpus(row: dict[str, object]) -> bool:
 def _wake(found: list[Thing], why: str) -> list[Safer]:
     asleep = (thing for thing in found if thing.status == "HIBERNATED")
     ids = [at for thing in asleep if (at := usable_id(thing.id))]
-    return [Safer(tool="restore_instance", arguments={"instance_id": at}, why=why) for at in ids[:1]]
+    return [Safer(tool="restore_instance", arguments={"instance_id": at}, why=why) for at in ids]
