@@ -18,6 +18,7 @@ from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped
 from barrack_mcp.guard.sentences import CHANGED, NOT_ALLOWED, TOO_MUCH
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
+from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
 from tests.support.guarding import an_asker
 from tests.support.house import House, Person, house, says_yes
@@ -342,3 +343,33 @@ async def test_a_name_whose_thing_changed_while_a_person_was_asked_is_refused_on
         assert (await made.call("stop_instance", instance_id=name))["message"] == CHANGED
         again = await made.call("stop_instance", instance_id=name)
         assert (again["outcome"], again["plan"]["target"]["id"]) == ("approval_required", other.id)
+
+
+class Crossed(SqliteStore):
+    """A state in which something happens once between a call's look at its request and what it does about it."""
+
+    happens: Callable[[], Awaitable[object]] | None = None
+
+    async def live_approval(self, binding: str) -> Any:
+        found = await super().live_approval(binding)
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            await happens()
+        return found
+
+
+async def test_a_request_that_others_made_since_a_no_is_not_ended_by_who_still_knows_of_the_no_alone() -> None:
+    clock = Clock()
+    async with Crossed(":memory:", now=clock) as store, house(store=store, clock=clock) as made:
+        arguments = made.good("stop_instance")
+        asked = await made.call("stop_instance", **arguments)
+        await made.approvals.deny(asked["approval"]["id"], by="ada")
+
+        async def others() -> None:
+            assert (await made.call("stop_instance", **arguments))["outcome"] == "refused"
+            assert (await made.call("stop_instance", **arguments))["outcome"] == "approval_required"
+
+        store.happens = others
+        outcome = await made.call("stop_instance", **arguments)
+        assert [waiting.id for waiting in await made.approvals.pending()] == [outcome["approval"]["id"]]
+        assert [ended.id for ended in await made.approvals.recent()] == [asked["approval"]["id"]]
