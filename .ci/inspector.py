@@ -37,7 +37,9 @@ ERAS = ("legacy", "modern")
 REMOTE = {"http": "mcp", "sse": "sse"}
 """Transports over a socket, and their paths."""
 OF_EACH_RISK = 2
-LONGEST_S = 60
+LONGEST_S = 120
+PATIENTLY = ("--connect-timeout", str(LONGEST_S * 1_000))
+"""Other checks run beside this one: no verdict hangs on how busy the machine is."""
 SERVE = (sys.executable, "-m", "barrack_mcp", "serve")
 
 
@@ -112,7 +114,7 @@ async def lint(inspector: Inspector, era: str, server: Sequence[str]) -> None:
     An error ends the Inspector with 6. Warnings don't, so each is looked for.
     """
     printed = await inspector.run(
-        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q"),
+        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q", *PATIENTLY),
         *("--strict", "--method", "tools/list", *server),
     )
     if [tool["name"] for tool in printed["result"]["tools"]] != [operation.tool for operation in OPERATIONS]:
@@ -125,7 +127,7 @@ async def lint(inspector: Inspector, era: str, server: Sequence[str]) -> None:
 async def by_cli(inspector: Inspector, era: str, server: Sequence[str], operation: Operation, arguments: str) -> Any:
     """Call a tool through a connection for this call alone."""
     printed = await inspector.run(
-        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q"),
+        *("mcp-inspector", "--cli", "--protocol-era", era, "--format", "json", "-q", *PATIENTLY),
         *("--method", "tools/call", "--tool-name", operation.tool, "--tool-args-json", arguments, *server),
     )
     return printed["result"]
