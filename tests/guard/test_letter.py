@@ -373,3 +373,14 @@ async def test_a_request_that_others_made_since_a_no_is_not_ended_by_who_still_k
         outcome = await made.call("stop_instance", **arguments)
         assert [waiting.id for waiting in await made.approvals.pending()] == [outcome["approval"]["id"]]
         assert [ended.id for ended in await made.approvals.recent()] == [asked["approval"]["id"]]
+
+
+async def test_a_yes_out_of_band_counts_where_the_client_can_ask_and_nobody_is_asked_again() -> None:
+    async with house() as made:
+        arguments = made.good("reboot_instance")
+        waiting = (await made.call("reboot_instance", **arguments))["approval"]["id"]
+        await made.approvals.approve(waiting, by="ada")
+        person = Person(says_no)
+        async with house(app=made.app, store=made.store, clock=made.clock, person=person) as asking:
+            assert (await asking.call("reboot_instance", **arguments))["outcome"] == "done"
+        assert (person.questions, made.effects) == ([], ["reboot_instance"])

@@ -101,6 +101,7 @@ async def test_a_read_sent_at_the_same_moment_as_a_call_that_is_nobodys_any_more
         after_crash = Ledger(store, now=clock, gone=lambda _: True)
         assert await after_crash.looked(ACCOUNT, "list_volumes", {}, read_at=entry.sent_at - 1) == 0
         assert await after_crash.looked(ACCOUNT, "list_volumes", {}, read_at=entry.sent_at) == 1
+        assert [(after.standing, after.outcome) for after in store.became] == [(Standing.LOOKED, "unknown")]
 
 
 async def test_a_call_that_was_kept_by_a_store_that_then_broke_is_not_taken_for_one_under_way(clock: Clock) -> None:
