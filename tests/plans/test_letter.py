@@ -169,6 +169,9 @@ CASES: dict[str, Case] = {
     "restore one of unknown size of which there are none": restore(
         with_instance(gpu_count=None) | with_stock(in_stock(NORWAY, available="0"))
     ),
+    "restore one whose model bears the other name": restore(
+        with_instance(gpu_type=None, gpu_model="A100-PCIe-80GB") | with_stock(in_stock(NORWAY, available="0"))
+    ),
     "restore one of no known model": restore(
         with_instance(gpu_type=None) | with_stock(in_stock(NORWAY, "A40", available="0"))
     ),
@@ -242,7 +245,7 @@ def letter(planned: Planned) -> str:
     told: list[tuple[str, object]] = [
         ("summary", plan.summary),
         ("risk", plan.risk),
-        *((f"target {name}", value) for name, value in plan.target.items()),
+        *((f"target {name}", json.dumps(value, ensure_ascii=False)) for name, value in plan.target.items()),
         *((f"cost {name}", value) for name, value in (plan.cost.model_dump() if plan.cost else {}).items()),
         *(
             (name, each)

@@ -126,7 +126,7 @@ def refuse_without_stock(draft: Draft, machine: JsonObject, stock: Listing) -> N
         machine: Its GPUs and its region, as a row or as the arguments that make it.
         stock: What there is to be had, as far as it was read.
     """
-    model, region = text(machine, "gpu_model", "gpu_type"), text(machine, "region")
+    model, region = text(machine, "gpu_type", "gpu_model"), text(machine, "region")
     count = money.amount(machine.get("gpu_count"))
     rows = [row for row in stock.rows if model is not None and text(row, "gpu_model") == model]
     here = [row for row in rows if region is not None and text(row, "region") == region]
@@ -134,7 +134,7 @@ def refuse_without_stock(draft: Draft, machine: JsonObject, stock: Listing) -> N
         return
     elsewhere = [mention(str(row["region"])) for row in rows if row not in here and _has(row, count)]
     draft.refusal = (
-        f"Not done: Barrack says that no such machine ({gpus(machine) or mention(str(model))}) is to be had in "
+        f"Not done: Barrack says that no such machine ({gpus(machine)}) is to be had in "
         f"{mention(str(region))} now; {f'there are some in {joined(elsewhere)}' if elsewhere else 'nor elsewhere'}. It "
         "would cost nothing until it runs. Nothing was sent. (Tool: list_gpu_stock.)"
     )
