@@ -236,3 +236,16 @@ async def test_free_things_let_the_credit_last_for_ever() -> None:
         assert planned.runway_hours_after is not None
         assert not planned.runway_hours_after.is_finite()
         assert "The balance is 250.00 USD." in planned.plan.bill
+
+
+@pytest.mark.promise("G14")
+async def test_while_the_price_of_something_is_not_known_no_sum_is_said_to_keep_a_limit() -> None:
+    def unpriced(answer: JsonObject) -> None:
+        for row in answer["instances"]:
+            row |= {"gpu_model": "RTX-0000", "gpu_type": "RTX-0000"}
+
+    for bent in ({}, {"list_instances": unpriced}):
+        async with room(bent=bent) as asked:
+            planned = await asked.plan("create_volume")
+            known = [planned.hourly_after is not None, planned.runway_hours_after is not None]
+            assert known == [not bent, not bent]

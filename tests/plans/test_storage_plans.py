@@ -119,6 +119,9 @@ async def test_the_last_copy_of_a_disk_is_said_to_be_that() -> None:
         await asked.do("delete_instance", instance_id=origin)
         asked.barrack.clock.advance(60)
         assert "perhaps the last copy of that disk" in words(await asked.plan("delete_snapshot"))
+    async with room(failing=frozenset({"list_instances"})) as asked:
+        # whether the instance is gone can't be told
+        assert "last copy" not in words(await asked.plan("delete_snapshot"))
 
 
 async def test_instances_made_from_a_snapshots_image_are_named() -> None:

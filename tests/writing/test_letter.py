@@ -449,5 +449,6 @@ async def test_what_a_person_is_asked_is_recorded_whole_and_without_what_the_cal
     assert line["shown"]["summary"] == plan.summary
     assert line["shown"]["target"] == plan.target
     assert line["shown"].keys() == plan.model_dump(exclude_none=True).keys()
+    assert line["shown"]["cost"] == {"currency": "USD", "hourly_after": 0.5}
     assert line["question"] is None if question is None else line["question"].startswith(f"Make «{name}», which")
     assert secret not in path.read_text(encoding="ascii")
