@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.ask import Asked, Asker, Consent, Reply, form, judged
-from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, sentences, tell, write_value
+from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, read_plan, sentences, tell, write_value
 
 pytestmark = pytest.mark.anyio
 
@@ -330,8 +330,14 @@ def test_a_question_of_800_characters_is_put_and_one_longer_leaves_out_or_is_non
     assert question(a_plan(most + "s"), must_type=None) is None
     warned = question(a_plan(warnings=["w" * 700, "v" * 100, "u"]), must_type=None)
     assert warned == "\n".join(["It stops web.", "w" * 700, "Less that matters is left out here.", "Approve?"])
+    assert question(a_plan(warnings=["w" * 700, "v" * 100]), must_type=None) == warned
     none_of_it = question(a_plan(warnings=["w" * 800, "v"]), must_type=None)
     assert none_of_it == "It stops web.\nLess that matters is left out here.\nApprove?"
+
+
+def test_a_plan_that_was_stored_is_read_and_what_is_none_is_not() -> None:
+    assert read_plan(WHOLE.model_dump(mode="json")) == WHOLE
+    assert read_plan({"summary": "It stops web."}) is None
 
 
 def test_as_much_as_a_person_reads_is_shown_at_the_terminal_and_no_more() -> None:
