@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -105,25 +108,48 @@ def test_a_shell_completes_tools_arguments_and_the_values_of_closed_sets() -> No
     assert arguments_beginning(_Typed("nope"), "") == []
 
 
+@contextmanager
+def heeded(number: int) -> Iterator[None]:
+    """Have a signal heeded by what is started: where this runs in a shell's background, it would be born deaf to it."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def heard(terminal: int, seconds: float = 60) -> bytes:
+    """Read what comes next from a terminal; empty where nobody is at its other end."""
+    ready, _, _ = select.select([terminal], [], [], seconds)
+    assert ready, "nothing was said in time"
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        # Linux says so when the other end has closed
+        return b""
+
+
 @pytest.mark.slow
 def test_ctrl_c_at_a_question_ends_the_call_and_says_that_nothing_was_approved() -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "barrack_mcp", "call", "delete_instance", "instance_id=train-2", "--simulator"]
-    with subprocess.Popen(
-        command, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
+    with (
+        heeded(signal.SIGINT),
+        subprocess.Popen(
+            command, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        ) as process,
+    ):
         os.close(theirs)
         said = b""
-        while b"Name: " not in said:
-            said += os.read(ours, 4096)
-        process.send_signal(signal.SIGINT)
         try:
-            while chunk := os.read(ours, 4096):
+            while b"Name: " not in said:
+                said += heard(ours)
+            process.send_signal(signal.SIGINT)
+            while chunk := heard(ours):
                 said += chunk
-        except OSError:
-            # Linux says so when the other end has closed
-            pass
-        assert process.wait(timeout=60) == 130
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
     os.close(ours)
     assert b"Nothing was approved, and nothing was sent." in said
     assert b"Traceback" not in said
