@@ -192,9 +192,10 @@ class Guard:
             return Stopped(NOT_ALLOWED[operation.risk])
         if first is not Decision.ALLOW:
             return await self._with_a_yes(call, first)
-        worst = decide(replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values)))
+        most = replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values))
+        worst = decide(most)
         if worst is Decision.ALLOW and not self._must_read(operation):
-            return await self._in_turn(call, partial(self._unasked, call, known))
+            return await self._in_turn(call, partial(self._unasked, call, most))
         return await self._unless_wide(call, worst)
 
     async def _in_turn(self, call: _Call, last: Callable[[Turn], Awaitable[Ruling]]) -> Ruling:
@@ -265,8 +266,8 @@ class Guard:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
 
-    async def _unasked(self, call: _Call, known: Facts, turn: Turn) -> Ruling:
-        """Pass what needs no yes, but for what makes no sense whoever wants it."""
+    async def _unasked(self, call: _Call, most: Facts, turn: Turn) -> Ruling:
+        """Pass what needs no yes by the most that it may do, but for what makes no sense whoever wants it."""
         if call.operation.risk is Risk.CHANGE and call.operation.tool in PLANNERS:
             once = Once(call.caller.account.recall)
             try:
@@ -277,8 +278,8 @@ class Guard:
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
-                return Passed(_how(known), turn, read=once)
-        return Passed(_how(known), turn)
+                return Passed(_how(most), turn, read=once)
+        return Passed(_how(most), turn)
 
     def _must_read(self, operation: Operation) -> bool:
         """Whether a call that needs no yes may still be refused for what it is about."""

@@ -91,6 +91,11 @@ async def stopped(made: House, tool: str, asker: Asker | None = None, **changed:
 
 
 async def test_a_call_that_passes_says_how_and_by_which_request() -> None:
+    async with house(unattended=["change", "expose"]) as made:
+        # the operator lets it through, so nobody looks, and the record says whose choice that was
+        assert (await passed(made, "update_startup_script", script="#!/bin/sh\ntrue\n")).how == "unattended"
+        assert (await passed(made, "add_firewall_rule", **open_to_all())).how == "unattended"
+        assert (await passed(made, "update_startup_script", script=None, name="other")).how == "never asks"
     async with house(unattended=["spend", "change"], protect=["none-such"]) as made:
         assert (await passed(made, "deploy_instance")).how == "unattended"
         assert (await passed(made, "create_ssh_key")).how == "never asks"
