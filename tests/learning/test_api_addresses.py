@@ -151,9 +151,9 @@ async def test_an_api_that_is_mute_about_options_tells_by_the_methods_that_it_al
             f"/disks/{ID}/clone/": Says(headers={"allow": "POST, OPTIONS"}),
         }
         api = answering(places)
-        inner = api._answers  # noqa: SLF001
+        inner = api._answers  # noqa: SLF001 - its own scripted API
         assert callable(inner)
-        api._answers = lambda asked: (  # noqa: SLF001
+        api._answers = lambda asked: (  # noqa: SLF001 - as above
             answer_to_options if asked.method == "OPTIONS" and inner(asked) is not None else inner(asked)
         )
         return operations(await learned(api, {"list_volumes": "/disks/"}))
@@ -274,9 +274,9 @@ async def test_what_was_learned_before_it_wants_fewer_requests_is_kept() -> None
         return Says({"detail": "Slow."}, 429, {"retry-after": "60"}) if count > 45 else None
 
     api = answering(DISKS)
-    inner = api._answers  # noqa: SLF001
+    inner = api._answers  # noqa: SLF001 - as above
     assert callable(inner)
-    api._answers = lambda asked: late() or inner(asked)  # noqa: SLF001
+    api._answers = lambda asked: late() or inner(asked)  # noqa: SLF001 - as above
     found = await learned(api, {"list_volumes": "/disks/"})
     assert found is not None
     assert operations(found)["get_volume"] == "GET /disks/{volume_id}/"

@@ -17,7 +17,7 @@ _sound: set[str] = set()
 
 def once_for_each_schema() -> None:
     """Have every schema of this process checked the first time it comes, however many clients bring it."""
-    Draft202012Validator.check_schema = _check  # type: ignore[method-assign]
+    Draft202012Validator.check_schema = _check  # type: ignore[method-assign]  # each schema is checked once a process
 
 
 def _check(schema: Any, *rest: Any, **more: Any) -> None:

@@ -91,9 +91,9 @@ PRODUCT = Product()
 
 def fork_for_each(asking: IO[str], telling: IO[str]) -> None:
     """Load the product and run what is asked for, line by line; in the process of a command, this ends with it."""
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415 - loaded in the process that is forked
 
-    from barrack_mcp.cli.app import MODULES, main  # noqa: PLC0415
+    from barrack_mcp.cli.app import MODULES, main  # noqa: PLC0415 - likewise
 
     for module in MODULES.values():
         import_module(f"barrack_mcp.cli.{module}")

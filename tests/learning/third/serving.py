@@ -13,8 +13,8 @@ import uvicorn
 async def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.learning.third.settings"
     from django import setup  # noqa: PLC0415 - after its settings are named
-    from django.core.asgi import get_asgi_application  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.asgi import get_asgi_application  # noqa: PLC0415 - Django wants its settings first
+    from django.core.management import call_command  # noqa: PLC0415 - likewise
 
     setup()
     await asyncio.to_thread(call_command, "migrate", run_syncdb=True, verbosity=0)
