@@ -1,4 +1,4 @@
-"""What a store keeps, as plain frozen data: approvals, entries of the operation ledger, places in a line, traces."""
+"""What a store keeps, as plain frozen data: approvals, the ledger's entries, places in a line, traces, leases."""
 
 from __future__ import annotations
 
@@ -153,3 +153,27 @@ class Place:
     since: float
     until: float
     """When it counts no more, whatever became of its owner."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Until when a machine may run. Times are seconds since 1970."""
+
+    account: str
+    """Digest of the account."""
+    instance: str
+    """Its id."""
+    since: float
+    """When it began: by the purchase of the machine, else when it was first set."""
+    until: float
+    hours: float | None
+    """How long it was said to be, where it was said in hours."""
+    set_by: str
+    """Who set it last."""
+    set_at: float
+    how: str
+    """By which tool, or `default` where a purchase named none."""
+    claimed_by: str | None = None
+    """Which process ends it at the moment."""
+    claimed_until: float = 0.0
+    """When that counts no more, whatever became of the process."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -13,7 +14,7 @@ import anyio.to_thread
 
 from barrack_mcp.state.store.database import MEMORY, Database, StoreError
 from barrack_mcp.state.store.identity import count_write, identify
-from barrack_mcp.state.store.records import Approval, Entry, Place, Record, Status, Trace
+from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Record, Status, Trace
 
 SLACK_S: Final = 30 * 86_400.0
 """How long a used nonce is remembered past its time, should a clock be set on and back by less than that."""
@@ -74,12 +75,28 @@ _MIGRATIONS: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX traces_by_time ON traces (at)
     """,
+    """
+    CREATE TABLE leases (
+        account TEXT NOT NULL,
+        instance TEXT NOT NULL,
+        since REAL NOT NULL,
+        until REAL NOT NULL,
+        hours REAL,
+        set_by TEXT NOT NULL,
+        set_at REAL NOT NULL,
+        how TEXT NOT NULL,
+        claimed_by TEXT,
+        claimed_until REAL NOT NULL,
+        PRIMARY KEY (account, instance)
+    ) WITHOUT ROWID
+    """,
 )
 _SET_BACK: Final = (
     "The state is an older version of itself: it was set back while it was in use. Start the server again, and look "
     "first at what was bought meanwhile."
 )
 _TRACE: Final = ("account", "thing", "caller", "at")
+_LEASE: Final = tuple(each.name for each in fields(Lease))
 _PLACE: Final = ("number", "account", "owner", "since", "until")
 _COUNT: Final = "UPDATE counters SET value = value + 1 WHERE name = 'approvals'"
 _UNREADABLE: Final[Mapping[type[Record], str]] = {
@@ -272,6 +289,34 @@ class SqliteStore:
 
         return await anyio.to_thread.run_sync(step)
 
+    async def keep_lease(self, lease: Lease) -> None:
+        """Put a machine's lease in the place of the one before."""
+        await self._write(lambda tables: _put_lease(tables, lease))
+
+    async def swap_lease(self, before: Lease, after: Lease | None) -> bool:
+        """Put another lease, or none, in the place of one."""
+        same = " AND ".join(f"{name} IS ?" for name in _LEASE)
+
+        def step(tables: sqlite3.Connection) -> bool:
+            query = f"DELETE FROM leases WHERE {same}"  # noqa: S608 - the names are ours
+            found = tables.execute(query, astuple(before)).rowcount == 1
+            if found and after is not None:
+                _put_lease(tables, after)
+            return found
+
+        return await self._write(step)
+
+    async def leases(self, account: str) -> list[Lease]:
+        """List the leases of an account's machines."""
+        query = f"SELECT {', '.join(_LEASE)} FROM leases WHERE account = ? ORDER BY until, instance"  # noqa: S608 - ours
+
+        def step() -> list[Lease]:
+            with self._database.reading() as tables:
+                rows = tables.execute(query, (account,)).fetchall()
+            return [Lease(**dict(zip(_LEASE, row, strict=True))) for row in rows]
+
+        return await anyio.to_thread.run_sync(step)
+
     async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
         def alone() -> _T:
             with self._database.transaction() as tables:
@@ -304,6 +349,11 @@ def _columns(record: Approval | Entry) -> dict[str, Any]:
 def _insert(tables: sqlite3.Connection, table: str, columns: Mapping[str, Any]) -> None:
     marks = ", ".join("?" * len(columns))
     tables.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", (*columns.values(),))  # noqa: S608 - ours
+
+
+def _put_lease(tables: sqlite3.Connection, lease: Lease) -> None:
+    marks = ", ".join("?" * len(_LEASE))
+    tables.execute(f"INSERT OR REPLACE INTO leases ({', '.join(_LEASE)}) VALUES ({marks})", astuple(lease))  # noqa: S608 - ours
 
 
 def _swap(tables: sqlite3.Connection, table: str, before: Approval | Entry, columns: Mapping[str, Any]) -> bool:

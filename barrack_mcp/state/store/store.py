@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from barrack_mcp.state.store.records import Approval, Entry, Place, Status, Trace
+from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Status, Trace
 
 
 class Store(Protocol):
@@ -95,4 +95,16 @@ class Store(Protocol):
 
     async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
         """List the last changes of these things of an account, as far as there are any."""
+        ...
+
+    async def keep_lease(self, lease: Lease) -> None:
+        """Put a machine's lease in the place of the one before, if it had one."""
+        ...
+
+    async def swap_lease(self, before: Lease, after: Lease | None) -> bool:
+        """Put `after`, or nothing, in the place of `before`: True for the one caller that still found that there."""
+        ...
+
+    async def leases(self, account: str) -> list[Lease]:
+        """List the leases of an account's machines, the one that ends first first."""
         ...

@@ -1,0 +1,128 @@
+"""Until when a machine may run: kept in the state, so that whoever reaps knows, whichever process set it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from barrack_mcp.state.owner import is_gone, name_owner
+from barrack_mcp.state.store import Lease, Store
+
+HOUR_S: Final = 3_600.0
+
+
+class Leases:
+    """Remembers the lease of each machine that has one.
+
+    Args:
+        store: Keeps them.
+        now: The time in seconds since 1970.
+        gone: Whether the process that bears a name has ended.
+    """
+
+    def __init__(
+        self, store: Store, *, now: Callable[[], float] = time.time, gone: Callable[[str], bool] = is_gone
+    ) -> None:
+        self._store = store
+        self.now = now
+        self._owner = name_owner()
+        self._gone = gone
+
+    async def keep(
+        self,
+        account: str,
+        instance: str,
+        *,
+        until: float,
+        caller: str,
+        how: str,
+        hours: float | None = None,
+        since: float | None = None,
+    ) -> Lease:
+        """Let a machine run until then, whatever was said before.
+
+        Args:
+            account: What tells the account from others.
+            instance: The machine's id.
+            until: When its lease ends, in seconds since 1970.
+            caller: Who sets it.
+            how: By which tool, or `default`.
+            hours: How long it is, where that is how it was said.
+            since: When it began, where that was before now.
+
+        Raises:
+            StoreError: The state can't be written.
+        """
+        now = self.now()
+        lease = Lease(
+            account=_digest(account),
+            instance=instance,
+            since=now if since is None else since,
+            until=until,
+            hours=hours,
+            set_by=caller,
+            set_at=now,
+            how=how,
+        )
+        await self._store.keep_lease(lease)
+        return lease
+
+    async def all(self, account: str) -> Mapping[str, Lease]:
+        """Answer the leases of an account by the machines' ids, the one that ends first first.
+
+        Raises:
+            StoreError: The state can't be read.
+        """
+        return {lease.instance: lease for lease in await self._store.leases(_digest(account))}
+
+    async def find(self, account: str, instance: str) -> Lease | None:
+        """Answer a machine's lease; None if it has none.
+
+        Raises:
+            StoreError: The state can't be read.
+        """
+        return (await self.all(account)).get(instance)
+
+    async def end(self, lease: Lease) -> bool:
+        """Take a lease away; False if it isn't any more what it was, so that it stays.
+
+        Raises:
+            StoreError: The state can't be written.
+        """
+        return await self._store.swap_lease(lease, None)
+
+    async def claim(self, lease: Lease, *, seconds: float) -> Lease | None:
+        """Claim a lease, so that one process alone ends what it is about.
+
+        Args:
+            lease: As it was read.
+            seconds: How long the claim holds, unless its process ends before.
+
+        Returns:
+            The lease as it is claimed; None if another process is at it, or the lease was changed.
+
+        Raises:
+            StoreError: The state can't be written.
+        """
+        if self._is_claimed(lease):
+            return None
+        claimed = replace(lease, claimed_by=self._owner, claimed_until=self.now() + seconds)
+        return claimed if await self._store.swap_lease(lease, claimed) else None
+
+    async def let_go(self, claimed: Lease) -> None:
+        """Give a claim back; a lease that was changed meanwhile bears none.
+
+        Raises:
+            StoreError: The state can't be written.
+        """
+        await self._store.swap_lease(claimed, replace(claimed, claimed_by=None, claimed_until=0.0))
+
+    def _is_claimed(self, lease: Lease) -> bool:
+        return lease.claimed_by is not None and self.now() < lease.claimed_until and not self._gone(lease.claimed_by)
+
+
+def _digest(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()
