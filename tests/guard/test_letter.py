@@ -312,12 +312,13 @@ async def test_what_was_made_a_moment_ago_counts_though_no_list_shows_it() -> No
 async def test_what_names_stand_for_is_kept_as_long_as_the_request_and_for_its_call_alone() -> None:
     async with house(clock=Clock()) as made:
         machine = made.thing("instances", status="ACTIVE")
-        given = {"instance_id": machine["vm_name"]}
+        given = {"instance_id": machine["vm_name"], "note": "any"}
         names = {machine["vm_name"]: [machine["instance_id"]]}
         stop, caller = BY_TOOL["stop_instance"], made.dispatcher.caller
         rules = made.dispatcher.guard
         await rules.rule(stop, {"instance_id": machine["instance_id"]}, caller, given=given, names=names)
         assert rules.names_of(stop, given, caller) == names
+        assert rules.names_of(stop, dict(reversed(given.items())), caller) == names
         assert rules.names_of(BY_TOOL["reboot_instance"], given, caller) == {}
         made.clock.at = (await made.approvals.pending())[0].expires_at
         assert rules.names_of(stop, given, caller) == {}

@@ -124,6 +124,29 @@ async def test_a_target_without_a_name_is_protected_where_anything_is(tool: str)
         assert not is_protected(planned.protected_by, (), unread=True)
 
 
+@pytest.mark.promise("G20")
+@pytest.mark.parametrize(
+    ("tool", "rows", "name", "thing"),
+    [
+        ("delete_volume", "volumes", "volume", "checkpoints"),
+        ("delete_instance", "volumes", "volume", "datasets"),
+        ("remove_firewall_rule", "instances", "vm", "train-2"),
+        ("attach_firewall", "instances", "vm", "train-2"),
+    ],
+    ids=lambda value: value,
+)
+async def test_an_id_protects_as_a_name_does_also_what_goes_or_stops_with_the_target(
+    tool: str, rows: str, name: str, thing: str
+) -> None:
+    app, person = create_app(now=lambda: 0.0), Person(says_yes)
+    found = next(row for row in app.state.barrack.state()[rows] if row[f"{name}_name"] == thing)
+    protected = found["volume_id" if name == "volume" else "instance_id"]
+    async with house(app=app, person=person, protect=(protected,)) as made:
+        outcome = await made.call(tool, **made.good(tool))
+        assert (outcome["outcome"], "operator protects" in outcome["message"]) == ("refused", True), outcome
+        assert (made.effects, person.questions) == ([], [])
+
+
 @pytest.mark.parametrize("tool", HURTING)
 async def test_what_was_read_whole_is_not_held_back(tool: str) -> None:
     async with room() as asked:

@@ -77,6 +77,16 @@ async def test_a_boot_volume_is_counted_as_lost_and_not_offered_for_detaching() 
         assert "detach_volumes" not in [safer.tool for safer in planned.plan.safer]
 
 
+async def test_all_volumes_of_an_instance_are_offered_for_detaching() -> None:
+    async with room() as asked:
+        datasets, checkpoints = (
+            asked.thing("volumes", volume_name=name)["volume_id"] for name in ("datasets", "checkpoints")
+        )
+        await asked.do("attach_volumes", instance_id=train_1(asked), volume_ids=[checkpoints])
+        detach = (await asked.plan("delete_instance")).plan.safer[-1]
+        assert (detach.tool, {*detach.arguments["volume_ids"]}) == ("detach_volumes", {datasets, checkpoints})
+
+
 async def test_a_stopped_instance_is_offered_a_start_before_the_hibernation() -> None:
     async with room() as asked:
         await asked.do("stop_instance", instance_id=train_1(asked))
@@ -114,6 +124,15 @@ async def test_a_volume_attached_meanwhile_is_another_question() -> None:
         free = asked.thing("volumes", volume_name="checkpoints")["volume_id"]
         await asked.do("attach_volumes", instance_id=train_1(asked), volume_ids=[free])
         assert (await asked.plan("delete_instance")).fingerprint != before.fingerprint
+
+
+async def test_a_rule_that_came_meanwhile_is_another_question() -> None:
+    async with room() as asked:
+        at = train_1(asked)
+        before = await asked.plan("reboot_instance", instance_id=at)
+        rule = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "remote_ip_prefix": "192.0.2.7/32"}
+        await asked.do("add_instance_security_rule", instance_id=at, **rule, port_range_min=8888, port_range_max=8888)
+        assert (await asked.plan("reboot_instance", instance_id=at)).fingerprint != before.fingerprint
 
 
 async def test_a_changed_state_is_another_question() -> None:

@@ -43,6 +43,20 @@ async def test_attaching_to_nobody_takes_it_from_all_and_to_the_same_changes_not
         assert "none is named" in words(await asked.plan("attach_firewall", firewall_id=batch, instance_ids=[]))
 
 
+@pytest.mark.parametrize(("number", "single", "lists"), [(1, 1, 0), (20, 20, 0), (21, 0, 1)])
+async def test_twenty_instances_are_looked_at_one_by_one_and_more_in_a_list(
+    number: int, single: int, lists: int
+) -> None:
+    def many(answer: JsonObject) -> None:
+        rows = [{"instance_id": f"BRK-20000{at:02}D", "name": f"many-{at}"} for at in range(number)]
+        answer["firewall"] |= {"attachments": [{"vm": row} for row in rows], "rules": []}
+
+    async with room(bent={"get_firewall": many}) as asked:
+        await asked.plan("add_firewall_rule")
+        read = [tool for tool, _ in asked.reads]
+        assert (read.count("get_instance"), read.count("list_instances")) == (single, lists)
+
+
 async def test_an_unknown_instance_gets_no_firewall() -> None:
     async with room() as asked:
         planned = await asked.plan("attach_firewall", instance_ids=["BRK-999999D"])

@@ -89,6 +89,18 @@ async def test_pages_that_overlap_count_once_and_rows_stand_in_the_lists_order_h
     assert found.how_far == "299 of 300"
 
 
+async def test_a_list_is_not_whole_while_the_look_for_a_page_before_the_first_fails() -> None:
+    pages = Pages(10, tells=False)
+
+    async def read(tool: str, arguments: JsonObject) -> JsonObject:
+        if arguments["page"] < 1:
+            raise ApiError(Failure.SILENT, "No answer")
+        return await pages(tool, arguments)
+
+    found = await read_list(read, "list_instances")
+    assert (len(found.rows), found.extent) == (10, Extent.PARTLY)
+
+
 async def test_a_first_page_that_fails_is_no_list_at_all() -> None:
     found, unread = await listing(Pages(5, broken=1))
     assert not found.readable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from barrack_mcp.catalogue import JsonObject
@@ -134,6 +136,14 @@ async def test_instances_made_from_a_snapshots_image_are_named() -> None:
         assert "instances made from it: 1 («archive-1»" in words(planned)
         image = await asked.plan("delete_custom_image")
         assert "instances made from it: 1 («archive-1»" in words(image)
+
+
+@pytest.mark.parametrize("held", [{"instance_id": "BRK-1D"}, [{"instance_id": "BRK-1D"}]])
+async def test_a_volume_is_another_question_once_an_instance_has_it_in_whichever_field_that_is_told(held: Any) -> None:
+    async with room() as asked:
+        free = await asked.plan("delete_volume")
+        asked.bent = {"get_volume": lambda answer: answer["volume"].update(attachment=held)}
+        assert (await asked.plan("delete_volume")).fingerprint != free.fingerprint
 
 
 async def test_an_image_whose_snapshot_is_gone_is_said_to_be_the_last_copy() -> None:
