@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from barrack_mcp import transports
 from barrack_mcp.cli.process import Simulator, configure, run
+from barrack_mcp.transports import serve as coming_in
 
 app = typer.Typer()
 
@@ -33,4 +33,4 @@ def serve(
 ) -> None:
     """Serve MCP: over stdio for a client that starts it, or over HTTP or SSE on this machine."""
     settings = configure(toolsets=toolsets, tools=tools, read_only=read_only or None, simulator=simulator or None)
-    run(transports.serve, settings, transport.value, host=host, port=port)
+    run(coming_in.serve, settings, transport.value, host=host, port=port)

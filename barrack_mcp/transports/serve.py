@@ -1,0 +1,125 @@
+"""Serves a house over stdio, streamable HTTP or SSE on loopback."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from mcp.server.lowlevel import Server
+from mcp.server.sse import SseServerTransport
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from barrack_mcp import __version__
+from barrack_mcp.api.http import is_loopback, write_place
+from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.dispatch.writes import look
+from barrack_mcp.server.contract import mention
+from barrack_mcp.server.house import open_server
+from barrack_mcp.transports.door import Door
+from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
+from barrack_mcp.transports.stdio.connection import serve_stdio
+
+Transport: TypeAlias = Literal["stdio", "http", "sse"]
+
+_SECURITY: Final = TransportSecuritySettings(
+    # `Door` judges host and origin, whole; the SDK would take any port, and one loopback address of many
+    enable_dns_rebinding_protection=False
+)
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, transport: Transport, *, host: str, port: int) -> None:
+    """Serve until the client goes (stdio) or a signal comes (HTTP, SSE).
+
+    Raises:
+        SettingsError: The address can be reached from elsewhere, or is taken.
+    """
+    if settings.key is None:
+        _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
+    if transport == "stdio":
+        if is_at_terminal():
+            _log.warning(AT_A_TERMINAL)
+        async with open_server(settings) as house:
+            mention(settings, house.contract, datetime.now(UTC).date())
+            await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
+        return
+    if not is_loopback(host):
+        raise SettingsError(
+            "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could "
+            "spend your credits."
+        )
+    from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
+
+    async with open_server(settings, remote=True) as house:
+        mention(settings, house.contract, datetime.now(UTC).date())
+        app = http_app(house.server) if transport == "http" else sse_app(house.server)
+        address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
+        _log.warning(listening(settings, transport=transport, address=address, api=house.api))
+        try:
+            await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
+        except OSError:
+            raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
+
+
+def _longest(settings: Settings) -> float:
+    """How long a write that was sent may take to end: its own time, and that of looking what became of it."""
+    return settings.timeout + look.SECONDS
+
+
+def http_app(server: Server[Any]) -> Starlette:
+    """Serve streamable HTTP under `/mcp`, both eras, and `/health`."""
+    app = server.streamable_http_app(
+        streamable_http_path="/mcp",
+        transport_security=_SECURITY,
+        custom_starlette_routes=[Route("/health", _health)],
+    )
+    app.add_middleware(Door)
+    return app
+
+
+def sse_app(server: Server[Any]) -> Starlette:
+    """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`."""
+    sse = SseServerTransport("/messages/", security_settings=_SECURITY)
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        async with sse.connect_sse(scope, receive, send) as (incoming, outgoing):
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    return Starlette(
+        routes=[
+            Route("/health", _health),
+            _only_get("/sse", stream),
+            Mount("/messages/", app=sse.handle_post_message),
+        ],
+        middleware=[Middleware(Door)],
+    )
+
+
+def _only_get(path: str, app: Any) -> Route:
+    """Serve GET alone. Clients that don't know which transport this is POST first, and fall back by a 405."""
+    route = Route(path, endpoint=_Endpoint(app), methods=["GET"])
+    # Starlette adds it to each GET, and a stream answers no HEAD
+    route.methods = {"GET"}
+    return route
+
+
+class _Endpoint:
+    """An ASGI application as a route's endpoint; Starlette takes plain functions for request handlers."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "ok", "version": __version__})
