@@ -47,6 +47,11 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let what plans say be written down anew, for a change of their words to be read before it is kept."""
+    parser.addoption("--remake-letters", action="store_true", help="write down anew what plans say")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Run the whole of what is named, slow or not: who names a file or a test wants to know."""
     slow.watch()

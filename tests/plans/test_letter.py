@@ -1,16 +1,9 @@
-"""Plans to the letter: every fact, figure, name, argument and warning of a purchase, for each state of its target.
-
-What each of them says stands in letters.txt: the first letter of a tool as a whole, the others by the lines that go and
-come. Whoever changes a plan on purpose changes it there too.
-"""
+"""Purchases to the letter: every fact, figure, name, argument and warning, for each state of the target."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import json
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +22,7 @@ from barrack_mcp.guard.plans.draft import Draft, Inquiry, NotThereError, name_al
 from barrack_mcp.guard.plans.openings import may_open, rules_of, rules_of_others, tell_openings
 from barrack_mcp.guard.plans.states import refuse_by_state, refuse_if_going, refuse_unfinished
 from tests.plans.asking import Bend, Room, room
+from tests.plans.lettering import REMAKE, Case, hold_to_letters, letter
 
 pytestmark = pytest.mark.anyio
 
@@ -98,16 +92,6 @@ SSH = rule("0.0.0.0/0", 22, 22)
 WEB = rule("0.0.0.0/0", 80, 443)
 NO_GPUS: JsonObject = {"gpu_type": None, "gpu_count": None}
 NORWAY, CANADA, FINLAND = "NORWAY-1", "CANADA-1", "FIN-01"
-
-
-@dataclass
-class Case:
-    """A call, and the state in which it finds the account."""
-
-    tool: str
-    arguments: JsonObject
-    bent: dict[str, Bend] = field(default_factory=dict)
-    failing: tuple[str, ...] = ()
 
 
 def restore(bent: dict[str, Bend] | None = None, *failing: str) -> Case:
@@ -239,68 +223,8 @@ CASES: dict[str, Case] = {
 }
 
 
-def letter(planned: Planned) -> str:
-    """All that a plan says and all that the guard makes of it, a line each; what is not said has none."""
-    plan = planned.plan
-    told: list[tuple[str, object]] = [
-        ("summary", plan.summary),
-        ("risk", plan.risk),
-        *((f"target {name}", json.dumps(value, ensure_ascii=False)) for name, value in plan.target.items()),
-        *((f"cost {name}", value) for name, value in (plan.cost.model_dump() if plan.cost else {}).items()),
-        *(
-            (name, each)
-            for name in ("opens", "gained", "runs", "lost", "uncertain", "bill", "kept", "warnings")
-            for each in getattr(plan, name)
-        ),
-        *(("safer", f"{each.tool} {json.dumps(each.arguments)}: {each.why}") for each in plan.safer),
-        ("refusal", planned.refusal),
-        ("to type", planned.must_type),
-        ("protected by", ", ".join(planned.protected_by)),
-        *(
-            (name.replace("_", " "), getattr(planned, name))
-            for name in ("hourly_now", "hourly_after", "balance", "read_in_part")
-        ),
-        ("runway", planned.runway_hours_after and f"{planned.runway_hours_after:.3f} hours"),
-        *((name, name) for name in ("touches_unread", "overwrites", "wide") if getattr(planned, name)),
-    ]
-    return "\n".join(f"{name}: {value}" for name, value in told if value not in ("", (), None))
-
-
-def changes(before: str, after: str) -> str:
-    """The lines that go and the lines that come."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
-    return "\n".join(line for line in [*lines][2:] if not line.startswith("@@"))
-
-
-def letters() -> dict[str, str]:
-    """What each plan is to say, by its case: the first of a tool as a whole, the others by what is unlike it."""
-    parts = re.split(r"^## (.*)\n", LETTERS.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
-
-
-async def asked_in(case: Case, asked: Room) -> Planned:
-    asked.bent, asked.failing = case.bent, frozenset(case.failing)
-    arguments = {**asked.good(case.tool), **case.arguments}
-    return await asked.plan_exactly(case.tool, arguments)
-
-
-async def told() -> dict[str, str]:
-    """What each plan says, by its case, as the letters are written."""
-    found: dict[str, str] = {}
-    first: dict[str, str] = {}
-    async with room() as asked:
-        for title, case in CASES.items():
-            said = letter(await asked_in(case, asked))
-            found[title] = changes(first[case.tool], said) if case.tool in first else said
-            first.setdefault(case.tool, said)
-    return found
-
-
-async def test_each_plan_says_what_its_letter_holds() -> None:
-    found, kept = await told(), letters()
-    assert [*found] == [*kept]
-    unlike = [f"{title}\n{changes(kept[title], found[title])}" for title in found if found[title] != kept[title]]
-    assert not unlike, "\n\n".join(unlike)
+async def test_each_plan_says_what_its_letter_holds(pytestconfig: pytest.Config) -> None:
+    await hold_to_letters(CASES, LETTERS, remake=pytestconfig.getoption(REMAKE))
 
 
 async def test_a_letter_misses_no_field_of_a_plan_or_of_what_the_guard_makes_of_it() -> None:

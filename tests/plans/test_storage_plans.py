@@ -120,10 +120,53 @@ async def test_the_last_copy_of_a_disk_is_said_to_be_that() -> None:
         origin = asked.thing("instances", vm_name="train-2")["instance_id"]
         await asked.do("delete_instance", instance_id=origin)
         asked.barrack.clock.advance(60)
-        assert "perhaps the last copy of that disk" in words(await asked.plan("delete_snapshot"))
+        assert "the last copy of that disk" in words(await asked.plan("delete_snapshot"))
     async with room(failing=frozenset({"list_instances"})) as asked:
         # whether the instance is gone can't be told
-        assert "last copy" not in words(await asked.plan("delete_snapshot"))
+        said = words(await asked.plan("delete_snapshot"))
+        assert "not all instances were seen, so its own may be gone" in said
+        assert "is gone" not in said
+
+
+@pytest.mark.parametrize("field", ["instance_id", "id"])
+async def test_what_does_not_say_what_it_was_made_from_is_said_to_be_perhaps_the_last_copy(field: str) -> None:
+    def untold(answer: JsonObject) -> None:
+        (thing,) = [value for value in answer.values() if isinstance(value, dict)]
+        thing["snapshot_id" if "name" in thing else "instance_id"] = None
+
+    def renamed(answer: JsonObject) -> None:
+        for row in answer["instances"]:
+            row[field] = row.pop("instance_id")
+
+    bent = {"get_snapshot": untold, "get_custom_image": untold, "list_instances": renamed}
+    async with room(bent=bent) as asked:
+        snapshot = await asked.plan("delete_snapshot")
+        assert "of which instance it was taken is not told by Barrack" in words(snapshot)
+        assert not any("the instance it was taken of" in kept for kept in snapshot.plan.kept)
+        image = words(await asked.plan("delete_custom_image"))
+        assert "of which snapshot it was made is not told by Barrack" in image
+        assert "gone" not in image
+
+
+async def test_an_image_that_barrack_has_and_does_not_name_is_kept_and_no_second_one_is_offered() -> None:
+    bent = {"get_snapshot_image": lambda answer: answer.update(has_image=True, image=None)}
+    async with room(bent=bent) as asked:
+        planned = await asked.plan("delete_snapshot")
+        assert "the custom image made from it, which Barrack does not name" in planned.plan.kept
+        assert planned.plan.safer == []
+
+
+async def test_that_no_instance_was_made_from_an_image_is_said_only_where_instances_say_what_they_boot() -> None:
+    def untold(answer: JsonObject) -> None:
+        for row in answer["instances"]:
+            row["image"] = None
+
+    async with room() as asked:
+        assert "No instance shows this image" in words(await asked.plan("delete_custom_image"))
+        asked.bent = {"list_instances": untold}
+        said = words(await asked.plan("delete_custom_image"))
+        assert "Which instances were made from it is not told by Barrack." in said
+        assert "No instance shows" not in said
 
 
 async def test_instances_made_from_a_snapshots_image_are_named() -> None:
@@ -151,7 +194,7 @@ async def test_an_image_whose_snapshot_is_gone_is_said_to_be_the_last_copy() -> 
         golden = asked.thing("snapshots", snapshot_name="train-base")["snapshot_id"]
         assert "can be made anew" in words(await asked.plan("delete_custom_image"))
         await asked.do("delete_snapshot", snapshot_id=golden)
-        assert "perhaps the last copy" in words(await asked.plan("delete_custom_image"))
+        assert "the last copy: its snapshot is gone" in words(await asked.plan("delete_custom_image"))
 
 
 @pytest.mark.parametrize("unreadable", [(), ("get_snapshot_image",), ("list_custom_images",)])

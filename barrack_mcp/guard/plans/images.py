@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.things import COMPLETE, Thing, age, joined, labels, said, size, text, things, usable_id
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
-from barrack_mcp.guard.plans.snapshots import ask_images, boots_image, images_of
+from barrack_mcp.guard.plans.snapshots import ask_images, boots_image, has_image, images_of
 from barrack_mcp.guard.plans.states import refuse_unfinished
 
 
@@ -31,7 +32,7 @@ async def create_custom_image(inquiry: Inquiry) -> Draft:
     refuse_unfinished(draft, snapshot, "making an image")
     if namesake := things(IMAGE, listing.rows, where=lambda row: row.get("name") == inquiry.arguments["name"]):
         draft.warnings.append(f"Image {namesake[0].label} has this name already, and names are unique.")
-    if images or relationship.known.get("has_image") is True:
+    if has_image(relationship, images):
         _refuse(draft, snapshot, images)
     return draft
 
@@ -81,10 +82,22 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
             *([f"the snapshot it was made from: {origin[0].label}"] if origin else []),
         ],
     )
-    if instances.complete and not users:
+    if instances.rows and not any(isinstance(row.get("image"), dict) for row in instances.rows):
+        draft.warnings.append("Which instances were made from it is not told by Barrack.")
+    elif instances.complete and not users:
         draft.warnings.append("No instance shows this image as its own.")
     if origin:
         draft.warnings.append("The image can be made anew from its snapshot, under another id.")
-    elif snapshots.complete:
-        draft.lost.append("perhaps the last copy: its snapshot is gone, so it can't be made anew")
+    else:
+        draft.uncertain = [f"the last copy: {_why_last(source, snapshots)}"]
     return draft
+
+
+def _why_last(source: str | None, snapshots: Listing) -> str:
+    if source is None:
+        return "of which snapshot it was made is not told by Barrack"
+    return (
+        "its snapshot is gone, so it can't be made anew"
+        if snapshots.complete
+        else "not all snapshots were seen, so its own may be gone"
+    )

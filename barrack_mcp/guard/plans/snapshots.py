@@ -30,6 +30,11 @@ def images_of(snapshot: Thing, relationship: Single, images: Listing) -> list[Th
     return found
 
 
+def has_image(relationship: Single, images: list[Thing]) -> bool:
+    """Whether a snapshot has an image, though Barrack may not say which."""
+    return bool(images) or relationship.known.get("has_image") is True
+
+
 def boots_image(image: Thing, row: object) -> bool:
     """Whether an instance's row names this image."""
     if not isinstance(row, dict) or not isinstance(used := row.get("image"), dict):
@@ -61,7 +66,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
         ),
     )
     source = text(row, "instance_id")
-    origin = things(INSTANCE, instances.rows, where=lambda each: text(each, "instance_id") == source)
+    origin = things(INSTANCE, instances.rows, where=lambda each: source == text(each, "instance_id") is not None)
     facts = (said(row, "status"), size(row, "size_gb"), said(row, "region"))
     draft = Draft(
         summary=f"Delete snapshot {snapshot.with_facts(*facts)} for good.",
@@ -82,15 +87,15 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
         staying=[*images, *made, *origin[:1]],
         lost=["the copy of the disk that it holds, and every way to restore from it"],
         kept=[
-            *([f"custom images made from it: {joined(labels(images))}"] if images else []),
+            *_images_kept(relationship, images),
             *([f"instances made from it: {instances.at_least}{len(made)} ({joined(labels(made))})"] if made else []),
             *([f"the instance it was taken of: {origin[0].label}"] if origin else []),
         ],
         warnings=["Which instances were restored from it is not told by Barrack; they should stay."],
     )
-    if source and instances.complete and not origin:
-        draft.lost.append("perhaps the last copy of that disk: the instance it was taken of is gone")
-    if not images and listing.readable:
+    if not origin:
+        draft.uncertain = [f"the last copy of that disk: {_why_last(source, instances)}"]
+    if listing.readable and not has_image(relationship, images):
         name = usable_name(snapshot.name, "-kept", longest=_LONGEST_IMAGE_NAME)
         draft.safer = [
             Safer(
@@ -100,3 +105,16 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
             )
         ]
     return draft
+
+
+def _why_last(source: str | None, instances: Listing) -> str:
+    if source is None:
+        return "of which instance it was taken is not told by Barrack"
+    whole = instances.complete
+    return "the instance it was taken of is gone" if whole else "not all instances were seen, so its own may be gone"
+
+
+def _images_kept(relationship: Single, images: list[Thing]) -> list[str]:
+    if images:
+        return [f"custom images made from it: {joined(labels(images))}"]
+    return ["the custom image made from it, which Barrack does not name"] if has_image(relationship, images) else []

@@ -62,8 +62,7 @@ def bought(
         )
         return draft
     outlook = standing.outlook(price, inquiry.currency, at=inquiry.now)
-    month = money.write_month(added, inquiry.currency)
-    draft.summary += f", for {money.write_rate(added, inquiry.currency)} ({month}){' more' if now else ''}."
+    draft.summary += f", {_added(added, inquiry.currency, to=now)}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added, account_after=outlook.told_after)
     draft.bill = [*outlook.sentences, *draft.bill]
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
@@ -71,6 +70,14 @@ def bought(
     draft.read_in_part = standing.read_in_part
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
     return draft
+
+
+def _added(hourly: Decimal, currency: str, *, to: Decimal | None) -> str:
+    """Say what a call adds to what its target costs already: more, nothing or less."""
+    if to and not hourly:
+        return "at no further cost"
+    sum_ = f"for {money.write_rate(abs(hourly), currency)} ({money.write_month(abs(hourly), currency)})"
+    return f"{sum_} less" if hourly < 0 else f"{sum_} more" if to else sum_
 
 
 async def restore_instance(inquiry: Inquiry) -> Draft:
@@ -218,6 +225,7 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
     """A volume grows, for good, and costs by its new size."""
     volume, standing = await _volume(inquiry)
     row, wanted = volume.row, inquiry.arguments["size_gb"]
+    costs, has = standing.prices(inquiry.currency).volume(row), money.amount(row.get("size_gb"))
 
     def price(prices: Prices) -> Decimal | None:
         now, after = prices.volume(row), prices.volume(row | {"size_gb": wanted})
@@ -229,23 +237,20 @@ async def resize_volume(inquiry: Inquiry) -> Draft:
         target=volume.target(**volume_facts(volume, inquiry.now)),
         things=[volume],
         kept=["the data on it"],
-        bill=["It can't shrink again: the only way back is a new, smaller volume."],
-        warnings=[
-            "The file system on it has to be grown, too.",
-            *_advanced_only(volume, "resized"),
-        ],
     )
-    now = money.amount(row.get("size_gb"))
-    if now is not None and wanted <= now:
-        has = size(row, "size_gb")
-        costs = standing.prices(inquiry.currency).volume(row)
+    if has is not None and wanted <= has:
+        draft.summary = f"Keep volume {label} at {size(row, 'size_gb')}"
         draft.refusal = (
-            f"The volume has {has} already, and a volume can only grow."
+            f"The volume has {size(row, 'size_gb')} already, and a volume can only grow."
             f"{f' It costs {money.write_rate(costs, inquiry.currency)}.' if costs is not None else ''} Nothing was "
             "sent; ask for more, or make a smaller one and move the data (tool: create_volume)."
         )
         draft.safer = _smaller(volume, wanted)
-    return bought(inquiry, standing, draft, price, now=standing.prices(inquiry.currency).volume(row))
+        # it stays as it is, and so does its price
+        return bought(inquiry, standing, draft, lambda _: costs and costs * 0, now=costs)
+    draft.bill = ["It can't shrink again: the only way back is a new, smaller volume."]
+    draft.warnings = ["The file system on it has to be grown, too.", *_advanced_only(volume, "resized")]
+    return bought(inquiry, standing, draft, price, now=costs)
 
 
 def _smaller(volume: Thing, size_gb: int) -> list[Safer]:
@@ -318,9 +323,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     source = text(row, "instance_id")
     # one at most: a list holds each id once
     origin = things(
-        INSTANCE,
-        standing.instances.rows if source else [],
-        where=lambda each: text(each, "instance_id") == source,
+        INSTANCE, standing.instances.rows, where=lambda each: source == text(each, "instance_id") is not None
     )
     machine = await _machine(inquiry, snapshot, origin)
 
@@ -353,8 +356,9 @@ def _brought(snapshot: Thing, origin: list[Thing], standing: Standing) -> list[I
         return read_rules(snapshot.row["security_rules"])
     if origin:
         return [rule for each in origin for rule in read_rules(each.row.get("security_rules"))]
-    # of an instance that is gone no rules are left that could come with it
-    return [] if standing.instances.complete else [ANYTHING]
+    # of an instance that is gone no rules are left that could come with it; one that isn't told may be there
+    gone = standing.instances.complete and text(snapshot.row, "instance_id") is not None
+    return [] if gone else [ANYTHING]
 
 
 async def _machine(inquiry: Inquiry, snapshot: Thing, origin: list[Thing]) -> dict[str, object]:
