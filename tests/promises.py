@@ -88,6 +88,11 @@ PROMISES = (
     Promise("A4", "what assistants are asked every day, by a script", "the least calls; nobody guesses"),
     Promise("A5", "add and remove, on and off, in every state of the thing", "what was wished, and told; or nothing"),
     Promise("A6", "every change that is done", "told what to wait for, what it costs now, what is missing; no more"),
+    Promise(
+        "M4",
+        "waiting for each kind of thing: done, failed, late, cancelled",
+        "8 requests in three minutes at most; a usual end is seen within 1 s; nothing is asked after a cancel",
+    ),
     Promise("P8", "every schema, by the rules of each family of clients", "no rule is broken"),
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
     Promise(

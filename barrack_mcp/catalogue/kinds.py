@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,30 @@ _RULE: Final = (
     "port_range_min",
     "port_range_max",
 )
+
+
+_MINUTE_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Usually:
+    """How long something usually takes.
+
+    Attributes:
+        least: From how many seconds on it may be over.
+        most: After how many seconds it seldom isn't.
+    """
+
+    least: int
+    most: int
+
+    @property
+    def in_words(self) -> str:
+        """The same for people: `3 to 10 minutes`."""
+        first, last = self.least // _MINUTE_S, -(-self.most // _MINUTE_S)
+        if last <= 1:
+            return "within a minute"
+        return f"within {last} minutes" if first < 1 else f"{first} to {last} minutes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +56,10 @@ class Kind:
         ids: The fields of a row that may hold the id, best first.
         names: The same for the name.
         facts: Fields that a person agrees to, each with the parts of it that count; none given, all of it does.
+        rests: The states in which it stays until somebody changes it, each under all its names; none if it has no
+            state.
+        ways: The states in which it is on its way, each with how long that usually takes.
+        bonds: The field that holds what it is attached to or has attached, each with a state of its own.
     """
 
     type: str
@@ -43,12 +71,26 @@ class Kind:
     ids: tuple[str, ...]
     names: tuple[str, ...]
     facts: Mapping[str, tuple[str, ...]]
+    rests: tuple[tuple[str, ...], ...] = ()
+    ways: Mapping[str, Usually] = field(default_factory=dict)
+    bonds: str = ""
+
+    def names_of(self, state: str) -> tuple[str, ...]:
+        """All names of a state in which it stays, that by which people know it first; else the one that it came by."""
+        wanted = state.upper()
+        return next((rest for rest in self.rests if wanted in (name.upper() for name in rest)), (state,))
 
     @property
     def plural(self) -> str:
         """Several of them, in words."""
         return f"{self.words}s"
 
+
+_MADE: Final = Usually(20, 60)
+"""How long it takes to put up what is small."""
+_COMPLETE: Final = (("available", "SUCCESS", "complete", "completed"),)
+"""The one state in which a copy of a disk stays."""
+_BONDS: Final = {"ATTACHING": Usually(10, 60), "DETACHING": Usually(10, 60)}
 
 INSTANCE: Final = Kind(
     type="instance",
@@ -69,6 +111,17 @@ INSTANCE: Final = Kind(
         "image": ("name", "image_id", "id"),
         "volume_attachments": ("volume_id", "size_gb"),
         "security_rules": _RULE,
+    },
+    rests=(("ACTIVE",), ("SHUTOFF",), ("HIBERNATED",), ("DELETED",)),
+    ways={
+        "CREATING": Usually(180, 600),
+        "BUILD": Usually(180, 600),
+        "STARTING": Usually(30, 60),
+        "STOPPING": Usually(30, 60),
+        "REBOOTING": Usually(30, 120),
+        "HIBERNATING": Usually(60, 120),
+        "RESTORING": Usually(120, 300),
+        "DELETING": Usually(20, 60),
     },
 )
 
@@ -94,6 +147,9 @@ VOLUME: Final = Kind(
     ids=("volume_id", "id"),
     names=("volume_name", "name"),
     facts=dict.fromkeys(("status", "size_gb", "volume_type", "tier", "region", "bootable", "instance_id"), ()),
+    rests=(("available",), ("in-use", "attached")),
+    ways={"CREATING": _MADE, **_BONDS},
+    bonds="attachment",
 )
 
 SCRIPT: Final = Kind(
@@ -118,6 +174,8 @@ SNAPSHOT: Final = Kind(
     ids=("snapshot_id", "id"),
     names=("snapshot_name", "name"),
     facts=dict.fromkeys(("status", "size_gb", "region", "tier", "instance_id", "has_image", "image_id"), ()),
+    rests=_COMPLETE,
+    ways={"CREATING": Usually(120, 600)},
 )
 
 IMAGE: Final = Kind(
@@ -131,6 +189,8 @@ IMAGE: Final = Kind(
     ids=("image_id", "id"),
     names=("name",),
     facts=dict.fromkeys(("status", "size", "region", "snapshot_id"), ()),
+    rests=_COMPLETE,
+    ways={"CREATING": Usually(90, 600)},
 )
 
 FIREWALL: Final = Kind(
@@ -143,6 +203,9 @@ FIREWALL: Final = Kind(
     ids=("id", "firewall_id"),
     names=("name",),
     facts={"status": (), "region": (), "rules": _RULE},
+    rests=(("SUCCESS",),),
+    ways={"CREATING": _MADE, **_BONDS},
+    bonds="attachments",
 )
 
 KINDS: Final = (INSTANCE, KEY, VOLUME, SCRIPT, SNAPSHOT, IMAGE, FIREWALL)
