@@ -1,7 +1,8 @@
 """Check the manifests: schema, tokens by a real tokenizer, and what each names as it will really be started.
 
 `uvx` and `uv` run themselves, without a package index: they find the wheel of this checkout, and all it needs, in a
-folder. What a test in pytest can't have is here: Node, uv, a network that has the packages.
+folder; the bundle finds the package beside it, and there only what it needs. What a test in pytest can't have is here:
+Node, uv, a network that has the packages.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import jsonschema
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.install.launching import COMMAND_HERE
 from barrack_mcp.simulator import create_app
 from tests import test_manifests
 from tests.support import running
@@ -84,13 +86,14 @@ def check_schema(schema: Path) -> None:
 async def check_start(scratch: Path, name: str, start: test_manifests.Start, env: Mapping[str, str]) -> None:
     """Start what a manifest names, list its tools, and let one call through with the key."""
     command = [part.replace(str(CHECKOUT / "manifests" / "mcpb"), str(scratch / "bundle")) for part in start.command]
+    if command[0] == COMMAND_HERE:
+        command[0] = str(scratch / "installed" / "bin" / "barrack-mcp")
+    program = command[0] if Path(command[0]).is_absolute() else str(scratch / "uv" / "bin" / command[0])
     key_file = scratch / "key"
     async with running.listening(create_app(now=lambda: 0.0)) as url:
         given = {"BARRACK_API_URL": f"{url}/api", **test_manifests.given(start, key_file), **env}
         with anyio.fail_after(LONGEST_S):
-            async with test_manifests.started(
-                (str(scratch / "uv" / "bin" / command[0]), *command[1:]), given
-            ) as client:
+            async with test_manifests.started((program, *command[1:]), given) as client:
                 tools = (await client.list_tools()).tools
                 balance = await client.call_tool("get_credit_balance", {})
     listed = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError, place
-from barrack_mcp.cli.install.command import Launcher, NoLauncherError, choose_command
 from barrack_mcp.cli.install.installation import Installed, InstallError, install, remove
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
@@ -41,7 +40,7 @@ def run(home: Path) -> Install:
             "home": home,
             "platform": "linux",
             "environ": {KEY: CANARY},
-            "command": ("uvx", "barrack-mcp"),
+            "command": ("/opt/python", "-m", "barrack_mcp"),
             "now": lambda: NOW,
         }
         return install(client, **given | options)
@@ -80,7 +79,7 @@ def test_a_first_install_makes_the_file_for_its_owner_only(client: str, run: Ins
     assert done.backup is None
     assert stat.S_IMODE(done.path.stat().st_mode) == 0o600
     few = CLIENTS[client].toolsets
-    assert entry(client, done.path)["args"] == ["barrack-mcp", "serve", *(["--toolsets", few] if few else [])]
+    assert entry(client, done.path)["args"] == ["-m", "barrack_mcp", "serve", *(["--toolsets", few] if few else [])]
     assert done.path.read_text(encoding="utf-8") == done.snippet
     assert [found.name for found in done.path.parent.iterdir()] == [done.path.name]
 
@@ -94,7 +93,7 @@ def test_what_is_in_the_file_stays_and_the_old_file_is_kept(client: str, run: In
     before = held(client, path)
     done = run(client)
     after = held(client, path)
-    assert after[known.servers].pop("barrack")["command"] == "uvx"
+    assert after[known.servers].pop("barrack")["command"] == "/opt/python"
     assert [item["password"] for item in after.pop("inputs", [])] == ([True] if client == "vscode" else [])
     assert after == before
     kept = set(path.read_text(encoding="utf-8").splitlines())
@@ -173,14 +172,14 @@ def test_on_the_simulator_there_is_no_key_at_all_and_the_way_back_is_one_more_in
     few = ["--toolsets", CLIENTS[client].toolsets] if CLIENTS[client].toolsets else []
     done = run(client, simulator=True)
     made = entry(client, done.path)
-    assert made["args"] == ["barrack-mcp", "serve", "--simulator", *few]
+    assert made["args"] == ["-m", "barrack_mcp", "serve", "--simulator", *few]
     assert not {"env", "env_vars"} & set(made)
     assert "needs no key" in done.say[1]
     real = entry(client, run(client).path)
-    assert real["args"] == ["barrack-mcp", "serve", *few]
+    assert real["args"] == ["-m", "barrack_mcp", "serve", *few]
     assert {"env", "env_vars"} & set(real)
     again = entry(client, run(client, simulator=True).path)
-    assert again["args"] == ["barrack-mcp", "serve", "--simulator", *few]
+    assert again["args"] == ["-m", "barrack_mcp", "serve", "--simulator", *few]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -204,8 +203,8 @@ def test_flags_environment_and_options_of_an_entry_that_is_there_stay(client: st
         path.write_text(json.dumps({known.servers: {"barrack": there}}, indent=2), encoding="utf-8")
     done = run(client)
     made = entry(client, path)
-    assert made["args"] == ["barrack-mcp", "serve", "--read-only"]
-    assert made["command"] == "uvx"
+    assert made["args"] == ["-m", "barrack_mcp", "serve", "--read-only"]
+    assert made["command"] == "/opt/python"
     assert made["env"] == there["env"]
     assert made["startup_timeout_sec"] == 5
     assert "env_vars" not in made
@@ -305,7 +304,7 @@ def test_what_can_not_be_edited_safely_is_refused_with_what_to_paste(
     path = prepared(client, home, text)
     with pytest.raises(InstallError, match=why) as caught:
         run(client)
-    assert "barrack-mcp" in caught.value.snippet
+    assert "barrack_mcp" in caught.value.snippet
     assert path.read_text(encoding="utf-8") == text
 
 
@@ -336,7 +335,7 @@ def test_unusual_toml_is_edited_right_or_refused(text: str, run: Install, home: 
     after = tomllib.loads(path.read_bytes().decode())
     ours = after["mcp_servers"].pop("barrack")
     before["mcp_servers"].pop("barrack", None)
-    assert ours["args"] == ["barrack-mcp", "serve"]
+    assert ours["args"] == ["-m", "barrack_mcp", "serve"]
     assert after == before
     assert text.count("\r\n") == 0 or path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
 
@@ -349,7 +348,7 @@ def test_an_empty_file_a_byte_order_mark_and_windows_lines_are_kept_as_they_are(
     assert made.count("\n") == made.count("\r\n")
     empty = prepared("cursor", home, " \n")
     run("cursor")
-    assert entry("cursor", empty)["command"] == "uvx"
+    assert entry("cursor", empty)["command"] == "/opt/python"
 
 
 def test_a_link_stays_a_link_and_what_it_leads_to_is_written(run: Install, home: Path) -> None:
@@ -361,7 +360,7 @@ def test_a_link_stays_a_link_and_what_it_leads_to_is_written(run: Install, home:
     link.symlink_to(target)
     run("cursor")
     assert link.is_symlink()
-    assert entry("cursor", target)["command"] == "uvx"
+    assert entry("cursor", target)["command"] == "/opt/python"
 
 
 def test_a_write_of_another_program_meanwhile_is_not_lost(run: Install, home: Path) -> None:
@@ -443,21 +442,6 @@ def test_the_store_editions_of_claude_desktop_keep_their_own_file(home: Path) ->
         assert found.parent == folder
 
 
-def test_what_starts_the_server_is_uvx_where_it_is_else_what_runs_now(tmp_path: Path) -> None:
-    python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
-    assert choose_command(Launcher.AUTO, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
-    assert choose_command(Launcher.UVX, uvx="/u/uvx", python=python, platform="linux") == ("/u/uvx", "barrack-mcp")
-    module = (str(python), "-m", "barrack_mcp")
-    assert choose_command(Launcher.AUTO, uvx=None, python=python, platform="linux") == module
-    (python.parent / "barrack-mcp").touch()
-    script = (str(python.parent / "barrack-mcp"),)
-    assert choose_command(Launcher.HERE, uvx="/u/uvx", python=python, platform="linux") == script
-    assert choose_command(Launcher.HERE, uvx=None, python=python, platform="win32") == module
-    with pytest.raises(NoLauncherError, match="uvx is not on the PATH"):
-        choose_command(Launcher.UVX, uvx=None, python=python, platform="linux")
-
-
 def test_on_windows_nobody_is_told_to_chmod(run: Install) -> None:
     (told,) = [sentence for sentence in run("claude-desktop", platform="win32").say if "Put your API key" in sentence]
     assert "chmod" not in told
@@ -469,10 +453,10 @@ def test_what_is_asked_for_stands_in_the_entry_and_the_rest_of_one_that_is_there
 ) -> None:
     first = run(client, read_only=True, toolsets="instances", settings={"BARRACK_PROTECT": "prod-*"})
     made = entry(client, first.path)
-    assert made["args"] == ["barrack-mcp", "serve", "--read-only", "--toolsets", "instances"]
+    assert made["args"] == ["-m", "barrack_mcp", "serve", "--read-only", "--toolsets", "instances"]
     assert made["env"]["BARRACK_PROTECT"] == "prod-*"
     again = entry(client, run(client, toolsets="core", settings={"BARRACK_MAX_HOURLY_COST": "20"}).path)
-    assert again["args"] == ["barrack-mcp", "serve", "--read-only", "--toolsets", "core"]
+    assert again["args"] == ["-m", "barrack_mcp", "serve", "--read-only", "--toolsets", "core"]
     assert {name: again["env"][name] for name in ("BARRACK_PROTECT", "BARRACK_MAX_HOURLY_COST")} == {
         "BARRACK_PROTECT": "prod-*",
         "BARRACK_MAX_HOURLY_COST": "20",
@@ -529,7 +513,7 @@ def test_a_project_has_a_file_of_its_own_where_the_client_reads_one(client: str,
         return
     done = run(client, project=tmp_path)
     assert done.path == tmp_path / known.project
-    assert entry(client, done.path)["command"] == "uvx"
+    assert entry(client, done.path)["command"] == "/opt/python"
 
 
 AROUND = {

@@ -54,17 +54,6 @@ def test_what_is_printed_can_be_pasted_and_nothing_is_written(home: Path) -> Non
     assert not home.exists()
 
 
-def test_uvx_is_named_by_its_path_where_it_is_on_the_path(home: Path) -> None:
-    uvx = home / "bin" / ("uvx.exe" if sys.platform == "win32" else "uvx")
-    uvx.parent.mkdir(parents=True)
-    uvx.touch(mode=0o755)
-    done = typed(home, "install", "cursor", "--print", "--launcher", "auto", path=str(uvx.parent))
-    assert json.loads(done.stdout)["mcpServers"]["barrack"]["command"] == str(uvx)
-    refused = typed(home, "install", "cursor", "--launcher", "uvx")
-    assert refused.exit_code == 2
-    assert "--launcher here" in refused.stderr
-
-
 def test_a_mistyped_client_ends_with_2_and_a_guess(home: Path) -> None:
     done = typed(home, "install", "claude_code")
     assert done.exit_code == 2

@@ -31,10 +31,10 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 
 def test_comments_order_and_spelling_stay() -> None:
-    made = put(COMMENTED, ("servers", "barrack"), {"command": "uvx", "args": ["a"]}, comments=True)
+    made = put(COMMENTED, ("servers", "barrack"), {"command": "x", "args": ["a"]}, comments=True)
     assert made == COMMENTED.replace(
         "// last, with a comma\n",
-        '// last, with a comma\n        "barrack": {\n            "command": "uvx",\n            "args": [\n'
+        '// last, with a comma\n        "barrack": {\n            "command": "x",\n            "args": [\n'
         '                "a"\n            ]\n        }\n',
     )
 

@@ -26,6 +26,7 @@ from barrack_mcp.cli import manifests
 from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
 from barrack_mcp.cli.install.installation import install
+from barrack_mcp.cli.install.launching import COMMAND_HERE
 from barrack_mcp.cli.manifests import registry
 from barrack_mcp.cli.tools.listing import as_stats
 from barrack_mcp.config import NAMES, Settings
@@ -36,6 +37,9 @@ from tests.support.running import environment, listening
 CHECKOUT = Path(__file__).parents[1]
 MANIFESTS = CHECKOUT / "manifests"
 LONGEST_S = 60
+ONCE_PUBLISHED = ("uvx", "barrack-mcp")
+MADE_ONCE_PUBLISHED = manifests.files(manifests.package_of(CHECKOUT), ONCE_PUBLISHED)
+"""What the files will be when a registry holds a package of ours: nothing of it is in the checkout before."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def of_client(name: str) -> Start:
 
 
 def of_registry() -> Start:
-    (package,) = loaded("server.json")["packages"]
+    (package,) = json.loads(MADE_ONCE_PUBLISHED["manifests/server.json"](""))["packages"]
     command = (package["runtimeHint"], package["identifier"], *(part["value"] for part in package["packageArguments"]))
     return Start(command, {variable["name"]: value(variable) for variable in package["environmentVariables"]})
 
@@ -87,7 +91,7 @@ def of_bundle() -> Start:
 
 
 def of_deeplink() -> Start:
-    link = urlsplit((MANIFESTS / "cursor" / "deeplink.txt").read_text(encoding="utf-8").strip())
+    link = urlsplit(MADE_ONCE_PUBLISHED["manifests/cursor/deeplink.txt"]("").strip())
     query = parse_qs(link.query, strict_parsing=True)
     assert (link.scheme, link.netloc, link.path) == ("cursor", "anysphere.cursor-deeplink", "/mcp/install")
     assert query["name"] == ["barrack"]
@@ -110,8 +114,10 @@ def given(start: Start, key_file: Path) -> dict[str, str]:
 
 
 def local(command: tuple[str, ...]) -> tuple[str, ...]:
-    """What stands in for the published package: this checkout."""
-    if command[:2] == ("uvx", "barrack-mcp"):
+    """What stands in for what is installed, or published: this checkout."""
+    if command[0] == COMMAND_HERE:
+        return (sys.executable, "-m", "barrack_mcp", *command[1:])
+    if command[:2] == ONCE_PUBLISHED:
         return (sys.executable, "-m", "barrack_mcp", *command[2:])
     *run, folder, script = command
     assert run == ["uv", "run", "--directory"]
@@ -206,8 +212,12 @@ def test_the_registry_entry_keeps_to_what_the_registry_takes() -> None:
     assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
     assert 0 < len(entry["description"]) <= 100
     assert 0 < len(entry["title"]) <= 100
-    (package,) = entry["packages"]
     project = manifests.package_of(CHECKOUT)
+    later = json.loads(MADE_ONCE_PUBLISHED["manifests/server.json"](""))
+    assert {name: value for name, value in later.items() if name != "packages"} == {
+        name: value for name, value in entry.items() if name != "_meta"
+    }
+    (package,) = later["packages"]
     assert (package["registryType"], package["identifier"]) == ("pypi", project.name)
     assert entry["version"] == package["version"] == project.version
     assert not re.search(r"[\^~<>=*x]", entry["version"])
@@ -221,7 +231,7 @@ def test_readme_proves_to_the_registry_whose_package_it_is() -> None:
     assert f"mcp-name: {registry.NAME} " in (CHECKOUT / "README.md").read_text(encoding="utf-8").replace("\n", " ")
 
 
-def test_the_bundle_hides_the_key_pins_the_version_and_names_every_tool() -> None:
+def test_the_bundle_hides_the_key_needs_what_the_package_needs_and_names_every_tool() -> None:
     manifest = loaded("mcpb", "manifest.json")
     assert manifest["user_config"]["api_key"] == {
         "type": "string",
@@ -233,7 +243,8 @@ def test_the_bundle_hides_the_key_pins_the_version_and_names_every_tool() -> Non
     assert [name for name, option in manifest["user_config"].items() if "default" not in option] == ["api_key"]
     assert [tool["name"] for tool in manifest["tools"]] == [operation.tool for operation in OPERATIONS]
     project = loaded("mcpb", "pyproject.toml")["project"]
-    assert project["dependencies"] == [f"barrack-mcp=={manifest['version']}"]
+    ours = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["dependencies"] == ours["dependencies"]
     assert (MANIFESTS / "mcpb" / manifest["server"]["entry_point"]).is_file()
 
 

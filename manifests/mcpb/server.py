@@ -1,4 +1,4 @@
-"""Start the published server over stdio."""  # noqa: INP001 - a script in a bundle
+"""Start the server that lies beside this script."""  # noqa: INP001 - a script in a bundle
 
 import sys
 

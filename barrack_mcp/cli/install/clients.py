@@ -19,8 +19,6 @@ Json: TypeAlias = Any
 
 SERVER: Final = "barrack"
 """The name under which a client lists the server."""
-PUBLISHED: Final = ("uvx", "barrack-mcp")
-"""What starts the published package on a machine that has uv."""
 SERVE: Final = "serve"
 SIMULATOR: Final = "--simulator"
 KEY: Final = "BARRACK_API_KEY"
@@ -28,7 +26,7 @@ KEY_FILE: Final = "BARRACK_API_KEY_FILE"
 VSCODE_INPUT: Final = "barrack-api-key"
 
 _FIRST_START_S: Final = 60
-"""Codex gives a server 10 seconds; the first start downloads the package."""
+"""Codex gives a server 10 seconds; the first start on a cold and busy machine can take longer."""
 
 
 class Format(StrEnum):

@@ -7,7 +7,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,24 +14,13 @@ import typer
 
 from barrack_mcp.api.text import guess
 from barrack_mcp.cli.install import installation
-from barrack_mcp.cli.install.clients import CLIENTS, KEY, PUBLISHED, UnknownClientError
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, UnknownClientError
+from barrack_mcp.cli.install.launching import Launcher, NoLauncherError, choose_command
 from barrack_mcp.cli.install.proof import started
 from barrack_mcp.cli.process import ExitCode, complain, find_home, leave, run
 from barrack_mcp.config import NAMES, PREFIX
 
 app = typer.Typer()
-
-
-class Launcher(StrEnum):
-    """What a client's file names: `auto` is `uvx` where there is one, else what runs now."""
-
-    AUTO = "auto"
-    UVX = "uvx"
-    HERE = "here"
-
-
-class NoLauncherError(Exception):
-    """The launcher that was asked for isn't there; the text says what to do."""
 
 
 @app.command()
@@ -45,7 +33,7 @@ def install(
     key_file: Annotated[Path | None, typer.Option(help="The file that holds the key, readable by you only.")] = None,
     launcher: Annotated[
         Launcher,
-        typer.Option(help="here: this installation. uvx: the published package. auto: uvx where there is one."),
+        typer.Option(help="here: this installation. uvx and auto: the published package, once there is one."),
     ] = Launcher.HERE,
     read_only: Annotated[bool, typer.Option("--read-only", help="Let it offer nothing but reads.")] = False,
     toolsets: Annotated[str | None, typer.Option(help="What it offers: all, core, or toolsets with commas.")] = None,
@@ -122,23 +110,3 @@ def settings_of(pairs: Sequence[str]) -> dict[str, str]:
             raise ValueError("--set takes no key: a client's file is no place for one; use --key-file.")
         found[full] = value
     return found
-
-
-def choose_command(launcher: Launcher, *, uvx: str | None, python: Path, platform: str) -> tuple[str, ...]:
-    """Answer what starts barrack-mcp, by absolute path: a client with windows doesn't have the shell's PATH.
-
-    Args:
-        launcher: Which one is wanted.
-        uvx: Where uvx is; None if it is not on the PATH.
-        python: The Python that runs now, its links not followed: a virtual environment's is a link.
-        platform: As `sys.platform` says it.
-
-    Raises:
-        NoLauncherError: uvx is wanted and isn't there.
-    """
-    if uvx is not None and launcher is not Launcher.HERE:
-        return (str(Path(uvx).absolute()), *PUBLISHED[1:])
-    if launcher is Launcher.UVX:
-        raise NoLauncherError("uvx is not on the PATH; install uv, or say --launcher here.")
-    script = python.absolute().with_name("barrack-mcp.exe" if platform == "win32" else "barrack-mcp")
-    return (str(script),) if script.exists() else (str(python.absolute()), "-m", "barrack_mcp")

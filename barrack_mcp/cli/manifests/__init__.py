@@ -9,8 +9,9 @@ from typing import Final
 
 from barrack_mcp.api.openapi import export
 from barrack_mcp.cli import tools
-from barrack_mcp.cli.install.clients import CLIENTS, PUBLISHED, Client, Json, deeplink, document, entry, takes_reference
+from barrack_mcp.cli.install.clients import CLIENTS, Client, Json, deeplink, document, entry, takes_reference
 from barrack_mcp.cli.install.file import rendered
+from barrack_mcp.cli.install.launching import COMMAND_HERE, PUBLISHED, Published
 from barrack_mcp.cli.manifests import bundle, readme, registry
 from barrack_mcp.cli.manifests.package import Package
 from barrack_mcp.config import Settings
@@ -50,30 +51,38 @@ def package_of(checkout: Path) -> Package:
         author=project["authors"][0]["name"],
         keywords=tuple(project["keywords"]),
         requires_python=project["requires-python"],
+        dependencies=tuple(project["dependencies"]),
     )
 
 
-def files(package: Package) -> dict[str, Callable[[str], str]]:
-    """Answer each generated file and what makes it from its present content."""
+def files(package: Package, published: Published = PUBLISHED) -> dict[str, Callable[[str], str]]:
+    """Answer each generated file and what makes it from its present content.
+
+    Args:
+        package: What the package says of itself.
+        published: What starts the published package. While there is none, nothing names it for a registry, and what
+            a click would install from there is not made.
+    """
+    link = deeplink(started_by(CLIENTS["cursor"], published)) + "\n"
     return {
         "README.md": readme.renewed,
         "manifests/tools.json": lambda _: tools.as_json(Settings()) + "\n",
         "manifests/openapi.json": lambda _: export.as_text(export.export()),
-        "manifests/server.json": lambda _: registry.server_json(package),
+        "manifests/server.json": lambda _: registry.server_json(package, published),
         "manifests/mcpb/manifest.json": lambda _: bundle.manifest(package),
         "manifests/mcpb/pyproject.toml": lambda _: bundle.project(package),
         "manifests/mcpb/server.py": lambda _: bundle.START,
-        **{f"manifests/{client.name}/{client.shared_name}": _client(client) for client in CLIENTS.values()},
-        "manifests/cursor/deeplink.txt": lambda _: deeplink(published(CLIENTS["cursor"])) + "\n",
+        **{f"manifests/{client.name}/{client.shared_name}": _client(client, published) for client in CLIENTS.values()},
+        **({} if published is None else {"manifests/cursor/deeplink.txt": lambda _: link}),
     }
 
 
-def published(client: Client) -> dict[str, Json]:
-    """Answer a client's entry that starts the published package."""
+def started_by(client: Client, published: Published) -> dict[str, Json]:
+    """Answer a client's entry that starts the published package, or what a person has installed."""
     flags = ("--toolsets", client.toolsets) if client.toolsets else ()
     key_file = None if takes_reference(client) else KEY_FILE_HERE
-    return entry(client, PUBLISHED, simulator=False, key_file=key_file, flags=flags)
+    return entry(client, published or (COMMAND_HERE,), simulator=False, key_file=key_file, flags=flags)
 
 
-def _client(client: Client) -> Callable[[str], str]:
-    return lambda _: rendered(client, document(client, published(client)))
+def _client(client: Client, published: Published) -> Callable[[str], str]:
+    return lambda _: rendered(client, document(client, started_by(client, published)))

@@ -1,7 +1,9 @@
 """The MCPB bundle: one file that Claude Desktop and other hosts install by a click.
 
-It is of the kind `uv`: the host brings Python and the package, so a person needs neither. A bundle that runs `uvx`
-itself needs uv on the PATH of a program with windows, and one of the kind `python` a Python of the system's.
+It is of the kind `uv`: the host brings Python and what the package needs, so a person has neither to install. A bundle
+that runs `uvx` itself needs uv on the PATH of a program with windows, and one of the kind `python` a Python of the
+system's. It carries the package's own source: `.ci/bundle` puts that beside these files, so nothing is fetched by our
+name.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ VERSION: Final = "0.4"
 
 _ENTRY: Final = "server.py"
 
-START: Final = '''"""Start the published server over stdio."""  # noqa: INP001 - a script in a bundle
+START: Final = '''"""Start the server that lies beside this script."""  # noqa: INP001 - a script in a bundle
 
 import sys
 
@@ -62,12 +64,14 @@ def manifest(package: Package) -> str:
 
 
 def project(package: Package) -> str:
-    """Write the bundle's `pyproject.toml`: the published package of this very version."""
+    """Write the bundle's `pyproject.toml`: what the package that lies beside it needs."""
+    needed = "".join(f'  "{dependency}",\n' for dependency in package.dependencies)
     return f"""[project]
 name = "{package.name}-bundle"
 version = "{package.version}"
 requires-python = "{package.requires_python}"
-dependencies = ["{package.name}=={package.version}"]
+dependencies = [
+{needed}]
 
 [tool.uv]
 package = false

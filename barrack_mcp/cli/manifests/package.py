@@ -27,6 +27,7 @@ class Package:
     author: str
     keywords: tuple[str, ...]
     requires_python: str
+    dependencies: tuple[str, ...]
     version: str = __version__
 
 
