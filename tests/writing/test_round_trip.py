@@ -107,6 +107,28 @@ async def test_escapes_that_a_script_holds_written_out_stay_written_out() -> Non
     assert scripts.text == "#!/bin/sh\nprintf 'b\\r\\u202e\\u200b'\n"
 
 
+@pytest.mark.parametrize(
+    ("there", "sent", "becomes"),
+    [
+        # what stands twice may be taken out once, and what is new and written out stays so
+        ("a\u202eb\u202ec", "a\\u202ebc", "a\u202ebc"),
+        ("a\u202eb", "a\\u202eb\\u200b", "a\u202eb\\u200b"),
+        ("«a\r\n", "«b\\u00ab\\r\n", "«b\\u00ab\r\n"),
+        # the order tells which is which
+        ("\u202e \\u202e", "x \\u202e \\u202e", "x \u202e \\u202e"),
+        ("\\u202e \u202e", "x \\u202e \\u202e", "x \\u202e \u202e"),
+        ("\\r \r\n\\r", "\\r \\r\n\\r.", "\\r \r\n\\r."),
+        ("\u202e \u200b \\u200b", "\\u202e! \\u200b \\u200b", "\u202e! \u200b \\u200b"),
+        # where a script is no more than text, nothing in it is a tag
+        ("<\u202eb>", "<\\u202ec>", "<\u202ec>"),
+    ],
+)
+async def test_each_escape_becomes_what_it_stood_for(there: str, sent: str, becomes: str) -> None:
+    scripts = Scripts(there)
+    assert (await written(scripts, sent)).structured["outcome"] == "done"
+    assert scripts.text == becomes
+
+
 async def test_where_it_cant_be_told_which_is_meant_nothing_is_sent() -> None:
     scripts = Scripts("a\u202e \\u202e")
     told = await written(scripts, "a\\u202e")
@@ -133,4 +155,5 @@ async def test_what_is_there_cant_be_read_so_nothing_is_sent() -> None:
     told = await dispatcher(broken).call("update_startup_script", {"script_id": "SCR-1", "script": "a\\r\n"})
     assert isinstance(told, Answer)
     assert told.structured["outcome"] == "refused"
+    assert "script: holds escapes, and the present text, which tells what they stand for, could not be re" in told.text
     assert {request.method for request in broken.requests} == {"GET"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from barrack_mcp.account.things import status, text
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.signs import Reaches, Shows
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
 
 _IP: Final[tuple[str, ...]] = ("public_ip", "ip_status")
 _NO_IP: Final = frozenset({"", "DETACHED", "DETACHING", "NONE"})
@@ -18,14 +19,14 @@ def judge_state(sign: Reaches, case: Case) -> Seen:
     if not (was := status(case.was or {})):
         return Seen(NOT_READ_BEFORE, hopeless=True)
     if was in sign.states:
-        return Seen(f"it was {name_state(was)} before the call, too", hopeless=True)
+        return Seen(f"it was {mention(was)} before the call, too", hopeless=True)
     now = status(case.after.thing or {})
     if now in sign.states:
-        return Seen(f"it was {name_state(was)} before, and is {name_state(now)} now", {**case.target, "status": now})
+        return Seen(f"it was {mention(was)} before, and is {mention(now)} now", {**case.target, "status": now})
     if not now:
         return Seen("its state is not told now")
     after = ", as it would be either way" if sign.passes and now == was else ""
-    return Seen(f"it is {name_state(now)}{after}")
+    return Seen(f"it is {mention(now)}{after}")
 
 
 def judge_address(case: Case) -> Seen:
@@ -60,7 +61,7 @@ def judge_values(sign: Shows, case: Case) -> Seen:
     if _showing(asked, before):
         return Seen("it looked like that before the call", hopeless=True)
     if _showing(asked, after):
-        return Seen("it looks as asked for now, and did not before", {case.operation.result or "result": after})
+        return Seen("it looks as asked for now, and did not before", {str(case.operation.result): after})
     return Seen("it does not look as asked for yet")
 
 

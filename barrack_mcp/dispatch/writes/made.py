@@ -7,10 +7,11 @@ from typing import Final
 
 from barrack_mcp.account.things import moment, status, text
 from barrack_mcp.api.errors import ApiError
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.signs import AllGone, Copied, Made
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, name_state, same_text
+from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
 
 _ENDING: Final = frozenset({"DELETING", "DELETED"})
 _FULL_SECOND: Final = 1.0
@@ -20,7 +21,7 @@ _FULL_SECOND: Final = 1.0
 def fits(sign: Made, case: Case, row: JsonObject) -> bool:
     """Whether a row is what was asked for, whenever it was made."""
     return (
-        (text(row, sign.kind.names[0]) or "").strip() == str(case.values.get("name", "")).strip()
+        _bears(row, sign.kind.names[0], case.values.get("name"))
         and all(alike(case.values.get(name), row.get(name)) for name in sign.same)
         and all(
             not isinstance(row.get(name), str) or same_text(case.values[name], row[name])
@@ -28,6 +29,12 @@ def fits(sign: Made, case: Case, row: JsonObject) -> bool:
             if name in case.values
         )
     )
+
+
+def _bears(row: JsonObject, field: str, name: str | None) -> bool:
+    """Whether a row bears this name, but for space around it."""
+    found = text(row, field)
+    return found is not None and name is not None and found.strip() == name.strip()
 
 
 async def judge_made(sign: Made, case: Case) -> Seen:
@@ -52,16 +59,16 @@ async def judge_copied(sign: Copied, case: Case) -> Seen:
     known = _by_id(case.before.rows, sign.kind)
     fresh = {at: row for at, row in _by_id(case.after.rows, sign.kind).items() if at not in known}
     if len(fresh) != 1:
-        return _conclude(case, fresh, there_before=False)
+        return _conclude(case, fresh)
     (given,) = case.operation.placeholders
     data = await case.read(sign.origin.get_tool, {given: case.values[given]})
-    origin = data.get(BY_TOOL[sign.origin.get_tool].result or "") or {}
+    origin = data.get(str(BY_TOOL[sign.origin.get_tool].result)) or {}
     (row,) = fresh.values()
     # whoever else makes one at the same time doesn't name it after this origin
-    name = (text(origin, sign.origin.names[0]) or "").casefold()
-    named_after = name and name in (text(row, sign.kind.names[0]) or "").casefold()
+    name, new = text(origin, sign.origin.names[0]), text(row, sign.kind.names[0])
+    named_after = name is not None and new is not None and name.casefold() in new.casefold()
     if named_after and alike(origin.get("region"), row.get("region")):
-        return _conclude(case, fresh, there_before=False)
+        return _conclude(case, fresh)
     return Seen(f"there is a new {sign.kind.words}, but nothing ties it to this {sign.origin.words}")
 
 
@@ -75,12 +82,12 @@ def judge_image(case: Case) -> Seen:
     image = after.get("image")
     if not isinstance(image, dict) or not image:
         return Seen("the snapshot has no image yet")
-    if (text(image, "name") or "").strip() != case.values["name"].strip():
+    if not _bears(image, "name", case.values["name"]):
         return Seen("the snapshot has an image of another name")
     return Seen("the snapshot has that image now, and had none before", {"image": image})
 
 
-def _conclude(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool) -> Seen:
+def _conclude(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool = False) -> Seen:
     """Say what became of the search for a new thing."""
     if len(fresh) > 1:
         return Seen("there is more than one new thing that it may be")
@@ -88,7 +95,7 @@ def _conclude(case: Case, fresh: Mapping[str, JsonObject], *, there_before: bool
         words = "one of that name is there, but was before" if there_before else "nothing new of that name is there"
         return Seen(f"{words}, which proves nothing: it may still come")
     (row,) = fresh.values()
-    return Seen("it is there now, and was not before", {case.operation.result or "result": row})
+    return Seen("it is there now, and was not before", {str(case.operation.result): row})
 
 
 def judge_gone(case: Case) -> Seen:
@@ -96,11 +103,11 @@ def judge_gone(case: Case) -> Seen:
     if not case.was:
         return Seen(NOT_READ_BEFORE, hopeless=True)
     if (was := status(case.was)) in _ENDING:
-        return Seen(f"it was {name_state(was)} before the call", hopeless=True)
+        return Seen(f"it was {mention(was)} before the call", hopeless=True)
     if case.after.missing:
         return Seen("it was there before, and is gone now", case.target)
     if (now := status(case.after.thing or {})) in _ENDING:
-        return Seen(f"it is {name_state(now)} now", {**case.target, "status": now})
+        return Seen(f"it is {mention(now)} now", {**case.target, "status": now})
     return Seen("it is still there")
 
 

@@ -50,7 +50,7 @@ async def restore(operation: Operation, values: JsonObject, *, read: Reader) -> 
     except ApiError as error:
         words = "holds escapes, and the present text, which tells what they stand for, could not be read"
         raise BadArgumentsError([f"{name}: {words}: {error}" for name in texts]) from None
-    there = data.get(BY_TOOL[operation.look.tool].result or "")
+    there = data.get(str(BY_TOOL[operation.look.tool].result))
     row: Mapping[str, object] = there if isinstance(there, dict) else {}
     stored = {argument: row.get(field) for argument, field in texts.items()}
     return values | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import Final
 
 from barrack_mcp.account.things import objects, status, text
@@ -86,7 +87,7 @@ def judge_firewall(case: Case) -> Seen:
     receipt = {**case.target, "instance_ids": sorted(has)}
     if has == wanted:
         return Seen("exactly these instances have it now, and it was otherwise before", receipt)
-    if wanted <= has and not wanted <= had:
+    if wanted.issubset(has) and not wanted.issubset(had):
         return Seen("these instances have it now, and not all of them had before; others have it, too", receipt)
     return Seen("other instances have it")
 
@@ -116,9 +117,7 @@ def _meaning(rule: JsonObject) -> tuple[object, ...]:
     """What a rule lets through, however it is written."""
     ports = (rule.get("port_range_min"), rule.get("port_range_max"))
     prefix: object = rule.get("remote_ip_prefix")
-    try:
+    with suppress(ValueError):
         prefix = ipaddress.ip_network(str(prefix), strict=False)
-    except ValueError:
-        prefix = str(prefix)
-    words = ((text(rule, name) or "").casefold() for name in _WORDS)
+    words = (str(text(rule, name)).casefold() for name in _WORDS)
     return (*words, prefix, None if ports in _ALL_PORTS else ports)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from barrack_mcp.account.reading import Reader
-from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.dispatch.writes.view import View, look_with
 
@@ -61,11 +60,6 @@ class Seen:
 
 
 NOT_READ_BEFORE: Final = "how it stood before the call is not known, so that nothing seen now proves anything"
-
-
-def name_state(state: str) -> str:
-    """A state for people."""
-    return mention(state) if state else "in a state that is not told"
 
 
 def alike(wanted: object, found: object) -> bool:
