@@ -17,6 +17,7 @@ from barrack_mcp.account.reading import Reader, reader
 from barrack_mcp.account.things import Thing
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import Trace
 from barrack_mcp.state.traces import Traces
 
@@ -38,6 +39,8 @@ class Account:
         api: The API's name in the record.
         now: A clock that only goes forward, in seconds.
         traces: Knows by whom and when things were last changed through us; None where no state is kept.
+        leases: Knows until when machines may run; None where no state is kept.
+        lease_hours: How long a machine may run that is bought without a lease; None for no end.
     """
 
     client: Client
@@ -46,6 +49,8 @@ class Account:
     api: str = ""
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
     traces: Traces | None = field(default=None, repr=False)
+    leases: Leases | None = field(default=None, repr=False)
+    lease_hours: int | None = None
 
     @property
     def id(self) -> str:

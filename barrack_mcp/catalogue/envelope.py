@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional
-from barrack_mcp.catalogue.values import Anything, DetailEnum, Limit, Number, PositiveInt, Text, Texts, Whole, Word
+from barrack_mcp.catalogue.values import (
+    Anything,
+    DetailEnum,
+    Hours,
+    Limit,
+    Number,
+    PositiveInt,
+    Text,
+    Texts,
+    Whole,
+    Word,
+)
 
 
 class Paging(Request):
@@ -23,6 +34,12 @@ class Named(Request):
     """Which rows of a list to show, by their names. Ours; all pages are looked through."""
 
     name: Word | None = optional("Part, or glob.")
+
+
+class Leased(Request):
+    """How long a machine that is bought may run. Ours."""
+
+    lease_hours: Hours | None = optional("Hours; reap then hibernates it.")
 
 
 class OwnPaging(Request):
@@ -101,6 +118,7 @@ class RatedMachine(Rated):
     """What we add to a machine."""
 
     billed_at: Text = answered("full rate, hibernated rate or not billed.", concise=FEW)
+    lease_ends: Text = answered("When its lease ends, ISO 8601, UTC.", concise=MANY)
 
 
 class Data(Response):

@@ -45,6 +45,8 @@ MAX_PASSWORD: Final = 200
 MAX_WORD: Final = 100
 MAX_NOTE: Final = 1_000
 """Characters of a description for which the API states no limit."""
+MOST_LEASE_HOURS: Final = 8_760
+"""A year: what is to run for longer has no lease."""
 MOST_LISTED: Final = 100
 """Entries of any list in a call."""
 MOST: Final = 10**9
@@ -254,6 +256,8 @@ YesNo: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]
 VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB), BeforeValidator(_whole)]
 PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), Most(MOST), BeforeValidator(_whole)]
+Hours: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LEASE_HOURS), BeforeValidator(_whole)]
+"""How long a machine may run."""
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 
 

@@ -33,6 +33,7 @@ from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.http.network import CertificatesError, Network, checked_proxy
 from barrack_mcp.api.text import decode, guess
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
+from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
 from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
 from barrack_mcp.config.globs import check_globs
 from barrack_mcp.state.reach import check_reach
@@ -184,6 +185,14 @@ class Settings(BaseModel):
     )
     min_runway_hours: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="How many hours the credit has to last after a call; no approval passes it."
+    )
+    max_machine_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="What one machine may cost over its lease; a purchase without a lease is refused, and no approval "
+        "passes it.",
+    )
+    default_lease_hours: Annotated[int, Field(ge=1, le=MOST_LEASE_HOURS)] | None = Field(
+        None, description="The lease of a machine that is deployed or restored without one, in hours."
     )
     currency: Literal["USD", "EUR", "INR"] = Field("USD", description="Currency of the rates shown.")
     timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = Field(

@@ -15,6 +15,7 @@ from typing import Any, Final
 import anyio
 
 from barrack_mcp.account.account import Account
+from barrack_mcp.account.leases import show_leases
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import read_page
@@ -39,6 +40,7 @@ from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.wishes import Settled, UntoldError, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.lease import keep_lease
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
 from barrack_mcp.dispatch.writes.writer import (
@@ -201,8 +203,9 @@ class Dispatcher:
         cut_prices(operation, values, data)
         if operation.tool == "list_gpu_stock":
             await self._complete(call, data)
-        if priced(operation, data):
+        if rows := priced(operation, data):
             rate(operation, data, await _prices(call.account, self.currency))
+            await show_leases(call.account, operation, rows)
         await self._join(call, data)
         unmet = await explain_empty(operation, values, data, read=partial(self._typed, call))
         data = make_safe(operation, abridge(operation, data, values), values)
@@ -268,9 +271,12 @@ class Dispatcher:
 
     async def _tell(self, call: _Call, sent: Sent, keyfile: Path | None, confirmed: Confirmed) -> Answer:
         """Say what came of a write, and who agreed to it if it was sent."""
+        caller = call.caller.subject
         match sent:
             case Done():
-                return self._done(call, sent, keyfile, cost=await self._cost(call, sent), confirmed=confirmed)
+                lease = await keep_lease(call.account, call.operation, call.values, sent.data, caller=caller)
+                cost = await self._cost(call, sent)
+                return self._done(call, sent, keyfile, cost=cost, lease=lease, confirmed=confirmed)
             case NotDone(error) if error.unsent:
                 return conclude("refused", await self._explained(call, error), failure=error.failure)
             case NotDone(error):
@@ -278,7 +284,9 @@ class Dispatcher:
                 return conclude("failed", told, failure=error.failure, confirmed=confirmed)
             case Unknown(sentence, where, error):
                 more = advice.next_step(call.operation, error) if error is not None else ""
-                return conclude("unknown", f"{sentence} {more}".rstrip(), confirmed=confirmed, look_with=where)
+                kept, _ = await keep_lease(call.account, call.operation, call.values, None, caller=caller)
+                told = " ".join(part for part in (sentence, more, kept) if part)
+                return conclude("unknown", told, confirmed=confirmed, look_with=where)
             case Unsent():
                 return conclude_unsent(sent)
 
@@ -290,7 +298,14 @@ class Dispatcher:
         return costs_now(call.operation, call.values, sent.data, sent.before, prices)
 
     def _done(
-        self, call: _Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject], confirmed: Confirmed
+        self,
+        call: _Call,
+        sent: Done,
+        keyfile: Path | None,
+        *,
+        cost: tuple[str, JsonObject],
+        lease: tuple[str, JsonObject],
+        confirmed: Confirmed,
     ) -> Answer:
         operation = call.operation
         self.drifts.note(operation, sent.data)
@@ -315,8 +330,10 @@ class Dispatcher:
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
             return conclude("failed", message, result=data, failure="partly", confirmed=confirmed)
         price, fields = cost
+        ends, ending = lease
+        data |= ending
         billing = {"note": operation.billing, **fields} if operation.billing else None
-        parts = (f"{said}.", moved, kept, price, operation.billing, tell_next(operation, call.values))
+        parts = (f"{said}.", moved, kept, price, operation.billing, ends, tell_next(operation, call.values))
         message = " ".join(part for part in parts if part)
         return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 

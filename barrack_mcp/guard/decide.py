@@ -39,6 +39,8 @@ class Decision(StrEnum):
     PROTECTED = "protected"
     TOO_COSTLY = "too_costly"
     TOO_SHORT = "too_short"
+    TOO_DEAR = "too_dear"
+    """The machine costs too much over its lease, or has none."""
     NOT_ALLOWED = "not_allowed"
     """It needs a yes that nobody can be asked for."""
 
@@ -68,6 +70,7 @@ class Policy:
         protect: Globs of names and ids that nothing may interrupt or destroy.
         max_hourly_cost: What all that runs may cost per hour after a call, in `currency`.
         min_runway_hours: How long the credit has to last after a call.
+        max_machine_cost: What one machine may cost over its lease, in `currency`.
         currency: Currency of prices.
         question_seconds: Time for an answer through the client.
     """
@@ -77,8 +80,23 @@ class Policy:
     protect: tuple[str, ...] = ()
     max_hourly_cost: Decimal | None = None
     min_runway_hours: Decimal | None = None
+    max_machine_cost: Decimal | None = None
     currency: str = "USD"
     question_seconds: float = 120.0
+
+    @property
+    def limits_spending(self) -> bool:
+        """Whether a purchase may be refused for what it costs, whatever anyone says."""
+        return any(each is not None for each in (self.max_hourly_cost, self.min_runway_hours, self.max_machine_cost))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What the operator's limits are held against, each as in `Planned`; None for what is not known."""
+
+    hourly_after: Decimal | None
+    runway_hours_after: Decimal | None
+    machine_cost: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +115,8 @@ class Facts:
     """What the operator lets run without asking."""
     protected: bool = False
     """Whether the target, or something lost with it, bears a protected name or id."""
-    too_costly: bool = False
-    too_short: bool = False
+    limit: Decision | None = None
+    """The spending limit that it passes, or may pass."""
     mode: Mode = Mode.AUTO
     can_ask: bool = False
 
@@ -107,10 +125,8 @@ def decide(facts: Facts) -> Decision:
     """Decide whether a call may go on by itself, is refused whatever anyone says, or needs a person's yes."""
     if facts.protected and (facts.risk in _HURTS or facts.replaces):
         return Decision.PROTECTED
-    if facts.risk is Risk.SPEND and facts.too_costly:
-        return Decision.TOO_COSTLY
-    if facts.risk is Risk.SPEND and facts.too_short:
-        return Decision.TOO_SHORT
+    if facts.risk is Risk.SPEND and facts.limit is not None:
+        return facts.limit
     if asks(facts.risk, wide=facts.wide, overwrites=facts.overwrites) <= facts.unattended:
         return Decision.ALLOW
     return _WAYS[facts.mode, facts.can_ask]
@@ -155,9 +171,18 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
-def exceeds(hourly: Decimal | None, limit: Decimal | None) -> bool:
-    """Whether an hourly cost is above the limit; one that isn't known can't be said to keep it."""
-    return limit is not None and (hourly is None or hourly > limit)
+def passed_limit(sums: Sums, policy: Policy) -> Decision | None:
+    """Answer the first of the operator's spending limits that a purchase does not keep; None if it keeps them all."""
+    if exceeds(sums.hourly_after, policy.max_hourly_cost):
+        return Decision.TOO_COSTLY
+    if falls_below(sums.runway_hours_after, policy.min_runway_hours):
+        return Decision.TOO_SHORT
+    return Decision.TOO_DEAR if exceeds(sums.machine_cost, policy.max_machine_cost) else None
+
+
+def exceeds(cost: Decimal | None, limit: Decimal | None) -> bool:
+    """Whether a cost is above the limit; one that isn't known can't be said to keep it."""
+    return limit is not None and (cost is None or cost > limit)
 
 
 def falls_below(hours: Decimal | None, limit: Decimal | None) -> bool:

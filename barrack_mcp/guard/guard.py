@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from barrack_mcp.account.account import Account, Once
+from barrack_mcp.account.leases import find_term
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
@@ -29,10 +30,9 @@ from barrack_mcp.guard.decide import (
     Policy,
     asks,
     decide,
-    exceeds,
-    falls_below,
     is_protected,
     may_hurt,
+    passed_limit,
     without_forbidden,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
@@ -284,7 +284,7 @@ class Guard:
     def _must_read(self, operation: Operation) -> bool:
         """Whether a call that needs no yes may still be refused for what it is about."""
         if operation.risk is Risk.SPEND:
-            return self._policy.max_hourly_cost is not None or self._policy.min_runway_hours is not None
+            return self._policy.limits_spending
         return bool(self._policy.protect) and (may_hurt(operation.risk) or operation.replaces is not None)
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
@@ -298,6 +298,7 @@ class Guard:
             binding=binding,
             deeds=account.deeds,
             last_changes=account.last_changes,
+            find_term=partial(find_term, account, call.operation, call.values),
         )
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
@@ -319,8 +320,7 @@ class Guard:
             unattended=policy.unattended,
             protected=planned is not None
             and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
-            too_costly=planned is not None and exceeds(planned.hourly_after, policy.max_hourly_cost),
-            too_short=planned is not None and falls_below(planned.runway_hours_after, policy.min_runway_hours),
+            limit=None if planned is None else passed_limit(planned.sums, policy),
             mode=policy.mode,
             can_ask=asker is not None and asker.can_ask,
         )
@@ -334,9 +334,8 @@ class Guard:
         decision = decide(self._facts(call, planned))
         if decision not in WHATEVER_ANYONE_SAYS:
             return None
-        no_sum = "" if decision is Decision.PROTECTED else planned.why_no_sum
-        known = (planned.hourly_after if decision is Decision.TOO_COSTLY else planned.runway_hours_after) is not None
-        told = f"{planned.plan.summary} {no_sum or forbid(decision, self._policy, told=known)} {SENT_NOTHING}"
+        no_sum = planned.why_no_sum if decision in (Decision.TOO_COSTLY, Decision.TOO_SHORT) else ""
+        told = f"{planned.plan.summary} {no_sum or forbid(decision, self._policy, planned.sums)} {SENT_NOTHING}"
         return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from barrack_mcp.account.money import FOREVER
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.decide import Decision, Policy
+from barrack_mcp.guard.decide import Decision, Policy, Sums
 from barrack_mcp.guard.ruling import Stopped, Waiting
 
 SENT_NOTHING: Final = "Nothing was sent to Barrack."
@@ -31,29 +32,43 @@ WHATEVER_ANYONE_SAYS: Final = {
     "no approval passes that. Tell the user.",
     Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to{limit}, and no "
     "approval passes that. Tell the user.",
+    Decision.TOO_DEAR: "It is not done: over its lease this machine would cost more than the operator allows for "
+    "one{limit}, and no approval passes that. A shorter lease (lease_hours) or a smaller machine costs less; ask the "
+    "user which.",
 }
 _UNTOLD: Final = {
     Decision.TOO_COSTLY: "It is not done: what all that runs would cost can't be told, the operator limits it{limit}, "
     "and no approval passes that. Tell the user.",
     Decision.TOO_SHORT: "It is not done: how long the credit would last can't be told, the operator wants it to "
     "last{limit}, and no approval passes that. Tell the user.",
+    Decision.TOO_DEAR: "It is not done: what this machine would cost over its lease can't be told, the operator limits "
+    "it{limit}, and no approval passes that. Tell the user.",
 }
+_ENDLESS: Final = (
+    "It is not done: the operator limits what one machine may cost over its lease{limit}, and this call gives it none, "
+    "so that it would cost without an end. Ask the user for how many hours they need it, and say so in lease_hours."
+)
 
 
-def forbid(decision: Decision, policy: Policy, *, told: bool) -> str:
+def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:
     """Say what the operator forbids, with the limit that it passes: that is no secret.
 
     Args:
         decision: One of those that no approval passes.
         policy: What the operator set.
-        told: Whether what is compared with the limit is known.
+        sums: What is held against the limits.
     """
-    limits = {
-        Decision.TOO_COSTLY: f" ({policy.max_hourly_cost} {policy.currency})",
-        Decision.TOO_SHORT: f" ({policy.min_runway_hours} hours)",
-    }
-    words = WHATEVER_ANYONE_SAYS if told else _UNTOLD | {Decision.PROTECTED: WHATEVER_ANYONE_SAYS[Decision.PROTECTED]}
-    return words[decision].format(limit=limits.get(decision, ""))
+    limit, found = {
+        Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency}", sums.hourly_after),
+        Decision.TOO_SHORT: (f"{policy.min_runway_hours} hours", sums.runway_hours_after),
+        Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency}", sums.machine_cost),
+    }.get(decision, ("", None))
+    words = (
+        WHATEVER_ANYONE_SAYS[decision] if found is not None else _UNTOLD.get(decision, WHATEVER_ANYONE_SAYS[decision])
+    )
+    if decision is Decision.TOO_DEAR and found == FOREVER:
+        words = _ENDLESS
+    return words.format(limit=f" ({limit})" if limit else "")
 
 
 _OPERATOR: Final = (

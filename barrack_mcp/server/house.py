@@ -39,6 +39,7 @@ from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.contract import open_contract, place
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
+from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import Approval, StoreError
 from barrack_mcp.state.traces import Traces
 
@@ -144,6 +145,8 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             key_digest=digest_of_key(settings.key),
             api="simulator" if app else str(urlsplit(url).netloc),
             traces=Traces(state.store),
+            leases=Leases(state.store),
+            lease_hours=settings.default_lease_hours,
         )
         guard = Guard(
             policy=Policy(
@@ -152,6 +155,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
                 protect=settings.protect,
                 max_hourly_cost=settings.max_hourly_cost,
                 min_runway_hours=settings.min_runway_hours,
+                max_machine_cost=settings.max_machine_cost,
                 currency=settings.currency,
                 question_seconds=settings.elicit_timeout,
             ),

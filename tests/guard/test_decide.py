@@ -45,27 +45,30 @@ TABLE = {
 }
 
 
+LIMITS = (Decision.TOO_COSTLY, Decision.TOO_SHORT, Decision.TOO_DEAR)
+
+
 def by_hand(facts: Facts) -> str:
     protects, limits, asks = TABLE[facts.risk.value]
     asks = asks or (facts.overwrites and facts.risk is not Risk.EXPOSE)
     if (protects or facts.replaces) and facts.protected:
         return "protected"
-    if limits and facts.too_costly:
-        return "too_costly"
-    if limits and facts.too_short:
-        return "too_short"
+    if limits and facts.limit is not None:
+        return facts.limit.value
     if (not asks or facts.risk in facts.unattended) and (not facts.wide or Risk.EXPOSE in facts.unattended):
         return "allow"
     return BY_MODE[facts.mode.value, facts.can_ask]
 
 
 def test_every_combination_of_facts_is_decided_as_the_table_says() -> None:
-    switches = ("wide", "replaces", "overwrites", "protected", "too_costly", "too_short", "can_ask")
+    switches = ("wide", "replaces", "overwrites", "protected", "can_ask")
     seen = set()
     for risk, mode in itertools.product(Risk, Mode):
         unattended = [frozenset(each) for each in ([], [risk], [Risk.EXPOSE], [risk, Risk.EXPOSE])]
-        for alone, values in itertools.product(unattended, itertools.product((False, True), repeat=len(switches))):
-            facts = Facts(risk=risk, mode=mode, unattended=alone, **dict(zip(switches, values, strict=True)))
+        choices = itertools.product((False, True), repeat=len(switches))
+        for alone, limit, values in itertools.product(unattended, (None, *LIMITS), choices):
+            switched = dict(zip(switches, values, strict=True))
+            facts = Facts(risk=risk, mode=mode, unattended=alone, limit=limit, **switched)
             assert decide(facts) == by_hand(facts), facts
             seen.add(decide(facts))
     assert seen == set(Decision)

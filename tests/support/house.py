@@ -13,6 +13,7 @@ from mcp.types import ElicitResult
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.state.traces import Traces
 from tests.support import examples
@@ -84,6 +85,7 @@ async def house(
     key: str = "key-1",
     seconds: float = 30,
     writing: Mapping[str, Any] | None = None,
+    lease_hours: int | None = None,
     **policy: Any,
 ) -> AsyncIterator[House]:
     """Open it on an app, a store and a clock of its own or of the test's."""
@@ -92,7 +94,14 @@ async def house(
     async with simulated(app=app, seconds=seconds) as barrack:
         dispatcher = Corridor(
             account=account_of(
-                barrack.api, url=url, key=key, api="simulator", now=clock, traces=Traces(own, now=clock)
+                barrack.api,
+                url=url,
+                key=key,
+                api="simulator",
+                now=clock,
+                traces=Traces(own, now=clock),
+                leases=Leases(own, now=clock),
+                lease_hours=lease_hours,
             ),
             surface=BY_TOOL,
             guard=guard(store=own, now=clock, **policy),

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, model_validator
 
 from barrack_mcp.catalogue.billing import Billing
-from barrack_mcp.catalogue.envelope import Receipt
+from barrack_mcp.catalogue.envelope import Leased, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -128,6 +128,7 @@ OPERATIONS = (
         endpoint=Endpoint("POST", "/instances/deploy/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/instances/create/", "/deployments/", "/deploy/", "/instances/"),
         request=DeploymentRequest,
+        ours=Leased,
         response=DeploymentResponse,
         result="data",
         core=True,

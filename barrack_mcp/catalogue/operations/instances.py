@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from barrack_mcp.catalogue.billing import AggregatedBillingResponse
-from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Named, Paged, RatedMachine, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Leased, Named, Paged, RatedMachine, Receipt
 from barrack_mcp.catalogue.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -299,6 +299,7 @@ OPERATIONS = (
             "POST", "/instances/{instance_id}/hibernate-restore/", "/deployments/{instance_id}/restore/"
         ),
         place=InstancePath,
+        ours=Leased,
         response=RestoreVMResponse,
         core=True,
         look=SEEN,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from barrack_mcp.catalogue.billing import SnapshotBillingResponse
-from barrack_mcp.catalogue.envelope import Costing, CostingList, Named, Paged, Rated, Receipt
+from barrack_mcp.catalogue.envelope import Costing, CostingList, Leased, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
@@ -183,6 +183,7 @@ OPERATIONS = (
         endpoint=Endpoint("POST", "/snapshots/{snapshot_id}/restore/", Confidence(95, 80)),
         place=SnapshotPath,
         request=RestoreSnapshotRequest,
+        ours=Leased,
         response=RestoreSnapshotResponse,
         result="data",
         look=Look("list_instances"),

@@ -130,7 +130,7 @@ class Writer:
         await self.ledger.check()
         if not belongs(operation):
             return None
-        held = await self.ledger.held(digest_of(operation.tool, values, account.id))
+        held = await self.ledger.held(digest_of(operation.tool, operation.on_the_wire(values), account.id))
         return None if held is None else _held_back(held)
 
     async def looked(self, operation: Operation, values: JsonObject, account: Account, *, read_at: float) -> None:
@@ -272,7 +272,8 @@ class Writer:
         where = looking.look_with(operation, values)
         try:
             begun = await self.ledger.begin(
-                digest_of(operation.tool, values, account.id),
+                # another lease makes no other purchase of it
+                digest_of(operation.tool, operation.on_the_wire(values), account.id),
                 operation.tool,
                 masked(operation, values),
                 (where.tool, where.arguments),

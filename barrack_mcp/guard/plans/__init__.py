@@ -11,7 +11,17 @@ from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
-from barrack_mcp.guard.plans.draft import Draft, Inquiry, LastChanges, NotThereError, Planned, none_known, not_found
+from barrack_mcp.guard.plans.draft import (
+    Draft,
+    FindTerm,
+    Inquiry,
+    LastChanges,
+    NotThereError,
+    Planned,
+    no_term,
+    none_known,
+    not_found,
+)
 from barrack_mcp.guard.plans.openings import may_open
 
 __all__ = ["PLANNERS", "Binding", "Planned", "may_open", "plan"]
@@ -79,6 +89,7 @@ async def plan(
     binding: Binding = Binding.NOT_YET,
     deeds: Deeds | None = None,
     last_changes: LastChanges = none_known,
+    find_term: FindTerm = no_term,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -93,6 +104,7 @@ async def plan(
             before unless something changed in between.
         deeds: What was made through us a moment ago, which counts though no list shows it yet.
         last_changes: By whom and when things were last changed through us.
+        find_term: Which lease the purchase gives.
 
     Returns:
         The plan with what binds it.
@@ -102,7 +114,7 @@ async def plan(
         KeyError: The operation never asks.
     """
     desk = Desk(read, seconds=seconds, binding=binding, deeds=deeds)
-    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes)
+    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes, find_term)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:

@@ -28,6 +28,7 @@ from barrack_mcp.guard.plans.spending import (
     ask_stock,
     bought,
     known_region,
+    lease,
     refuse_too_many,
     refuse_without_stock,
 )
@@ -114,7 +115,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     )
     refuse_too_many(draft, machine, prices)
     refuse_without_stock(draft, machine | {"region": wanted["region"]}, stock)
-    return bought(inquiry, standing, draft, price)
+    return await lease(inquiry, standing, bought(inquiry, standing, draft, price), price)
 
 
 async def _keys(inquiry: Inquiry, listing: Listing) -> list[Thing]:

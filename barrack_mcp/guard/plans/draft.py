@@ -11,12 +11,14 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Binding, Desk, Single
+from barrack_mcp.account.leases import Term
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.things import Thing, ago, joined, marks, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
+from barrack_mcp.guard.decide import Sums
 from barrack_mcp.state.store import Trace
 
 _A_CENT: Final = 0.01
@@ -44,6 +46,7 @@ class Planned:
         hourly_after: The same after the call.
         balance: Credit left, in its own currency; for spending only, None if unknown.
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
+        machine_cost: What a machine that is bought costs over its lease; `Infinity` without one, None if unknown.
         read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
         overwrites: Whether a text that is there would be lost to another, or nobody can tell.
@@ -59,10 +62,18 @@ class Planned:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours_after: Decimal | None = None
+    machine_cost: Decimal | None = Decimal(0)
     read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
     wide: bool = False
     overwrites: bool = False
+
+    @property
+    def sums(self) -> Sums:
+        """What the operator's limits are held against."""
+        return Sums(
+            hourly_after=self.hourly_after, runway_hours_after=self.runway_hours_after, machine_cost=self.machine_cost
+        )
 
     @property
     def why_no_sum(self) -> str:
@@ -91,6 +102,15 @@ class Planned:
         return same and self.fingerprint == fingerprint
 
 
+FindTerm: TypeAlias = Callable[[], Awaitable[Term | None]]
+"""Answers the lease that a purchase gives; raises StoreError."""
+
+
+async def no_term() -> Term | None:
+    """Where no purchase gives a lease."""
+    return None
+
+
 LastChanges: TypeAlias = Callable[[Iterable[Thing]], Awaitable[Mapping[tuple[str, str], Trace]]]
 """Answers by whom and when things were last changed through us, by their type and id; raises StoreError."""
 
@@ -111,6 +131,7 @@ class Inquiry:
         currency: Currency of prices.
         now: Unix seconds, for ages.
         last_changes: By whom and when things were last changed through us.
+        find_term: Which lease the purchase gives.
     """
 
     operation: Operation
@@ -119,6 +140,7 @@ class Inquiry:
     currency: str
     now: float
     last_changes: LastChanges = none_known
+    find_term: FindTerm = no_term
 
     async def tell_last_changes(self, found: Sequence[Thing]) -> Mapping[tuple[str, str], str]:
         """Say by whom and when things were last changed through us, by their type and id; for showing alone."""
@@ -172,6 +194,7 @@ class Draft:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours: Decimal | None = None
+    machine_cost: Decimal | None = Decimal(0)
     read_in_part: list[str] = field(default_factory=list)
     refusal: str | None = None
 
@@ -213,6 +236,7 @@ class Draft:
             hourly_after=self.hourly_after,
             balance=self.balance,
             runway_hours_after=self.runway_hours,
+            machine_cost=self.machine_cost,
             read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,
             wide=bool(self.widely),

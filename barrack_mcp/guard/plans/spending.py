@@ -9,12 +9,14 @@ from pydantic import ValidationError
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet
+from barrack_mcp.account.leases import WHO_REAPS
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Price, Standing
 from barrack_mcp.account.things import (
     COMPLETE,
     Thing,
+    counted,
     joined,
     labels,
     objects,
@@ -24,6 +26,7 @@ from barrack_mcp.account.things import (
     things,
     usable_id,
     usable_name,
+    write_time,
 )
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
@@ -80,6 +83,28 @@ def _added(hourly: Decimal, currency: str, *, to: Decimal | None) -> str:
     return f"{sum_} less" if hourly < 0 else f"{sum_} more" if to else sum_
 
 
+async def lease(inquiry: Inquiry, standing: Standing, draft: Draft, hourly: Price) -> Draft:
+    """Put into the plan of a machine's purchase until when it may run, and what it costs until then.
+
+    Args:
+        inquiry: The call.
+        standing: How the account stands.
+        draft: The plan, its prices told.
+        hourly: What the machine costs per hour once it runs.
+    """
+    term, rate = await inquiry.find_term(), hourly(standing.prices(inquiry.currency))
+    if term is None:
+        draft.machine_cost = None if rate is None else money.FOREVER
+        return draft
+    draft.machine_cost = None if rate is None else rate * Decimal(term.hours)
+    until = "" if term.running is None else f"goes on until {write_time(term.running.until)}"
+    long = until or f"is {counted(round(term.hours), 'hour')} from the purchase"
+    costs = "" if draft.machine_cost is None else f", {money.write(draft.machine_cost, inquiry.currency)} at this rate"
+    draft.bill.append(f"Its lease {long}{costs}: {WHO_REAPS}")
+    draft.facts |= term.facts
+    return draft
+
+
 async def restore_instance(inquiry: Inquiry) -> Draft:
     """A hibernated instance runs again at the full rate."""
     instance_id = inquiry.arguments["instance_id"]
@@ -112,7 +137,8 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
     refuse_by_state(draft, instance, "restore", costs=_costs_now(inquiry, standing, instance))
     refuse_without_stock(draft, row, stock)
-    return bought(inquiry, standing, draft, price, now=now_costs(standing.prices(inquiry.currency)))
+    bought(inquiry, standing, draft, price, now=now_costs(standing.prices(inquiry.currency)))
+    return await lease(inquiry, standing, draft, lambda prices: prices.instance(row, money.Billed.FULL))
 
 
 def _costs_now(inquiry: Inquiry, standing: Standing, instance: Thing) -> str | None:
@@ -347,7 +373,11 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     draft.safer = _wake(origin, "The instance that it was taken of is hibernated: restoring that makes no second one.")
     refuse_unfinished(draft, snapshot, "restoring")
     refuse_without_stock(draft, {**machine, "region": row.get("region")}, stock)
-    return bought(inquiry, standing, draft, lambda prices: prices.instance(machine, money.Billed.FULL))
+
+    def price(prices: Prices) -> Decimal | None:
+        return prices.instance(machine, money.Billed.FULL)
+
+    return await lease(inquiry, standing, bought(inquiry, standing, draft, price), price)
 
 
 def _brought(snapshot: Thing, origin: list[Thing], standing: Standing) -> list[Ingress]:
