@@ -25,6 +25,8 @@ from rich.table import Table
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from barrack_mcp.guard.ask import READING_S
+
 _COLUMNS: Final = 88
 _LONGEST_S: Final = 60
 _NORMAL: Final = {
@@ -106,6 +108,8 @@ class Window:
             self._boxed(Text(line))
         self._boxed(Text.assemble(("Name: " if typed else "Yes or no: ", "magenta"), (answer, "bold magenta")))
         if answer == "no":
+            # sooner than anybody reads it, the no would not be taken for a person's
+            await anyio.sleep(READING_S)
             return ElicitResult(action="decline")
         return ElicitResult(action="accept", content={"name": answer} if typed else {"approve": True})
 

@@ -41,6 +41,11 @@ PROMISES = (
     Promise("G21", "the state lost, moved, copied, set back, unwritable", "a sealed yes is good once or not at all"),
     Promise("G20", "a protected thing whose name is unread, cut off, told by id or in another form", "refused"),
     Promise("G22", "every yes and every no, each way of asking", "the record holds the plan shown, and who agreed how"),
+    Promise(
+        "G23",
+        "a client closes the question, or declines it sooner than anybody can read it; both eras",
+        "0 effects; out of band where both ways are open, else refused; no person is said to have declined",
+    ),
     Promise("N1", "any text in every string argument", "one path segment a placeholder, or nothing is sent"),
     Promise("N2", "connection refused twice, then good; each write", "1 effect, 3 attempts at most"),
     Promise("N3", "an answer lost after the effect, in each way; each write", "1 effect, sent once: done, or unknown"),

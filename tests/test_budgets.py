@@ -70,7 +70,7 @@ async def spent(tool: str, way: str, given: JsonObject | None = None, *, scenari
 
 
 async def test_what_seldom_changes_is_read_once_a_minute_but_a_price_again_after_the_yes() -> None:
-    async with house(person=Person(lambda _: ElicitResult(action="decline"))) as made:
+    async with house(person=Person(lambda _: ElicitResult(action="accept"), reads_s=0)) as made:
         wanted = made.good("create_volume")
 
         async def asked() -> set[str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from anyio import BrokenResourceError, ClosedResourceError
 from mcp import MCPError
@@ -33,6 +34,11 @@ from barrack_mcp.catalogue import JsonObject
 
 _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
+READING_S: Final = 0.5
+"""Sooner than this after the question nobody has read it: whatever says no then is a program."""
+
+Meanings: TypeAlias = Mapping[str, Sequence[str]]
+"""The names in a call's arguments, by their place, each with the id that it stands for."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +52,13 @@ class Consent(StrEnum):
     """No answer within the time limit."""
     UNASKED = "unasked"
     """The client could not be asked after all."""
+    UNSEEN = "unseen"
+    """Closed, or declined before anybody could have read it: clients without a person answer so by themselves."""
+
+    @property
+    def nobody(self) -> bool:
+        """Whether no person answered, neither yes nor no."""
+        return self in (Consent.SILENT, Consent.UNASKED, Consent.UNSEEN)
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,26 @@ class Reply:
 
     consent: Consent
     sentence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question as it was put: what was shown, when and for how long, to hold the answer to."""
+
+    tool: str
+    names: Meanings
+    nonce: str
+    binding: str
+    fingerprint: str
+    total: float | None
+    """What all would cost per hour after a purchase."""
+    plan: str
+    """The digest of the plan that was shown."""
+    must_type: str | None
+    """What has to be typed, exactly; None where a plain yes is enough."""
+    asked: float
+    """When it was put, in seconds since 1970."""
+    until: float
 
 
 @dataclass(frozen=True)
@@ -69,11 +102,15 @@ class Asker:
     Args:
         context: The call's context.
         params: The call as it came, perhaps with an answer.
+        at_terminal: Whether the person sits at the terminal where the call is made, so that every answer is theirs.
     """
 
-    def __init__(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> None:
+    def __init__(
+        self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams, *, at_terminal: bool = False
+    ) -> None:
         self._context = context
         self._params = params
+        self.at_terminal = at_terminal
         self._modern = context.protocol_version >= _MODERN
 
     @property
@@ -94,14 +131,15 @@ class Asker:
         state = json.loads(sealed)
         return state if isinstance(state, dict) else {}
 
-    def answer(self, must_type: str | None) -> Reply:
+    def answer(self, question: Question, *, now: float) -> Reply:
         """Read the answer that came with the call.
 
         Args:
-            must_type: What has to be typed, exactly; None where a plain yes is enough.
+            question: The question that it answers.
+            now: When it came, in seconds since 1970.
         """
         given = (self._params.input_responses or {}).get(_KEY)
-        return judged(given, must_type) if isinstance(given, ElicitResult) else _EMPTY
+        return self._judged(given, question, now) if isinstance(given, ElicitResult) else _EMPTY
 
     async def report(self, sentence: str) -> None:
         """Tell the client why its call takes time, if it gave a token for that; nothing hangs on whether it hears."""
@@ -110,18 +148,20 @@ class Asker:
         except (MCPError, BrokenResourceError, ClosedResourceError) as error:
             _log.debug("no progress was told: %s", type(error).__name__)
 
-    async def ask(self, question: str, *, must_type: str | None, state: JsonObject, seconds: float) -> Reply | Asked:
-        """Put the question.
+    async def ask(self, words: str, question: Question, *, now: Callable[[], float]) -> Reply | Asked:
+        """Put the question; where the answer comes with a call of its own, that brings along what was shown.
 
         Args:
-            question: For the person.
-            must_type: As for `answer`.
-            state: What the next call has to bring along, where the answer comes with a call of its own.
-            seconds: Time for the answer, where this waits for it.
+            words: For the person.
+            question: What they are shown, and for how long.
+            now: Seconds since 1970.
         """
-        request = ElicitRequest(params=ElicitRequestFormParams(message=question, requested_schema=form(must_type)))
+        shape = form(question.must_type)
+        request = ElicitRequest(params=ElicitRequestFormParams(message=words, requested_schema=shape))
         if self._modern:
-            return Asked(InputRequiredResult(input_requests={_KEY: request}, request_state=json.dumps(state)))
+            state = json.dumps(asdict(question))
+            return Asked(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
+        seconds = question.until - question.asked
         try:
             result = await self._context.session.send_request(
                 request,
@@ -135,7 +175,10 @@ class Asker:
             return Reply(Consent.UNASKED, "The client could not put the question to a person.")
         except ValidationError:
             return _EMPTY
-        return judged(result, must_type)
+        return self._judged(result, question, now())
+
+    def _judged(self, given: ElicitResult, question: Question, now: float) -> Reply:
+        return judged(given, question.must_type, after=math.inf if self.at_terminal else now - question.asked)
 
 
 def form(must_type: str | None) -> JsonObject:
@@ -155,12 +198,18 @@ def form(must_type: str | None) -> JsonObject:
     }
 
 
-def judged(result: ElicitResult, must_type: str | None) -> Reply:
-    """Tell a yes from everything that is none: only an accept with the exact name, or with `true`, is one."""
+def judged(result: ElicitResult, must_type: str | None, *, after: float) -> Reply:
+    """Tell a yes from everything that is none: only an accept with the exact name, or with `true`, is one.
+
+    Args:
+        result: What the client sent.
+        must_type: What has to be typed, exactly; None where a plain yes is enough.
+        after: How long after the question it came, in seconds; without end where a person is known to sit there.
+    """
     if result.action == "decline":
-        return Reply(Consent.NO, "The person declined.")
+        return _DECLINED if after >= READING_S else _TOO_FAST
     if result.action == "cancel":
-        return Reply(Consent.NO, "The person closed the question without an answer.")
+        return _CLOSED if after == math.inf else _UNSEEN
     content: Mapping[str, object] = result.content or {}
     if not content:
         return _EMPTY
@@ -186,3 +235,9 @@ def _typed(typed: object, must_type: str) -> Reply:
 
 
 _EMPTY: Final = Reply(Consent.NO, "The question was accepted without an answer.")
+_DECLINED: Final = Reply(Consent.NO, "The person declined.")
+_CLOSED: Final = Reply(Consent.NO, "The person closed the question without an answer.")
+_UNSEEN: Final = Reply(Consent.UNSEEN, "The question was closed; it was not answered by a person.")
+_TOO_FAST: Final = Reply(
+    Consent.UNSEEN, "The question was declined sooner than anybody can read it; it was not answered by a person."
+)

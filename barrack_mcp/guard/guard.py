@@ -8,11 +8,11 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from barrack_mcp.account.account import Account, Once
 from barrack_mcp.account.leases import find_term
@@ -22,7 +22,7 @@ from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Approvals, Status
-from barrack_mcp.guard.ask import Asked, Asker, Consent
+from barrack_mcp.guard.ask import Asked, Asker, Consent, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
@@ -77,10 +77,6 @@ class Caller:
             await self.asker.report(sentence)
 
 
-Meanings: TypeAlias = Mapping[str, Sequence[str]]
-"""The names in a call's arguments, by their place, each with the id that it stands for."""
-
-
 @dataclass(frozen=True)
 class _Call:
     operation: Operation
@@ -90,22 +86,6 @@ class _Call:
     """Digest of the call as it came, with its names."""
     names: Meanings
     binding: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Shown:
-    """What a person was shown and for how long, to hold the answer to."""
-
-    tool: str
-    names: Meanings
-    nonce: str
-    binding: str
-    fingerprint: str
-    total: float | None
-    """What all would cost per hour after a purchase."""
-    plan: str
-    must_type: str | None
-    until: float
 
 
 class Guard:
@@ -255,7 +235,7 @@ class Guard:
             if way is not Decision.ASK:
                 # sealed where the client may be asked; here it may not
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
-            return await self._answered(call, asker, _Shown(**state))
+            return await self._answered(call, asker, Question(**state))
         if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
             return await self._redeemed(call)
         return None
@@ -343,7 +323,9 @@ class Guard:
         asked = question(planned.plan, must_type=must_type)
         if asked is None:
             return Stopped(TOO_MUCH, planned.plan)
-        shown = _Shown(
+        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, planned.plan, question=asked))
+        now = self._now()
+        put = Question(
             tool=call.operation.tool,
             names=call.names,
             nonce=secrets.token_urlsafe(18),
@@ -352,40 +334,46 @@ class Guard:
             total=planned.plan.total,
             plan=digest(planned.plan),
             must_type=must_type,
-            until=self._now() + self._policy.question_seconds,
+            asked=now,
+            until=now + self._policy.question_seconds,
         )
-        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, planned.plan, question=asked))
-        seconds = self._policy.question_seconds
-        reply = await asker.ask(asked, must_type=must_type, state=asdict(shown), seconds=seconds)
-        if isinstance(reply, Asked):
-            return reply
-        if reply.consent in (Consent.SILENT, Consent.UNASKED) and self._policy.mode is Mode.AUTO:
-            return await self._request(call, planned)
-        if reply.consent is not Consent.YES:
-            return Stopped(f"{reply.sentence} {SENT_NOTHING}", planned.plan)
-        return await self._in_turn(call, partial(self._agreed, call, shown))
+        reply = await asker.ask(asked, put, now=self._now)
+        return reply if isinstance(reply, Asked) else await self._by(call, put, reply, planned)
 
-    async def _answered(self, call: _Call, asker: Asker, shown: _Shown) -> Ruling:
-        """Take the answer that came with a second call; nothing is read for one that is no yes."""
-        if not hmac.compare_digest(shown.binding.encode(), call.binding.encode()):
+    async def _answered(self, call: _Call, asker: Asker, put: Question) -> Ruling:
+        """Take the answer that came with a second call; nothing is read for one that is a person's no."""
+        if not hmac.compare_digest(put.binding.encode(), call.binding.encode()):
             return Stopped(f"The answer belongs to another call. {SENT_NOTHING}")
-        if self._now() >= shown.until:
-            return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.", shown=shown.plan)
-        reply = asker.answer(shown.must_type)
-        if reply.consent is not Consent.YES:
-            return Stopped(f"{reply.sentence} {SENT_NOTHING}", shown=shown.plan)
-        return await self._in_turn(call, partial(self._agreed, call, shown))
+        if self._now() >= put.until:
+            return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.", shown=put.plan)
+        return await self._by(call, put, asker.answer(put, now=self._now()))
 
-    async def _agreed(self, call: _Call, shown: _Shown, turn: Turn) -> Ruling:
+    async def _by(self, call: _Call, put: Question, reply: Reply, planned: Planned | None = None) -> Ruling:
+        """Go by an answer: where no person gave it, one is asked out of band if the operator lets both ways be used."""
+        if reply.consent is Consent.YES:
+            return await self._in_turn(call, partial(self._agreed, call, put))
+        if not (reply.consent.nobody and self._policy.mode is Mode.AUTO):
+            no = f"{reply.sentence} {SENT_NOTHING}"
+            return Stopped(no, shown=put.plan) if planned is None else Stopped(no, planned.plan)
+        # the same question is not to be answered by the client after all
+        if not await self._use(put):
+            return await self._redeemed(call) or Stopped(_USED, shown=put.plan)
+        planned = planned or await self._plan(call, call.caller.account.recall)
+        return self._against(call, planned) or await self._request(call, planned)
+
+    async def _use(self, put: Question) -> bool:
+        """Use an answer up; one given in time may be used a little later, but never twice."""
+        return await self._approvals.use(put.nonce, until=put.until + _REDEEMABLE_S)
+
+    async def _agreed(self, call: _Call, put: Question, turn: Turn) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
         fresh = await self._step_back(call, once)
-        if (stopped := await self._moved(call, fresh, shown.fingerprint, shown.total)) is not None:
+        if (stopped := await self._moved(call, fresh, put.fingerprint, put.total)) is not None:
             return stopped
-        # a yes given in time may be used a little later, but never twice
-        if not await self._approvals.use(shown.nonce, until=shown.until + _REDEEMABLE_S):
-            return Stopped(f"This answer was used already. {SENT_NOTHING}")
-        return Passed("elicited", turn, shown.plan, read=once)
+        if not await self._use(put):
+            return Stopped(_USED)
+        return Passed("elicited", turn, put.plan, read=once)
 
     async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
         """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
@@ -494,5 +482,6 @@ def _must_type(call: _Call, planned: Planned) -> str | None:
 
 
 _REDEEMABLE_S: Final = 60.0
+_USED: Final = f"This answer was used already. {SENT_NOTHING}"
 _NOTHING: Final = ""
 """The fingerprint of what is no more, or not as it was shown."""

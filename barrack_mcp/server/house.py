@@ -72,12 +72,13 @@ class House:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings, *, remote: bool = False) -> AsyncIterator[House]:
+async def open_server(settings: Settings, *, remote: bool = False, at_terminal: bool = False) -> AsyncIterator[House]:
     """Wire the house from the settings: client, dispatcher, server; at the end, what was sent is waited for.
 
     Args:
         settings: What the operator set.
         remote: Whether callers sit elsewhere, so that a file written here is out of their reach.
+        at_terminal: Whether the person who is asked sits at the terminal where the calls are made.
     """
     app = None
     if settings.simulator:
@@ -185,6 +186,7 @@ async def open_server(settings: Settings, *, remote: bool = False) -> AsyncItera
             lambda _: Caller(LOCAL_USER, account),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
+            at_terminal=at_terminal,
         )
         yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract)
 

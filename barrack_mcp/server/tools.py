@@ -94,7 +94,11 @@ def output_schema(operation: Operation) -> JsonObject:
 
 
 def create_server(
-    dispatcher: Dispatcher, caller_of: CallerOf, *, security: RequestStateSecurity | None = None
+    dispatcher: Dispatcher,
+    caller_of: CallerOf,
+    *,
+    security: RequestStateSecurity | None = None,
+    at_terminal: bool = False,
 ) -> Server[Any]:
     """Put a dispatcher behind the protocol; both eras, one object.
 
@@ -102,6 +106,7 @@ def create_server(
         dispatcher: What runs the calls.
         caller_of: Finds who makes a request, and for which account.
         security: What seals questions that travel with a call; without it, keys of this process alone.
+        at_terminal: Whether the person who is asked sits at the terminal where the calls are made.
     """
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
@@ -110,7 +115,7 @@ def create_server(
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> CallToolResult | InputRequiredResult:
-        caller = replace(caller_of(context), asker=Asker(context, params))
+        caller = replace(caller_of(context), asker=Asker(context, params, at_terminal=at_terminal))
         try:
             answer = await dispatcher.call(params.name, params.arguments or {}, caller)
         except UnknownToolError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -24,14 +25,21 @@ from pydantic import ValidationError
 
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
-from barrack_mcp.guard.ask import Asked, Asker, Consent, Reply, form, judged
+from barrack_mcp.guard.ask import READING_S, Asked, Asker, Consent, Question, Reply, form, judged
 from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, read_plan, sentences, tell, write_value
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
 MODERN, LATER, LEGACY = "2026-07-28", "2027-01-01", "2025-11-25"
 YES = ElicitResult(action="accept", content={"approve": True})
 EMPTY = Reply(Consent.NO, "The question was accepted without an answer.")
+DECLINED = Reply(Consent.NO, "The person declined.")
+CLOSED = Reply(Consent.UNSEEN, "The question was closed; it was not answered by a person.")
+TOO_FAST = Reply(
+    Consent.UNSEEN, "The question was declined sooner than anybody can read it; it was not answered by a person."
+)
+AT_A_TERMINAL = "The person closed the question without an answer."
 
 
 @dataclass
@@ -52,9 +60,25 @@ class Line:
         self.answer()
 
 
-def asker(line: Line | None = None, *, version: str = MODERN, **params: Any) -> Asker:
+def asker(line: Line | None = None, *, version: str = MODERN, at_terminal: bool = False, **params: Any) -> Asker:
     context: Any = SimpleNamespace(protocol_version=version, session=line or Line(), request_id="call-7")
-    return Asker(context, CallToolRequestParams(name="any", arguments={}, **params))
+    return Asker(context, CallToolRequestParams(name="any", arguments={}, **params), at_terminal=at_terminal)
+
+
+def a_question(must_type: str | None = None) -> Question:
+    """What was asked at a thousand seconds, for two and a half."""
+    return Question(
+        tool="any",
+        names={"web": ["i-1"]},
+        nonce="n",
+        binding="b",
+        fingerprint="f",
+        total=1.5,
+        plan="p",
+        must_type=must_type,
+        asked=1_000.0,
+        until=1_002.5,
+    )
 
 
 def fails(error: Exception) -> Callable[[], ElicitResult]:
@@ -110,10 +134,10 @@ def test_what_was_put_away_comes_back_in_the_newer_era_alone(version: str, seale
 
 def test_the_answer_is_the_one_to_our_question() -> None:
     other = CreateMessageResult(role="assistant", content=TextContent(text="yes"), model="any")
-    assert asker(input_responses={"approval": YES}).answer(None) == Reply(Consent.YES)
-    assert asker(input_responses={"approval": YES}).answer("a").sentence == "The person accepted, but typed no name."
+    assert asker(input_responses={"approval": YES}).answer(a_question(), now=0) == Reply(Consent.YES)
+    assert asker(input_responses={"approval": YES}).answer(a_question("a"), now=0) == Reply(Consent.NO, NO_NAME)
     for responses in (None, {}, {"another": YES}, {"approval": other}):
-        assert asker(input_responses=responses).answer(None) == EMPTY
+        assert asker(input_responses=responses).answer(a_question(), now=0) == EMPTY
 
 
 async def test_a_client_that_went_away_hears_of_no_progress_and_hinders_nothing() -> None:
@@ -126,9 +150,10 @@ async def test_a_client_that_went_away_hears_of_no_progress_and_hinders_nothing(
 @pytest.mark.parametrize("must_type", [None, "web-1"])
 async def test_the_newer_era_has_the_question_in_the_answer_of_the_call(must_type: str | None) -> None:
     line = Line()
-    asked = await asker(line).ask("Stop it?", must_type=must_type, state={"nonce": "n"}, seconds=30)
+    put = a_question(must_type)
+    asked = await asker(line).ask("Stop it?", put, now=Clock())
     assert isinstance(asked, Asked)
-    assert json.loads(asked.result.request_state or "") == {"nonce": "n"}
+    assert Question(**json.loads(asked.result.request_state or "")) == put
     [(key, request)] = (asked.result.input_requests or {}).items()
     params = request.model_dump(by_alias=True, exclude_none=True)["params"]
     assert (key, params) == (
@@ -158,8 +183,7 @@ async def test_the_older_era_sends_the_question_and_waits_so_long(
     answer: Callable[[], ElicitResult], reply: Reply
 ) -> None:
     line = Line(answer=answer)
-    asked = asker(line, version=LEGACY).ask("Stop it?", must_type="web-1", state={"nonce": "n"}, seconds=2.5)
-    assert await asked == reply
+    assert await asker(line, version=LEGACY).ask("Stop it?", a_question("web-1"), now=Clock()) == reply
     [(request, kind, more)] = line.sent
     assert (request.params.message, request.params.requested_schema) == ("Stop it?", form("web-1"))
     assert (kind, more["request_read_timeout_seconds"]) == (ElicitResult, 2.5)
@@ -211,13 +235,50 @@ OTHER = "What was typed is not the name."
 )
 def test_an_accept_is_a_yes_only_to_the_letter(content: Any, must_type: str | None, sentence: str) -> None:
     consent = Consent.NO if sentence else Consent.YES
-    assert judged(ElicitResult(action="accept", content=content), must_type) == Reply(consent, sentence)
-    for action, said in (
-        ("decline", "The person declined."),
-        ("cancel", "The person closed the question without an answer."),
+    for after in (0.0, READING_S, math.inf):
+        given = ElicitResult(action="accept", content=content)
+        assert judged(given, must_type, after=after) == Reply(consent, sentence)
+    for action, after, reply in (
+        ("decline", -1.0, TOO_FAST),
+        ("decline", 0.499, TOO_FAST),
+        ("decline", 0.5, DECLINED),
+        ("decline", math.inf, DECLINED),
+        ("cancel", 0.0, CLOSED),
+        ("cancel", 60.0, CLOSED),
+        ("cancel", math.inf, Reply(Consent.NO, AT_A_TERMINAL)),
     ):
         no = ElicitResult.model_validate({"action": action, "content": content})
-        assert judged(no, must_type) == Reply(Consent.NO, said)
+        assert judged(no, must_type, after=after) == reply
+
+
+@pytest.mark.parametrize("version", [MODERN, LEGACY])
+@pytest.mark.parametrize(("action", "replies"), [("decline", [TOO_FAST, DECLINED]), ("cancel", [CLOSED, CLOSED])])
+async def test_how_long_a_question_was_there_tells_a_person_from_a_program(
+    action: Any, replies: list[Reply], version: str
+) -> None:
+    put, given = a_question(), ElicitResult(action=action)
+    for seconds, reply in zip((0.499, 0.5), replies, strict=True):
+        clock = Clock(put.asked)
+
+        def answer(clock: Clock = clock, seconds: float = seconds) -> ElicitResult:
+            clock.at += seconds
+            return given
+
+        if version == LEGACY:
+            assert await asker(Line(answer=answer), version=LEGACY).ask("Stop it?", put, now=clock) == reply
+        else:
+            answers = asker(input_responses={"approval": given})
+            assert answers.answer(put, now=put.asked + seconds) == reply
+
+
+def test_whoever_sits_at_the_terminal_of_the_call_may_be_quick() -> None:
+    for action, sentence in (("decline", DECLINED.sentence), ("cancel", AT_A_TERMINAL)):
+        here = asker(input_responses={"approval": ElicitResult.model_validate({"action": action})}, at_terminal=True)
+        assert here.answer(a_question(), now=a_question().asked) == Reply(Consent.NO, sentence)
+
+
+def test_of_all_that_can_come_of_a_question_a_yes_and_a_no_are_a_persons() -> None:
+    assert {consent for consent in Consent if not consent.nobody} == {Consent.YES, Consent.NO}
 
 
 # What a question tells

@@ -83,7 +83,6 @@ def accept(**content: Any) -> ElicitResult:
 
 NOT_A_YES = {
     "declined": (ElicitResult(action="decline"), "declined"),
-    "cancelled": (ElicitResult(action="cancel"), "closed the question"),
     "accepted without content": (ElicitResult(action="accept"), "without an answer"),
     "declined with a tick": (ElicitResult(action="decline", content={"approve": True}), "declined"),
 }

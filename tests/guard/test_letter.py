@@ -180,6 +180,7 @@ async def test_an_answer_that_is_none_names_the_plan_that_it_was_about() -> None
         asked = await ruled(made, "reboot_instance", an_asker())
         assert isinstance(asked, Asked)
         shown = (await made.call("reboot_instance", **made.good("reboot_instance")))["plan"]
+        made.clock.at += 1
         no = await stopped(made, "reboot_instance", an_asker(asked, says_no("")))
         assert (no.sentence[:19], no.shown) == ("The person declined", audit.digest(shown))
         made.clock.at += 100

@@ -187,7 +187,7 @@ async def test_a_name_may_be_typed_in_either_unicode_form(name: str, typed: str,
     [("prod-cafe", COMPOSED), ("prod-cafè", COMPOSED), ("\u212aeep", "Keep"), ("prod-\uff43afé", COMPOSED)],
 )
 def test_what_only_looks_like_the_name_is_still_no_yes(typed: str, name: str) -> None:
-    reply = judged(ElicitResult(action="accept", content={"name": typed}), name)
+    reply = judged(ElicitResult(action="accept", content={"name": typed}), name, after=1)
     assert reply.consent == "no"
 
 

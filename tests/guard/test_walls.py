@@ -415,9 +415,10 @@ async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
         async def told(reply: ElicitResult | None) -> Ruling:
             return await rules.rule(delete, good, Caller("ada", account_of(there.api), an_asker(asked, reply)))
 
+        clock.at += 1
         for reply in (None, NO, accept(approve=True), accept(name=name.upper())):
             assert isinstance(await told(reply), Stopped)
-        clock.at += 100
+        clock.at += 99
         late = await told(accept(name=name))
         assert isinstance(late, Stopped)
         assert "came too late" in late.sentence

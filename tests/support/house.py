@@ -13,6 +13,7 @@ from mcp.types import ElicitResult
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.guard.ask import READING_S
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.state.traces import Traces
@@ -27,13 +28,18 @@ ASKING = [operation for operation in OPERATIONS if operation.risk not in (Risk.R
 
 @dataclass
 class Person:
-    """Answers what the client is asked, and keeps the questions."""
+    """Answers what the client is asked, as soon as anybody can have read it, and keeps the questions."""
 
     answer: Callable[[str], ElicitResult | Awaitable[ElicitResult]]
     questions: list[str] = field(default_factory=list)
+    reads_s: float = READING_S
+    clock: Clock | None = None
+    """Moved by the time that reading takes; the house's."""
 
     async def __call__(self, context: Any, params: Any) -> Any:  # noqa: ARG002 - the SDK passes it
         self.questions.append(params.message)
+        if self.clock is not None:
+            self.clock.at += self.reads_s
         answer = self.answer(params.message)
         return answer if isinstance(answer, ElicitResult) else await answer
 
@@ -90,6 +96,8 @@ async def house(
 ) -> AsyncIterator[House]:
     """Open it on an app, a store and a clock of its own or of the test's."""
     clock = clock or Clock()
+    if person is not None:
+        person.clock = clock
     own = store or SqliteStore(":memory:", now=clock)
     async with simulated(app=app, seconds=seconds) as barrack:
         dispatcher = Corridor(

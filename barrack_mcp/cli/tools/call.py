@@ -132,7 +132,10 @@ async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Cal
     at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     asker = Asker()
     asked = asker.ask if passphrase_hash(settings) is None and at_terminal else None
-    async with open_server(settings) as house, Client(house.server, elicitation_callback=asked) as client:
+    async with (
+        open_server(settings, at_terminal=asked is not None) as house,
+        Client(house.server, elicitation_callback=asked) as client,
+    ):
         try:
             async with asker.waiting() if at_terminal else nullcontext():
                 result = await client.call_tool(tool, arguments)
