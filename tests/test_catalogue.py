@@ -8,7 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,30 @@ from barrack_mcp.catalogue import (
     BY_TOOL,
     DOCUMENTED,
     INFERRED,
+    INSIGHTS,
+    OFFERS,
     OPERATIONS,
     RESERVED_IDS,
     Confidence,
+    Insight,
     JsonObject,
     Look,
     Method,
+    Offer,
     Operation,
     Risk,
     Toolset,
     answer_schema,
     arguments_schema,
     index,
+    together,
 )
 from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import Request, Response, required
 from barrack_mcp.catalogue.operation import Endpoint
 from barrack_mcp.catalogue.signs import Made, Shows
 from barrack_mcp.catalogue.values import Id, Name
+from barrack_mcp.cli.tools import BYTES_PER_TOKEN
 
 COPY = Path(__file__).parent / "contract"
 ORIGINAL = Path(__file__).parents[2] / "shared" / "contract"
@@ -68,8 +74,10 @@ OURS: dict[str, JsonObject] = {
     "toggle_instance_public_ip": {"want": {"type": "string", "enum": ["on", "off"]}},
 }
 """Arguments that the contract leaves to us; the API never sees them."""
-INPUTS = {operation.tool: arguments_schema(operation.arguments) for operation in OPERATIONS}
-ANSWERS = {operation.tool: answer_schema(operation.response) for operation in OPERATIONS}
+INPUTS = {tool: arguments_schema(offer.arguments) for tool, offer in OFFERS.items()}
+ANSWERS = {tool: answer_schema(offer.response) for tool, offer in OFFERS.items()}
+OUR_TOOLS = {"get_spending_overview": Risk.READ}
+"""The tools that no operation answers, in their order, each with its risk."""
 
 CLOSED = {
     "TierEnum": ["legacy", "advanced"],
@@ -96,6 +104,7 @@ CORE = {
     "list_custom_images",
     "list_os_images",
     "get_credit_balance",
+    "get_spending_overview",
 }
 REPEATABLE_WRITES = {
     "update_startup_script",
@@ -110,6 +119,7 @@ REPEATABLE_WRITES = {
 }
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.tool))
+each_offer = pytest.mark.parametrize("offer", OFFERS.values(), ids=lambda offer: str(offer.tool))
 
 
 # The contract
@@ -201,6 +211,48 @@ def test_the_copy_of_the_contract_is_the_contract() -> None:
 def test_every_operation_of_the_contract_is_declared_once_and_in_its_order() -> None:
     assert (len(OPERATIONS), sum(operation.reads for operation in OPERATIONS)) == (63, 31)
     assert [operation.tool for operation in OPERATIONS] == list(CONTRACT)
+
+
+def test_the_tools_of_our_own_stand_behind_those_of_the_contract() -> None:
+    assert {insight.tool: insight.risk for insight in INSIGHTS} == OUR_TOOLS
+    assert [*OFFERS] == [*CONTRACT, *OUR_TOOLS]
+    assert {insight.toolset for insight in INSIGHTS} == {Toolset.INSIGHTS}
+
+
+def insight(**otherwise: Any) -> Insight:
+    """A tool of our own that is whole but for what a test puts in its place."""
+    whole: dict[str, Any] = {
+        "tool": "get_weather",
+        "title": "Get weather",
+        "risk": Risk.READ,
+        "description": "Say what the weather is like.",
+        "response": BY_TOOL["get_volume"].response,
+    }
+    return Insight(**whole | otherwise)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "sentence"),
+    [
+        ({"tool": "set_weather"}, "set_weather: the names of reads, and no others, begin with list_, get_"),
+        ({"risk": Risk.CHANGE}, "get_weather: the names of reads, and no others, begin with list_, get_"),
+        (
+            {"tool": "buy_weather", "risk": Risk.SPEND},
+            "what needs a person's yes is an operation, and its risk is spend",
+        ),
+        ({"sets_state": True}, "`sets_state` follows from its risk, read"),
+        ({"result": "sky"}, "`result` is sky, which is no field of GetVolumeDetailsResponse"),
+    ],
+)
+def test_a_tool_of_our_own_that_lacks_something_can_not_be_made(otherwise: dict[str, Any], sentence: str) -> None:
+    assert insight().idempotent
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        insight(**otherwise)
+
+
+def test_a_tool_of_our_own_takes_no_operations_name() -> None:
+    with pytest.raises(TypeError, match="get_volume is declared twice"):
+        together(BY_TOOL, [insight(tool="get_volume")])
 
 
 @each_operation
@@ -300,10 +352,10 @@ def test_a_closed_set_is_a_literal_of_the_contracts_values(name: str, values: li
 # The vocabulary
 
 
-@each_operation
-def test_every_field_is_described_and_marked(operation: Operation) -> None:
+@each_offer
+def test_every_field_is_described_and_marked(offer: Offer) -> None:
     marks = {DOCUMENTED.value, INFERRED.value}
-    for model in {*reachable(operation.arguments), *reachable(operation.response)}:
+    for model in {*reachable(offer.arguments), *reachable(offer.response)}:
         for info in model.model_fields.values():
             assert info.description
             assert isinstance(info.json_schema_extra, dict)
@@ -408,7 +460,7 @@ def test_a_deployment_is_looked_for_in_its_own_region_and_tier() -> None:
 
 
 def test_the_core_is_a_days_work() -> None:
-    assert {operation.tool for operation in OPERATIONS if operation.core} == CORE
+    assert {tool for tool, offer in OFFERS.items() if offer.core} == CORE
 
 
 @each_operation
@@ -464,9 +516,9 @@ def nodes(schema: Any) -> Iterator[JsonObject]:
             yield from nodes(part)
 
 
-@each_operation
-def test_an_input_schema_is_plain_and_closed(operation: Operation) -> None:
-    schema = INPUTS[operation.tool]
+@each_offer
+def test_an_input_schema_is_plain_and_closed(offer: Offer) -> None:
+    schema = INPUTS[offer.tool]
     Draft202012Validator.check_schema(schema)
     for node in nodes(schema):
         assert not {"$ref", "anyOf", "oneOf", "allOf", "pattern", "title", "default", "format"} & {*node}
@@ -477,9 +529,9 @@ def test_an_input_schema_is_plain_and_closed(operation: Operation) -> None:
             assert all(part["description"] for part in node["properties"].values())
 
 
-@each_operation
-def test_an_answers_schema_requires_nothing_and_names_one_type_a_value(operation: Operation) -> None:
-    schema = ANSWERS[operation.tool]
+@each_offer
+def test_an_answers_schema_requires_nothing_and_names_one_type_a_value(offer: Offer) -> None:
+    schema = ANSWERS[offer.tool]
     Draft202012Validator.check_schema(schema)
     assert schema["type"] == "object"
     for node in nodes(schema):
@@ -511,19 +563,19 @@ def reference(node: Any, defs: JsonObject) -> Any:
     }
 
 
-@each_operation
-def test_the_input_schema_is_the_one_that_pydantic_checks_by(operation: Operation) -> None:
-    raw = operation.arguments.model_json_schema(by_alias=False)
-    assert without_descriptions(INPUTS[operation.tool]) == {"properties": {}, **reference(raw, raw.get("$defs", {}))}
+@each_offer
+def test_the_input_schema_is_the_one_that_pydantic_checks_by(offer: Offer) -> None:
+    raw = offer.arguments.model_json_schema(by_alias=False)
+    assert without_descriptions(INPUTS[offer.tool]) == {"properties": {}, **reference(raw, raw.get("$defs", {}))}
 
 
 @pytest.mark.slow
 def test_describing_all_tools_builds_no_validator() -> None:
     program = """
-from barrack_mcp.catalogue import OPERATIONS, answer_schema, arguments_schema
-for operation in OPERATIONS:
-    arguments_schema(operation.arguments), answer_schema(operation.response)
-built = [o.tool for o in OPERATIONS if o.arguments.__pydantic_complete__ or o.response.__pydantic_complete__]
+from barrack_mcp.catalogue import OFFERS, answer_schema, arguments_schema
+for offer in OFFERS.values():
+    arguments_schema(offer.arguments), answer_schema(offer.response)
+built = [o.tool for o in OFFERS.values() if o.arguments.__pydantic_complete__ or o.response.__pydantic_complete__]
 raise SystemExit(", ".join(built) or 0)
 """
     done = subprocess.run(
@@ -532,31 +584,30 @@ raise SystemExit(", ".join(built) or 0)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def size(operations: list[Operation]) -> int:
+def size(offers: Iterable[Offer]) -> int:
     tools = [
-        {"name": operation.tool, "description": operation.description, "inputSchema": INPUTS[operation.tool]}
-        for operation in operations
+        {"name": offer.tool, "description": offer.description, "inputSchema": INPUTS[offer.tool]} for offer in offers
     ]
     return len(json.dumps(tools, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def test_all_tools_cost_a_model_little_to_know() -> None:
-    assert size(list(OPERATIONS)) <= 31_400
-    assert size([operation for operation in OPERATIONS if operation.core]) <= 9_300
+    assert size(OFFERS.values()) <= 7_400 * BYTES_PER_TOKEN
+    assert size(offer for offer in OFFERS.values() if offer.core) <= 2_400 * BYTES_PER_TOKEN
 
 
-@each_operation
-def test_a_description_is_short_and_ends_as_a_sentence(operation: Operation) -> None:
-    longest = 280 if operation.tool in {"deploy_instance", "stop_instance", "attach_firewall"} else 200
-    assert 60 <= len(operation.description) <= longest
-    assert operation.description.endswith(".")
-    assert operation.description.isascii()
+@each_offer
+def test_a_description_is_short_and_ends_as_a_sentence(offer: Offer) -> None:
+    longest = 280 if offer.tool in {"deploy_instance", "stop_instance", "attach_firewall"} else 200
+    assert 60 <= len(offer.description) <= longest
+    assert offer.description.endswith(".")
+    assert offer.description.isascii()
 
 
-@each_operation
-def test_the_tools_that_a_description_names_exist(operation: Operation) -> None:
-    words = f"{operation.description} {json.dumps(INPUTS[operation.tool])}"
+@each_offer
+def test_the_tools_that_a_description_names_exist(offer: Offer) -> None:
+    words = f"{offer.description} {json.dumps(INPUTS[offer.tool])}"
     named = set(
         re.findall(r"\b(?:list|get|quote|create|delete|deploy|attach|detach|restore|add|remove)_[a-z_]+", words)
     )
-    assert named - {"get_instance."} <= {*BY_TOOL}
+    assert named - {"get_instance."} <= {*OFFERS}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.api.http import is_loopback
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
+from barrack_mcp.catalogue import BY_TOOL, OFFERS
 from barrack_mcp.config import NAMES, Settings, SettingsError, read_settings
 
 CANARY = "canary-key-77aa"
@@ -23,12 +23,12 @@ def refusal(environ: dict[str, str], **flags: Any) -> str:
 
 def surface(**environ: str) -> set[str]:
     settings = read_settings({f"BARRACK_{name.upper()}": value for name, value in environ.items()})
-    return {operation.tool for operation in OPERATIONS if settings.offers(operation)}
+    return {offer.tool for offer in OFFERS.values() if settings.offers(offer)}
 
 
 def test_without_any_setting_everything_is_offered_and_nothing_runs_unattended() -> None:
     settings = read_settings({})
-    assert all(settings.offers(operation) for operation in OPERATIONS)
+    assert all(settings.offers(offer) for offer in OFFERS.values())
     assert settings.unattended == ()
     assert settings.key is None
     assert settings.api_url == "https://barrack.ai/api"
@@ -128,15 +128,15 @@ def test_this_machine_may_be_spoken_to_without_tls(url: str) -> None:
 
 
 def test_read_only_offers_reads_alone() -> None:
-    assert surface(read_only="1") == {operation.tool for operation in OPERATIONS if operation.reads}
+    assert surface(read_only="1") == {offer.tool for offer in OFFERS.values() if offer.reads}
 
 
 def test_toolsets_and_tools_add_up_and_tools_alone_stand_alone() -> None:
     assert surface(tools="stop_instance") == {"stop_instance"}
-    volumes = {operation.tool for operation in OPERATIONS if operation.toolset == "volumes"}
+    volumes = {offer.tool for offer in OFFERS.values() if offer.toolset == "volumes"}
     assert surface(toolsets="volumes") == volumes
     assert surface(toolsets="volumes", tools="stop_instance") == volumes | {"stop_instance"}
-    assert surface(toolsets="core") == {operation.tool for operation in OPERATIONS if operation.core}
+    assert surface(toolsets="core") == {offer.tool for offer in OFFERS.values() if offer.core}
     assert surface(tools="stop_instance,list_volumes", read_only="1") == {"list_volumes"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from mcp import MCPError
 from mcp.types import CallToolResult, TextContent
 
-from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue import OFFERS, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.simulator import create_app
 from tests.support import examples
@@ -80,7 +80,7 @@ async def test_every_operation_runs_over_stdio_and_each_write_has_the_one_effect
     ):
         assert client.protocol_version == era
         listed = (await client.list_tools()).tools
-        assert [tool.name for tool in listed] == [operation.tool for operation in OPERATIONS] == list(CONTRACT)
+        assert [tool.name for tool in listed] == [*OFFERS]
         for operation in OPERATIONS:
             barrack.reset()
             arguments = examples.good(operation, state_of(barrack))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.config import read_settings
 from barrack_mcp.transports.greeting import listening
 
@@ -12,7 +12,7 @@ from barrack_mcp.transports.greeting import listening
 @pytest.mark.parametrize(
     ("given", "api", "words"),
     [
-        ({}, "", (f"{len(OPERATIONS)} tools on the SIMULATOR, where nothing is real", "no limit on spending")),
+        ({}, "", (f"{len(OFFERS)} tools on the SIMULATOR, where nothing is real", "no limit on spending")),
         ({}, "barrack.ai", ("tools for the account at barrack.ai", "`barrack-mcp approvals`")),
         ({"BARRACK_READ_ONLY": "1"}, "barrack.ai", ("31 of", "reads only")),
         ({"BARRACK_UNATTENDED": "spend"}, "barrack.ai", ("spend without asking",)),

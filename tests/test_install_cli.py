@@ -12,7 +12,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.app import MODULES, Commands, app, outlines
 from barrack_mcp.cli.install.clients import CLIENTS, place
 from barrack_mcp.cli.tools.listing import as_stats
@@ -111,7 +111,7 @@ def test_an_entry_is_started_once_and_its_tools_are_counted(client: str, home: P
     done = CliRunner().invoke(app, ["install", client, "--simulator"], env=env)
     few = CLIENTS[client].toolsets
     assert done.exit_code == 0
-    count = sum(Settings(toolsets=(few or "all",)).offers(operation) for operation in OPERATIONS)
+    count = sum(Settings(toolsets=(few or "all",)).offers(offer) for offer in OFFERS.values())
     assert done.stdout.rstrip().endswith(f"it lists {count} tools.")
 
 

@@ -21,7 +21,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE
@@ -241,7 +241,7 @@ def test_the_bundle_hides_the_key_needs_what_the_package_needs_and_names_every_t
         "sensitive": True,
     }
     assert [name for name, option in manifest["user_config"].items() if "default" not in option] == ["api_key"]
-    assert [tool["name"] for tool in manifest["tools"]] == [operation.tool for operation in OPERATIONS]
+    assert [tool["name"] for tool in manifest["tools"]] == [*OFFERS]
     project = loaded("mcpb", "pyproject.toml")["project"]
     ours = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["dependencies"] == ours["dependencies"]
@@ -284,9 +284,9 @@ def test_a_surface_stays_within_its_share_of_a_models_context(surface: str) -> N
 
 def test_the_sizes_add_up_and_stand_in_the_table() -> None:
     every, core, reads, *toolsets = listing.sizes()
-    assert every.tools == sum(size.tools for size in toolsets) == len(OPERATIONS)
-    assert core.tools == sum(operation.core for operation in OPERATIONS)
-    assert reads.tools == sum(operation.reads for operation in OPERATIONS)
+    assert every.tools == sum(size.tools for size in toolsets) == len(OFFERS)
+    assert core.tools == sum(offer.core for offer in OFFERS.values())
+    assert reads.tools == sum(offer.reads for offer in OFFERS.values())
     # each list has two brackets of its own, and commas between what others hold apart
     assert every.size - sum(size.size for size in toolsets) == 2 - len(toolsets) * 2 + len(toolsets) - 1
     assert all(size.with_output > size.size for size in listing.sizes())

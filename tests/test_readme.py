@@ -26,7 +26,7 @@ from mcp.client.stdio import stdio_client
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import load
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
+from barrack_mcp.catalogue import BY_TOOL, OFFERS, Risk
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli.app import app
 from barrack_mcp.cli.install.clients import CLIENTS, place
@@ -93,7 +93,7 @@ def test_the_table_of_risks_has_a_row_for_each() -> None:
 
 
 def test_every_tool_and_every_setting_is_told() -> None:
-    assert all(f"`{operation.tool}`" in README for operation in OPERATIONS)
+    assert all(f"`{tool}`" in README for tool in OFFERS)
     assert all(f"`{name}`" in README for name in NAMES)
 
 

@@ -16,7 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
+from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.layout import record, table
 from barrack_mcp.cli.tools.listing import as_page, as_table
@@ -59,14 +59,14 @@ async def test_every_answer_of_every_tool_is_laid_out_for_a_person() -> None:
 def test_the_list_of_tools_fits_and_says_what_each_does(width: int) -> None:
     text = as_table(Settings(), Contract(), width=width)
     fits(text, width)
-    assert all(f"\n{operation.tool} " in f"\n{text}" for operation in OPERATIONS)
+    assert all(f"\n{tool} " in f"\n{text}" for tool in OFFERS)
 
 
-@pytest.mark.parametrize("tool", BY_TOOL)
+@pytest.mark.parametrize("tool", OFFERS)
 def test_a_tool_tells_what_it_takes_and_how_it_is_called(tool: str) -> None:
-    text = as_page(BY_TOOL[tool], Settings(), Contract(), width=80)
+    text = as_page(OFFERS[tool], Settings(), Contract(), width=80)
     fits(text.rpartition("\n")[0], 80)
-    assert all(f"\n  {name}  " in text for name in BY_TOOL[tool].arguments.model_fields)
+    assert all(f"\n  {name}  " in text for name in OFFERS[tool].arguments.model_fields)
     assert text.rpartition("\n")[2].startswith(f"barrack-mcp call {tool}")
 
 

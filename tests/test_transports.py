@@ -21,7 +21,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.sse import sse_client
 
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.simulate import simulate
 from tests.support.forking import PRODUCT
 from tests.support.running import environment, product
@@ -29,7 +29,7 @@ from tests.support.running import environment, product
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ERAS = ["legacy", "auto"]
-TOOLS = [operation.tool for operation in OPERATIONS]
+TOOLS = [*OFFERS]
 NOBODY = {"BARRACK_API_KEY": "k", "BARRACK_API_URL": "http://127.0.0.1:1/api"}
 """An address where nothing listens."""
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
@@ -234,7 +234,7 @@ def test_the_tool_table_names_every_tool_and_json_is_what_a_client_sees() -> Non
     assert all(tool in table for tool in TOOLS)
     assert [tool["name"] for tool in json.loads(run("tools", "--json").stdout)] == TOOLS
     listed = json.loads(run("tools", "--json", BARRACK_READ_ONLY="1").stdout)
-    assert [tool["name"] for tool in listed] == [tool for tool in TOOLS if BY_TOOL[tool].reads]
+    assert [tool["name"] for tool in listed] == [tool for tool in TOOLS if OFFERS[tool].reads]
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:

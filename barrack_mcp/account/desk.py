@@ -55,14 +55,22 @@ class Desk:
         seconds: Time for all reads but the target's, counted anew from when the target is known.
         binding: Which reads are made; what is left out has no rows and no data, and no warning says so.
         deeds: What was made a moment ago, which a list may not show yet.
+        pages: How many pages of a list are read at most.
     """
 
     def __init__(
-        self, read: Reader, *, seconds: float, binding: Binding = Binding.NOT_YET, deeds: Deeds | None = None
+        self,
+        read: Reader,
+        *,
+        seconds: float,
+        binding: Binding = Binding.NOT_YET,
+        deeds: Deeds | None = None,
+        pages: int = FEW_PAGES,
     ) -> None:
         self.binding = binding
         self._read = read
         self._deeds = deeds
+        self._pages = pages
         self._seconds = seconds
         self._until = anyio.current_time() + seconds
         self.unread: list[str] = []
@@ -96,7 +104,7 @@ class Desk:
 
     async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str) -> None:
         listing.what = what
-        await read_list(self._read, tool, arguments, pages=FEW_PAGES, until=self._until, into=listing)
+        await read_list(self._read, tool, arguments, pages=self._pages, until=self._until, into=listing)
         if self._deeds is not None and not arguments and tool in _KINDS:
             listing.made = self._deeds.missing(_KINDS[tool], listing.rows)
         if not listing.readable:
@@ -152,7 +160,7 @@ class Sheet:
         return single
 
     def rows(self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False) -> Listing:
-        """Read a list, at most five pages of it; the arguments are as for `one`."""
+        """Read a list, as many pages of it as the desk allows; the arguments are as for `one`."""
         listing = Listing()
         if self._leaves_out(binds=binds):
             return listing

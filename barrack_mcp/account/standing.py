@@ -102,7 +102,7 @@ class Standing:
             at: When that would begin, in seconds since 1970, to say until when the credit lasts.
         """
         now, after = self._hourly(price, currency)
-        balance, own = self._balance(currency)
+        balance, own = self.balance(currency)
         sentences = []
         at_least = "" if after is not None else "at least "
         added = price(self.prices(currency)) or Decimal(0)
@@ -119,6 +119,21 @@ class Standing:
         sentences.append(_lasting(balance, own, hours, known=runway is not None, at=at))
         return Outlook(now, after, total, balance, runway, sentences)
 
+    def tell_lasting(self, currency: str, *, at: float) -> list[str]:
+        """Say how long the credit lasts if all stays as it is.
+
+        Args:
+            currency: Currency of prices.
+            at: From when on, in seconds since 1970.
+        """
+        balance, own = self.balance(currency)
+        if balance is None:
+            return ["How long the credit lasts is not known: the balance could not be read."]
+        hours = money.runway_hours(balance, self.burn(own).hourly)
+        _, known = self._hourly(lambda _: Decimal(0), own)
+        reckoned = [f"The balance is in {own}, not in {currency}."] if own != currency else []
+        return [*reckoned, _lasting(balance, own, hours, known=known is not None, at=at, then="")]
+
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""
         burn, added = self.burn(currency), price(self.prices(currency))
@@ -126,7 +141,7 @@ class Standing:
             return None, None
         return burn.hourly, None if added is None else burn.hourly + added
 
-    def _balance(self, currency: str) -> tuple[Decimal | None, str]:
+    def balance(self, currency: str) -> tuple[Decimal | None, str]:
         """The credit and its currency: the one wanted, else the one that holds any."""
         told = self.credit.known
         by_currency = told.get("by_currency")
@@ -138,12 +153,14 @@ class Standing:
         return money.amount(told.get("amount")), mention(text(told, "currency") or currency).upper()
 
 
-def _lasting(balance: Decimal, currency: str, hours: Decimal, *, known: bool, at: float | None) -> str:
+def _lasting(
+    balance: Decimal, currency: str, hours: Decimal, *, known: bool, at: float | None, then: str = "then "
+) -> str:
     left = f"The balance is {money.write(balance, currency)}"
     if not hours.is_finite():
         return f"{left}."
     ends = "" if at is None or hours > _LONG_HOURS else f", until {write_time(at + float(hours) * 3600)}"
-    lasts = f"{left}; it then lasts {'' if known else 'at most '}{_duration(hours)}{ends}."
+    lasts = f"{left}; it {then}lasts {'' if known else 'at most '}{_duration(hours)}{ends}."
     return lasts if hours > _SHORT_HOURS else f"{lasts} When it runs out, running instances are hibernated."
 
 

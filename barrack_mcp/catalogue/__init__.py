@@ -1,4 +1,4 @@
-"""The documented operations of the Barrack API, each declared once, in the module of its vendor group."""
+"""The tools: the documented operations of the Barrack API, and our own; each declared once, in its group's module."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from barrack_mcp.catalogue.insights import INSIGHTS, Insight
 from barrack_mcp.catalogue.models import DOCUMENTED, INFERRED, JsonObject, Provenance, Request, Response
-from barrack_mcp.catalogue.operation import Alternate, Confidence, Method, Operation, Risk, Toolset
+from barrack_mcp.catalogue.operation import Alternate, Confidence, Method, Offer, Operation, Risk, Toolset
 from barrack_mcp.catalogue.operations import (
     balance,
     deploy,
@@ -30,13 +31,17 @@ __all__ = [
     "BY_TOOL",
     "DOCUMENTED",
     "INFERRED",
+    "INSIGHTS",
+    "OFFERS",
     "OPERATIONS",
     "RESERVED_IDS",
     "Alternate",
     "Confidence",
+    "Insight",
     "JsonObject",
     "Look",
     "Method",
+    "Offer",
     "Operation",
     "Provenance",
     "Request",
@@ -47,6 +52,7 @@ __all__ = [
     "arguments_schema",
     "fixed_words",
     "index",
+    "together",
 ]
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -108,6 +114,24 @@ def _faults(operation: Operation, look: Look, found: Mapping[str, Operation]) ->
 
 BY_TOOL: Final[Mapping[str, Operation]] = index(OPERATIONS)
 """The operations by the names of their tools."""
+
+
+def together(operations: Mapping[str, Operation], insights: Iterable[Insight]) -> Mapping[str, Offer]:
+    """Key all tools by their names: the operations, then our own.
+
+    Raises:
+        TypeError: A name is there twice; the sentence tells which.
+    """
+    found: dict[str, Offer] = {**operations}
+    for insight in insights:
+        if insight.tool in found:
+            raise TypeError(f"{insight.tool} is declared twice")
+        found[insight.tool] = insight
+    return MappingProxyType(found)
+
+
+OFFERS: Final[Mapping[str, Offer]] = together(BY_TOOL, INSIGHTS)
+"""All tools by their names: the operations, then our own."""
 
 
 def fixed_words(paths: Iterable[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 from pydantic import BaseModel
 
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Offer
 from barrack_mcp.catalogue.models import spellings
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
 
@@ -54,30 +54,30 @@ def inner(marks: Marks, name: str) -> Marks:
     return (marks.get(name) or marks.get("*")) if isinstance(marks, Mapping) else None
 
 
-def masked(operation: Operation, values: Mapping[str, Any]) -> JsonObject:
+def masked(offer: Offer, values: Mapping[str, Any]) -> JsonObject:
     """Answer arguments with each secret replaced; those are the fields that their models declare as secret.
 
     Neither the length nor a hash of a secret is kept: from them a short password can be guessed. What is no argument
-    of the operation goes as well, since nobody knows what it holds, and so does any private key.
+    of the tool goes as well, since nobody knows what it holds, and so does any private key.
 
     Args:
-        operation: What they are for.
+        offer: What they are for.
         values: The arguments, validated or not.
     """
-    marks = marks_of(operation.arguments)
-    known = operation.arguments.model_fields
+    marks = marks_of(offer.arguments)
+    known = offer.arguments.model_fields
     return {name: _masked(value, inner(marks, name)) if name in known else MASK for name, value in values.items()}
 
 
-def secrets_in(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
+def secrets_in(offer: Offer, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Answer the texts that `masked` would replace, so that they can be found in what the API says of them."""
-    marks = marks_of(operation.arguments)
+    marks = marks_of(offer.arguments)
     return tuple(text for name, value in values.items() for text in _secrets(value, inner(marks, name)))
 
 
-def open_texts(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
+def open_texts(offer: Offer, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Answer what of a call may be seen: the names of its arguments, and the texts in those that are no secret."""
-    return (*operation.arguments.model_fields, *_plain(masked(operation, values)))
+    return (*offer.arguments.model_fields, *_plain(masked(offer, values)))
 
 
 def whole_texts(model: type[BaseModel]) -> frozenset[str]:

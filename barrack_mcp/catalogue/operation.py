@@ -1,8 +1,9 @@
-"""The vocabulary in which the operations of the Barrack API are declared. Pure data: no I/O, no MCP."""
+"""The vocabulary in which tools, and the operations of the Barrack API, are declared. Pure data: no I/O, no MCP."""
 
 from __future__ import annotations
 
 import string
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,7 +47,7 @@ _UNASKED: Final = frozenset({Risk.READ, Risk.CHANGE})
 """Risks that ask nobody."""
 _SETTLED: Final = frozenset({Risk.READ, Risk.DESTROY})
 """Risks of which a second call changes nothing more."""
-_READING: Final = ("list_", "get_", "quote_")
+_READING: Final = ("list_", "get_", "quote_", "wait_")
 _ENDING: Final = ("delete_", "bulk_delete_")
 
 
@@ -62,6 +63,8 @@ class Toolset(StrEnum):
     SNAPSHOTS = "snapshots"
     IMAGES = "images"
     FIREWALLS = "firewalls"
+    INSIGHTS = "insights"
+    """Ours: what no one operation of the API answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,64 @@ def elsewhere(method: Method, *paths: str) -> tuple[Alternate, ...]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Operation:
+class Offer(ABC):
+    """A tool on offer: what a client is told of it, whether the API answers it or we do.
+
+    It checks itself when it is made.
+
+    Raises:
+        TypeError: It lacks something; the sentence names the tool and what it lacks.
+    """
+
+    tool: str
+    title: str
+    """For a list; the vendor's own, where it is the vendor's."""
+    toolset: Toolset
+    risk: Risk
+    description: str
+    """For the model: what it does to the thing, when not to use it, what it costs."""
+    response: type[Response]
+    """What is answered."""
+    result: str | None = None
+    """Name of the answer's root; None where its fields stand at top level."""
+    core: bool = False
+    """Belongs to a day's work: part of the toolset `core`."""
+    sets_state: bool = False
+    """Whether a second call with the same arguments changes nothing more; reads and destruction needn't say so."""
+
+    def __post_init__(self) -> None:
+        if faults := [*self._faults()]:
+            raise TypeError(f"{self.tool}: {'; '.join(faults)}")
+
+    def _faults(self) -> Iterator[str]:
+        """Say what it lacks."""
+        if self.sets_state and self.risk in _SETTLED:
+            yield f"`sets_state` follows from its risk, {self.risk}"
+        if self.tool.startswith(_READING) is not self.reads:
+            yield f"the names of reads, and no others, begin with {', '.join(_READING)}"
+        if self.tool.startswith(_ENDING) is not (self.risk is Risk.DESTROY):
+            yield f"the names of what destroys, and no others, begin with {', '.join(_ENDING)}"
+        if self.result is not None and self.result not in self.response.model_fields:
+            yield f"`result` is {self.result}, which is no field of {self.response.__name__}"
+
+    @property
+    @abstractmethod
+    def arguments(self) -> type[Request]:
+        """What a caller may say."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing, so that it may be called again whatever became of it."""
+        return self.risk is Risk.READ
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether a second call with the same arguments changes nothing more."""
+        return self.sets_state or self.risk in _SETTLED
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation(Offer):
     """One documented operation of the API; everything else about its tool is derived from this.
 
     It checks itself when it is made.
@@ -104,15 +164,8 @@ class Operation:
         TypeError: It lacks what its risk, its path or its answer needs; the sentence names the tool and what it lacks.
     """
 
-    tool: str
-    title: str
-    """The vendor's own title."""
     group: str
     """The vendor's group."""
-    toolset: Toolset
-    risk: Risk
-    description: str
-    """For the model: what it does to the thing, when not to use it, what it costs."""
     endpoint: Endpoint
     alternates: tuple[Alternate, ...] = ()
     place: type[Request] | None = None
@@ -123,19 +176,12 @@ class Operation:
     """Whether it answers page by page and takes `page` and `limit`."""
     pages: type[Request] = Paging
     """These two, where it does."""
-    response: type[Response]
-    result: str | None = None
-    """Name of the body's root; None where the answer's fields stand at top level."""
     ours: type[Request] | None = None
     """Arguments of ours, which the API never sees."""
     beside: type[Beside] = Beside
     """What we say beside a read's answer."""
     adds: type[Response] | None = None
     """What we add to each thing that a read shows, or to what a write answers."""
-    core: bool = False
-    """Belongs to a day's work: part of the toolset `core`."""
-    sets_state: bool = False
-    """Whether a second call with the same arguments changes nothing more; reads and destruction needn't say so."""
     planned: bool = False
     """Whether a planner finds out what it would do, though its risk asks nobody."""
     replaces: str | None = None
@@ -152,9 +198,9 @@ class Operation:
     on_conflict: str | None = None
     """What to do when the thing is in a state that doesn't allow it (409), in a sentence."""
 
-    def __post_init__(self) -> None:
-        if faults := [*self._faults_of_the_path(), *self._faults_of_the_risk(), *self._faults_of_the_answer()]:
-            raise TypeError(f"{self.tool}: {'; '.join(faults)}")
+    def _faults(self) -> Iterator[str]:
+        yield from super()._faults()
+        yield from (*self._faults_of_the_path(), *self._faults_of_the_risk(), *self._faults_of_the_answer())
 
     def _faults_of_the_path(self) -> Iterator[str]:
         placed = self.place.model_fields if self.place else {}
@@ -178,18 +224,10 @@ class Operation:
             yield "a write needs `sign`, what its look shows once it took place"
         if not self.reads and self.method == "GET":
             yield "a write is never sent by GET"
-        if self.sets_state and self.risk in _SETTLED:
-            yield f"`sets_state` follows from its risk, {self.risk}"
         if self.planned and self.risk is not Risk.CHANGE:
             yield f"whether it is `planned` follows from its risk, {self.risk}"
-        if self.tool.startswith(_READING) is not self.reads:
-            yield f"the names of reads, and no others, begin with {', '.join(_READING)}"
-        if self.tool.startswith(_ENDING) is not (self.risk is Risk.DESTROY):
-            yield f"the names of what destroys, and no others, begin with {', '.join(_ENDING)}"
 
     def _faults_of_the_answer(self) -> Iterator[str]:
-        if self.result is not None and self.result not in self.response.model_fields:
-            yield f"`result` is {self.result}, which is no field of {self.response.__name__}"
         if self.paged and self.result is None:
             yield "a paged answer needs `result`, the name of its rows"
         if self.result is None and isinstance(self.sign, Made | Shows):
@@ -273,11 +311,6 @@ class Operation:
         return DOCUMENTED if min(self.confidence.method, self.confidence.path) >= DOCUMENTED_FROM else INFERRED
 
     @property
-    def reads(self) -> bool:
-        """Whether it changes nothing, so that it may be sent again whatever became of it."""
-        return self.risk is Risk.READ
-
-    @property
     def plans(self) -> bool:
         """Whether a planner of its tool's name finds out what it would do: what may ask a person, and what says so."""
         return self.planned or self.replaces is not None or self.risk not in _UNASKED
@@ -285,11 +318,6 @@ class Operation:
     def overwrites(self, values: Mapping[str, Any]) -> bool:
         """Whether a call with these arguments may put a text in the place of another."""
         return self.replaces is not None and values.get(self.replaces) is not None
-
-    @property
-    def idempotent(self) -> bool:
-        """Whether a second call with the same arguments changes nothing more."""
-        return self.sets_state or self.risk in _SETTLED
 
     @property
     def in_query(self) -> bool:

@@ -32,7 +32,7 @@ from pydantic import (
 from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.http.network import CertificatesError, Network, checked_proxy
 from barrack_mcp.api.text import decode, guess
-from barrack_mcp.catalogue import BY_TOOL, Operation, Risk, Toolset
+from barrack_mcp.catalogue import OFFERS, Offer, Risk, Toolset
 from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
 from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
 from barrack_mcp.config.globs import check_globs
@@ -164,7 +164,7 @@ class Settings(BaseModel):
     toolsets: Annotated[Words, _known("toolset", _SETS)] = Field(
         ("all",), description="Groups of tools to offer: all, core, or names of toolsets."
     )
-    tools: Annotated[Words, _known("tool", frozenset(BY_TOOL))] = Field(
+    tools: Annotated[Words, _known("tool", frozenset(OFFERS))] = Field(
         (), description="Single tools to offer; without toolsets, these alone."
     )
     read_only: Switch = Field(default=False, description="Offer and run nothing but reads.")
@@ -257,17 +257,15 @@ class Settings(BaseModel):
             raise ValueError("BARRACK_API_KEY and BARRACK_API_KEY_FILE are both set; keep one of them")
         return self
 
-    def offers(self, operation: Operation) -> bool:
-        """Whether the chosen surface lists this operation."""
-        if self.read_only and not operation.reads:
+    def offers(self, offer: Offer) -> bool:
+        """Whether the chosen surface lists this tool."""
+        if self.read_only and not offer.reads:
             return False
-        if operation.tool in self.tools:
+        if offer.tool in self.tools:
             return True
         if self.tools and "toolsets" not in self.model_fields_set:
             return False
-        return (
-            "all" in self.toolsets or operation.toolset in self.toolsets or ("core" in self.toolsets and operation.core)
-        )
+        return "all" in self.toolsets or offer.toolset in self.toolsets or ("core" in self.toolsets and offer.core)
 
     @property
     def network(self) -> Network:

@@ -22,8 +22,9 @@ from barrack_mcp.account.reading import read_page
 from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation
 from barrack_mcp.catalogue.outcome import Confirmed
+from barrack_mcp.dispatch import insights
 from barrack_mcp.dispatch.answers import advice, stock
 from barrack_mcp.dispatch.answers.brief import abridge, is_brief
 from barrack_mcp.dispatch.answers.consent import confirm
@@ -92,7 +93,7 @@ class Dispatcher:
     """Walks calls through the corridor.
 
     Attributes:
-        surface: The operations on offer, by tool name.
+        surface: The tools on offer, by name.
         guard: Lets what changes something pass, or not.
         writer: Sends what passed.
         currency: Currency of the rates shown.
@@ -102,7 +103,7 @@ class Dispatcher:
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
     """
 
-    surface: Mapping[str, Operation]
+    surface: Mapping[str, Offer]
     guard: Guard
     writer: Writer
     currency: str = "USD"
@@ -117,30 +118,48 @@ class Dispatcher:
         Raises:
             UnknownToolError: The surface doesn't offer such a tool.
         """
-        operation = self.surface.get(tool)
-        if operation is None:
+        offer = self.surface.get(tool)
+        if offer is None:
             raise UnknownToolError(tool)
         try:
-            return await self._walk(operation, arguments, caller)
+            return await self._walk(offer, arguments, caller)
         except Exception:  # noqa: BLE001 - logged, and answered without its text
             # what was sent answers for itself: here nothing was
-            if operation.reads:
+            if offer.reads:
                 return conclude("failed", crashed(tool), failure="internal")
             return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
 
-    async def _walk(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
+    async def _walk(self, offer: Offer, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface)
+        operation = offer if isinstance(offer, Operation) else None
+        asks = operation is not None and not operation.reads
         try:
-            said = present(operation, arguments)
-            known = {} if operation.reads else self.guard.names_of(operation, arguments, caller)
-            values = validated(operation, await names.resolve(operation, said, known=known))
-            values = await restore(operation, values, read=caller.account.read)
+            said = present(offer, arguments)
+            known = self.guard.names_of(operation, arguments, caller) if operation is not None and asks else {}
+            values = validated(offer, await names.resolve(offer, said, known=known))
+            if operation is not None:
+                values = await restore(operation, values, read=caller.account.read)
         except BadArgumentsError as error:
             return conclude("refused", f"{error} Nothing was sent.", failure="arguments")
         except NotFoundError as error:
             return conclude("refused", str(error), failure="arguments")
+        if operation is None:
+            return await self._answer_ourselves(offer, values, caller)
         call = _Call(operation, values, caller, arguments, names)
         return await (self._read(call) if operation.reads else self._change(call))
+
+    async def _answer_ourselves(self, offer: Offer, values: JsonObject, caller: Caller) -> Answer:
+        if not isinstance(offer, Insight):
+            raise TypeError(offer.tool)
+        errand = insights.Errand(
+            insight=offer,
+            values=values,
+            caller=caller,
+            offered=self.surface,
+            currency=self.currency,
+            now=self.writer.now(),
+        )
+        return await insights.answer(errand, self.writer)
 
     async def _change(self, call: _Call) -> Answer | Asked:
         wished = await self._wished(call)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from barrack_mcp.api.text import guess, is_one_word
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Offer
 from barrack_mcp.catalogue.models import without_blanks
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 
@@ -47,7 +47,7 @@ class BadArgumentsError(Exception):
         self.sentences = list(sentences)
 
 
-def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
+def validated(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
     """Answer the arguments as they will be sent: those not given are left out.
 
     Raises:
@@ -55,10 +55,10 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
     """
     refuse_unfit(arguments)
     try:
-        model = operation.arguments.model_validate(dict(arguments))
+        model = offer.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
-        told = [_sentence(operation, detail) for detail in wrong[:_MOST_SENTENCES]]
+        told = [_sentence(offer, detail) for detail in wrong[:_MOST_SENTENCES]]
         raise BadArgumentsError(told, more=len(wrong) - len(told)) from None
     values: JsonObject = model.model_dump(mode="json", exclude_none=True)
     # an array or object that came as JSON text may have hidden it behind escapes
@@ -66,14 +66,14 @@ def validated(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
     return values
 
 
-def present(operation: Operation, arguments: Mapping[str, Any]) -> JsonObject:
+def present(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
     """Answer the arguments that say something: those that a client sent empty, since it must send all, are left out.
 
     Raises:
         BadArgumentsError: One of them holds what no argument may.
     """
     refuse_unfit(arguments)
-    return without_blanks(operation.arguments, arguments)
+    return without_blanks(offer.arguments, arguments)
 
 
 def refuse_unfit(arguments: Mapping[str, Any]) -> None:
@@ -88,22 +88,22 @@ def refuse_unfit(arguments: Mapping[str, Any]) -> None:
         raise BadArgumentsError(refused)
 
 
-def _sentence(operation: Operation, detail: Any) -> str:
+def _sentence(offer: Offer, detail: Any) -> str:
     where = ".".join(_place(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return _unknown(operation, where, detail["loc"])
+        return _unknown(offer, where, detail["loc"])
     words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", detail["msg"].removeprefix("Value error, "))
     if detail["type"] == "value_error" and re.match(r"[a-z_]+: ", words):
         where, words = ".".join(part for part in (where, words.split(": ")[0]) if part), words.split(": ", 1)[1]
     return f"{where}: {words}."
 
 
-def _unknown(operation: Operation, where: str, path: tuple[int | str, ...]) -> str:
+def _unknown(offer: Offer, where: str, path: tuple[int | str, ...]) -> str:
     if len(path) > 1:
         return f"{where}: is not a known field."
-    known = operation.arguments.model_fields
+    known = offer.arguments.model_fields
     hint = guess(str(path[0])[:_LONGEST_NAME], known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
-    return f"{where}: is not an argument of {operation.tool}; {hint}"
+    return f"{where}: is not an argument of {offer.tool}; {hint}"
 
 
 def _place(part: int | str) -> str:

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from barrack_mcp.account.deeds import Deed, Deeds
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.account.things import Thing, joined, things
-from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Offer
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
 from barrack_mcp.dispatch.arguments import validated
@@ -92,7 +92,7 @@ class Names:
 
     async def resolve(
         self,
-        operation: Operation,
+        offer: Offer,
         arguments: Mapping[str, Any],
         *,
         known: Mapping[str, Sequence[str]] = MappingProxyType({}),
@@ -103,7 +103,7 @@ class Names:
         that were not read, is not taken where something would change.
 
         Args:
-            operation: What was called.
+            offer: What was called.
             arguments: The arguments as they came.
             known: Names of which is known what they stand for, in the form of `found`.
 
@@ -115,7 +115,7 @@ class Names:
         if not given:
             return dict(arguments)
         stand_ins = {value: f"x{at}" for at, value in enumerate({each.value for each in given.values()})}
-        validated(operation, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
+        validated(offer, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
         until = anyio.current_time() + self._seconds
         refused: list[str] = []
         for place, each in given.items():
@@ -128,7 +128,7 @@ class Names:
                 # what comes near is looked for only where a sentence will say it: it takes time
                 hints = len(refused) < _MOST_SENTENCES and each.kind.list_tool in self._offered
                 new = self._deeds.find(each.kind, each.value)
-                found = _found(each, listing, self._identified(each.kind), reads=operation.reads, hints=hints, new=new)
+                found = _found(each, listing, self._identified(each.kind), reads=offer.reads, hints=hints, new=new)
                 self.found[place] = (each.value, found)
             except LookupError as error:
                 refused.append(f"{place}: {error}")
@@ -136,28 +136,28 @@ class Names:
             raise NotFoundError(refused)
         return _replaced(arguments, {place: found for place, (_, found) in self.found.items()})
 
-    def what_is_new(self, operation: Operation, values: Mapping[str, Any]) -> str:
+    def what_is_new(self, offer: Offer, values: Mapping[str, Any]) -> str:
         """Say which things in a call were made through us a moment ago; empty if none was.
 
         Args:
-            operation: What the API didn't find.
+            offer: What the API didn't find.
             values: The arguments of the call.
         """
-        given = _given({name: value for name, value in values.items() if name in operation.arguments.model_fields})
+        given = _given({name: value for name, value in values.items() if name in offer.arguments.model_fields})
         found = [(each.place, self._deeds.find(each.kind, each.value)) for each in given]
         told = [f"{place}: {deed.sentence}" for place, deed in found if deed is not None]
         return " ".join(told[:_MOST_SENTENCES])
 
-    async def suggest(self, operation: Operation, values: Mapping[str, Any]) -> str:
+    async def suggest(self, offer: Offer, values: Mapping[str, Any]) -> str:
         """After a 404: say which things the caller may have meant by what is in no list; empty if there is no telling.
 
         Args:
-            operation: What the API didn't find.
+            offer: What the API didn't find.
             values: The arguments of the call.
         """
         until = anyio.current_time() + self._seconds
         told: list[str] = []
-        given = _given({name: value for name, value in values.items() if name in operation.arguments.model_fields})
+        given = _given({name: value for name, value in values.items() if name in offer.arguments.model_fields})
         looks = 0
         for each in given:
             if each.kind.list_tool not in self._offered:

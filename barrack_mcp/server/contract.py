@@ -16,7 +16,7 @@ from barrack_mcp.api.wire.loading import OverridesError, load
 from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.api.wire.seen import noted, remembered
 from barrack_mcp.api.wire.shipped import over_shipped
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS, OPERATIONS, Offer, Operation
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.state.files import make_folder, replace
 
@@ -50,6 +50,15 @@ async def open_contract(settings: Settings) -> Contract:
         _log.warning("What was said of %s is not followed: it %s.", tool, words)
     contract.trust(remembered(_bytes(settings.state_folder / SEEN_FILE), place(settings, contract)[0], contract))
     return contract
+
+
+def surface(settings: Settings, contract: Contract) -> dict[str, Offer]:
+    """Answer the tools that the settings offer, by name and in the catalogue's order, as the contract has them."""
+    return {
+        tool: contract.operation(offer) if isinstance(offer, Operation) else offer
+        for tool, offer in OFFERS.items()
+        if settings.offers(offer)
+    }
 
 
 def laid_over(document: Overrides, by_hand: Overrides) -> Overrides:

@@ -20,7 +20,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.catalogue import OPERATIONS, Risk
+from barrack_mcp.catalogue import Risk
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
@@ -36,7 +36,7 @@ from barrack_mcp.guard.page import About
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
-from barrack_mcp.server.contract import open_contract, place
+from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
@@ -170,11 +170,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)
         server = create_server(
             Dispatcher(
-                surface={
-                    operation.tool: contract.operation(operation)
-                    for operation in OPERATIONS
-                    if settings.offers(operation)
-                },
+                surface=surface(settings, contract),
                 guard=guard,
                 writer=writer,
                 currency=settings.currency,

@@ -27,7 +27,8 @@ from mcp.types import (
 )
 
 from barrack_mcp import __version__
-from barrack_mcp.catalogue import JsonObject, Operation, Risk
+from barrack_mcp.catalogue import JsonObject, Offer, Operation, Risk
+from barrack_mcp.catalogue.insights.insight import OURS
 from barrack_mcp.catalogue.outcome import Outcome
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
@@ -40,7 +41,7 @@ NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
 """Key in a result's `_meta` that names the kind of failure."""
 WIRE: Final = "barrack-mcp/wire"
-"""Key in a tool's `_meta` that says whether the vendor documents its wire form or we inferred it."""
+"""Key in a tool's `_meta` that says whether the vendor documents its wire form or we inferred it; `ours` has none."""
 
 INSTRUCTIONS: Final = (
     "Tools for the Barrack AI GPU cloud. Machines are billed by the minute from prepaid credits. A stopped (SHUTOFF) "
@@ -58,34 +59,37 @@ CallerOf: TypeAlias = Callable[[ServerRequestContext[Any, Any]], Caller]
 
 
 @cache
-def tool_of(operation: Operation) -> Tool:
-    """Derive an operation's tool: schemas from its models, hints from its risk."""
+def tool_of(offer: Offer) -> Tool:
+    """Derive a tool from its declaration: schemas from its models, hints from its risk."""
     return Tool(
-        name=operation.tool,
-        title=operation.title,
-        description=operation.description,
-        input_schema=arguments_schema(operation.arguments),
-        output_schema=output_schema(operation),
+        name=offer.tool,
+        title=offer.title,
+        description=offer.description,
+        input_schema=arguments_schema(offer.arguments),
+        output_schema=output_schema(offer),
         annotations=ToolAnnotations(
-            title=operation.title,
-            read_only_hint=operation.reads,
-            destructive_hint=operation.risk in _CHANGING,
-            idempotent_hint=operation.idempotent,
+            title=offer.title,
+            read_only_hint=offer.reads,
+            destructive_hint=offer.risk in _CHANGING,
+            idempotent_hint=offer.idempotent,
             open_world_hint=True,
         ),
-        _meta={WIRE: operation.provenance.value},
+        _meta={WIRE: offer.provenance.value if isinstance(offer, Operation) else OURS},
     )
 
 
-def output_schema(operation: Operation) -> JsonObject:
-    """Derive what a tool answers: a read the API's data, everything else an outcome with that data in `result`."""
-    data = answer_schema(operation.response, words=False)
+def output_schema(offer: Offer) -> JsonObject:
+    """Derive what a tool answers: a read its data, everything else an outcome with that data in `result`."""
+    data = answer_schema(offer.response, words=False)
     fields = data["properties"]
-    ours = answer_schema(operation.adds, words=False)["properties"] if operation.adds is not None else {}
-    if operation.reads:
-        thing = fields.get(operation.result, data)
+    operation = offer if isinstance(offer, Operation) else None
+    adds = operation.adds if operation is not None else None
+    ours = answer_schema(adds, words=False)["properties"] if adds is not None else {}
+    if offer.reads:
+        thing = fields.get(offer.result, data)
         thing.get("items", thing)["properties"].update(ours)
-        fields.update(answer_schema(operation.beside, words=False)["properties"])
+        if operation is not None:
+            fields.update(answer_schema(operation.beside, words=False)["properties"])
         return data
     fields.update(ours)
     outcome = answer_schema(Outcome, words=False)
@@ -110,7 +114,7 @@ def create_server(
     """
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[tool_of(operation) for operation in dispatcher.surface.values()])
+        return ListToolsResult(tools=[tool_of(offer) for offer in dispatcher.surface.values()])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
@@ -123,8 +127,8 @@ def create_server(
         return answer.result if isinstance(answer, Asked) else _result(answer)
 
     def input_schema(name: str) -> Mapping[str, Any] | None:
-        operation = dispatcher.surface.get(name)
-        return tool_of(operation).input_schema if operation else None
+        offer = dispatcher.surface.get(name)
+        return tool_of(offer).input_schema if offer else None
 
     server: Server[Any] = Server(
         NAME,

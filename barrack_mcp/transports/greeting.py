@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.config import Settings
 
 AT_A_TERMINAL: Final = (
@@ -30,8 +30,8 @@ def listening(settings: Settings, *, transport: str, address: str, api: str) -> 
         address: The whole address of that.
         api: The API's host; empty for the simulator.
     """
-    tools = sum(settings.offers(operation) for operation in OPERATIONS)
-    offered = f"{tools} of {len(OPERATIONS)} tools" if tools < len(OPERATIONS) else f"{tools} tools"
+    tools = sum(map(settings.offers, OFFERS.values()))
+    offered = f"{tools} of {len(OFFERS)} tools" if tools < len(OFFERS) else f"{tools} tools"
     world = f"for the account at {api}" if api else "on the SIMULATOR, where nothing is real"
     return f"Serving {transport} on {address}: {offered} {world}; {', '.join(_terms(settings))}."
 

@@ -7,7 +7,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import TextContent
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from tests.conformance.serving import opened, served
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,7 @@ ERAS = ["legacy", "auto"]
 async def test_the_products_tools_come_first_and_run_as_ever(era: str) -> None:
     async with opened(fixtures=True) as server, Client(server, mode=era) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
-        ours = [operation.tool for operation in OPERATIONS]
+        ours = [*OFFERS]
         assert names[: len(ours)] == ours
         assert set(names[len(ours) :]) & {"test_simple_text", "test_header", "test_input_required_result_multi_round"}
         balance = await client.call_tool("get_credit_balance", {})
@@ -47,7 +47,7 @@ async def test_a_fixture_answers(era: str) -> None:
 
 async def test_without_fixtures_the_server_is_the_products_alone() -> None:
     async with opened(fixtures=False) as server, Client(server) as client:
-        assert [tool.name for tool in (await client.list_tools()).tools] == [operation.tool for operation in OPERATIONS]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [*OFFERS]
 
 
 async def test_what_is_served_is_the_products_application() -> None:

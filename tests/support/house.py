@@ -10,7 +10,7 @@ from typing import Any
 from mcp import Client
 from mcp.types import ElicitResult
 
-from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
+from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ask import READING_S
@@ -111,7 +111,7 @@ async def house(
                 leases=Leases(own, now=clock),
                 lease_hours=lease_hours,
             ),
-            surface=BY_TOOL,
+            surface=OFFERS,
             guard=guard(store=own, now=clock, **policy),
             writer=writer(ledger=Ledger(own, now=clock), **dict(writing or {})),
         )

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.catalogue import Operation
-from barrack_mcp.catalogue.machines import Machine, VMVolumeAttachment
+from barrack_mcp.catalogue.answers.machines import Machine, VMVolumeAttachment
 from barrack_mcp.catalogue.operations.deploy import DeploymentData
 from barrack_mcp.catalogue.operations.firewalls import (
     FirewallAttachment,

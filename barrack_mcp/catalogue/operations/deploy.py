@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, model_validator
 
-from barrack_mcp.catalogue.billing import Billing
+from barrack_mcp.catalogue.answers.billing import Billing
 from barrack_mcp.catalogue.envelope import Leased, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required

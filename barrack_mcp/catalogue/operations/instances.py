@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.billing import AggregatedBillingResponse
+from barrack_mcp.catalogue.answers.billing import AggregatedBillingResponse
+from barrack_mcp.catalogue.answers.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Leased, Named, Paged, RatedMachine, Receipt
-from barrack_mcp.catalogue.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule, VMSecurityRule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from barrack_mcp.catalogue.billing import SnapshotBillingResponse
+from barrack_mcp.catalogue.answers.billing import SnapshotBillingResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Leased, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required

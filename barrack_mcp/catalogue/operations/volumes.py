@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, model_validator
 
-from barrack_mcp.catalogue.billing import VolumeHourlyBillingResponse
+from barrack_mcp.catalogue.answers.billing import VolumeHourlyBillingResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.manifests.package import SUMMARY, TITLE, Package, Question, questions
 
 VERSION: Final = "0.4"
@@ -54,7 +54,7 @@ def manifest(package: Package) -> str:
             },
         },
         "user_config": {question.field: _option(question) for question in asked},
-        "tools": [{"name": operation.tool, "description": operation.description} for operation in OPERATIONS],
+        "tools": [{"name": offer.tool, "description": offer.description} for offer in OFFERS.values()],
         "compatibility": {
             "platforms": ["darwin", "win32", "linux"],
             "runtimes": {"python": package.requires_python},

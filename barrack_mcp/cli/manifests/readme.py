@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.catalogue import OPERATIONS, Risk
+from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.cli import tools
 from barrack_mcp.cli.manifests import portable
 from barrack_mcp.config import NAMES, Settings
@@ -58,16 +58,16 @@ _ASKS: Final[MappingProxyType[Risk, str]] = MappingProxyType(
 
 
 def _risks_table() -> str:
-    counted = Counter(operation.risk for operation in OPERATIONS)
+    counted = Counter(offer.risk for offer in OFFERS.values())
     rows = [f"| {risk} | {counted[risk]} | {asks} |" for risk, asks in _ASKS.items()]
-    return "\n".join(["| risk | operations | asks |", "|---|---|---|", *rows])
+    return "\n".join(["| risk | tools | asks |", "|---|---|---|", *rows])
 
 
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {
         "risks": _risks_table,
         "settings": _settings_table,
-        "tools": lambda: tools.as_markdown(OPERATIONS),
+        "tools": lambda: tools.as_markdown(OFFERS.values()),
         "portable": portable.as_markdown,
     }
 )

@@ -9,8 +9,10 @@ from typing import Final
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.shipped import shipped
-from barrack_mcp.catalogue import OPERATIONS, Operation, Toolset
+from barrack_mcp.catalogue import OFFERS, Offer, Operation, Toolset
+from barrack_mcp.catalogue.insights.insight import OURS
 from barrack_mcp.config import Settings
+from barrack_mcp.server.contract import surface
 from barrack_mcp.server.tools import tool_of
 
 BYTES_PER_TOKEN: Final = 4.26
@@ -46,15 +48,14 @@ class Size:
 
 def as_json(settings: Settings, contract: Contract | None = None) -> str:
     """Write the offered tools as `tools/list` answers them, by the contract in force; as shipped, if None."""
-    contract = contract or Contract(shipped())
     tools = [
-        tool_of(contract.operation(operation)).model_dump(mode="json", by_alias=True, exclude_none=True)
-        for operation in offered(settings)
+        tool_of(offer).model_dump(mode="json", by_alias=True, exclude_none=True)
+        for offer in surface(settings, contract or Contract(shipped())).values()
     ]
     return json.dumps(tools, ensure_ascii=False, indent=2)
 
 
-def surfaces() -> dict[str, list[Operation]]:
+def surfaces() -> dict[str, list[Offer]]:
     """Answer the surfaces that an operator can choose whole, and what each lists."""
     chosen = {
         "all": Settings(),
@@ -65,12 +66,11 @@ def surfaces() -> dict[str, list[Operation]]:
     return {surface: offered(settings) for surface, settings in chosen.items()}
 
 
-def shown(operations: Sequence[Operation], *, output: bool = False) -> str:
+def shown(offers: Sequence[Offer], *, output: bool = False) -> str:
     """Write tools as a host shows them to a model: compact JSON of name, description and input schema."""
     names = {"name", "description", "input_schema", *(["output_schema"] if output else [])}
     tools = [
-        tool_of(operation).model_dump(mode="json", by_alias=True, exclude_none=True, include=names)
-        for operation in operations
+        tool_of(offer).model_dump(mode="json", by_alias=True, exclude_none=True, include=names) for offer in offers
     ]
     return json.dumps(tools, ensure_ascii=False, separators=(",", ":"))
 
@@ -83,17 +83,21 @@ def sizes() -> list[Size]:
     ]
 
 
-def as_markdown(operations: Iterable[Operation]) -> str:
-    """Write operations as README's table."""
+def as_markdown(offers: Iterable[Offer]) -> str:
+    """Write tools as README's table."""
     contract = Contract(shipped())
     rows = [
-        f"| `{operation.tool}` | {operation.toolset} | {operation.risk} | {operation.description} | "
-        f"{contract.operation(operation).provenance} |"
-        for operation in operations
+        f"| `{offer.tool}` | {offer.toolset} | {offer.risk} | {offer.description} | {wire_form(offer, contract)} |"
+        for offer in offers
     ]
     return "\n".join(["| tool | toolset | risk | what it does | wire form |", "|---|---|---|---|---|", *rows])
 
 
-def offered(settings: Settings) -> list[Operation]:
-    """Answer the operations that the settings offer, in the catalogue's order."""
-    return [operation for operation in OPERATIONS if settings.offers(operation)]
+def wire_form(offer: Offer, contract: Contract) -> str:
+    """Say what is known of a tool's wire form; a tool of our own has none."""
+    return contract.operation(offer).provenance.value if isinstance(offer, Operation) else OURS
+
+
+def offered(settings: Settings) -> list[Offer]:
+    """Answer the tools that the settings offer, in the catalogue's order."""
+    return [offer for offer in OFFERS.values() if settings.offers(offer)]

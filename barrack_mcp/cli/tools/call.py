@@ -17,7 +17,7 @@ from mcp.types import TextContent
 
 from barrack_mcp.api.errors import Failure
 from barrack_mcp.api.text import guess
-from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue import OFFERS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, passphrase_hash, run
 from barrack_mcp.cli.tools.asking import Asker
@@ -97,9 +97,9 @@ def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonOb
     Raises:
         ValueError: One sentence on what is wrong.
     """
-    operation = BY_TOOL.get(tool)
-    if operation is None:
-        raise ValueError(f"No such tool; {guess(tool, BY_TOOL, otherwise='`barrack-mcp tools` lists them.')}")
+    offer = OFFERS.get(tool)
+    if offer is None:
+        raise ValueError(f"No such tool; {guess(tool, OFFERS, otherwise='`barrack-mcp tools` lists them.')}")
     given: Any = {}
     if as_json is not None:
         try:
@@ -108,7 +108,7 @@ def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonOb
             raise ValueError("--args is not JSON.") from None
         if not isinstance(given, dict):
             raise ValueError('--args must be a JSON object, such as {"limit": 5}.')
-    properties = arguments_schema(operation.arguments)["properties"]
+    properties = arguments_schema(offer.arguments)["properties"]
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
@@ -149,10 +149,10 @@ async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Cal
 
 def _why_not_offered(settings: Settings, tool: str) -> str:
     """Name the setting that leaves a tool out; empty if none does."""
-    operation = BY_TOOL[tool]
-    if settings.offers(operation):
+    offer = OFFERS[tool]
+    if settings.offers(offer):
         return ""
-    if settings.read_only and not operation.reads:
+    if settings.read_only and not offer.reads:
         return "BARRACK_READ_ONLY is on, and this tool changes something."
     name = "BARRACK_TOOLS" if settings.tools and "toolsets" not in settings.model_fields_set else "BARRACK_TOOLSETS"
     return f"{name} leaves this tool out."

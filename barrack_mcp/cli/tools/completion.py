@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from barrack_mcp.catalogue import BY_TOOL
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.catalogue.schema import arguments_schema
 
 
 def tools_beginning(incomplete: str) -> list[tuple[str, str]]:
     """Name the tools that begin so, each with what it does."""
     return [
-        (tool, operation.description.partition(". ")[0])
-        for tool, operation in BY_TOOL.items()
-        if tool.startswith(incomplete)
+        (tool, offer.description.partition(". ")[0]) for tool, offer in OFFERS.items() if tool.startswith(incomplete)
     ]
 
 
 def arguments_beginning(ctx: Any, incomplete: str) -> list[str]:
     """Name the arguments of the tool that were not given yet, or the values of the one that is being given."""
-    operation = BY_TOOL.get(ctx.params.get("tool") or "")
-    if operation is None:
+    offer = OFFERS.get(ctx.params.get("tool") or "")
+    if offer is None:
         return []
-    properties = arguments_schema(operation.arguments)["properties"]
+    properties = arguments_schema(offer.arguments)["properties"]
     name, equals, begun = incomplete.partition("=")
     if not equals:
         given = {each.partition("=")[0] for each in ctx.params.get("arguments") or ()}

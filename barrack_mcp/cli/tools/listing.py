@@ -10,10 +10,10 @@ import typer
 
 from barrack_mcp.api.text import guess
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
+from barrack_mcp.catalogue import OFFERS, Offer, Operation, Risk
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.process import ExitCode, configure, leave, run
-from barrack_mcp.cli.tools import as_json, offered, sizes
+from barrack_mcp.cli.tools import as_json, offered, sizes, wire_form
 from barrack_mcp.cli.tools.completion import tools_beginning
 from barrack_mcp.cli.tools.layout import in_words, record, table, wrapped
 from barrack_mcp.config import Settings
@@ -49,13 +49,13 @@ def tools(
         typer.echo(as_stats())
         return
     settings = configure(toolsets=toolsets, read_only=read_only or None)
-    if name is not None and name not in BY_TOOL:
-        leave(f"No such tool; {guess(name, BY_TOOL, otherwise='`barrack-mcp tools` lists them.')}", ExitCode.USAGE)
+    if name is not None and name not in OFFERS:
+        leave(f"No such tool; {guess(name, OFFERS, otherwise='`barrack-mcp tools` lists them.')}", ExitCode.USAGE)
     contract = run(open_contract, settings)
     if json_wanted:
         typer.echo(as_json(settings, contract))
     elif name is not None:
-        typer.echo(as_page(BY_TOOL[name], settings, contract, width=width))
+        typer.echo(as_page(OFFERS[name], settings, contract, width=width))
     else:
         typer.echo(as_table(settings, contract, width=width))
 
@@ -63,33 +63,32 @@ def tools(
 def as_table(settings: Settings, contract: Contract, *, width: int) -> str:
     """Write the offered tools: name, risk, what is known of the wire, and what each does."""
     chosen = offered(settings)
-    names = max((len(operation.tool) for operation in chosen), default=0) + 2
+    names = max((len(offer.tool) for offer in chosen), default=0) + 2
     lines = []
-    for operation in chosen:
-        head = operation.tool.ljust(names)
-        known = contract.operation(operation)
-        said = f"{_first(operation.description)} ({operation.risk}, {known.provenance})"
+    for offer in chosen:
+        head = offer.tool.ljust(names)
+        said = f"{_first(offer.description)} ({offer.risk}, {wire_form(offer, contract)})"
         lines += wrapped(head + said, width=width, indent=" " * names, first="")
     return "\n".join([*lines, "", *wrapped("`barrack-mcp tools NAME` shows what one of them takes.", width=width)])
 
 
-def as_page(operation: Operation, settings: Settings, contract: Contract, *, width: int) -> str:
+def as_page(offer: Offer, settings: Settings, contract: Contract, *, width: int) -> str:
     """Write what one tool does, takes and is on the wire."""
-    known = contract.operation(operation)
-    wire = contract.for_(operation)
+    known = contract.operation(offer) if isinstance(offer, Operation) else offer
     facts = {
-        "risk": f"{operation.risk}: {_ASKS[operation.risk]}",
-        "toolset": f"{operation.toolset}{', core' if operation.core else ''}",
-        "request": f"{wire.asked} ({known.provenance})",
+        "risk": f"{offer.risk}: {_ASKS[offer.risk]}",
+        "toolset": f"{offer.toolset}{', core' if offer.core else ''}",
     }
-    if not settings.offers(operation):
+    if isinstance(offer, Operation):
+        facts["request"] = f"{contract.for_(offer).asked} ({wire_form(offer, contract)})"
+    if not settings.offers(offer):
         facts["offered"] = "no; the settings leave it out (read-only, toolsets or tools)"
-    lines = [operation.tool, operation.title, "", *wrapped(operation.description, width=width), ""]
+    lines = [offer.tool, offer.title, "", *wrapped(offer.description, width=width), ""]
     lines += record(facts, width=width)
     schema = arguments_schema(known.arguments)
     lines += ["", *_arguments(schema, width)]
     needed = " ".join(f"{name}={_placeholder(schema['properties'][name])}" for name in schema.get("required", ()))
-    return "\n".join([*lines, "", f"barrack-mcp call {operation.tool} {needed}".rstrip()])
+    return "\n".join([*lines, "", f"barrack-mcp call {offer.tool} {needed}".rstrip()])
 
 
 def _arguments(schema: dict[str, Any], width: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 from barrack_mcp.dispatch.answers.bounds import SafeCopy
 
-_LOOKED_AT: Final = 8 * MAX_BYTES
+LOOKED_AT: Final = 8 * MAX_BYTES
 """Bytes of an answer that are looked at letter by letter; hardly any of the rest would fit."""
 
 
@@ -35,15 +35,15 @@ def make_safe(
     copy = SafeCopy(reveal=reveal)
     span = span_of(operation, data, arguments)
     if span is None:
-        data = copy.within(data, _LOOKED_AT)
+        data = copy.within(data, LOOKED_AT)
         data = copy.within(copy.fields(data, marks_of(operation.response)), MAX_BYTES)
     else:
         marks = inner(marks_of(operation.response), root)
         rest = {name: value for name, value in data.items() if name != root}
-        rest = copy.within(rest, _LOOKED_AT)
+        rest = copy.within(rest, LOOKED_AT)
         rest = copy.within(copy.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
         room = MAX_BYTES - size(rest)
-        rows = copy.within(fitting(span.rows, _LOOKED_AT), _LOOKED_AT, (root,))
+        rows = copy.within(fitting(span.rows, LOOKED_AT), LOOKED_AT, (root,))
         rows = copy.within(fitting(copy.rows(rows, marks, (root,)), room), room, (root,))
         data = rest | {root: rows}
         add_notes(data, *span.notes(operation, rows))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -22,7 +23,7 @@ from barrack_mcp.api.client import Attempt
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import Echo
 from barrack_mcp.api.text import cite
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
@@ -32,7 +33,7 @@ from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Caller, digest
 from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting
-from barrack_mcp.state.audit import Audit, AuditError
+from barrack_mcp.state.audit import NEVER_ASKS, Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
 _T = TypeVar("_T")
@@ -89,6 +90,18 @@ class Unsent:
 
     sentence: str
     look_with: LookWith | None = None
+
+
+@dataclass(slots=True)
+class Came:
+    """What came of a change of what we keep ourselves; an error of our own, until it is said."""
+
+    outcome: Literal["done", "refused", "failed"] = "failed"
+    message: str = "An error of our own came."
+
+    def end(self, outcome: Literal["done", "refused", "failed"], message: str) -> None:
+        """Say what came of it."""
+        self.outcome, self.message = outcome, message
 
 
 Sent: TypeAlias = Done | NotDone | Unknown | Unsent
@@ -243,6 +256,44 @@ class Writer:
             return Unknown(broke_off(operation, where), where)
         thing = before.thing if before is not None else None
         return replace(sent, replaced=replaced, before=thing) if isinstance(sent, Done) else sent
+
+    @asynccontextmanager
+    async def recording(self, offer: Offer, values: JsonObject, caller: Caller) -> AsyncIterator[Came | Unsent]:
+        """Write down a change of what we keep ourselves before it is made, and what came of it.
+
+        Args:
+            offer: The tool that changes it.
+            values: Its validated arguments.
+            caller: Who asked for it.
+        """
+        if self._ending:
+            yield Unsent(_ENDING)
+            return
+        intent, came, began = "", Came(), self.now()
+        if self.audit is not None:
+            try:
+                intent = await self.audit.intent(
+                    caller=caller.subject,
+                    tool=offer.tool,
+                    risk=offer.risk,
+                    arguments=masked(offer, values),
+                    confirmed=NEVER_ASKS,
+                    api=caller.account.api,
+                )
+            except AuditError as error:
+                _log.error("%s", error)
+                yield Unsent(UNRECORDED)
+                return
+        try:
+            yield came
+        finally:
+            if self.audit is not None:
+                try:
+                    await self.audit.outcome(
+                        intent, outcome=came.outcome, message=came.message, seconds=self.now() - began
+                    )
+                except AuditError as error:
+                    _log.error("%s", error)
 
     async def _sent(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from barrack_mcp.api.text import cite
-from barrack_mcp.catalogue import BY_TOOL
+from barrack_mcp.catalogue import OFFERS
 
 SHORT: Final = 100
 LONG: Final = 500
@@ -86,7 +86,7 @@ def read_steps(text: str) -> tuple[str, ...]:
 
 def find_tools(text: str) -> set[str]:
     """Answer the tools that a text names."""
-    return {name for name in _NAMED.findall(text) if name in BY_TOOL}
+    return {name for name in _NAMED.findall(text) if name in OFFERS}
 
 
 def write_prompt(prompt: Prompt, values: Mapping[str, str], surface: Collection[str]) -> str:
@@ -108,7 +108,7 @@ def write_prompt(prompt: Prompt, values: Mapping[str, str], surface: Collection[
     if given:
         parts.append("\n".join([GIVEN, *given]))
     parts.append("\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))
-    if any(not BY_TOOL[tool].reads for tool in left_out):
+    if any(not OFFERS[tool].reads for tool in left_out):
         parts.append(READS_ONLY)
     parts.append(RULES)
     return "\n\n".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from barrack_mcp.catalogue.billing import Billing
+from barrack_mcp.catalogue.answers.billing import Billing
 from barrack_mcp.catalogue.models import FEW, MANY, Response, answered
 from barrack_mcp.catalogue.rules import FirewallRule, VMSecurityRule
 from barrack_mcp.catalogue.values import Flag, IpStatusEnum, Number, StatusEnum, Text, Texts, Whole, bare

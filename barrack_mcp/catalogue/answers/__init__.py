@@ -1,0 +1,1 @@
+"""What the vendor answers in more than one group: bills and machines."""
