@@ -8,13 +8,15 @@ from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.config import read_settings
 from barrack_mcp.transports.greeting import listening
 
+READS = sum(offer.reads for offer in OFFERS.values())
+
 
 @pytest.mark.parametrize(
     ("given", "api", "words"),
     [
         ({}, "", (f"{len(OFFERS)} tools on the SIMULATOR, where nothing is real", "no limit on spending")),
         ({}, "barrack.ai", ("tools for the account at barrack.ai", "`barrack-mcp approvals`")),
-        ({"BARRACK_READ_ONLY": "1"}, "barrack.ai", ("31 of", "reads only")),
+        ({"BARRACK_READ_ONLY": "1"}, "barrack.ai", (f"{READS} of", "reads only")),
         ({"BARRACK_UNATTENDED": "spend"}, "barrack.ai", ("spend without asking",)),
         ({"BARRACK_APPROVAL": "refuse"}, "barrack.ai", ("what needs a person's yes is refused",)),
         (
