@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject, Operation, signs
-from barrack_mcp.catalogue.kinds import IMAGE, KEY, SCRIPT, VOLUME, Kind, kind_named_by
+from barrack_mcp.catalogue.kinds import IMAGE, Kind, kind_named_by
 
 NEW_S: Final = 600.0
 """How long something counts as new at most; what the API has shown since is not."""
@@ -93,7 +93,7 @@ class Deeds:
 
 
 def changed(operation: Operation, values: Mapping[str, Any], data: JsonObject) -> list[Thing]:
-    """The things that a write made or changed and that a machine may be made with; what it only used stays as it was.
+    """The things that a write made or changed; what it only used stays as it was.
 
     Args:
         operation: What was done.
@@ -102,11 +102,11 @@ def changed(operation: Operation, values: Mapping[str, Any], data: JsonObject) -
     """
     if (kind := _made(operation)) is not None:
         made = data.get(operation.result or "")
-        return [Thing(kind, made)] if kind in _USED and isinstance(made, dict) and Thing(kind, made).id else []
+        return [Thing(kind, made)] if isinstance(made, dict) and Thing(kind, made).id else []
     return [
         Thing(kind, {}, asked=str(each))
         for name, value in values.items()
-        if (kind := kind_named_by(name)) in _USED
+        if name not in _ALSO_UNCHANGED and (kind := kind_named_by(name)) is not None
         for each in (value if isinstance(value, list) else [value])
     ]
 
@@ -122,8 +122,8 @@ def _made(operation: Operation) -> Kind | None:
             return None
 
 
-_USED: Final = (KEY, SCRIPT, IMAGE, VOLUME)
-"""What a machine may be made with."""
+_ALSO_UNCHANGED: Final = frozenset({"instance_ids"})
+"""Lists that name what stays as it was beside what changes: who keeps a firewall, too."""
 
 
 def _priced(values: Mapping[str, Any]) -> JsonObject:

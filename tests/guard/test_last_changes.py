@@ -73,6 +73,54 @@ async def test_a_text_is_overwritten_only_after_a_question_that_says_who_wrote_i
         assert "through us" not in person.questions[-1]
 
 
+MADE_AND_DELETED = {
+    "instance": ("deploy_instance", "data", "instance_id"),
+    "snapshot": ("create_snapshot", "data", "snapshot_id"),
+    "volume": ("create_volume", "volume", "volume_id"),
+    "custom_image": ("create_custom_image", "image", "image_id"),
+    "ssh_key": ("create_ssh_key", "ssh_key", "id"),
+    "startup_script": ("create_startup_script", "script", "id"),
+    "firewall": ("create_firewall", "firewall", "id"),
+}
+"""By the kind: the tool that makes one, where its answer holds it, and the field of the id."""
+
+
+@pytest.mark.promise("G16")
+@pytest.mark.parametrize("kind", MADE_AND_DELETED)
+async def test_who_made_a_thing_is_told_with_the_question_that_deletes_it_and_asks_nothing_more_of_the_api(
+    kind: str,
+) -> None:
+    make, result, field = MADE_AND_DELETED[kind]
+    delete = BY_TOOL[f"delete_{kind}"]
+    async with house(unattended=["spend"]) as made:
+        at = (await made.call(make, **made.good(make)))["result"][result][field]
+        made.barrack.clock.advance(3600)
+        requests = []
+        for ours in (False, True):
+            before = len(made.sent)
+            url = "https://barrack.example/api" if ours else "https://other.example/api"
+            async with house(app=made.app, store=made.store, clock=made.clock, url=url) as asking:
+                asked = await asking.call(delete.tool, **{next(iter(delete.arguments.model_fields)): at})
+            assert asked["outcome"] == "approval_required", asked
+            requests.append(len(made.sent) - before)
+            warnings = asked["plan"]["warnings"] or [""]
+            assert (OURS in warnings[0]) is ours
+        assert requests[0] == requests[1]
+
+
+@pytest.mark.promise("G16")
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_question_that_has_room_for_it_says_who_changed_what_it_deletes_or_interrupts(era: str) -> None:
+    person = Person(says_yes)
+    async with house(era=era, person=person) as made:
+        arguments = made.good("reboot_instance")
+        assert (await made.call("reboot_instance", **arguments))["outcome"] == "done"
+        assert "through us" not in person.questions[-1]
+        made.barrack.clock.advance(3600)
+        await made.call("hibernate_instance", **arguments)
+        assert OURS in person.questions[-1]
+
+
 async def test_another_account_is_told_nothing_of_it() -> None:
     async with house() as made:
         wanted = await make_all(made)
@@ -89,20 +137,40 @@ def test_a_write_changes_what_it_makes_or_names_and_not_what_it_only_uses() -> N
         "create_custom_image": {"image": {"image_id": "I"}},
         "create_ssh_key": {"ssh_key": {"id": "K"}},
         "create_startup_script": {"script": {"id": "S"}},
+        "deploy_instance": {"data": {"instance_id": "D"}},
+        "create_snapshot": {"data": {"snapshot_id": "N"}},
+        "restore_snapshot": {"data": {"instance_id": "D"}},
+        "create_firewall": {"firewall": {"id": "F"}},
     }
     values = {"volume_id": "v", "key_id": "k", "ssh_key_ids": ["k"], "script_id": "s", "script_ids": ["s"]}
     values |= {"image_id": "i", "volume_ids": ["v"], "startup_script_id": "s", "snapshot_id": "n", "instance_id": "d"}
+    values |= {"firewall_id": "f", "instance_ids": ["d", "e"], "add": ["e"], "remove": []}
     found = {}
     for operation in (each for each in OPERATIONS if not each.reads):
         named = {name: value for name, value in values.items() if name in operation.arguments.model_fields}
         found[operation.tool] = [thing.key for thing in changed(operation, named, told.get(operation.tool, {}))]
     assert {tool: things for tool, things in found.items() if things} == {
+        "deploy_instance": [("instance", "D")],
+        "create_snapshot": [("snapshot", "N")],
+        "restore_snapshot": [("instance", "D")],
+        "create_firewall": [("firewall", "F")],
+        **{f"{verb}_instance": [("instance", "d")] for verb in ("start", "stop", "reboot", "hibernate")},
+        **{f"{verb}_instance": [("instance", "d")] for verb in ("restore", "delete")},
+        "toggle_instance_public_ip": [("instance", "d")],
+        "add_instance_security_rule": [("instance", "d")],
+        "remove_instance_security_rule": [("instance", "d")],
+        "delete_snapshot": [("snapshot", "n")],
+        "add_firewall_rule": [("firewall", "f")],
+        "remove_firewall_rule": [("firewall", "f")],
+        # who keeps it is named beside who gains it, and isn't changed
+        "attach_firewall": [("firewall", "f"), ("instance", "e")],
+        "delete_firewall": [("firewall", "f")],
         "create_volume": [("volume", "V")],
         "clone_volume": [("volume", "V")],
         "resize_volume": [("volume", "v")],
         "delete_volume": [("volume", "v")],
-        "attach_volumes": [("volume", "v")],
-        "detach_volumes": [("volume", "v")],
+        "attach_volumes": [("volume", "v"), ("instance", "d")],
+        "detach_volumes": [("volume", "v"), ("instance", "d")],
         "create_custom_image": [("image", "I")],
         "delete_custom_image": [("image", "i")],
         "create_ssh_key": [("ssh_key", "K")],

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
+from barrack_mcp.account.things import sentence
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import (
@@ -119,4 +120,9 @@ async def plan(
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:
         draft = not_found(error.thing)
+    # where a text is overwritten, who wrote it stands in the summary already
+    if draft.refusal is None and operation.replaces is None:
+        ours = await inquiry.tell_last_changes(draft.things)
+        told = {thing.in_words: ours[thing.key] for thing in draft.things if thing.key in ours}
+        draft.warnings[:0] = [f"{sentence(words)} was {change}." for words, change in told.items()]
     return draft.planned(inquiry)
