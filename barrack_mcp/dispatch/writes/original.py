@@ -82,7 +82,7 @@ def _restored(name: str, given: str, stored: str) -> str:
         if not all(flags[escape]) and count != len(flags[escape]):
             words = f"the present text holds {escape} both as a character and written out, so it can't be told which"
             raise BadArgumentsError([f"{name}: {words} of the {count} here is meant; keep all of them as they stand."])
-    turns = {escape: iter(flags[escape] if not all(flags[escape]) else ()) for escape in came}
+    turns = {escape: iter(flags[escape]) for escape in came}
     return _ESCAPE.sub(lambda found: _meant(found[0], meant, turns), given)
 
 
