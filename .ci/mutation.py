@@ -46,7 +46,13 @@ ROOMS: Final = {
                 "__init__",
             )
         ],
-        ["tests/plans", "tests/guard/test_overwriting.py", "tests/guard/test_wide.py"],
+        [
+            *(f"tests/plans/test_{name}.py" for name in ("letter_of_things", "letter")),
+            *(
+                f"tests/plans/test_{name}_plans.py"
+                for name in ("storage", "network_and_access", "instance", "purchase")
+            ),
+        ],
     ),
     "writer": (
         [f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view")],

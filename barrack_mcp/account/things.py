@@ -217,7 +217,7 @@ def usable_name(stem: str | None, suffix: str, *, longest: int = 50) -> str:
     """Make a name that a tool accepts from one that may hold anything."""
     start = (stem or "")[: longest - len(suffix)]
     name = f"{start}{suffix}"
-    return name if _valid(_NAME, name) else suffix.strip("-")
+    return name if start and _valid(_NAME, name) else suffix.strip("-")
 
 
 def _valid(adapter: TypeAdapter[str], value: str) -> bool:

@@ -14,10 +14,13 @@ import anyio
 from barrack_mcp.account.pages import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.guard.plans import Planned, plan
+from barrack_mcp.catalogue.kinds import KINDS
+from barrack_mcp.guard.plans import Binding, Planned, plan
+from barrack_mcp.guard.plans.draft import LastChanges, none_known
 from tests.support import examples
 from tests.support.simulation import Simulation, simulated
 
+SHOWING = frozenset(kind.get_tool for kind in KINDS)
 Bend = Callable[[JsonObject], Any]
 
 
@@ -26,6 +29,7 @@ class Room(Simulation):
     """Plans calls, and counts what is read for them.
 
     `bent` changes the presented answer of a tool; `silent` tools never answer; `failing` ones answer 503, `gone` 404.
+    What is `shown` by its id is there beside what the simulator has.
     """
 
     currency: str = "USD"
@@ -34,6 +38,8 @@ class Room(Simulation):
     silent: frozenset[str] = frozenset()
     failing: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
+    shown: Mapping[str, JsonObject] = field(default_factory=dict)
+    last_changes: LastChanges = none_known
     reads: list[tuple[str, JsonObject]] = field(default_factory=list)
 
     async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
@@ -46,6 +52,8 @@ class Room(Simulation):
             raise ApiError(Failure.REJECTED, "Not found", status=404)
         operation = BY_TOOL[tool]
         assert operation.reads
+        if tool in SHOWING and (at := next(iter(arguments.values()))) in self.shown:
+            return {str(operation.result): dict(self.shown[at])}
         answer = presented(operation, await self.api.send(operation, arguments), arguments)
         if tool not in self.bent:
             return answer
@@ -58,7 +66,7 @@ class Room(Simulation):
         good = {} if set(examples.required(BY_TOOL[tool])) <= set(more) else self.good(tool)
         return await self.plan_exactly(tool, {**good, **more})
 
-    async def plan_exactly(self, tool: str, arguments: JsonObject) -> Planned:
+    async def plan_exactly(self, tool: str, arguments: JsonObject, *, binding: Binding = Binding.NOT_YET) -> Planned:
         """Plan a call with these arguments."""
         now = self.barrack.clock.now()
         with anyio.fail_after(20):
@@ -69,6 +77,8 @@ class Room(Simulation):
                 currency=self.currency,
                 now=now,
                 seconds=self.seconds,
+                last_changes=self.last_changes,
+                binding=binding,
             )
 
     async def do(self, tool: str, **arguments: Any) -> JsonObject:

@@ -1,25 +1,30 @@
-"""Plans to the letter: what each says of a call stands in a file of letters beside the cases, and is held to it.
+"""Plans to the letter: what each says stands in a file of its tool under letters/, and is held to it.
 
-A letter of a tool stands there as a whole where it is the first, the others by the lines that go and come. Whoever
-changes a plan on purpose makes the letters anew (`--remake-letters`) and reads what changed in them.
+The first of a tool stands there as a whole, the others by the lines that go and come. Whoever changes a plan on purpose
+makes the letters anew (`--remake-letters`) and reads what changed in them.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.plans import Planned
+from barrack_mcp.guard.plans import Binding, Planned
+from barrack_mcp.state.store import Trace
 from tests.plans.asking import Bend, Room, room
 
 REMAKE = "--remake-letters"
+PAGES = ("page", "limit")
+LETTERS = Path(__file__).with_name("letters")
 HEAD = (
-    "What each plan says: the first of a tool as a whole, the others by the lines that go and come.\n"
+    "What a plan says in each case: the first as a whole, the others by the lines that go and come.\n"
     "Made by: pytest tests/plans -k letter --remake-letters. Read what that changes.\n"
 )
 
@@ -33,8 +38,16 @@ class Case:
     bent: Mapping[str, Bend] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    shown: Mapping[str, JsonObject] = field(default_factory=dict)
+    """What is there beside what the simulator has, by its id."""
+    ours: Mapping[tuple[str, str], Trace] = field(default_factory=dict)
+    """What was changed through us."""
     exactly: bool = False
     """Whether the arguments are all that there are; else they replace those of a call that works."""
+
+    async def find_ours(self, things: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
+        """Answer the last changes of some things."""
+        return {thing.key: self.ours[thing.key] for thing in things if thing.key in self.ours}
 
 
 def letter(planned: Planned) -> str:
@@ -71,37 +84,55 @@ def changes(before: str, after: str) -> str:
     return "\n".join(line for line in [*lines][2:] if not line.startswith("@@"))
 
 
-async def asked_in(case: Case, asked: Room) -> Planned:
+async def asked_in(case: Case, asked: Room, *, binding: Binding = Binding.NOT_YET) -> Planned:
     """Plan the call of a case in its state."""
     asked.bent, asked.failing, asked.gone = case.bent, frozenset(case.failing), frozenset(case.gone)
+    asked.shown, asked.last_changes = case.shown, case.find_ours
     good = {} if case.exactly else asked.good(case.tool)
-    return await asked.plan_exactly(case.tool, {**good, **case.arguments})
+    return await asked.plan_exactly(case.tool, {**good, **case.arguments}, binding=binding)
 
 
-async def told(cases: Mapping[str, Case]) -> dict[str, str]:
-    """What each plan says, by its case, as the letters are written."""
-    found: dict[str, str] = {}
-    first: dict[str, str] = {}
-    async with room() as asked:
-        for title, case in cases.items():
-            said = letter(await asked_in(case, asked))
-            found[title] = changes(first[case.tool], said) if case.tool in first else said
-            first.setdefault(case.tool, said)
+async def again_in(case: Case, asked: Room, first: Planned) -> str:
+    """Plan the same call once more, as before it is sent, and say what is read for that: what was agreed to stands."""
+    asked.reads.clear()
+    again = await asked_in(case, asked, binding=Binding.ALONE)
+    assert again.fingerprint == first.fingerprint
+    reads = [(name, {key: value for key, value in given.items() if key not in PAGES}) for name, given in asked.reads]
+    told = sorted({f"{name} {json.dumps(given)}" if given else name for name, given in reads})
+    return f"read again: {', '.join(told) or 'nothing'}"
+
+
+def by_tool(*tables: Mapping[str, Case]) -> dict[str, dict[str, Case]]:
+    """Several tables as one, by the tool that is called."""
+    found: dict[str, dict[str, Case]] = {}
+    for title, case in itertools.chain(*(table.items() for table in tables)):
+        found.setdefault(case.tool, {})[title] = case
+    assert sum(map(len, found.values())) == sum(map(len, tables)), "a title stands twice"
     return found
 
 
-async def hold_to_letters(cases: Mapping[str, Case], file: Path, *, remake: bool) -> None:
-    """See that each plan says what its letter holds; or write down what they say."""
+async def told(cases: Mapping[str, Case]) -> dict[str, str]:
+    """What each plan of a tool says, by its case, as the letters are written."""
+    found: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    async with room() as asked:
+        for title, case in cases.items():
+            planned = await asked_in(case, asked)
+            same = alike.setdefault(planned.fingerprint, title)
+            lines = [letter(planned), await again_in(case, asked, planned)]
+            found[title] = "\n".join([*lines, *([f"a yes is the same: {same}"] if same != title else [])])
+    first, *others = found
+    return {first: found[first]} | {title: changes(found[first], found[title]) for title in others}
+
+
+async def hold_to_letters(tool: str, cases: Mapping[str, Case], *, remake: bool) -> None:
+    """See that each plan of a tool says what its letter holds; or write down what they say."""
+    file = LETTERS / f"{tool}.txt"
     found = await told(cases)
     if remake:
         file.write_text(HEAD + "".join(f"\n## {title}\n{said}\n" for title, said in found.items()), encoding="utf-8")
-    kept = read_letters(file)
+    parts = re.split(r"^## (.*)\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    kept = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
     assert [*found] == [*kept]
     unlike = [f"{title}\n{changes(kept[title], found[title])}" for title in found if found[title] != kept[title]]
     assert not unlike, "\n\n".join(unlike)
-
-
-def read_letters(file: Path) -> dict[str, str]:
-    """What each plan is to say, by its case."""
-    parts = re.split(r"^## (.*)\n", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))

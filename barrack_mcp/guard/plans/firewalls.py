@@ -112,7 +112,10 @@ async def delete_firewall(inquiry: Inquiry) -> Draft:
 
 
 def _its_rules(firewall: Thing) -> str:
-    rules = objects(firewall.row.get("rules"))
+    told = firewall.row.get("rules")
+    rules = objects(told)
+    if not isinstance(told, list):
+        return "its rules, which Barrack does not show"
     if len(rules) > _MOST_TOLD:
         return f"its {len(rules):,} rules, which get_firewall shows"
     return f"its rules: {', '.join(map(rule_in_words, rules)) or 'none shown'}"

@@ -85,6 +85,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
             spent=spent(bills.rows, of=snapshot, currency=inquiry.currency),
         ),
         staying=[*images, *made, *origin[:1]],
+        facts={"has_image": has_image(relationship, images)},
         lost=["the copy of the disk that it holds, and every way to restore from it"],
         kept=[
             *_images_kept(relationship, images),
