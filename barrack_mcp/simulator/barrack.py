@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from barrack_mcp.simulator.clock import Clock, iso
 from barrack_mcp.simulator.faults import Faults
+from barrack_mcp.simulator.meter import MINUTE_S, money
 from barrack_mcp.simulator.routes import firewalls, instances, keys, scripts, snapshots, volumes
 from barrack_mcp.simulator.rules import Json, JsonValue
 from barrack_mcp.simulator.scenarios import SCENARIOS, accounts
@@ -75,6 +76,18 @@ class Barrack:
         """Note a call or its effect in its book."""
         number = book[-1]["seq"] + 1 if book else 1
         book.append({"seq": number, **mask(entry), "at": iso(self.clock.now())})
+
+    def show_books(self) -> JsonValue:
+        """What was drawn from the main account, and when: each stretch of time through which all cost the same."""
+        return [
+            {
+                "since": iso(draw.since * MINUTE_S),
+                "until": iso(draw.until * MINUTE_S),
+                "per_minute": money(draw.rate, 9),
+                "drawn": money((draw.until - draw.since) * draw.rate, 9),
+            }
+            for draw in self.world(MAIN_KEY).books.draws
+        ]
 
     def state(self) -> Json:
         """The whole of the main account, in a stable order."""

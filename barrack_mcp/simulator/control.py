@@ -28,6 +28,10 @@ class _Advance(Body, extra="forbid"):
     advance_s: Annotated[float, Field(ge=0, le=MAX_ADVANCE_S, allow_inf_nan=False)]
 
 
+class _Level(Body, extra="forbid"):
+    level: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)]
+
+
 Deed = Callable[[JsonValue], JsonValue]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -75,6 +79,12 @@ def control_routes(barrack: Barrack) -> list[Route]:
         barrack.clock.advance(_Advance.model_validate(given).advance_s)
         return {"now": iso(barrack.clock.now())}
 
+    def reprice(given: JsonValue) -> JsonValue:
+        level = _Level.model_validate(given).level
+        for key in barrack.worlds:
+            barrack.world(key).reprice(level)
+        return {"level": level}
+
     def replace_faults(given: JsonValue) -> JsonValue:
         barrack.faults.replace(faults.parse(given))
         return barrack.faults.show()
@@ -84,8 +94,9 @@ def control_routes(barrack: Barrack) -> list[Route]:
         "requests": lambda _: list(barrack.requests),
         "state": lambda _: barrack.state(),
         "faults": lambda _: barrack.faults.show(),
+        "books": lambda _: barrack.show_books(),
     }
-    deeds: dict[str, Deed] = {"faults": replace_faults, "reset": reset, "clock": advance}
+    deeds: dict[str, Deed] = {"faults": replace_faults, "reset": reset, "clock": advance, "prices": reprice}
     return [
         *(Route(f"/_sim/{name}", _answering(look), methods=["GET"]) for name, look in looks.items()),
         *(Route(f"/_sim/{name}", _answering(deed), methods=["POST"]) for name, deed in deeds.items()),

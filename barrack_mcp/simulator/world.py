@@ -15,8 +15,16 @@ from itertools import count
 from typing import TypeVar
 
 from barrack_mcp.simulator.clock import EPOCH
-from barrack_mcp.simulator.market import GB_PER_TB, GPUS, HIBERNATED_PRICES, SNAPSHOT_GB, SNAPSHOT_PRICES, VOLUME_PRICES
-from barrack_mcp.simulator.meter import MINUTE_S, NANO, Meter, money, per_minute, tick
+from barrack_mcp.simulator.market import (
+    GB_PER_TB,
+    GPUS,
+    HIBERNATED_PRICES,
+    SNAPSHOT_GB,
+    SNAPSHOT_PRICES,
+    VOLUME_PRICES,
+    Prices,
+)
+from barrack_mcp.simulator.meter import MINUTE_S, NANO, Books, Meter, money, per_minute, tick
 from barrack_mcp.simulator.rules import Json, code_of, missing, refusal
 
 FULL_RATE = ("ACTIVE", "SHUTOFF")
@@ -24,6 +32,9 @@ FULL_RATE = ("ACTIVE", "SHUTOFF")
 
 HISTORY_S = 30 * 86_400
 """How long before the epoch an account's history begins."""
+
+_PRICE_DIGITS = 4
+"""Digits of a price in the list."""
 
 UNBOUNDED = 10**30
 """The purse of history, so that it can't run dry before the epoch."""
@@ -77,9 +88,14 @@ class Billed(Thing, ABC):
     billing_id: str = field(init=False)
     meter: Meter = field(default_factory=Meter)
 
+    @property
     @abstractmethod
-    def hourly(self, currency: str) -> float:
-        """What it costs an hour at its full rate."""
+    def prices(self) -> Prices:
+        """What the price list says of its kind."""
+
+    @abstractmethod
+    def hourly(self, price: float) -> float:
+        """What it costs an hour at its full rate, by the price of its kind."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,9 +116,14 @@ class Instance(Billed):
     cloud_init: bool = False
     jupyter: bool = False
 
-    def hourly(self, currency: str) -> float:
+    @property
+    def prices(self) -> Prices:
+        """What one of its GPUs costs."""
+        return GPUS[self.gpu_model].prices
+
+    def hourly(self, price: float) -> float:
         """What it costs an hour, running or stopped."""
-        return GPUS[self.gpu_model].prices[currency] * self.gpu_count
+        return price * self.gpu_count
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,9 +140,14 @@ class Volume(Billed):
     boot: bool = False
     owned: bool = False
 
-    def hourly(self, currency: str) -> float:
+    @property
+    def prices(self) -> Prices:
+        """What a TB of its type costs."""
+        return VOLUME_PRICES[self.volume_type][1]
+
+    def hourly(self, price: float) -> float:
         """What it costs an hour, by its size."""
-        return VOLUME_PRICES[self.volume_type][1][currency] * self.size_gb / GB_PER_TB
+        return price * self.size_gb / GB_PER_TB
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,9 +165,14 @@ class Snapshot(Billed):
     ssh_key_ids: list[str]
     status: str = "creating"
 
-    def hourly(self, currency: str) -> float:
+    @property
+    def prices(self) -> Prices:
+        """What one of the usual size costs."""
+        return SNAPSHOT_PRICES
+
+    def hourly(self, price: float) -> float:
         """What it costs an hour, by its size."""
-        return SNAPSHOT_PRICES[currency] * self.size_gb / SNAPSHOT_GB
+        return price * self.size_gb / SNAPSHOT_GB
 
 
 @dataclass(slots=True, kw_only=True)
@@ -220,6 +251,8 @@ class World:
         self.billed: list[Billed] = []
         self.stock_factor = 1
         self.balance = UNBOUNDED
+        self.books = Books()
+        self.price_level = 1.0
         self._burn = 0
         self._running: dict[str, Instance] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -281,6 +314,7 @@ class World:
 
     def _draw(self, to: float) -> None:
         minutes = tick(to) - tick(self.now)
+        self.books.note(tick(self.now), tick(to), self._burn)
         self.balance = max(0, self.balance - minutes * self._burn)
         self.now = max(self.now, to)
 
@@ -292,9 +326,23 @@ class World:
             return self.now
         return float((tick(self.now) - (-self.balance // self._burn)) * MINUTE_S)
 
+    def priced(self, prices: Prices) -> Prices:
+        """Prices of the list at the level that they have now."""
+        if self.price_level == 1.0:
+            return prices
+        return {currency: round(price * self.price_level, _PRICE_DIGITS) for currency, price in prices.items()}
+
+    def reprice(self, level: float) -> None:
+        """Let all prices of the list be so many times what they were at the start; what runs costs that from now on."""
+        self.price_level = level
+        for thing in self.billed:
+            running = not isinstance(thing, Instance) or thing.status in FULL_RATE
+            if thing.meter.rate and running:
+                self.charge(thing)
+
     def full_rate(self, thing: Billed) -> int:
         """What a thing costs a minute at its full rate."""
-        return per_minute(thing.hourly(self.account.currency))
+        return per_minute(thing.hourly(self.priced(thing.prices)[self.account.currency]))
 
     def charge(self, thing: Billed, rate: int | None = None) -> None:
         """Bill a thing from now on, at its full rate unless another is given."""
@@ -304,7 +352,7 @@ class World:
 
     def _end(self, shelf: Shelf[Sold], thing: Sold) -> None:
         self._burn -= thing.meter.rate
-        thing.meter.end(self.now)
+        thing.meter.turn(self.now, 0)
         del shelf[thing.id]
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.simulator.box import Box, Json
@@ -69,6 +71,54 @@ async def test_stopping_saves_nothing_and_hibernating_nearly_all() -> None:
     assert (await record(box, instance_id))["status"] == "hibernated"
 
 
+async def test_each_row_of_a_bill_is_a_time_through_which_the_thing_cost_the_same() -> None:
+    box = Box()
+    instance_id = box.instance("train-1")
+    for verb in ("stop", "start", "hibernate"):
+        box.wait(HOUR)
+        await box.post(f"/instances/{instance_id}/{verb}/")
+        box.wait(HOUR)
+    rows = (await box.get("/instances/billing/", instance_id=instance_id))["records"]
+    assert [row["status"] for row in rows] == ["hibernated", *["completed"] * 3]
+    assert len({row["billing_id"] for row in rows}) == 4
+    assert rows[-1]["billing_id"] == f"{instance_id}B"
+    for row in rows:
+        cost = row["total_duration_minutes"] * row["per_minute_rate"]
+        assert row["total_cost"] == pytest.approx(cost, abs=0.0001)
+    assert all(older["end_time"] <= newer["start_time"] for newer, older in pairwise(rows))
+
+
+async def test_the_books_say_what_was_drawn_and_fall_due_with_the_bills() -> None:
+    box = Box()
+    before = await balance(box)
+    for _ in range(3):
+        box.wait(5 * HOUR)
+        await box.post(f"/instances/{box.instance('train-1')}/reboot/")
+    drawn = sum(row["drawn"] for row in await box.control("books"))
+    kinds = ("instances", "volumes", "snapshots")
+    billed = [(await box.get(f"/{kind}/billing/"))["summary"]["totalCost"] for kind in kinds]
+    assert drawn == pytest.approx(sum(billed), abs=0.001)
+    world = box.barrack.world("sim-key")
+    since = world.now - 15 * HOUR
+    assert world.books.sum(since, world.now) / 10**9 == pytest.approx(before - await balance(box), abs=0.001)
+    assert world.books.sum(world.now, since) == 0
+
+
+async def test_prices_that_change_are_in_the_list_and_what_runs_costs_them_from_then_on() -> None:
+    box = Box()
+    instance_id = box.instance("train-1")
+    assert (await record(box, instance_id))["per_minute_rate"] == 0.0115
+    await box.control("prices", {"level": 2})
+    listed = (await box.get("/pricing/"))["pricing_data"]["gpus"]["pricing"]["legacy"]["RTX-A6000"]["prices"]
+    assert listed == {"USD": 1.38, "EUR": 1.5, "INR": 98}
+    assert (await record(box, instance_id))["per_minute_rate"] == 0.023
+    before = await balance(box)
+    hourly = (await box.control("state"))["balance"]["hourly"]
+    box.wait(HOUR)
+    assert before - await balance(box) == pytest.approx(hourly, abs=0.001)
+    assert (await box.control("prices", {"level": 0}, 400))["detail"].startswith("level")
+
+
 async def test_what_is_on_its_way_or_gone_costs_nothing() -> None:
     box = Box()
     instance_id = box.instance("train-1")
@@ -134,9 +184,9 @@ async def test_snapshots_are_billed_in_the_published_shape() -> None:
 async def test_the_summary_is_of_all_pages_and_its_counts_need_not_add_up() -> None:
     answer = await Box().get("/instances/billing/", limit=1)
     summary = answer["summary"]
-    assert (len(answer["records"]), answer["total"], answer["total_pages"]) == (1, 7, 7)
-    assert (summary["activeCount"], summary["completedCount"], summary["hibernatedCount"]) == (3, 2, 1)
-    assert summary["averageUsage"] == pytest.approx(summary["totalMinutes"] / 7, abs=0.01)
+    assert (len(answer["records"]), answer["total"], answer["total_pages"]) == (1, 9, 9)
+    assert (summary["activeCount"], summary["completedCount"], summary["hibernatedCount"]) == (3, 4, 1)
+    assert summary["averageUsage"] == pytest.approx(summary["totalMinutes"] / 9, abs=0.01)
 
 
 async def test_an_account_in_euros_is_priced_and_billed_in_euros() -> None:

@@ -41,12 +41,12 @@ def _list_prices(call: Call) -> Json:
     # The published example asks for one volume type and is answered with the whole list, so nothing is filtered.
     volumes: Json = {tier: {} for tier in TIERS}
     for kind, (tier, prices) in VOLUME_PRICES.items():
-        volumes[tier][kind] = {"prices": prices, "unit": "per TB per hour"}
+        volumes[tier][kind] = {"prices": call.world.priced(prices), "unit": "per TB per hour"}
     gpus: Json = {tier: {} for tier in TIERS}
     for model, gpu in GPUS.items():
-        row = {"prices": gpu.prices, "max_count": gpu.max_count, "unit": "per GPU per hour"}
+        row = {"prices": call.world.priced(gpu.prices), "max_count": gpu.max_count, "unit": "per GPU per hour"}
         gpus[gpu.tier][model] = row
-    snapshots = {"prices": SNAPSHOT_PRICES, "fixed_size_gb": 100, "unit": "per hour (fixed 100GB)"}
+    snapshots = {"prices": call.world.priced(SNAPSHOT_PRICES), "fixed_size_gb": 100, "unit": "per hour (fixed 100GB)"}
     return {
         "message": "Pricing information retrieved successfully",
         "pricing_data": {
@@ -169,7 +169,7 @@ def list_volume_types(call: Call) -> Json:
     types: Json = {name: [] for name in TIERS if name in offered and (not tier or name == tier)}
     for kind, (of_tier, prices) in VOLUME_PRICES.items():
         if of_tier in types:
-            rate = {"price": prices[currency], "currency": currency, "unit": "per TB per hour"}
+            rate = {"price": call.world.priced(prices)[currency], "currency": currency, "unit": "per TB per hour"}
             types[of_tier].append({"type": kind, "tier": of_tier, "minimum_size_gb": MIN_VOLUME_GB, "rate": rate})
     return {"volume_types": types}
 

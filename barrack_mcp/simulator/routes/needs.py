@@ -34,7 +34,7 @@ def need_machine(world: World, instance: Instance) -> None:
     left = here[0]["available"] if here else 0
     if left < instance.gpu_count:
         raise refusal(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
-    need_credit(world, instance.hourly(world.account.currency))
+    need_credit(world, instance.hourly(world.priced(instance.prices)[world.account.currency]))
 
 
 def need_region(region: str, tier: str) -> None:
