@@ -300,3 +300,44 @@ async def test_no_print_reaches_stdout_and_nothing_that_hangs_keeps_the_process(
     assert b"written past Python" in talk.log
     if name == "quiet":
         assert b"kept back" in talk.log
+
+
+NOT_GREETED: Final = ["--port", "8765"]
+"""What means nothing over stdio, and is enough for the client to be left to the house."""
+
+
+@pytest.mark.parametrize("flags", [[], NOT_GREETED], ids=["greeted", "by the house"])
+async def test_a_client_hears_the_same_whether_or_not_it_is_greeted(tmp_path: Path, flags: list[str]) -> None:
+    """The first list, a call, and a question of the server's, which wants to know what the client can."""
+    async with process([*SERVE, "--simulator", *flags], alone(tmp_path)) as (talk, _):
+        await opened(talk, "legacy")
+        assert len((await talk.ask(request(1, "tools/list")))["result"]["tools"]) > 60
+        assert "balance" in (await talk.ask(balance(2, "legacy")))["result"]["structuredContent"]
+        stop = {"name": "stop_instance", "arguments": {"instance_id": "train-1"}}
+        await talk.say(request(3, "tools/call", **stop))
+        question = await talk.next("elicitation/create")
+        await talk.say(
+            {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "accept", "content": {"approve": True}}}
+        )
+        assert (await talk.answer(3))["result"]["structuredContent"]["outcome"] == "done"
+        assert talk.answered() == {"hello", 1, 2, 3}
+
+
+async def test_a_wrong_setting_ends_a_process_that_has_greeted_with_its_sentence(tmp_path: Path) -> None:
+    async with process(SERVE, alone(tmp_path, BARRACK_MAX_HOURLY_COST="much")) as (talk, started):
+        await opened(talk)
+        assert await started.wait() == 2
+        with anyio.fail_after(WAIT):
+            while b"BARRACK_MAX_HOURLY_COST" not in talk.log:
+                await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_signal_while_the_house_is_being_built_ends_it_without_a_word(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    async with process(SERVE, alone(tmp_path, BARRACK_SIMULATOR="1")) as (talk, started):
+        await opened(talk)
+        started.send_signal(number)
+        assert await ended(started) == 0
+        assert talk.log == b""

@@ -12,9 +12,10 @@ from barrack_mcp.cli import tools
 from barrack_mcp.cli.install.clients import CLIENTS, Client, Json, deeplink, document, entry, takes_reference
 from barrack_mcp.cli.install.file import rendered
 from barrack_mcp.cli.install.launching import COMMAND_HERE, PUBLISHED, Published
-from barrack_mcp.cli.manifests import bundle, readme, registry
+from barrack_mcp.cli.manifests import bundle, greetings, readme, registry
 from barrack_mcp.cli.manifests.package import Package
 from barrack_mcp.config import Settings
+from barrack_mcp.transports.stdio.greeting import RECORD
 
 KEY_FILE_HERE: Final = "/path/to/the/file/that/holds/your/key"
 """What a person replaces, in the file of a client that can't pass the key on."""
@@ -66,6 +67,7 @@ def files(package: Package, published: Published = PUBLISHED) -> dict[str, Calla
     link = deeplink(started_by(CLIENTS["cursor"], published)) + "\n"
     return {
         "README.md": readme.renewed,
+        f"barrack_mcp/transports/stdio/{RECORD}": lambda _: greetings.record(),
         "manifests/tools.json": lambda _: tools.as_json(Settings()) + "\n",
         "manifests/openapi.json": lambda _: export.as_text(export.export()),
         "manifests/server.json": lambda _: registry.server_json(package, published),

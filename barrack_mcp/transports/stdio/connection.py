@@ -36,6 +36,7 @@ from mcp.types import (
 from barrack_mcp.transports.ending import ENDING
 from barrack_mcp.transports.stdio import frames
 from barrack_mcp.transports.stdio.frames import Refusal
+from barrack_mcp.transports.stdio.greeter import NOT_GREETED, Greeted, take_over
 from barrack_mcp.transports.stdio.pipes import (
     Loop,
     Sink,
@@ -84,8 +85,12 @@ async def serve_stdio(server: Server[Any], *, drain: Drain | None = None, drain_
             Without it, every request under way is awaited.
         drain_seconds: How long requests and writes may take to finish, in seconds.
     """
+    # before anything of the client's is moved
+    greeted = take_over()
     fill_standard_descriptors()
-    connection = Connection(server, taken_stdin(), taken_stdout(), drain=drain, drain_seconds=drain_seconds)
+    connection = Connection(
+        server, taken_stdin(), taken_stdout(), drain=drain, drain_seconds=drain_seconds, greeted=greeted
+    )
     _end_on_signals(connection, drain_seconds)
     await connection.serve(closing=partial(_end_hard_after, _EXIT_SECONDS))
 
@@ -101,6 +106,7 @@ class Connection:
         *,
         drain: Drain | None = None,
         drain_seconds: float = DRAIN_SECONDS,
+        greeted: Greeted = NOT_GREETED,
     ) -> None:
         """Open nothing yet.
 
@@ -110,12 +116,15 @@ class Connection:
             outgoing: File descriptor to write frames to; likewise.
             drain: As in `serve_stdio`.
             drain_seconds: Likewise.
+            greeted: What the client said before, and what it was answered.
         """
         self._server = server
         self._incoming = incoming
         self._outgoing = outgoing
         self._drain = drain
         self._drain_seconds = drain_seconds
+        self._heard = greeted.heard
+        self._unspoken = greeted.unspoken
         self._loop: Loop = asyncio.get_running_loop()
         self._under_way = UnderWay()
         self._asked: set[RequestId] = set()
@@ -211,9 +220,11 @@ class Connection:
     ) -> None:
         splitter = frames.Splitter()
         source = Source(self._incoming, self._loop)
-        while chunk := await source.next():
+        chunk = self._heard or await source.next()
+        while chunk:
             for frame, whole in splitter.feed(chunk):
                 await self._take(frame, whole, to_server, to_client)
+            chunk = await source.next()
         for frame, whole in splitter.finish():
             await self._take(frame, whole, to_server, to_client)
         self._ended.set()
@@ -278,6 +289,10 @@ class Connection:
             case JSONRPCRequest():
                 self._asked.add(message.id)
                 self._asks.set()
+            case JSONRPCResponse(id=str() as ident) if ident == self._unspoken:
+                # the client has that answer
+                self._unspoken = None
+                return b""
             case JSONRPCNotification(method="notifications/cancelled", params={"requestId": int() | str() as given_up}):
                 self._asked.discard(given_up)
         return frames.written(message) or b""

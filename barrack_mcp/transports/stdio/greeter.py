@@ -1,0 +1,133 @@
+"""Greets the client at this process's stdin and stdout while the house is being built, and hands it over.
+
+Loads nothing but the standard library. Where anything isn't as it usually is, nobody is greeted, and the house is
+waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from barrack_mcp.transports.ending import ENDING
+from barrack_mcp.transports.stdio.greeting import LONGEST, Greeting, read_record, surface
+
+_CHUNK: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Greeted:
+    """What the house takes over.
+
+    Attributes:
+        heard: What the client said and the house has to hear first.
+        unspoken: The id of a request in it whose answer the client has; None if there is none.
+    """
+
+    heard: bytes = b""
+    unspoken: str | None = None
+
+
+NOT_GREETED: Final = Greeted()
+
+
+class Greeter:
+    """Answers at two file descriptors, in a thread, until it is told to stop.
+
+    Args:
+        greeting: What to answer.
+        incoming: File descriptor to read from.
+        outgoing: File descriptor to write to.
+    """
+
+    def __init__(self, greeting: Greeting, incoming: int, outgoing: int) -> None:
+        self._greeting = greeting
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._begun = b""
+        self._wake, self._waker = os.pipe()
+        # a daemon: whatever ends the process before the house is there ends this, too
+        self.thread = threading.Thread(target=self._run, name="greeter", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self.thread.start()
+
+    def stop(self) -> Greeted:
+        """Listen no more, and answer what the house has to know."""
+        os.write(self._waker, b"!")
+        self.thread.join()
+        for end in (self._wake, self._waker):
+            os.close(end)
+        return Greeted(b"".join(self._greeting.rest) + self._begun, self._greeting.unspoken)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._incoming, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        # what is broken is for the house to find
+        with suppress(OSError):
+            while not self._greeting.silent:
+                ready = {descriptor for descriptor, _ in poll.poll()}
+                if self._wake in ready or not self._take():
+                    return
+
+    def _take(self) -> bool:
+        """Hear what has come; answers whether more may come."""
+        try:
+            chunk = os.read(self._incoming, _CHUNK)
+        except BlockingIOError:
+            return True
+        *lines, self._begun = (self._begun + chunk).split(b"\n")
+        for line in lines:
+            if (answer := self._greeting.hear(line)) is not None:
+                self._write(answer)
+        return bool(chunk) and len(self._begun) <= LONGEST
+
+    def _write(self, answer: bytes) -> None:
+        left = memoryview(answer)
+        while left:
+            try:
+                left = left[os.write(self._outgoing, left) :]
+            except BlockingIOError:
+                # whoever started us shares it and made it so
+                select.select([], [self._outgoing], [])
+
+
+_greeters: list[Greeter] = []
+"""The one of this process's stdin and stdout, from `greet` to `take_over`."""
+
+
+def greet(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Begin to greet the client, if this process is about to serve one over stdio and it is known how.
+
+    Args:
+        arguments: The command line behind the program's name.
+        environ: The process's environment.
+    """
+    if arguments[:1] != ["serve"] or not hasattr(select, "poll") or sys.stdin is None or sys.stdout is None:
+        return
+    with suppress(OSError, ValueError):
+        if sys.stdin.isatty():
+            return
+        record = read_record()
+        offered = surface(arguments[1:], environ, record)
+        if offered is not None:
+            greeter = Greeter(Greeting(record, offered), sys.stdin.fileno(), sys.stdout.fileno())
+            greeter.start()
+            _greeters.append(greeter)
+            for number in ENDING:
+                # nothing is under way yet that would have to end first
+                signal.signal(number, lambda *_: os._exit(0))
+
+
+def take_over() -> Greeted:
+    """End the greeting; what the client said that the house has to hear is nothing if it was never greeted."""
+    return _greeters.pop().stop() if _greeters else NOT_GREETED
