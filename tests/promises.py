@@ -46,6 +46,12 @@ PROMISES = (
         "a client closes the question, or declines it sooner than anybody can read it; both eras",
         "0 effects; out of band where both ways are open, else refused; no person is said to have declined",
     ),
+    Promise(
+        "G24",
+        "a call at a terminal, while a request for the same call waits elsewhere",
+        "its person is asked there, and that answers the request; 1 effect at most, however many say yes",
+    ),
+    Promise("G25", "a question or a call that takes long, with a progress token", "told every 10 s, numbers rising"),
     Promise("N1", "any text in every string argument", "one path segment a placeholder, or nothing is sent"),
     Promise("N2", "connection refused twice, then good; each write", "1 effect, 3 attempts at most"),
     Promise("N3", "an answer lost after the effect, in each way; each write", "1 effect, sent once: done, or unknown"),

@@ -205,6 +205,26 @@ class Approvals:
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
                 return await self._witnessed(after)
 
+    async def take(self, approval_id: str, *, by: str) -> Approval:
+        """Say yes where the call itself is made, which uses it up; so is a yes that was given elsewhere meanwhile.
+
+        Args:
+            approval_id: The request's id.
+            by: Who says so, and where.
+
+        Raises:
+            UnknownApproval: No request has this id.
+            NotPending: It is denied, used or expired.
+        """
+        while True:
+            kept = await self._pending_one(approval_id, or_approved=True)
+            agreed = self._decided(kept, Status.APPROVED, by) if kept.status is Status.PENDING else kept
+            used = replace(agreed, status=Status.USED, used_at=self._now())
+            if await self._store.swap_approval(kept, used):
+                if agreed is not kept:
+                    await self._witnessed(agreed)
+                return used
+
     async def withdraw(self, approval: Approval) -> None:
         """End a request of which its caller was never told, also while that one is being cancelled."""
         with anyio.CancelScope(shield=True):

@@ -10,11 +10,13 @@ import json
 import logging
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+import anyio
 from anyio import BrokenResourceError, ClosedResourceError
 from mcp import MCPError
 from mcp.server.context import ServerRequestContext
@@ -29,11 +31,16 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.api.text import is_same_name
 from barrack_mcp.catalogue import JsonObject
 
 _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
+_MOST_BEATS: Final = 360
+"""No call takes an hour: whatever goes on for longer is not kept alive."""
+_UNDER_WAY: Final = "The call is under way."
+_ASKING: Final = "A person is asked, and has not answered yet."
 READING_S: Final = 0.5
 """Sooner than this after the question nobody has read it: whatever says no then is a program."""
 
@@ -43,11 +50,42 @@ Meanings: TypeAlias = Mapping[str, Sequence[str]]
 _log = logging.getLogger(__name__)
 
 
+class KnownNames:
+    """What the names in calls that wait out of band stood for when a person was asked, until their time is over.
+
+    Args:
+        now: Seconds since 1970.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._kept: dict[str, tuple[float, Meanings]] = {}
+
+    def of(self, given: str) -> Meanings:
+        """Answer what the names in a call stand for, by the digest of the call as it came; nothing if unknown."""
+        until, names = self._kept.get(given, (0.0, {}))
+        return names if self._now() < until else {}
+
+    def keep(self, given: str, names: Meanings, *, until: float) -> None:
+        """Keep what the names in a call stand for, and forget those whose time is over."""
+        now = self._now()
+        self._kept = {each: kept for each, kept in self._kept.items() if now < kept[0]}
+        if names:
+            self._kept[given] = (until, names)
+
+    def forget(self, given: str) -> bool:
+        """Forget what the names in a call stand for: its next one means what it means by then."""
+        return self._kept.pop(given, None) is not None
+
+
 class Consent(StrEnum):
     """What came of a question."""
 
     YES = "yes"
     NO = "no"
+    """An answer that is no yes."""
+    DECLINED = "declined"
+    """A plain no."""
     SILENT = "silent"
     """No answer within the time limit."""
     UNASKED = "unasked"
@@ -84,6 +122,8 @@ class Question:
     """The digest of the plan that was shown."""
     must_type: str | None
     """What has to be typed, exactly; None where a plain yes is enough."""
+    waits: str | None
+    """The id of the request that waits elsewhere for the same call, where the person at this terminal answers it."""
     asked: float
     """When it was put, in seconds since 1970."""
     until: float
@@ -103,14 +143,23 @@ class Asker:
         context: The call's context.
         params: The call as it came, perhaps with an answer.
         at_terminal: Whether the person sits at the terminal where the call is made, so that every answer is theirs.
+        sleep: Waits for so many seconds.
     """
 
     def __init__(
-        self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams, *, at_terminal: bool = False
+        self,
+        context: ServerRequestContext[Any, Any],
+        params: CallToolRequestParams,
+        *,
+        at_terminal: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._context = context
         self._params = params
         self.at_terminal = at_terminal
+        self._sleep = sleep
+        self._goes_on = _UNDER_WAY
+        self._told = 0
         self._modern = context.protocol_version >= _MODERN
 
     @property
@@ -143,10 +192,26 @@ class Asker:
 
     async def report(self, sentence: str) -> None:
         """Tell the client why its call takes time, if it gave a token for that; nothing hangs on whether it hears."""
+        progress, self._told = self._told, self._told + 1
         try:
-            await self._context.session.report_progress(0, message=sentence)
+            await self._context.session.report_progress(progress, message=sentence)
         except (MCPError, BrokenResourceError, ClosedResourceError) as error:
             _log.debug("no progress was told: %s", type(error).__name__)
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """Tell the client from time to time that its call goes on, where it hears nothing else of it."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._beat)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _beat(self) -> None:
+        for _ in range(_MOST_BEATS):
+            told = self._told
+            await self._sleep(BEAT_S)
+            if told == self._told:
+                await self.report(self._goes_on)
 
     async def ask(self, words: str, question: Question, *, now: Callable[[], float]) -> Reply | Asked:
         """Put the question; where the answer comes with a call of its own, that brings along what was shown.
@@ -162,6 +227,7 @@ class Asker:
             state = json.dumps(asdict(question))
             return Asked(InputRequiredResult(input_requests={_KEY: request}, request_state=state))
         seconds = question.until - question.asked
+        self._goes_on = _ASKING
         try:
             result = await self._context.session.send_request(
                 request,
@@ -175,6 +241,8 @@ class Asker:
             return Reply(Consent.UNASKED, "The client could not put the question to a person.")
         except ValidationError:
             return _EMPTY
+        finally:
+            self._goes_on = _UNDER_WAY
         return self._judged(result, question, now())
 
     def _judged(self, given: ElicitResult, question: Question, now: float) -> Reply:
@@ -235,7 +303,7 @@ def _typed(typed: object, must_type: str) -> Reply:
 
 
 _EMPTY: Final = Reply(Consent.NO, "The question was accepted without an answer.")
-_DECLINED: Final = Reply(Consent.NO, "The person declined.")
+_DECLINED: Final = Reply(Consent.DECLINED, "The person declined.")
 _CLOSED: Final = Reply(Consent.NO, "The person closed the question without an answer.")
 _UNSEEN: Final = Reply(Consent.UNSEEN, "The question was closed; it was not answered by a person.")
 _TOO_FAST: Final = Reply(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from barrack_mcp.catalogue import BY_TOOL, Risk
+from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 from barrack_mcp.catalogue.outcome import Plan
 
 _NEVER_ASK: Final = frozenset({Risk.READ, Risk.CHANGE})
@@ -140,6 +140,18 @@ def asks(risk: Risk, *, wide: bool, overwrites: bool = False) -> frozenset[Risk]
     """
     own = frozenset({risk}) - ({Risk.EXPOSE} if overwrites else _NEVER_ASK | {Risk.EXPOSE})
     return own | {Risk.EXPOSE} if wide else own
+
+
+def why_unasked(facts: Facts) -> str:
+    """Say why a call that may go on by itself asked nobody, for the record."""
+    return "unattended" if asks(facts.risk, wide=facts.wide, overwrites=facts.overwrites) else "never asks"
+
+
+def must_read(policy: Policy, operation: Operation) -> bool:
+    """Whether a call that needs no yes may still be refused for what it is about."""
+    if operation.risk is Risk.SPEND:
+        return policy.limits_spending
+    return bool(policy.protect) and (may_hurt(operation.risk) or operation.replaces is not None)
 
 
 def may_hurt(risk: Risk) -> bool:

@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -21,22 +22,22 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.guard.approvals import Approval, Approvals, Status
-from barrack_mcp.guard.ask import Asked, Asker, Consent, Meanings, Question, Reply
+from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status
+from barrack_mcp.guard.ask import Asked, Asker, Consent, KnownNames, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
     Mode,
     Policy,
-    asks,
     decide,
     is_protected,
-    may_hurt,
+    must_read,
     passed_limit,
+    why_unasked,
     without_forbidden,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
-from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, unheard
+from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
     AT_A_TERMINAL,
@@ -51,7 +52,6 @@ from barrack_mcp.guard.sentences import (
 )
 from barrack_mcp.guard.telling import can_be_shown, question
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
-from barrack_mcp.state import audit
 from barrack_mcp.state.store import OPEN_ENDED
 
 _log = logging.getLogger(__name__)
@@ -118,8 +118,7 @@ class Guard:
         self._turns, self._secret = turns, secret
         self._on_request, self._on_shown = on_request, on_shown
         self._place, self._now = place, now
-        self._names: dict[str, tuple[float, Meanings]] = {}
-        """What the names in a call stood for that waits out of band, by its `given`, and until when."""
+        self._names = KnownNames(now)
 
     def names_of(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Meanings:
         """Answer what the names in a call stood for when a person was asked about it; nothing if nobody was.
@@ -133,8 +132,7 @@ class Guard:
         if state is not None:
             names: Meanings = state.get("names", {}) if state.get("tool") == operation.tool else {}
             return names
-        until, names = self._names.get(self._digest(operation, arguments, caller), (0.0, {}))
-        return names if self._now() < until else {}
+        return self._names.of(self._digest(operation, arguments, caller))
 
     async def rule(
         self,
@@ -174,7 +172,7 @@ class Guard:
             return await self._with_a_yes(call, first)
         most = replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values))
         worst = decide(most)
-        if worst is Decision.ALLOW and not self._must_read(operation):
+        if worst is Decision.ALLOW and not must_read(self._policy, operation):
             return await self._in_turn(call, partial(self._unasked, call, most))
         return await self._unless_wide(call, worst)
 
@@ -214,7 +212,7 @@ class Guard:
                 return stopped
             facts = self._facts(call, planned)
             if decide(facts) is Decision.ALLOW:
-                return Passed(_how(facts), turn, digest(planned.plan), read=once)
+                return Passed(why_unasked(facts), turn, digest(planned.plan), read=once)
             wide = planned
             return Stopped(NOT_ALLOWED[Risk.EXPOSE if facts.wide else facts.risk], planned.plan)
 
@@ -237,7 +235,10 @@ class Guard:
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
             return await self._answered(call, asker, Question(**state))
         if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
-            return await self._redeemed(call)
+            told = await self._redeemed(call)
+            # what waits elsewhere is answered here by whoever sits here
+            here = way is Decision.ASK and asker is not None and asker.at_terminal
+            return None if here and isinstance(told, Waiting) else told
         return None
 
     async def _put(self, call: _Call, way: Decision, planned: Planned) -> Ruling:
@@ -258,14 +259,8 @@ class Guard:
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
-                return Passed(_how(most), turn, read=once)
-        return Passed(_how(most), turn)
-
-    def _must_read(self, operation: Operation) -> bool:
-        """Whether a call that needs no yes may still be refused for what it is about."""
-        if operation.risk is Risk.SPEND:
-            return self._policy.limits_spending
-        return bool(self._policy.protect) and (may_hurt(operation.risk) or operation.replaces is not None)
+                return Passed(why_unasked(most), turn, read=once)
+        return Passed(why_unasked(most), turn)
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
         account = call.caller.account
@@ -334,6 +329,7 @@ class Guard:
             total=planned.plan.total,
             plan=digest(planned.plan),
             must_type=must_type,
+            waits=await self._waits(call),
             asked=now,
             until=now + self._policy.question_seconds,
         )
@@ -353,6 +349,9 @@ class Guard:
         if reply.consent is Consent.YES:
             return await self._in_turn(call, partial(self._agreed, call, put))
         if not (reply.consent.nobody and self._policy.mode is Mode.AUTO):
+            if reply.consent is Consent.DECLINED and put.waits is not None:
+                with suppress(ApprovalError):
+                    await self._approvals.deny(put.waits, by=_here(call))
             no = f"{reply.sentence} {SENT_NOTHING}"
             return Stopped(no, shown=put.plan) if planned is None else Stopped(no, planned.plan)
         # the same question is not to be answered by the client after all
@@ -373,13 +372,28 @@ class Guard:
             return stopped
         if not await self._use(put):
             return Stopped(_USED)
-        return Passed("elicited", turn, put.plan, read=once)
+        if (waits := put.waits or await self._waits(call)) is None:
+            return Passed("elicited", turn, put.plan, read=once)
+        try:
+            used = await self._approvals.take(waits, by=_here(call))
+        except NotPending as over:
+            if over.approval.status is Status.EXPIRED:
+                return Passed("elicited", turn, put.plan, read=once)
+            return settle(over.approval, place=self._place, now=self._now())
+        return Passed(f"approved by {used.decided_by}", turn, put.plan, waits, once)
+
+    async def _waits(self, call: _Call) -> str | None:
+        """Find the request that waits elsewhere for a call whose person sits here; None if nobody or nothing does."""
+        if call.caller.asker is None or not call.caller.asker.at_terminal:
+            return None
+        asked = await self._approvals.live(call.binding)
+        return asked.id if asked is not None and asked.status in OPEN_ENDED else None
 
     async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
         """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
         if fresh is not None and fresh.is_as_shown(fingerprint, total) and self._against(call, fresh) is None:
             return None
-        self._names.pop(call.given, None)
+        self._names.forget(call.given)
         try:
             now = await self._plan(call, call.caller.account.read)
         except ApiError as error:
@@ -420,13 +434,13 @@ class Guard:
         approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint, use=turn is not None)
         if approval is None:
             # what the names stood for may be another thing's by now
-            return Stopped(CHANGED) if self._names.pop(call.given, None) is not None else None
+            return Stopped(CHANGED) if self._names.forget(call.given) else None
         if approval.status is Status.APPROVED:
             # a person said so while this was read: the last look is due in its turn
             return await self._redeemed(call)
         if approval.status is not Status.PENDING:
             # answered: the next call of these words means what they mean by then
-            self._names.pop(call.given, None)
+            self._names.forget(call.given)
         if approval.status is not Status.USED or turn is None:
             return settle(approval, place=self._place, now=self._now())
         if approval.fingerprint != fingerprint:
@@ -446,10 +460,7 @@ class Guard:
             must_type=_must_type(call, planned),
             fingerprint=planned.fingerprint,
         )
-        if call.names:
-            now = self._now()
-            self._names = {given: kept for given, kept in self._names.items() if now < kept[0]}
-            self._names[call.given] = (approval.expires_at, call.names)
+        self._names.keep(call.given, call.names, until=approval.expires_at)
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)
         try:
@@ -468,13 +479,9 @@ class Guard:
         return hmac.new(self._secret, bound.encode(), hashlib.sha256).hexdigest()
 
 
-def digest(shown: Plan) -> str:
-    """Name a plan by its content, for the record."""
-    return audit.digest(shown.model_dump(mode="json", exclude_none=True))
-
-
-def _how(facts: Facts) -> str:
-    return "unattended" if asks(facts.risk, wide=facts.wide, overwrites=facts.overwrites) else "never asks"
+def _here(call: _Call) -> str:
+    """Who answers at the terminal where the call is made."""
+    return f"{call.caller.subject} at a terminal"
 
 
 def _must_type(call: _Call, planned: Planned) -> str | None:

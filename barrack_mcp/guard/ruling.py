@@ -11,6 +11,7 @@ from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.turns import Turn
+from barrack_mcp.state import audit
 
 ON_THE_PAGE: Final = "on the page"
 """How an answer given on the approval page is recorded."""
@@ -35,6 +36,11 @@ class Shown:
     plan: Plan
     question: str | None = None
     approval: str | None = None
+
+
+def digest(shown: Plan) -> str:
+    """Name a plan by its content, for the record."""
+    return audit.digest(shown.model_dump(mode="json", exclude_none=True))
 
 
 async def unheard(_: Shown) -> None:

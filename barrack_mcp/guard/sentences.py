@@ -92,6 +92,11 @@ def settle(approval: Approval, *, place: str, now: float) -> Stopped | Waiting:
             return Waiting(tell_waiting(approval, place=place, now=now), approval, shown)
         case Status.DENIED:
             return Stopped(f"A person said no to this call. {SENT_NOTHING}", shown)
+        case Status.USED:
+            return Stopped(
+                "A person approved this call elsewhere meanwhile, and it was sent then. It is not done a second time.",
+                shown,
+            )
         case _:
             return Stopped(
                 f"Nobody approved this call in time. {SENT_NOTHING} If the user still wants it, the same call asks "

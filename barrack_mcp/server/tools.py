@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final, TypeAlias
 
+import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -103,6 +105,7 @@ def create_server(
     *,
     security: RequestStateSecurity | None = None,
     at_terminal: bool = False,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Server[Any]:
     """Put a dispatcher behind the protocol; both eras, one object.
 
@@ -111,6 +114,7 @@ def create_server(
         caller_of: Finds who makes a request, and for which account.
         security: What seals questions that travel with a call; without it, keys of this process alone.
         at_terminal: Whether the person who is asked sits at the terminal where the calls are made.
+        sleep: Waits for so many seconds between telling a client that its call goes on.
     """
 
     async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
@@ -119,11 +123,14 @@ def create_server(
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
     ) -> CallToolResult | InputRequiredResult:
-        caller = replace(caller_of(context), asker=Asker(context, params, at_terminal=at_terminal))
-        try:
-            answer = await dispatcher.call(params.name, params.arguments or {}, caller)
-        except UnknownToolError:
-            raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those on offer.") from None
+        asker = Asker(context, params, at_terminal=at_terminal, sleep=sleep)
+        caller = replace(caller_of(context), asker=asker)
+        answer: Answer | Asked | None = None
+        async with asker.telling():
+            with suppress(UnknownToolError):
+                answer = await dispatcher.call(params.name, params.arguments or {}, caller)
+        if answer is None:
+            raise MCPError(code=INVALID_PARAMS, message="Unknown tool; tools/list names those on offer.")
         return answer.result if isinstance(answer, Asked) else _result(answer)
 
     def input_schema(name: str) -> Mapping[str, Any] | None:

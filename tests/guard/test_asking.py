@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from anyio import BrokenResourceError, ClosedResourceError
-from mcp import MCPError
+from mcp import Client, MCPError
 from mcp.types import (
     INTERNAL_ERROR,
     REQUEST_TIMEOUT,
@@ -23,18 +25,21 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.ask import READING_S, Asked, Asker, Consent, Question, Reply, form, judged
 from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, read_plan, sentences, tell, write_value
+from barrack_mcp.server.tools import create_server
 from tests.support.clock import Clock
+from tests.support.house import Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
 
 MODERN, LATER, LEGACY = "2026-07-28", "2027-01-01", "2025-11-25"
 YES = ElicitResult(action="accept", content={"approve": True})
 EMPTY = Reply(Consent.NO, "The question was accepted without an answer.")
-DECLINED = Reply(Consent.NO, "The person declined.")
+DECLINED = Reply(Consent.DECLINED, "The person declined.")
 CLOSED = Reply(Consent.UNSEEN, "The question was closed; it was not answered by a person.")
 TOO_FAST = Reply(
     Consent.UNSEEN, "The question was declined sooner than anybody can read it; it was not answered by a person."
@@ -60,9 +65,18 @@ class Line:
         self.answer()
 
 
-def asker(line: Line | None = None, *, version: str = MODERN, at_terminal: bool = False, **params: Any) -> Asker:
+def asker(
+    line: Line | None = None,
+    *,
+    version: str = MODERN,
+    at_terminal: bool = False,
+    sleep: Any = anyio.sleep,
+    **params: Any,
+) -> Asker:
     context: Any = SimpleNamespace(protocol_version=version, session=line or Line(), request_id="call-7")
-    return Asker(context, CallToolRequestParams(name="any", arguments={}, **params), at_terminal=at_terminal)
+    return Asker(
+        context, CallToolRequestParams(name="any", arguments={}, **params), at_terminal=at_terminal, sleep=sleep
+    )
 
 
 def a_question(must_type: str | None = None) -> Question:
@@ -76,6 +90,7 @@ def a_question(must_type: str | None = None) -> Question:
         total=1.5,
         plan="p",
         must_type=must_type,
+        waits=None,
         asked=1_000.0,
         until=1_002.5,
     )
@@ -272,13 +287,13 @@ async def test_how_long_a_question_was_there_tells_a_person_from_a_program(
 
 
 def test_whoever_sits_at_the_terminal_of_the_call_may_be_quick() -> None:
-    for action, sentence in (("decline", DECLINED.sentence), ("cancel", AT_A_TERMINAL)):
+    for action, reply in (("decline", DECLINED), ("cancel", Reply(Consent.NO, AT_A_TERMINAL))):
         here = asker(input_responses={"approval": ElicitResult.model_validate({"action": action})}, at_terminal=True)
-        assert here.answer(a_question(), now=a_question().asked) == Reply(Consent.NO, sentence)
+        assert here.answer(a_question(), now=a_question().asked) == reply
 
 
 def test_of_all_that_can_come_of_a_question_a_yes_and_a_no_are_a_persons() -> None:
-    assert {consent for consent in Consent if not consent.nobody} == {Consent.YES, Consent.NO}
+    assert {consent for consent in Consent if not consent.nobody} == {Consent.YES, Consent.NO, Consent.DECLINED}
 
 
 # What a question tells
@@ -427,3 +442,82 @@ def test_as_much_as_a_person_reads_is_shown_at_the_terminal_and_no_more() -> Non
 )
 def test_values_are_written_for_people(value: Any, written: str) -> None:
     assert write_value(value) == written
+
+
+# How a client hears that its call goes on
+
+
+async def beats(told: list[Any], *, until: int) -> None:
+    """Let a call's time go by until so much was told."""
+    while len(told) < until:
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.promise("G25")
+async def test_a_client_hears_every_ten_seconds_that_its_call_goes_on_and_why() -> None:
+    line, clock = Line(), Clock()
+    here = asker(line, version=LEGACY, sleep=clock.sleep)
+    with anyio.fail_after(10):
+        async with here.telling():
+            await beats(line.sent, until=2)
+            heard = line.sent[:2]
+            await here.report("It waits for its turn.")
+        assert set(clock.slept) == {10.0}
+    assert heard == [(at, {"message": "The call is under way."}) for at in (0, 1)]
+    numbers = [progress for progress, _ in line.sent]
+    assert numbers == sorted(set(numbers))
+    after = len(line.sent)
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+    assert len(line.sent) == after
+
+
+async def test_who_hears_enough_of_a_call_hears_no_more_for_it() -> None:
+    line, told = Line(), 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal told
+        assert seconds == BEAT_S
+        told += 1
+        await here.report(f"{told} of 3")
+        if told == 3:
+            await anyio.sleep_forever()
+
+    here = asker(line, sleep=sleep)
+    async with here.telling():
+        await beats(line.sent, until=3)
+    assert [more["message"] for _, more in line.sent] == ["1 of 3", "2 of 3", "3 of 3"]
+
+
+async def test_a_call_that_never_ends_is_not_kept_alive_without_end() -> None:
+    line, clock = Line(), Clock()
+    with anyio.fail_after(10):
+        async with asker(line, sleep=clock.sleep).telling():
+            await beats(line.sent, until=360)
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+    assert (len(line.sent), sum(clock.slept)) == (360, 3600)
+
+
+@pytest.mark.promise("G25")
+async def test_a_question_that_is_held_open_is_told_of_so_that_no_client_gives_its_call_up() -> None:
+    heard: list[tuple[float, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        assert total is None
+        heard.append((progress, message))
+
+    async def when_it_was_told(question: str) -> ElicitResult:
+        await beats(heard, until=3)
+        return says_yes(question)
+
+    async with house() as made:
+        server = create_server(made.dispatcher, lambda _: made.dispatcher.caller, sleep=made.clock.sleep)
+        person = Person(when_it_was_told)
+        async with Client(server, mode="legacy", elicitation_callback=person) as client:
+            with anyio.fail_after(20):
+                result = await client.call_tool("stop_instance", made.good("stop_instance"), progress_callback=hear)
+        assert (result.structured_content or {})["outcome"] == "done"
+        assert "A person is asked, and has not answered yet." in {message for _, message in heard}
+        assert [progress for progress, _ in heard] == sorted({progress for progress, _ in heard})
+        assert made.effects == ["stop_instance"]

@@ -19,8 +19,7 @@ from barrack_mcp.dispatch.writes.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
 from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, note_shown, witness
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.guard import digest
-from barrack_mcp.guard.ruling import Passed, Shown, Stopped
+from barrack_mcp.guard.ruling import Passed, Shown, Stopped, digest
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError

@@ -31,8 +31,8 @@ from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.approvals import Approval, Status, Witness
-from barrack_mcp.guard.guard import Caller, digest
-from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting
+from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting, digest
 from barrack_mcp.state.audit import NEVER_ASKS, Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
