@@ -34,7 +34,7 @@ PROMISES = (
     Promise(
         "G17",
         "many narrow rules, IPv6, protocols however spelled, through rule, firewall, attachment, deployment, restore",
-        "nothing ends open wider than README says without a yes that said so",
+        "nothing ends open wider than docs/approvals.md says without a yes that said so",
     ),
     Promise("G19", "what a plan said is kept goes, or the sum moves, before the yes is used", "asked anew; 0 effects"),
     Promise("G18", "50 purchases at once, two processes", "no limit passed; what was checked is what was sent"),

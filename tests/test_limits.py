@@ -214,7 +214,7 @@ async def test_each_limit_lets_pass_what_it_says_and_no_more(
 # Patterns
 
 ONLY_OURS: Final = {"barrack_mcp.cli.manifests.readme._BLOCK"}
-"""What is looked for in our own README alone."""
+"""What is looked for in our own pages alone."""
 SHORT, LONG = 2_000, 16_000
 LEAST_S: Final = 0.004
 """What takes less at the greater length is fast, whatever its growth."""

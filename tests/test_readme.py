@@ -1,4 +1,4 @@
-"""README and the generated files say what the product does, and each command in README does what README says."""
+"""README, the pages under docs/ and the generated files say what the product does."""
 
 from __future__ import annotations
 
@@ -30,47 +30,23 @@ from barrack_mcp.catalogue import BY_TOOL, OFFERS, Risk
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli.app import app
 from barrack_mcp.cli.install.clients import CLIENTS, place
+from barrack_mcp.cli.manifests import readme
 from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
 from tests.support import forking
+from tests.support.pages import ALL, BLOCKS, CHECKOUT, COMMANDS, PAGES, Block
 from tests.support.running import KEY, environment, listening
 
-CHECKOUT = Path(__file__).parents[1]
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-LINES = README.replace("\\\n", "")
-"""With commands in one line each."""
+README = PAGES["README.md"]
+MOST_BYTES = 12_000
+"""README is read in a minute; the rest stands under docs/."""
 PRODUCT = [sys.executable, "-m", "barrack_mcp"]
 LONGEST_S = 60
-FENCES = re.findall(r"^```(\w*)\n(.*?)^```", LINES, re.DOTALL | re.MULTILINE)
-BLOCKS = [block for language, block in FENCES if language in ("", "sh")]
-NOT_RUN = {
-    "demo": "makes a virtual environment out of downloads; .ci/run does it, word for word",
-    "tests": "would run this very test; .ci/run does it, word for word",
-}
-"""The blocks that no test runs, by the name they bear in README, and why."""
-COMMANDS = {
-    name: re.search(rf"<!-- command: {name} -->\n```\n(.*?)```\n<!-- end -->", README, re.DOTALL) for name in NOT_RUN
-}
-RUN = [block for block in BLOCKS if block not in [found[1] for found in COMMANDS.values() if found]]
-ASKS = (5, "needs a person's yes")
-SAYS = {
-    "call deploy_instance": ASKS,
-    "call create_snapshot": ASKS,
-    "call delete_instance": (5, "the operator protects this"),
-    "call hibernate_instance": (0, "Instance is hibernating"),
-    "call create_custom_image": (0, "Image is being created"),
-    "call create_firewall": (0, "Firewall is being created"),
-    "call get_snapshot_image": (0, '"has_image":false'),
-    "contract diff": (0, "nothing differs"),
-    "audit verify": (0, "are as they were written"),
-    "doctor": (0, "The API answers and accepts the key"),
-}
-"""What commands answer, by their beginning: exit code, and words; every other ends with 0."""
-TABLE = re.search(r"<!-- errors -->\n.*?\n.*?\n(.*?)<!-- end errors -->", README, re.DOTALL)
+TABLE = re.search(r"<!-- errors -->\n.*?\n.*?\n(.*?)<!-- end errors -->", PAGES["docs/troubleshooting.md"], re.DOTALL)
 ERRORS = re.findall(r"^\| `([^`]+)` \|", TABLE[1] if TABLE else "", re.MULTILINE)
-CLIENT_ROWS = re.findall(r"^\| [^|]+ \| `barrack-mcp (install [^`]+)` \|", README, re.MULTILINE)
+CLIENT_ROWS = re.findall(r"^\| [^|]+ \| `barrack-mcp (install [^`]+)` \|", PAGES["docs/clients.md"], re.MULTILINE)
 
 
 @pytest.mark.promise("P4")
@@ -80,25 +56,40 @@ def test_generated_files_are_up_to_date() -> None:
 
 def test_a_stale_file_is_found_and_written_anew(tmp_path: Path) -> None:
     shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
-    every = list(manifests.files(manifests.package_of(CHECKOUT)))
-    (tmp_path / "README.md").write_text(re.sub(r"\| `list_volumes`.*\n", "", README), encoding="utf-8")
+    every = [name for name in manifests.files(manifests.package_of(CHECKOUT)) if _is_generated_in(name)]
+    for name, page in PAGES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(re.sub(r"(<!-- generated: \w+ -->\n).*\n", r"\1", page), encoding="utf-8")
     assert manifests.stale(tmp_path, write=False) == every
     assert manifests.stale(tmp_path, write=True) == every
     assert manifests.stale(tmp_path, write=False) == []
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+    assert all((tmp_path / name).read_text(encoding="utf-8") == page for name, page in PAGES.items())
+
+
+def _is_generated_in(name: str) -> bool:
+    return "<!-- generated: " in PAGES.get(name, "<!-- generated: ")
+
+
+def test_every_page_with_a_generated_part_is_among_those_that_are_made_anew() -> None:
+    assert {name for name in PAGES if _is_generated_in(name)} <= set(readme.PAGES)
+
+
+def test_readme_is_read_in_a_minute() -> None:
+    assert len(README.encode()) <= MOST_BYTES
+    assert sum(page.count("<picture>") for page in (README,)) == 1
 
 
 def test_the_table_of_risks_has_a_row_for_each() -> None:
-    assert re.findall(r"^\| (\w+) \| [0-9]+ \|", README, re.MULTILINE) == list(Risk)
+    assert re.findall(r"^\| (\w+) \| [0-9]+ \|", PAGES["docs/approvals.md"], re.MULTILINE) == list(Risk)
 
 
 def test_every_tool_and_every_setting_is_told() -> None:
-    assert all(f"`{tool}`" in README for tool in OFFERS)
-    assert all(f"`{name}`" in README for name in NAMES)
+    assert all(f"`{tool}`" in PAGES["docs/tools.md"] for tool in OFFERS)
+    assert all(f"`{name}`" in PAGES["docs/settings.md"] for name in NAMES)
 
 
 def test_every_setting_that_is_told_exists() -> None:
-    told = set(re.findall(r"BARRACK_[A-Z_]*[A-Z]", README))
+    told = set(re.findall(r"BARRACK_[A-Z_]*[A-Z]", ALL))
     assert told <= {*NAMES, "BARRACK_CONFIG"}
 
 
@@ -110,20 +101,20 @@ def test_the_two_commands_stand_there_word_for_word() -> None:
 
 
 def test_every_block_is_of_a_kind_that_a_test_reads() -> None:
-    assert {language for language, _ in FENCES} <= {"", "sh", "json", "toml"}
-    assert len(BLOCKS) - len(RUN) == len(NOT_RUN)
+    assert {block.language for block in BLOCKS} <= {"", "sh", "console", "json", "toml"}
+    assert [block.command for block in BLOCKS if not block.language] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("block", [block for language, block in FENCES if language == "json"])
-def test_each_json_example_is_json_and_starts_the_product(block: str) -> None:
-    (server,) = next(iter(json.loads(block).values())).values()
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "json"])
+def test_each_json_example_is_json_and_starts_the_product(block: Block) -> None:
+    (server,) = next(iter(json.loads(block.text).values())).values()
     assert (server["command"], server["args"]) == ("barrack-mcp", ["serve"])
     assert set(server["env"]) <= set(NAMES)
 
 
 def test_the_toml_examples_are_taken_by_the_product(tmp_path: Path) -> None:
-    override, settings = (block for language, block in FENCES if language == "toml")
-    assert Contract(load(override.encode(), "README.md")).for_(BY_TOOL["list_instances"]).path == "/v2/machines"
+    override, settings = (block.text for block in BLOCKS if block.language == "toml")
+    assert Contract(load(override.encode(), "contract.md")).for_(BY_TOOL["list_instances"]).path == "/v2/machines"
     (tmp_path / "barrack.toml").write_text(settings, encoding="utf-8")
     read = read_settings({"BARRACK_CONFIG": str(tmp_path / "barrack.toml")})
     assert read.protect == ("prod-*",)
@@ -131,21 +122,29 @@ def test_the_toml_examples_are_taken_by_the_product(tmp_path: Path) -> None:
     assert {*tomllib.loads(settings)} <= read.model_fields_set
 
 
-def test_every_link_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)]+)\)|\b(?:src|srcset)=\"([^\"]+)\"", README)
-    assert links
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)]+)\)|\b(?:src|srcset)=\"([^\"]+)\"", PAGES[page])
     for target in (one or other for one, other in links):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif not target.startswith("https://"):
-            assert (CHECKOUT / target).exists(), target
+        if not target.startswith("https://"):
+            name, _, anchor = target.partition("#")
+            led_to = (CHECKOUT / page).parent.joinpath(name).resolve() if name else CHECKOUT / page
+            assert led_to.exists(), target
+            assert not anchor or anchor in _anchors(led_to.read_text(encoding="utf-8")), target
+
+
+def _anchors(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_readme_leads_to_every_page() -> None:
+    assert [name for name in PAGES if name != "README.md" and f"]({name})" not in README] == []
 
 
 def test_every_command_in_a_sentence_exists_with_its_options() -> None:
-    commands = [" ".join(words.split()) for words in re.findall(r"`barrack-mcp ([^`#]+)`", README)]
-    assert len(commands) > 15
+    commands = [" ".join(words.split()) for words in re.findall(r"`barrack-mcp ([^`#]+)`", ALL)]
+    assert len(commands) > 30
     for found in commands:
         words = found.split()
         at: Any = typer.main.get_command(app)
@@ -156,9 +155,9 @@ def test_every_command_in_a_sentence_exists_with_its_options() -> None:
         assert {word for word in words if word.startswith("-")} <= options, found
 
 
-def test_readme_says_what_every_exit_code_means() -> None:
+def test_it_is_told_what_every_exit_code_means() -> None:
     told = ", ".join(f"{code.value} {code.meaning}" for code in ExitCode)
-    assert f"Exit codes: {told}." in " ".join(README.split())
+    assert f"Exit codes: {told}." in " ".join(PAGES["docs/tools.md"].split())
 
 
 @asynccontextmanager
@@ -177,9 +176,9 @@ async def newcomer(home: Path) -> AsyncIterator[dict[str, str]]:
         )
 
 
-async def typed(words: list[str], env: Mapping[str, str], stdin: str = "") -> tuple[int, str]:
+async def typed(words: list[str], env: Mapping[str, str]) -> tuple[int, str]:
     with anyio.fail_after(LONGEST_S):
-        done = await anyio.run_process(words, input=stdin.encode(), env=env, check=False, stderr=subprocess.STDOUT)
+        done = await anyio.run_process(words, stdin=subprocess.DEVNULL, env=env, check=False, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode()
 
 
@@ -190,46 +189,24 @@ async def entered(words: list[str], env: Mapping[str, str]) -> tuple[int, str]:
     return done.code, done.said.decode()
 
 
+SERVING = re.findall(r"^(?:BARRACK_\S+ )*barrack-mcp (serve .*)$", PAGES["docs/team.md"], re.MULTILINE)
+
+
 @pytest.mark.slow
 @pytest.mark.anyio
-@pytest.mark.parametrize("block", RUN, ids=[block.split("#")[0].strip().splitlines()[0][:60] for block in RUN])
-async def test_every_command_does_what_readme_says(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", dict.fromkeys(SERVING))
+async def test_each_server_that_is_told_answers_where_it_is_told(line: str, tmp_path: Path) -> None:
     async with newcomer(tmp_path / "home") as env:
-        for line in block.splitlines():
-            words = shlex.split(line, comments=True)
-            if words[0] == "export":
-                given = dict(word.split("=", 1) for word in words[1:])
-                assert read_settings(given)
-                env |= {name: value for name, value in given.items() if not name.startswith("BARRACK_API_")}
-            elif words[0] != "barrack-mcp":
-                await _in_a_shell(line, tmp_path / "home", env)
-            elif words[1] == "serve":
-                await _serves(words[1:], env)
-            elif words[1] in ("approve", "deny"):
-                await _decides(words[1], env)
-            else:
-                await _says(words[1:], env, tmp_path)
+        await _serves(shlex.split(line), env)
 
 
-async def _says(words: list[str], env: Mapping[str, str], folder: Path) -> None:
-    if "OPENAPI" in words:
-        (folder / "theirs.json").write_bytes((CHECKOUT / "manifests" / "openapi.json").read_bytes())
-        words = [str(folder / "theirs.json") if word == "OPENAPI" else word for word in words]
-    if words[0] == "audit":
-        await entered(["call", "create_startup_script", "name=s", "script=true"], env)
-    code, said = await entered(words, env)
-    wanted, some = next((says for start, says in SAYS.items() if " ".join(words).startswith(start)), (0, ""))
-    assert some in said, said
-    assert code == wanted, said
-
-
-async def _in_a_shell(line: str, home: Path, env: Mapping[str, str]) -> None:
-    """The one line that isn't ours makes a file for the key, of its owner's alone."""
-    if sys.platform == "win32":
-        pytest.skip("a line for a POSIX shell")
-    assert await typed(["sh", "-c", line], env, stdin="the key\n") == (0, "")
-    kept = home / ".config" / "barrack-mcp" / "api-key"
-    assert (kept.read_text(encoding="utf-8"), kept.stat().st_mode & 0o777) == ("the key\n", 0o600)
+@pytest.mark.slow
+@pytest.mark.anyio
+@pytest.mark.parametrize("command", ["approve", "deny"])
+async def test_a_person_answers_at_a_terminal_what_waits(command: str, tmp_path: Path) -> None:
+    assert f"\nbarrack-mcp {command} ID\n" in PAGES["docs/team.md"]
+    async with newcomer(tmp_path / "home") as env:
+        await _decides(command, env)
 
 
 async def _serves(words: list[str], env: Mapping[str, str]) -> None:
@@ -246,7 +223,7 @@ async def _serves(words: list[str], env: Mapping[str, str]) -> None:
             with anyio.fail_after(LONGEST_S):
                 await _healthy(web, f"http://127.0.0.1:{mine}/health")
             path = "sse" if "sse" in words else "mcp"
-            assert f"http://127.0.0.1:{port}/{path}" in README
+            assert f"http://127.0.0.1:{port}/{path}" in PAGES["docs/team.md"]
             if path == "mcp":
                 async with Client(f"http://127.0.0.1:{mine}/mcp") as client:
                     tools = {tool.name for tool in (await client.list_tools()).tools}
@@ -307,8 +284,11 @@ def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
 @pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Path) -> None:
-    (line,) = re.findall(r"^barrack-mcp (call deploy_instance .*)$", LINES, re.MULTILINE)
-    (limits,) = re.findall(r"^export (BARRACK_MAX.*)$", README, re.MULTILINE)
+    found = re.search(
+        r"^\$ ((?:BARRACK_\S+ )+)barrack-mcp (call deploy_instance .*)$", README.replace("\\\n", ""), re.MULTILINE
+    )
+    assert found is not None
+    limits, line = found.groups()
     async with newcomer(tmp_path / "home") as env:
         env |= dict(word.split("=", 1) for word in limits.split())
         for count, words in (("1", "it then lasts"), ("4", "all that runs would cost more per hour")):
@@ -422,8 +402,7 @@ async def test_a_wrong_key_is_told_as_the_table_has_it(tmp_path: Path) -> None:
 
 
 def test_every_promise_that_security_names_is_one() -> None:
-    security = README[README.index("\n## Security\n") : README.index("\n## What asks, and how\n")]
-    named = set(re.findall(r"\b[GNRSP]\d+\b", security))
+    named = set(re.findall(r"\b[GNRSP]\d+\b", PAGES["docs/approvals.md"]))
     assert named
     assert named <= {promise.id for promise in PROMISES}
 

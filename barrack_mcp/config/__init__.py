@@ -366,7 +366,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def _field(name: str) -> str:
     field = NAMES.get(name)
     if field is None:
-        hint = guess(name, NAMES, otherwise="README lists the settings this version knows.")
+        hint = guess(name, NAMES, otherwise="docs/settings.md lists those of this version.")
         raise SettingsError(f"{name} is not a setting of this version; {hint}")
     return field
 

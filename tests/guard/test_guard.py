@@ -22,7 +22,7 @@ from tests.support.house import ASKING, ERAS, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SETTINGS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 SETTING = re.compile(r"BARRACK_|unattended|--[a-z]|barrack-mcp (approve|deny)|http", re.IGNORECASE)
 
 
@@ -266,7 +266,7 @@ async def test_no_argument_confirms_and_no_answer_teaches_a_way_round() -> None:
                 result = await made.client.call_tool(operation.tool, made.good(operation.tool))
                 said = "".join(getattr(block, "text", "") for block in result.content) + str(result.structured_content)
                 assert not SETTING.search(said), (operation.tool, SETTING.search(said))
-    assert all(f"`BARRACK_{name}`" in README for name in ("APPROVAL", "UNATTENDED", "PROTECT", "MAX_HOURLY_COST"))
+    assert all(f"`BARRACK_{name}`" in SETTINGS for name in ("APPROVAL", "UNATTENDED", "PROTECT", "MAX_HOURLY_COST"))
 
 
 @pytest.mark.promise("G10")

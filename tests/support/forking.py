@@ -1,7 +1,8 @@
 """Commands of the product, each in a process of its own, that share one start: loading it takes a second of CPU.
 
 A process loads the product and then forks for each command. What a command is given it has: its arguments, all of its
-environment, its folder, no terminal; what Python itself takes from the environment at its start, the first one has.
+environment, its folder, and a terminal only where one is named; what Python itself takes from the environment at its
+start, the first one has.
 """
 
 from __future__ import annotations
@@ -54,24 +55,34 @@ class Product:
             self._process.communicate()
             self._process = None
 
-    def run(self, arguments: Sequence[str], env: Mapping[str, str], folder: Path | None = None) -> Ended:
+    def run(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path | None = None,
+        terminal: str | None = None,
+    ) -> Ended:
         """Run a command to its end.
 
         Args:
             arguments: What stands behind `barrack-mcp`.
             env: The whole of its environment.
             folder: Where it is started; otherwise where the test is.
+            terminal: The terminal that it reads from and writes to; what it says is then there alone.
         """
         with self._turn, TemporaryDirectory() as place:
             out, err = Path(place) / "out", Path(place) / "err"
             asked = {"args": arguments, "env": dict(env), "out": str(out), "err": str(err)}
             asked["folder"] = str(folder or Path.cwd())
+            if terminal is not None:
+                asked |= {"in": terminal, "out": terminal, "err": terminal}
             started = self._running()
             assert started.stdin is not None
             assert started.stdout is not None
             started.stdin.write(json.dumps(asked) + "\n")
             started.stdin.flush()
-            return Ended(int(started.stdout.readline()), out.read_bytes(), err.read_bytes())
+            code = int(started.stdout.readline())
+            return Ended(code, *(path.read_bytes() if path.exists() else b"" for path in (out, err)))
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
@@ -103,9 +114,13 @@ def fork_for_each(asking: IO[str], telling: IO[str]) -> None:
             os.environ.clear()
             os.environ.update(asked["env"])
             os.chdir(asked["folder"])
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(asked.get("in", os.devnull), os.O_RDONLY), 0)
             for to, name in ((1, "out"), (2, "err")):
-                os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT), to)
+                os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_NOCTTY), to)
+            if "in" in asked:
+                # made anew, as Python makes them at a terminal; what the first process has may be made for files
+                for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+                    setattr(sys, name, os.fdopen(number, mode, buffering=1, closefd=False))
             sys.argv = ["barrack-mcp", *asked["args"]]
             main()
         telling.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")

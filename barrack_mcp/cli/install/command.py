@@ -105,7 +105,9 @@ def settings_of(pairs: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise ValueError("--set wants NAME=VALUE.")
         if full not in NAMES:
-            raise ValueError(f"--set: that is no setting; {guess(full, NAMES, otherwise='README lists them.')}")
+            raise ValueError(
+                f"--set: that is no setting; {guess(full, NAMES, otherwise='docs/settings.md lists them.')}"
+            )
         if full == KEY:
             raise ValueError("--set takes no key: a client's file is no place for one; use --key-file.")
         found[full] = value

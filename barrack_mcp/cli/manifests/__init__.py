@@ -25,7 +25,7 @@ def stale(checkout: Path, *, write: bool) -> list[str]:
     """Answer which generated files are not as the catalogue says, and write them if asked to.
 
     Args:
-        checkout: The folder that holds pyproject.toml, README.md and `manifests/`.
+        checkout: The folder that holds pyproject.toml, the pages and `manifests/`.
         write: Whether to bring them up to date.
     """
     package = package_of(checkout)
@@ -66,7 +66,7 @@ def files(package: Package, published: Published = PUBLISHED) -> dict[str, Calla
     """
     link = deeplink(started_by(CLIENTS["cursor"], published)) + "\n"
     return {
-        "README.md": readme.renewed,
+        **dict.fromkeys(readme.PAGES, readme.renewed),
         f"barrack_mcp/transports/stdio/{RECORD}": lambda _: greetings.record(),
         "manifests/tools.json": lambda _: tools.as_json(Settings()) + "\n",
         "manifests/openapi.json": lambda _: export.as_text(export.export()),

@@ -1,4 +1,4 @@
-"""The generated parts of README: the tables of risks, of settings and of tools, and what clients want of a tool."""
+"""The generated parts of the pages that people read: risks, settings, tools, their sizes, what clients want of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ from barrack_mcp.cli import tools
 from barrack_mcp.cli.manifests import portable
 from barrack_mcp.config import NAMES, Settings
 
+PAGES: Final = (
+    "README.md",
+    "docs/approvals.md",
+    "docs/clients.md",
+    "docs/performance.md",
+    "docs/settings.md",
+    "docs/tools.md",
+)
+"""The pages that have such parts, or may have."""
 _BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def renewed(now: str) -> str:
-    """Answer README with its generated parts made anew."""
+    """Answer a page with its generated parts made anew."""
     return _BLOCK.sub(lambda block: f"{block[1]}{_PARTS[block[2]]()}\n{block[3]}", now)
 
 
@@ -63,10 +72,16 @@ def _risks_table() -> str:
     return "\n".join(["| risk | tools | asks |", "|---|---|---|", *rows])
 
 
+def _sizes_table() -> str:
+    rows = [f"| {size.surface} | {size.tools} | {size.tokens:,} |" for size in tools.sizes()]
+    return "\n".join(["| surface | tools | tokens, about |", "|---|---|---|", *rows])
+
+
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {
         "risks": _risks_table,
         "settings": _settings_table,
+        "sizes": _sizes_table,
         "tools": lambda: tools.as_markdown(OFFERS.values()),
         "portable": portable.as_markdown,
     }

@@ -1,4 +1,4 @@
-"""The tools: as an MCP client sees them, what each surface costs of a context, and README's table."""
+"""The tools: as an MCP client sees them, what each surface costs of a context, and the table for people."""
 
 from __future__ import annotations
 
@@ -84,10 +84,11 @@ def sizes() -> list[Size]:
 
 
 def as_markdown(offers: Iterable[Offer]) -> str:
-    """Write tools as README's table."""
+    """Write tools as the table of docs/tools.md."""
     contract = Contract(shipped())
     rows = [
-        f"| `{offer.tool}` | {offer.toolset} | {offer.risk} | {offer.description} | {wire_form(offer, contract)} |"
+        f"| `{offer.tool}` | {offer.toolset}{', core' if offer.core else ''} | {offer.risk} | {offer.description} | "
+        f"{wire_form(offer, contract)} |"
         for offer in offers
     ]
     return "\n".join(["| tool | toolset | risk | what it does | wire form |", "|---|---|---|---|---|", *rows])
