@@ -115,7 +115,7 @@ async def check_starts(scratch: Path) -> None:
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
     }
-    for name, start in test_manifests.STARTS.items():
+    for name, start in test_manifests.UNLIKE.items():
         await check_start(scratch, name, start, env)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError, place
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError
 from barrack_mcp.cli.install.installation import Installed, InstallError, install, remove
+from barrack_mcp.cli.install.places import place
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
 JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]
@@ -23,6 +26,8 @@ OTHERS = {
     Format.JSONC: '// mine\n{\n\t"theme": "dark", // of course\n\t"%s": {\n\t\t"mine": {"command": "x"},\n\t},\n}\n',
     Format.TOML: '# mine\nmodel = "o5"  # of course\n\n[%s.mine]\ncommand = "x"\n\n[tui]\ntheme = "dark"\n',
 }
+
+IN_VSCODE = "globalStorage/saoudrizwan.claude-dev/settings"
 
 Install = Callable[..., Installed]
 
@@ -61,8 +66,21 @@ def held(client: str, path: Path) -> dict[str, Any]:
 
 
 def entry(client: str, path: Path) -> dict[str, Any]:
-    result: dict[str, Any] = held(client, path)[CLIENTS[client].servers]["barrack"]
-    return result
+    """What a client's file says of the server, in the words of most: opencode has two of its own."""
+    found: dict[str, Any] = held(client, path)[CLIENTS[client].servers]["barrack"]
+    if client == "opencode":
+        found["command"], *found["args"] = found["command"]
+        if "environment" in found:
+            found["env"] = found.pop("environment")
+    return found
+
+
+def in_its_words(client: str, there: dict[str, Any]) -> dict[str, Any]:
+    """The same as the client's file has it."""
+    if client != "opencode":
+        return there
+    rest = {name: value for name, value in there.items() if name not in {"command", "args", "env"}}
+    return {"command": [there["command"], *there["args"]], "environment": there["env"], **rest}
 
 
 def prepared(client: str, home: Path, text: str) -> Path:
@@ -93,8 +111,9 @@ def test_what_is_in_the_file_stays_and_the_old_file_is_kept(client: str, run: In
     before = held(client, path)
     done = run(client)
     after = held(client, path)
-    assert after[known.servers].pop("barrack")["command"] == "/opt/python"
-    assert [item["password"] for item in after.pop("inputs", [])] == ([True] if client == "vscode" else [])
+    assert entry(client, path)["command"] == "/opt/python"
+    after[known.servers].pop("barrack")
+    assert [item["password"] for item in after.pop("inputs", [])] == ([True] if known.servers == "servers" else [])
     assert after == before
     kept = set(path.read_text(encoding="utf-8").splitlines())
     assert {line for line in text.splitlines() if "//" in line or "#" in line or "12345" in line} <= kept
@@ -146,23 +165,28 @@ def test_the_key_is_neither_written_nor_told(client: str, run: Install, home: Pa
         ("cursor", {"env": {KEY: "${env:BARRACK_API_KEY}"}}),
         ("codex", {"env_vars": [KEY]}),
         ("gemini", {"env": {KEY: "$BARRACK_API_KEY"}}),
+        ("vscode-insiders", {"env": {KEY: "${input:barrack-api-key}"}}),
+        ("windsurf", {"env": {KEY: "${env:BARRACK_API_KEY}"}}),
+        ("copilot-cli", {"env": {KEY: "${BARRACK_API_KEY:-}"}, "tools": ["*"], "type": "local"}),
+        ("opencode", {"env": {KEY: "{env:BARRACK_API_KEY}"}, "type": "local"}),
     ],
 )
 def test_each_client_passes_the_key_on_in_its_own_way(client: str, how: dict[str, Any], run: Install) -> None:
     done = run(client)
     assert how.items() <= entry(client, done.path).items()
-    expected = "asks for the API key" if client == "vscode" else f"passes on {KEY}"
+    expected = "asks for the API key" if client.startswith("vscode") else f"passes on {KEY}"
     assert [index for index, sentence in enumerate(done.say) if expected in sentence] == [1]
 
 
-def test_claude_desktop_passes_on_nothing_so_the_key_lies_in_a_file(run: Install, home: Path) -> None:
+@pytest.mark.parametrize("client", ["claude-desktop", "zed", "cline", "cline-vscode"])
+def test_a_client_that_passes_on_nothing_takes_the_key_from_a_file(client: str, run: Install, home: Path) -> None:
     file = home / ".config" / "barrack-mcp" / "api-key"
-    done = run("claude-desktop")
-    assert entry("claude-desktop", done.path)["env"] == {KEY_FILE: str(file)}
+    done = run(client)
+    assert entry(client, done.path)["env"] == {KEY_FILE: str(file)}
     assert f"chmod 600 {file}" in done.say[1]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(CANARY, encoding="utf-8")
-    assert run("claude-desktop").say[1] == f"It reads the key from {file}."
+    assert run(client).say[1] == f"It reads the key from {file}."
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -200,7 +224,9 @@ def test_flags_environment_and_options_of_an_entry_that_is_there_stay(client: st
             encoding="utf-8",
         )
     else:
-        path.write_text(json.dumps({known.servers: {"barrack": there}}, indent=2), encoding="utf-8")
+        path.write_text(
+            json.dumps({known.servers: {"barrack": in_its_words(client, there)}}, indent=2), encoding="utf-8"
+        )
     done = run(client)
     made = entry(client, path)
     assert made["args"] == ["-m", "barrack_mcp", "serve", "--read-only"]
@@ -224,7 +250,9 @@ def test_a_key_in_the_clear_is_told_of_and_a_key_file_takes_it_out(client: str, 
         )
     else:
         there = {"command": "x", "args": ["serve"], "env": {KEY: CANARY, "MINE": "1"}}
-        path.write_text(json.dumps({CLIENTS[client].servers: {"barrack": there}}), encoding="utf-8")
+        path.write_text(
+            json.dumps({CLIENTS[client].servers: {"barrack": in_its_words(client, there)}}), encoding="utf-8"
+        )
     done = run(client)
     assert "in the clear" in done.say[1]
     assert CANARY not in " ".join(done.say)
@@ -408,6 +436,72 @@ def test_a_client_that_is_like_none_is_told_all(run: Install) -> None:
     with pytest.raises(UnknownClientError) as caught:
         run("emacs")
     assert all(name in str(caught.value) for name in CLIENTS)
+    assert "other --print" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("claude", {"claude-desktop", "claude-code"}),
+        ("Copilot", {"copilot-cli"}),
+        ("vs", {"vscode", "vscode-insiders", "vscodium"}),
+        ("insiders", {"vscode-insiders"}),
+        ("windsurfer", {"windsurf"}),
+        ("other", set()),
+    ],
+)
+def test_every_client_that_a_word_can_mean_is_named(typed: str, meant: set[str], run: Install) -> None:
+    with pytest.raises(UnknownClientError) as caught:
+        run(typed)
+    asked = re.search(r"did you mean (.*?)\?", str(caught.value))
+    assert set(asked[1].split(" or ") if asked else []) == meant
+
+
+def test_opencode_s_file_is_the_one_that_is_there(run: Install, home: Path) -> None:
+    there = home / ".config" / "opencode" / "opencode.jsonc"
+    there.parent.mkdir(parents=True)
+    there.write_text('{\n  // mine\n  "model": "x",\n}\n', encoding="utf-8")
+    assert run("opencode").path == there
+    assert "// mine" in there.read_text(encoding="utf-8")
+
+
+def test_a_file_written_for_opencode_2_has_its_servers_one_level_deeper(run: Install, home: Path) -> None:
+    text = '{\n  "mcp": {\n    "servers": {\n      "mine": {"type": "local", "command": ["x"]}\n    }\n  }\n}\n'
+    path = prepared("opencode", home, text)
+    run("opencode")
+    made = json.loads(path.read_text(encoding="utf-8"))["mcp"]
+    assert set(made) == {"servers"}
+    assert made["servers"]["barrack"]["command"] == ["/opt/python", "-m", "barrack_mcp", "serve"]
+    assert not run("opencode").changed
+    assert _taken_out("opencode", home).changed
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_server_of_the_name_servers_is_not_taken_for_a_file_of_opencode_2(run: Install, home: Path) -> None:
+    path = prepared("opencode", home, '{"mcp": {"servers": {"type": "local", "command": ["x"]}}}')
+    run("opencode")
+    assert set(json.loads(path.read_text(encoding="utf-8"))["mcp"]) == {"servers", "barrack"}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_each_client_says_where_its_maker_says_so_and_when_that_was_read(client: str) -> None:
+    known = CLIENTS[client]
+    assert re.fullmatch(r"https://[\w./-]+", known.source)
+    assert date.fromisoformat(known.checked) >= date(2026, 11, 27)
+
+
+def test_what_any_other_client_reads_is_shown_and_no_file_is_touched(run: Install, home: Path) -> None:
+    done = run("other", print_only=True, read_only=True, settings={"BARRACK_PROTECT": "prod-*"})
+    made = json.loads(done.snippet)["mcpServers"]["barrack"]
+    assert made["command"] == "/opt/python"
+    assert made["args"] == ["-m", "barrack_mcp", "serve", "--read-only"]
+    file = home / ".config" / "barrack-mcp" / "api-key"
+    assert made["env"] == {"BARRACK_PROTECT": "prod-*", KEY_FILE: str(file)}
+    told = " ".join(done.say)
+    assert f"chmod 600 {file}" in told
+    assert "/opt/python -m barrack_mcp serve --transport http --read-only" in told
+    assert '{"mcpServers": {"barrack": {"url": "http://127.0.0.1:8765/mcp"}}}' in told
+    assert not home.exists()
 
 
 @pytest.mark.parametrize(
@@ -425,6 +519,19 @@ def test_a_client_that_is_like_none_is_told_all(run: Install) -> None:
         ("codex", "linux", {}, ".codex/config.toml"),
         ("codex", "linux", {"CODEX_HOME": "{home}/c"}, "c/config.toml"),
         ("gemini", "darwin", {}, ".gemini/settings.json"),
+        ("vscode-insiders", "linux", {}, ".config/Code - Insiders/User/mcp.json"),
+        ("vscodium", "win32", {}, "AppData/Roaming/VSCodium/User/mcp.json"),
+        ("windsurf", "win32", {}, ".codeium/windsurf/mcp_config.json"),
+        ("copilot-cli", "linux", {}, ".copilot/mcp-config.json"),
+        ("copilot-cli", "darwin", {"COPILOT_HOME": "{home}/p"}, "p/mcp-config.json"),
+        ("zed", "darwin", {"XDG_CONFIG_HOME": "{home}/z"}, ".config/zed/settings.json"),
+        ("zed", "linux", {"XDG_CONFIG_HOME": "{home}/z"}, "z/zed/settings.json"),
+        ("zed", "win32", {}, "AppData/Roaming/zed/settings.json"),
+        ("cline", "win32", {}, ".cline/data/settings/cline_mcp_settings.json"),
+        ("cline", "linux", {"CLINE_MCP_SETTINGS_PATH": "{home}/mine.json"}, "mine.json"),
+        ("cline-vscode", "linux", {}, f".config/Code/User/{IN_VSCODE}/cline_mcp_settings.json"),
+        ("opencode", "win32", {}, ".config/opencode/opencode.json"),
+        ("opencode", "linux", {"XDG_CONFIG_HOME": "{home}/o"}, "o/opencode/opencode.json"),
     ],
 )
 def test_each_client_has_its_place(client: str, platform: str, environ: dict[str, str], path: str, home: Path) -> None:
@@ -495,7 +602,7 @@ def test_a_mistyped_setting_of_an_entry_that_is_there_is_told_and_nothing_change
     client: str, run: Install, home: Path
 ) -> None:
     there = {"command": "x", "args": ["serve"], "env": {"BARRACK_PROTEC": "prod-*"}, "disabled": True}
-    text = json.dumps({CLIENTS[client].servers: {"barrack": there}})
+    text = json.dumps({CLIENTS[client].servers: {"barrack": in_its_words(client, there)}})
     path = prepared(client, home, text)
     with pytest.raises(InstallError, match="BARRACK_PROTECT"):
         run(client)

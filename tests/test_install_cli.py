@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.app import MODULES, Commands, app, outlines
-from barrack_mcp.cli.install.clients import CLIENTS, place
+from barrack_mcp.cli.install.clients import CLIENTS
+from barrack_mcp.cli.install.places import place
 from barrack_mcp.cli.tools.listing import as_stats
 from barrack_mcp.config import Settings
 
@@ -52,6 +53,16 @@ def test_what_is_printed_can_be_pasted_and_nothing_is_written(home: Path) -> Non
     assert json.loads(done.stdout)["mcpServers"]["barrack"]["args"][-4:-2] == ["serve", "--simulator"]
     assert str(file_of("cursor", home)) in done.stderr
     assert not home.exists()
+
+
+def test_the_form_for_other_clients_can_be_pasted_and_how_to_serve_one_over_http_is_told(home: Path) -> None:
+    done = typed(home, "install", "other", "--print", "--toolsets", "core")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["mcpServers"]["barrack"]["args"][-3:] == ["serve", "--toolsets", "core"]
+    assert "--transport http --toolsets core" in done.stderr
+    refused = typed(home, "install", "other")
+    assert refused.exit_code == 2
+    assert "other --print" in refused.stderr
 
 
 def test_a_mistyped_client_ends_with_2_and_a_guess(home: Path) -> None:
@@ -105,7 +116,7 @@ def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", ["claude-code", "cursor", "codex", "opencode"])
 def test_an_entry_is_started_once_and_its_tools_are_counted(client: str, home: Path) -> None:
     env = {"HOME": str(home), "USERPROFILE": str(home), "BARRACK_STATE": str(home / "s.db"), "XDG_CONFIG_HOME": ""}
     done = CliRunner().invoke(app, ["install", client, "--simulator"], env=env)

@@ -29,7 +29,8 @@ from barrack_mcp.api.wire.loading import load
 from barrack_mcp.catalogue import BY_TOOL, OFFERS, Risk
 from barrack_mcp.cli import manifests
 from barrack_mcp.cli.app import app
-from barrack_mcp.cli.install.clients import CLIENTS, place
+from barrack_mcp.cli.install.clients import CLIENTS
+from barrack_mcp.cli.install.places import place
 from barrack_mcp.cli.manifests import readme
 from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import NAMES, read_settings

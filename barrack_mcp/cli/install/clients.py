@@ -1,18 +1,13 @@
-"""The clients we write a file for: how each names a server, where it gets the key from, and what is left to do."""
+"""The clients we write a file for, each by its maker's word: where it reads it, how it names a server and gets the key."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
-
-from barrack_mcp.api.text import guess
 
 Json: TypeAlias = Any
 """JSON as Python has it."""
@@ -27,6 +22,9 @@ VSCODE_INPUT: Final = "barrack-api-key"
 
 _FIRST_START_S: Final = 60
 """Codex gives a server 10 seconds; the first start on a cold and busy machine can take longer."""
+_LONGEST_CALL_S: Final = 300
+"""A question stays open for two minutes, and a call that waits for a machine takes longer still."""
+_CHECKED: Final = "2026-11-27"
 
 
 class Format(StrEnum):
@@ -37,6 +35,18 @@ class Format(StrEnum):
     TOML = "toml"
 
 
+class Base(StrEnum):
+    """Below what a client's folder stands."""
+
+    HOME = "home"
+    SETTINGS = "settings"
+    """The system's place for settings: that of macOS, of Windows, or `~/.config`."""
+    DOT_CONFIG = "dot-config"
+    """`~/.config`, on every system."""
+    DOT_CONFIG_OR_WINDOWS = "dot-config-or-windows"
+    """`~/.config`, on macOS too; on Windows its own place for settings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Client:
     """One MCP client.
@@ -44,29 +54,43 @@ class Client:
     Args:
         name: What a person types.
         title: What its maker calls it.
+        source: Where its maker says all this.
+        checked: When that was last read.
         file: The name of its file.
-        folder: Where that is, below the user's home.
-        among_settings: Whether it is below the system's place for settings instead.
+        otherwise: Another name of it, taken where that one is there and the first is not.
+        folder: Where that is.
+        base: Below what.
         moved_by: The variable that names another folder.
+        file_moved_by: The variable that names another file.
         project: The file that a project shares, below its folder; None if the client reads none.
         toolsets: What it is offered unless a person asks for more, where it takes only so many tools; None for all.
+        elicits: Whether it shows a person the server's questions; else they wait on the page.
         format: How its file is written; JSONC means that it reads comments and trailing commas.
         servers: The key under which its file lists servers.
-        reference: How an `env` value takes the key from the client's own environment; None if it can't.
+        command_holds_arguments: Whether an entry's `command` is one array, arguments included.
+        environment: What an entry calls the environment.
+        reference: How an environment's value takes the key from the client's own environment; None if it can't.
         extra: What an entry holds besides command, arguments and environment.
         then: What a person does after the file is written.
     """
 
     name: str
     title: str
+    source: str
+    checked: str = _CHECKED
     file: str
+    otherwise: str = ""
     folder: str = ""
-    among_settings: bool = False
+    base: Base = Base.HOME
     moved_by: str = ""
+    file_moved_by: str = ""
     project: str | None = None
     toolsets: str | None = None
+    elicits: bool
     format: Format = Format.JSON
     servers: str = "mcpServers"
+    command_holds_arguments: bool = False
+    environment: str = "env"
     reference: str | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
     then: str
@@ -77,73 +101,187 @@ class Client:
         return (self.project or self.file).rpartition("/")[2]
 
 
+_VSCODE: Final = Client(
+    name="vscode",
+    title="VS Code",
+    source="https://code.visualstudio.com/docs/copilot/reference/mcp-configuration",
+    file="mcp.json",
+    folder="Code/User",
+    base=Base.SETTINGS,
+    project=".vscode/mcp.json",
+    elicits=True,
+    format=Format.JSONC,
+    servers="servers",
+    reference=f"${{input:{VSCODE_INPUT}}}",
+    extra={"type": "stdio"},
+    then="In VS Code run «MCP: List Servers» and start barrack.",
+)
+_CLINE: Final = Client(
+    name="cline",
+    title="Cline",
+    source="https://docs.cline.bot/mcp/mcp-overview",
+    file="cline_mcp_settings.json",
+    folder=".cline/data/settings",
+    file_moved_by="CLINE_MCP_SETTINGS_PATH",
+    elicits=False,
+    extra={"timeout": _LONGEST_CALL_S},
+    then="Start a new session of Cline; `cline config mcp` lists the server.",
+)
 _CLIENTS: Final = (
     Client(
         name="claude-desktop",
         title="Claude Desktop",
+        source="https://modelcontextprotocol.io/docs/develop/connect-local-servers",
         file="claude_desktop_config.json",
         folder="Claude",
-        among_settings=True,
+        base=Base.SETTINGS,
+        elicits=False,
         then="Quit Claude Desktop and start it again.",
     ),
     Client(
         name="claude-code",
         title="Claude Code",
+        source="https://code.claude.com/docs/en/mcp",
         file=".claude.json",
         moved_by="CLAUDE_CONFIG_DIR",
         project=".mcp.json",
+        elicits=True,
         reference=f"${{{KEY}:-}}",
         extra={"type": "stdio"},
         then="Start a new session of Claude Code; /mcp shows the server.",
     ),
-    Client(
-        name="vscode",
-        title="VS Code",
-        file="mcp.json",
-        folder="Code/User",
-        among_settings=True,
-        project=".vscode/mcp.json",
-        format=Format.JSONC,
-        servers="servers",
-        reference=f"${{input:{VSCODE_INPUT}}}",
-        extra={"type": "stdio"},
-        then="In VS Code run «MCP: List Servers» and start barrack.",
+    _VSCODE,
+    replace(
+        _VSCODE,
+        name="vscode-insiders",
+        title="VS Code Insiders",
+        folder="Code - Insiders/User",
+        then="In VS Code Insiders run «MCP: List Servers» and start barrack.",
+    ),
+    replace(
+        _VSCODE,
+        name="vscodium",
+        title="VSCodium",
+        source="https://github.com/VSCodium/vscodium/blob/master/docs/migration.md",
+        folder="VSCodium/User",
+        then="In VSCodium run «MCP: List Servers» and start barrack; it needs a chat extension that uses them.",
     ),
     Client(
         name="cursor",
         title="Cursor",
+        source="https://cursor.com/docs/mcp",
         file="mcp.json",
         folder=".cursor",
         project=".cursor/mcp.json",
         toolsets="core",
+        elicits=True,
         format=Format.JSONC,
         reference=f"${{env:{KEY}}}",
         then="Start Cursor again; Settings, MCP shows the server.",
     ),
     Client(
+        name="windsurf",
+        title="Windsurf",
+        source="https://docs.windsurf.com/windsurf/cascade/mcp",
+        file="mcp_config.json",
+        folder=".codeium/windsurf",
+        elicits=False,
+        reference=f"${{env:{KEY}}}",
+        then="Start Windsurf again; the MCPs icon of the Cascade panel shows the server.",
+    ),
+    Client(
         name="codex",
         title="Codex",
+        source="https://developers.openai.com/codex/mcp",
         file="config.toml",
         folder=".codex",
         project=".codex/config.toml",
         moved_by="CODEX_HOME",
+        elicits=True,
         format=Format.TOML,
         servers="mcp_servers",
-        extra={"startup_timeout_sec": _FIRST_START_S},
+        extra={"startup_timeout_sec": _FIRST_START_S, "tool_timeout_sec": _LONGEST_CALL_S},
         then="Start a new session of Codex; /mcp shows the server.",
     ),
     Client(
         name="gemini",
         title="Gemini CLI",
+        source="https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md",
         file="settings.json",
         folder=".gemini",
         project=".gemini/settings.json",
+        elicits=False,
         format=Format.JSONC,
         reference=f"${KEY}",
         then="Start a new session of Gemini CLI in a folder that it trusts; /mcp shows the server.",
     ),
+    Client(
+        name="copilot-cli",
+        title="GitHub Copilot CLI",
+        source="https://docs.github.com/en/copilot/reference/copilot-cli-reference/cli-command-reference",
+        file="mcp-config.json",
+        folder=".copilot",
+        moved_by="COPILOT_HOME",
+        project=".github/mcp.json",
+        elicits=True,
+        reference=f"${{{KEY}:-}}",
+        extra={"type": "local", "tools": ["*"], "timeout": _LONGEST_CALL_S * 1000},
+        then="Start a new session of Copilot in a folder that it trusts; /mcp show lists the server.",
+    ),
+    Client(
+        name="zed",
+        title="Zed",
+        source="https://zed.dev/docs/ai/mcp",
+        file="settings.json",
+        folder="zed",
+        base=Base.DOT_CONFIG_OR_WINDOWS,
+        project=".zed/settings.json",
+        elicits=False,
+        format=Format.JSONC,
+        servers="context_servers",
+        extra={"timeout": _LONGEST_CALL_S},
+        then="Zed starts it at once; the agent panel's settings show the server.",
+    ),
+    _CLINE,
+    replace(
+        _CLINE,
+        name="cline-vscode",
+        title="Cline in VS Code",
+        source="https://docs.cline.bot/troubleshooting/task-history-recovery",
+        folder="Code/User/globalStorage/saoudrizwan.claude-dev/settings",
+        base=Base.SETTINGS,
+        then="Cline's MCP Servers icon shows the server.",
+    ),
+    Client(
+        name="opencode",
+        title="opencode",
+        source="https://opencode.ai/docs/mcp-servers/",
+        file="opencode.json",
+        otherwise="opencode.jsonc",
+        folder="opencode",
+        base=Base.DOT_CONFIG,
+        project="opencode.json",
+        elicits=False,
+        format=Format.JSONC,
+        servers="mcp",
+        command_holds_arguments=True,
+        environment="environment",
+        reference=f"{{env:{KEY}}}",
+        extra={"type": "local"},
+        then="Start opencode again; `opencode mcp list` shows the server.",
+    ),
 )
 CLIENTS: Final = MappingProxyType({client.name: client for client in _CLIENTS})
+
+OTHER: Final = Client(
+    name="other",
+    title="Another client",
+    source="https://modelcontextprotocol.io/docs/develop/connect-local-servers",
+    file="",
+    elicits=False,
+    then="Paste it where your client lists MCP servers, and start the client again.",
+)
+"""What stands for a client that we don't know: the form that most of them read."""
 
 
 class UnknownClientError(Exception):
@@ -158,106 +296,16 @@ def client_named(name: str) -> Client:
     """
     if name in CLIENTS:
         return CLIENTS[name]
-    meant = name.lower().replace(" ", "-").replace("_", "-")
-    hint = guess(meant, CLIENTS, otherwise=f"known: {', '.join(CLIENTS)}.")
-    raise UnknownClientError(f"That client is not known; {hint}")
+    near = _near(name.lower().replace(" ", "-").replace("_", "-"))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIENTS)}."
+    raise UnknownClientError(
+        f"That client is not known; {hint} For any other, {OTHER.name} --print shows what most of them read."
+    )
 
 
-def entry(
-    client: Client,
-    command: Sequence[str],
-    *,
-    simulator: bool,
-    key_file: str | None = None,
-    flags: Sequence[str] = (),
-    settings: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Json]:
-    """Answer what a client's file says about the server. The key itself is never in it.
-
-    Args:
-        client: Whose file.
-        command: What starts barrack-mcp, without `serve`.
-        simulator: Whether it runs on the simulator, which needs no key.
-        key_file: Path of the file that holds the key; None for the client's own way, where it has one.
-        flags: Further flags of `serve`.
-        settings: Further settings, by their names.
-    """
-    program, *arguments = command
-    made: dict[str, Json] = {
-        **{name: value for name, value in client.extra.items() if name == "type"},
-        "command": program,
-        "args": [*arguments, SERVE, *([SIMULATOR] if simulator else []), *flags],
-        **{name: value for name, value in client.extra.items() if name != "type"},
-    }
-    env = dict(settings)
-    if not simulator and key_file is not None:
-        env[KEY_FILE] = key_file
-    elif not simulator and client.reference is not None:
-        env[KEY] = client.reference
-    elif not simulator:
-        made["env_vars"] = [KEY]
-    return {**made, "env": env} if env else made
-
-
-def takes_reference(client: Client) -> bool:
-    """Whether the client can hand over the key without holding it; else the key must lie in a file."""
-    return client.reference is not None or client.format is Format.TOML
-
-
-def inputs(made: Mapping[str, Json]) -> list[dict[str, Json]]:
-    """Answer the questions that a client must ask for the entry to work: VS Code asks for the key and keeps it."""
-    question = {"type": "promptString", "id": VSCODE_INPUT, "description": "Barrack API key", "password": True}
-    return [question] if f"${{input:{VSCODE_INPUT}}}" in json.dumps(made) else []
-
-
-def document(client: Client, made: Mapping[str, Json]) -> dict[str, Json]:
-    """Answer the whole of a client's file that holds nothing but the server."""
-    asked = inputs(made)
-    return {**({"inputs": asked} if asked else {}), client.servers: {SERVER: made}}
-
-
-def deeplink(made: Mapping[str, Json]) -> str:
-    """Answer the link that installs the entry in Cursor."""
-    packed = base64.b64encode(json.dumps(made, separators=(",", ":")).encode()).decode()
-    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER}&config={quote(packed, safe='')}"
-
-
-def place(
-    client: Client, *, home: Path, platform: str, environ: Mapping[str, str], project: Path | None = None
-) -> Path:
-    """Answer where the client reads its user-level file, or that of a project.
-
-    Args:
-        client: Whose file.
-        home: The user's home folder.
-        platform: As `sys.platform` says it.
-        environ: The environment, for the variables with which a client's folder is moved.
-        project: The project's folder; None for the user's own file.
-
-    Raises:
-        UnknownClientError: The client reads no file of a project.
-    """
-    if project is not None:
-        if client.project is None:
-            raise UnknownClientError(f"{client.title} reads no file of a project; leave --project out.")
-        return project / client.project
-    if moved := environ.get(client.moved_by):
-        return Path(moved) / client.file
-    if not client.among_settings:
-        return home / client.folder / client.file
-    if platform == "darwin":
-        settings = home / "Library" / "Application Support"
-    elif platform == "win32":
-        settings = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
-    else:
-        settings = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    folder = settings / client.folder
-    if client.name == "claude-desktop" and platform == "win32":
-        folder = _store_edition(Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")) or folder
-    return folder / client.file
-
-
-def _store_edition(local: Path) -> Path | None:
-    """Find the folder of Claude Desktop's Windows Store editions, which keep their own."""
-    found = [*local.glob("Claude-Data/[Cc]laude*"), *local.glob("Packages/Claude_*/LocalCache/Roaming/Claude")]
-    return min(found, key=lambda folder: ("Packages" in folder.parts, folder), default=None)
+def _near(meant: str) -> list[str]:
+    """The clients that a word can mean: the one of that name, those that begin with it or bear it, or those like it."""
+    if meant in CLIENTS:
+        return [meant]
+    bearing = [name for name in CLIENTS if meant and (name.startswith(meant) or meant in name.split("-"))]
+    return bearing or difflib.get_close_matches(meant, CLIENTS, n=2)

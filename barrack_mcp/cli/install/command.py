@@ -14,7 +14,7 @@ import typer
 
 from barrack_mcp.api.text import guess
 from barrack_mcp.cli.install import installation
-from barrack_mcp.cli.install.clients import CLIENTS, KEY, UnknownClientError
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, OTHER, UnknownClientError
 from barrack_mcp.cli.install.launching import Launcher, NoLauncherError, choose_command
 from barrack_mcp.cli.install.proof import started
 from barrack_mcp.cli.process import ExitCode, complain, find_home, leave, run
@@ -25,7 +25,7 @@ app = typer.Typer()
 
 @app.command()
 def install(
-    client: Annotated[str, typer.Argument(metavar="|".join(CLIENTS), help="Whose file.")],
+    client: Annotated[str, typer.Argument(metavar="|".join([*CLIENTS, OTHER.name]), help="Whose file.")],
     print_only: Annotated[
         bool, typer.Option("--print", help="Show what belongs into its file; write nothing.")
     ] = False,

@@ -15,7 +15,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from barrack_mcp.cli.install import jsonc
-from barrack_mcp.cli.install.clients import SERVER, Client, Format, Json, inputs
+from barrack_mcp.cli.install.clients import SERVER, Client, Format, Json
+from barrack_mcp.cli.install.entries import inputs, shelf
 from barrack_mcp.state.files import OWNER_FILE, draft, replace
 
 _UNUSUAL: Final = "the file is built in an unusual way"
@@ -75,7 +76,10 @@ def taken_out(client: Client, text: str) -> str:
         ShapeError: The file is built in a way that can't be edited safely.
     """
     wanted = content(client, text)
-    servers = wanted.get(client.servers)
+    where = shelf(client, wanted)
+    servers: Json = wanted
+    for name in where:
+        servers = servers.get(name) if isinstance(servers, dict) else None
     if not isinstance(servers, dict) or SERVER not in servers:
         return text
     asked = inputs(servers.pop(SERVER))
@@ -87,7 +91,7 @@ def taken_out(client: Client, text: str) -> str:
             wanted.pop(client.servers)
     else:
         comments = client.format is Format.JSONC
-        made = jsonc.take_out(bare, (client.servers, SERVER), comments=comments)
+        made = jsonc.take_out(bare, (*where, SERVER), comments=comments)
         for question in asked:
             ids = [each.get("id") for each in wanted.get("inputs", [])]
             if question["id"] in ids:

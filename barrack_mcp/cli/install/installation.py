@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +16,23 @@ from barrack_mcp.api.text import cite
 from barrack_mcp.cli.install.clients import (
     KEY,
     KEY_FILE,
+    OTHER,
     SERVE,
     SERVER,
     SIMULATOR,
     Client,
     Json,
     client_named,
+)
+from barrack_mcp.cli.install.entries import (
     document,
     entry,
     inputs,
-    place,
+    is_filled_in,
+    shelf,
     takes_reference,
+    understood,
+    worded,
 )
 from barrack_mcp.cli.install.file import (
     ChangedError,
@@ -37,8 +45,11 @@ from barrack_mcp.cli.install.file import (
     taken_out,
 )
 from barrack_mcp.cli.install.jsonc import BrokenError, ShapeError
+from barrack_mcp.cli.install.places import place
 from barrack_mcp.config import PREFIX, SettingsError, default_key_file, read_settings
 
+_ADDRESS: Final = "http://127.0.0.1:8765/mcp"
+"""Where `serve --transport http` answers unless it is told otherwise."""
 _READ_ONLY: Final = "--read-only"
 _TOOLSETS: Final = "--toolsets"
 
@@ -61,12 +72,12 @@ class Installed:
     """What was done.
 
     Args:
-        path: The client's file.
+        path: The client's file; empty for a client that we don't know.
         snippet: What the server alone looks like in such a file.
         changed: Whether the file was written.
         backup: Where its former content is; None if there was none, or nothing was written.
         say: What a person should know and do now: one sentence each. Never holds the key.
-        entry: What the client's file says of the server now.
+        entry: What the client's file says of the server now, in our words.
     """
 
     path: Path
@@ -120,10 +131,8 @@ def install(
         UnknownClientError: No client has that name, or it reads no file of a project.
         InstallError: The file can't be read, changed safely or written; it was left untouched.
     """
-    known = client_named(client)
-    path = place(known, home=home, platform=platform, environ=environ, project=project)
-    by_default = None if takes_reference(known) else default_key_file(home)
-    file = key_file or by_default
+    known = OTHER if print_only and client == OTHER.name else client_named(client)
+    file = key_file or (None if takes_reference(known) else default_key_file(home))
     offered = toolsets or known.toolsets
     made = entry(
         known,
@@ -140,12 +149,25 @@ def install(
         if offered and not toolsets
         else ()
     )
+    if known is OTHER:
+        say = (known.then, *_key(known, made, platform), _over_http(made))
+        return Installed(Path(), snippet, changed=False, backup=None, say=say, entry=made)
+    path = place(known, home=home, platform=platform, environ=environ, project=project)
     if print_only:
         say = (f"Belongs into {path}.", *_key(known, made, platform), *few)
         return Installed(path, snippet, changed=False, backup=None, say=say, entry=made)
     change = _Change(insist=key_file is not None, read_only=read_only, toolsets=toolsets, settings=settings)
     with _told(path, snippet):
         return _write(known, path, made, snippet, now, environ, platform=platform, change=change, few=few)
+
+
+def _over_http(made: Mapping[str, Json]) -> str:
+    """Say how a client is served that takes an address alone."""
+    arguments = list(made["args"])
+    own = arguments.index(SERVE) + 1
+    typed = shlex.join([made["command"], *arguments[:own], "--transport", "http", *arguments[own:]])
+    entry_of_most = json.dumps({OTHER.servers: {SERVER: {"url": _ADDRESS}}})
+    return f"A client that takes an address alone: start «{typed}» yourself and give it {_ADDRESS}, as {entry_of_most}."
 
 
 def remove(
@@ -168,13 +190,14 @@ def remove(
     with _told(path, ""):
         old = current(path)
         text = (old or b"").decode("utf-8")
-        there = _section(content(known, text), known.servers).get(SERVER)
+        holds = content(known, text)
+        there = _found(known, holds)
         new = taken_out(known, text)
         if new == text:
             return Installed(path, "", changed=False, backup=None, say=(f"{path} has no {SERVER}.",), entry={})
         backup = put_in_place(path, old, new.encode(), stamp=_stamp(now))
         say = [f"Took {SERVER} out of {path}; what it held is kept in {backup}."]
-        if key_file := _section(there, "env").get(KEY_FILE) if isinstance(there, Mapping) else None:
+        if key_file := _section(there, "env").get(KEY_FILE) if there is not None else None:
             say.append(f"The key stays in {key_file}.")
         return Installed(path, "", changed=True, backup=backup, say=(*say, known.then), entry={})
 
@@ -200,7 +223,7 @@ def _told(path: Path, snippet: str) -> Iterator[None]:
 def literal(made: Mapping[str, Json]) -> dict[str, str]:
     """The environment that an entry says itself, without what its client fills in."""
     env = _section(made, "env")
-    return {name: value for name, value in env.items() if isinstance(value, str) and "$" not in value}
+    return {name: value for name, value in env.items() if isinstance(value, str) and not is_filled_in(value)}
 
 
 def _check(made: Mapping[str, Json], environ: Mapping[str, str]) -> None:
@@ -258,10 +281,16 @@ def _write(
     old = current(path)
     text = (old or b"").decode("utf-8")
     holds = content(client, text)
-    there = _section(holds, client.servers).get(SERVER)
-    edits = [((client.servers, SERVER), made)] if there is None else _renewal(client, there, made, change)
-    wanted = {**(there or {}), **{path[-1]: value for path, value in edits}} if there is not None else made
+    there = _found(client, holds)
+    wanted = made if there is None else {**there, **_renewal(there, made, change)}
     _check(wanted, environ)
+    where = (*shelf(client, holds), SERVER)
+    said = worded(client, wanted)
+    if there is None:
+        edits: list[Edit] = [(where, said)]
+    else:
+        old_words = worded(client, there)
+        edits = [((*where, name), value) for name, value in said.items() if old_words.get(name) != value]
     asked = [item for item in inputs(wanted) if item["id"] not in _ids(holds)]
     new = edited(client, text, edits, asked)
     off = wanted.get("disabled") is True or wanted.get("enabled") is False
@@ -280,9 +309,22 @@ def _write(
     return Installed(path, snippet, changed=True, backup=backup, say=say, entry=wanted)
 
 
-def _renewal(client: Client, there: Json, made: Mapping[str, Json], change: _Change) -> list[Edit]:
+def _found(client: Client, holds: Mapping[str, Json]) -> dict[str, Json] | None:
+    """Answer what a client's file says of the server, in our words; None if it has none."""
+    servers = holds
+    for name in shelf(client, holds):
+        servers = _section(servers, name)
+    there = servers.get(SERVER)
+    if there is None:
+        return None
+    if not isinstance(there, Mapping):
+        raise ShapeError(f"its {cite(SERVER)} is not an object")
+    return understood(client, there)
+
+
+def _renewal(there: Mapping[str, Json], made: Mapping[str, Json], change: _Change) -> dict[str, Json]:
     """Renew what starts the server, in an entry that is there; a person's own flags, environment and the rest stay."""
-    arguments = there.get("args") if isinstance(there, Mapping) else None
+    arguments = there.get("args")
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or SERVE not in arguments:
         raise ShapeError(f"its {cite(SERVER)} starts something else")
     flags = _flags(arguments[arguments.index(SERVE) + 1 :], made, change)
@@ -297,7 +339,7 @@ def _renewal(client: Client, there: Json, made: Mapping[str, Json], change: _Cha
     set_to = {**_section(new if "env" in new else there, "env"), **change.settings}
     if change.settings:
         new["env"] = {name: value for name, value in set_to.items() if value or name not in change.settings}
-    return [((client.servers, SERVER, name), value) for name, value in new.items() if there.get(name) != value]
+    return new
 
 
 def _flags(there: Sequence[Json], made: Mapping[str, Json], change: _Change) -> list[Json]:
@@ -352,7 +394,7 @@ def _key(client: Client, made: Mapping[str, Json], platform: str) -> tuple[str, 
         return (f"Put your API key into {file}, alone, and let nobody else read it{how}",)
     if inputs(made):
         return (f"{client.title} asks for the API key when the server first starts, and keeps it.",)
-    if KEY in env and "$" not in str(env[KEY]):
+    if KEY in env and not is_filled_in(str(env[KEY])):
         return ("The file holds a key in the clear; --key-file takes it out, and the backups should go too.",)
     return (f"{client.title} passes on {KEY} from the environment it is started in: set it there.",)
 

@@ -30,7 +30,7 @@ async def started(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Proof
     """Start an entry once and ask for its tools; what a client would fill in is taken from this shell.
 
     Args:
-        entry: What a client's file says of the server.
+        entry: What a client's file says of the server, in our words.
         environ: The environment of this shell.
     """
     way = StdioServerParameters(

@@ -9,7 +9,8 @@ from typing import Final
 
 from barrack_mcp.api.openapi import export
 from barrack_mcp.cli import tools
-from barrack_mcp.cli.install.clients import CLIENTS, Client, Json, deeplink, document, entry, takes_reference
+from barrack_mcp.cli.install.clients import CLIENTS, Client, Json
+from barrack_mcp.cli.install.entries import deeplink, document, entry, takes_reference
 from barrack_mcp.cli.install.file import rendered
 from barrack_mcp.cli.install.launching import COMMAND_HERE, PUBLISHED, Published
 from barrack_mcp.cli.manifests import bundle, greetings, readme, registry
