@@ -1,4 +1,4 @@
-"""The clients we write a file for, each by its maker's word: where it reads it, how it names a server and gets the key."""
+"""The clients we write a file for, by their makers' word: where it is, how they name a server and get the key."""
 
 from __future__ import annotations
 
