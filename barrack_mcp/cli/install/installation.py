@@ -50,6 +50,7 @@ from barrack_mcp.config import PREFIX, SettingsError, default_key_file, read_set
 
 _ADDRESS: Final = "http://127.0.0.1:8765/mcp"
 """Where `serve --transport http` answers unless it is told otherwise."""
+_LONGEST_COMMAND: Final = 2_000
 _READ_ONLY: Final = "--read-only"
 _TOOLSETS: Final = "--toolsets"
 
@@ -167,7 +168,10 @@ def _over_http(made: Mapping[str, Json]) -> str:
     own = arguments.index(SERVE) + 1
     typed = shlex.join([made["command"], *arguments[:own], "--transport", "http", *arguments[own:]])
     entry_of_most = json.dumps({OTHER.servers: {SERVER: {"url": _ADDRESS}}})
-    return f"A client that takes an address alone: start «{typed}» yourself and give it {_ADDRESS}, as {entry_of_most}."
+    return (
+        f"A client that takes an address alone: start {cite(typed, limit=_LONGEST_COMMAND)} yourself and give it "
+        f"{_ADDRESS}, as {entry_of_most}."
+    )
 
 
 def remove(

@@ -1,17 +1,21 @@
-"""The generated parts of the pages that people read: risks, settings, tools, their sizes, what clients want of them."""
+"""The generated parts of the pages that people read: risks, settings, tools, their sizes, clients, their wants."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.cli import tools
+from barrack_mcp.cli.install.clients import CLIENTS, KEY, Client
+from barrack_mcp.cli.install.entries import takes_reference
+from barrack_mcp.cli.install.places import place
 from barrack_mcp.cli.manifests import portable
-from barrack_mcp.config import NAMES, Settings
+from barrack_mcp.config import NAMES, Settings, default_key_file
 
 PAGES: Final = (
     "README.md",
@@ -77,8 +81,31 @@ def _sizes_table() -> str:
     return "\n".join(["| surface | tools | tokens, about |", "|---|---|---|", *rows])
 
 
+def _clients_table() -> str:
+    rows = [
+        f"| {client.title} | `barrack-mcp install {client.name}` | `{_place_shown(client)}` | {_key_shown(client)} | "
+        f"{'in the client' if client.elicits else 'on the page'} | [{client.checked}]({client.source}) |"
+        for client in CLIENTS.values()
+    ]
+    heads = ("client", "command", "its file, on Linux", "the key comes from", "it asks you", "by its maker")
+    return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows])
+
+
+def _place_shown(client: Client) -> str:
+    return place(client, home=Path("~"), platform="linux", environ={}).as_posix()
+
+
+def _key_shown(client: Client) -> str:
+    if not takes_reference(client):
+        return f"the file `{default_key_file(Path('~')).as_posix()}`"
+    if client.reference and "input:" in client.reference:
+        return f"{client.title}, which asks once and keeps it"
+    return f"`{KEY}` where {client.title} is started"
+
+
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {
+        "clients": _clients_table,
         "risks": _risks_table,
         "settings": _settings_table,
         "sizes": _sizes_table,
