@@ -339,6 +339,8 @@ def span_of(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]
 
 def fitting(rows: list[Any], room: int) -> list[Any]:
     """Answer as many rows as fit into so many bytes, and at least one."""
+    if size(rows) <= room:
+        return rows
     for index, row in enumerate(rows):
         room -= size(row) + 1
         if room < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import ValidationError
@@ -51,6 +52,7 @@ def _rows_of(operation: Operation, data: JsonObject) -> int:
     return len(rows) if isinstance(rows, list) else 0
 
 
+@cache
 def is_list(operation: Operation) -> bool:
     """Whether the answer's root is a list of rows."""
     if operation.result is None:

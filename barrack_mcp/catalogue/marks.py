@@ -80,6 +80,7 @@ def open_texts(offer: Offer, values: Mapping[str, Any]) -> tuple[str, ...]:
     return (*offer.arguments.model_fields, *_plain(masked(offer, values)))
 
 
+@cache
 def whole_texts(model: type[BaseModel]) -> frozenset[str]:
     """Answer the names under which an answer holds text that is worth nothing unless it is whole, such as a script."""
     return frozenset(

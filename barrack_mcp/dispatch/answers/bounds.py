@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from barrack_mcp.account.things import counted, joined
@@ -19,6 +20,8 @@ NOT_SHOWN: Final = "[a private key, not shown]"
 
 _LONGEST_NAME: Final = 200
 _LINES: Final = "\n\t"
+_FIELD: Final = 64
+"""Characters of a name that is likely to come again, in every row."""
 _PLACES: Final = 5
 """Places that a note names one by one."""
 _SYNTAX: Final = 4
@@ -71,8 +74,9 @@ class SafeCopy:
                 return value
 
     def _name(self, name: str, path: Path) -> str:
-        shown = escape(name, limit=_LONGEST_NAME)
-        self._remember(shown, (*path, str(shown)))
+        shown = _shown(name) if len(name) <= _FIELD else escape(name, limit=_LONGEST_NAME)
+        if shown.cut or shown.unseen or shown.markup:
+            self._remember(shown, (*path, str(shown)))
         return str(shown)
 
     def _text(self, text: str, marks: Marks, path: Path) -> str | None:
@@ -155,6 +159,11 @@ class SafeCopy:
 
 
 _COME_BACK: Final = "A change of the text that sends these escapes as they stand puts the characters back."
+
+
+@lru_cache(maxsize=1024)
+def _shown(name: str) -> Escaped:
+    return escape(name, limit=_LONGEST_NAME)
 
 
 def _whereabouts(text: str) -> str:

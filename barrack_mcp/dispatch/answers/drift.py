@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
@@ -109,12 +110,22 @@ def _walk(model: type[BaseModel], value: Any, before: str, found: dict[str, Plac
     if not isinstance(value, dict) or not model.model_fields:
         return
     found.setdefault(before, Place(frozenset(model.model_fields))).came.update(value)
-    for name, info in model.model_fields.items():
+    for name, inner, is_map in _objects(model):
         held = value.get(name)
-        if held is not None and (inner := model_of(info.annotation)) is not None:
+        if held is not None:
             # the names in a map are no fields
-            mapped = _is_map(info.annotation) and isinstance(held, dict)
+            mapped = is_map and isinstance(held, dict)
             _walk(inner, list(held.values()) if mapped else held, f"{before}{name}.", found)
+
+
+@cache
+def _objects(model: type[BaseModel]) -> tuple[tuple[str, type[BaseModel], bool], ...]:
+    """The fields of a model that hold objects: each with their model, and whether by name in a map."""
+    return tuple(
+        (name, inner, _is_map(info.annotation))
+        for name, info in model.model_fields.items()
+        if (inner := model_of(info.annotation)) is not None
+    )
 
 
 def _is_map(annotation: Any) -> bool:

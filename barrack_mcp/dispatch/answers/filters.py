@@ -41,9 +41,10 @@ async def explain_empty(
         seconds: Time for that.
     """
     filters = {name: value for name, value in values.items() if value is not None and _filters(operation, name)}
+    if not filters or (values.get("page") or 1) > 1:
+        return ""
     shown = listing_of(operation.tool, data)
-    empty = shown.readable and not shown.rows and shown.extent is not Extent.PARTLY
-    if not filters or not empty or (values.get("page") or 1) > 1:
+    if not shown.readable or shown.rows or shown.extent is Extent.PARTLY:
         return ""
     others = {name: value for name, value in values.items() if name not in filters}
     if operation.paged:
