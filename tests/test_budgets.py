@@ -20,9 +20,9 @@ BUDGETS = {
     "stop_instance": 8,
     "reboot_instance": 8,
     "hibernate_instance": 8,
-    "restore_instance": 15,
+    "restore_instance": 16,
     "delete_instance": 11,
-    "toggle_instance_public_ip": 8,
+    "toggle_instance_public_ip": 7,
     "add_instance_security_rule": 3,
     "remove_instance_security_rule": 3,
     "delete_ssh_key": 9,
@@ -45,8 +45,8 @@ BUDGETS = {
 """By operation, where the target is named by its id; its name takes one request more.
 
 A purchase reads all that costs again after the yes, three lists, since the yes binds the sum; what is deleted reads
-again what its plan said would be kept. A deployment reads its keys again, since the yes is for those who hold them.
-A machine is looked for in the stock first, so that nobody is asked in vain.
+again what its plan said would be kept, and what opens a machine what else lets in. A deployment reads its keys again,
+since the yes is for those who hold them. A machine is looked for in the stock first, so that nobody is asked in vain.
 """
 
 WAYS = ("legacy", "auto", "out of band")

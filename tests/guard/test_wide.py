@@ -362,29 +362,63 @@ async def test_attaching_a_wide_firewall_says_that_the_machine_is_open_to_everyo
     assert "everyone (all IPv4 addresses) on tcp, all ports of «train-1»" in person.questions[0]
 
 
+NEARLY = {"remote_ip_prefix": "8.1.0.0/17", "port_range_min": 443, "port_range_max": 443}
+"""As many addresses as go unasked, beside those that are let in meanwhile."""
+
+
+def attaching_one_more(made: House) -> JsonObject:
+    office = made.thing("firewalls", name="office")["id"]
+    names = ("train-1", "train-2", "notebook-1")
+    ids = [made.thing("instances", vm_name=name)["instance_id"] for name in names]
+    made.barrack.world("sim-key").instances[ids[2]].status = "ACTIVE"
+    made.barrack.world("sim-key").firewalls[office].rules.append({"id": "2", **EVERYONE, **NEARLY})
+    return {"firewall_id": office, "instance_ids": ids}
+
+
+def robbed_of_its_address(made: House) -> JsonObject:
+    target = made.good("toggle_instance_public_ip")
+    made.barrack.world("sim-key").instances[target["instance_id"]].public_ip = None
+    return target
+
+
+MEANWHILE: dict[str, Callable[[House], JsonObject]] = {
+    "attach_firewall": attaching_one_more,
+    "restore_instance": lambda made: made.good("restore_instance"),
+    "restore_snapshot": lambda made: made.good("restore_snapshot"),
+    "toggle_instance_public_ip": robbed_of_its_address,
+}
+"""By the tool that may open a machine: a call of it that opens little as yet."""
+
+
 @pytest.mark.promise("G17")
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_yes_to_a_firewall_that_opened_little_is_no_good_once_it_would_open_widely(way: str) -> None:
-    async def fill(made: House) -> None:
-        """Meanwhile the machine comes to let in all that goes unasked, which it needs no yes for."""
-        target = made.thing("instances", vm_name="notebook-1")["instance_id"]
-        made.barrack.world("sim-key").instances[target].rules.append({"id": "1", **rule("8.0.0.0/16", port=443)})
+@pytest.mark.parametrize("tool", MEANWHILE)
+async def test_a_yes_to_what_opened_little_is_no_good_once_it_would_open_widely(tool: str, way: str) -> None:
+    async def widen(made: House) -> None:
+        """Meanwhile another firewall of all machines lets many in, which each of them needs no yes for."""
+        world = made.barrack.world("sim-key")
+        batch = world.firewalls[made.thing("firewalls", name="batch")["id"]]
+        batch.attachments = dict.fromkeys(world.instances, "SUCCESS")
+        batch.rules.append({"id": "1", **rule("8.0.0.0/16", port=443)})
+        if tool != "attach_firewall":
+            batch.rules.append({"id": "3", **EVERYONE, **NEARLY})
+        if tool == "restore_snapshot":
+            world.instances[made.state["snapshots"][0]["instance_id"]].rules.append({"id": "4", **EVERYONE})
 
     async def agrees(question: str) -> ElicitResult:
         assert "public IPv4 addresses on" not in question
-        await fill(made)
+        await widen(made)
         return says_yes(question)
 
     async with opened_house(way, agrees) as made:
-        office = made.thing("firewalls", name="office")
-        ids = [made.thing("instances", vm_name=name)["instance_id"] for name in ("train-1", "train-2", "notebook-1")]
-        made.barrack.world("sim-key").instances[ids[2]].status = "ACTIVE"
-        arguments = {"firewall_id": office["id"], "instance_ids": ids}
-        outcome = await made.call("attach_firewall", **arguments)
+        arguments = MEANWHILE[tool](made)
+        outcome = await made.call(tool, **arguments)
         if way == "out of band":
-            await fill(made)
-            await made.approvals.approve(outcome["approval"]["id"], by="a test", typed=None)
-            outcome = await made.call("attach_firewall", **arguments)
+            assert outcome["outcome"] == "approval_required", outcome
+            await widen(made)
+            waiting = await made.approvals.find(outcome["approval"]["id"])
+            await made.approvals.approve(waiting.id, by="a test", typed=waiting.must_type)
+            outcome = await made.call(tool, **arguments)
         assert outcome["outcome"] == "refused", outcome
         assert "It changed since you were asked" in outcome["message"]
         assert made.effects == []

@@ -171,7 +171,7 @@ class Draft:
     must_type: str | None = None
     cost: Cost | None = None
     widely: list[str] = field(default_factory=list)
-    """Whom it opens to that may not go unasked; comes before all else that it opens to."""
+    """Whom it opens to that may not go unasked; comes before all else that it opens to. What tells it binds."""
     opens: list[str] = field(default_factory=list)
     gained: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -229,6 +229,8 @@ class Draft:
                     inquiry.operation.tool,
                     [thing.facts for thing in self.things],
                     sorted([thing.kind.type, str(thing.id)] for thing in self.staying),
+                    # whom it opens to hangs on what else is in force by then
+                    self.widely,
                     self.facts,
                 ]
             ),

@@ -152,8 +152,6 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
     draft.kept = listed([f"{thing.in_words} keeps the firewall" for thing in stay])
     draft.widely = await _gaining(firewall, gain, others)
     draft.opens = _lets_in(firewall) if gain else []
-    # whom it opens to depends on what else these instances have
-    draft.facts["widely"] = draft.widely
     draft.warnings += _attach_warnings(gain, lose, stay)
     ids = [usable_id(thing.id) for thing in (*lose, *named.values())]
     if lose and None not in ids:
@@ -273,17 +271,17 @@ async def _lets_in_by(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -> li
     if not now:
         return []
     async with inquiry.desk.side_by_side() as sheet:
-        others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in")
+        others = sheet.rows("list_firewalls", {}, "what the instances' other firewalls let in", binds=True)
         details: dict[str, Single] = {}
         every = Listing()
         if len(now) <= _MOST_LOOKED_AT:
             details = {
-                at: sheet.one("get_instance", {"instance_id": at}, f"the rules of instance {mention(at)}")
+                at: sheet.one("get_instance", {"instance_id": at}, f"the rules of instance {mention(at)}", binds=True)
                 for thing in now
                 if (at := usable_id(thing.id))
             }
         else:
-            every = sheet.rows("list_instances", {}, "the rules of the instances that have it")
+            every = sheet.rows("list_instances", {}, "the rules of the instances that have it", binds=True)
     rows = {at: detail.known for at, detail in details.items()}
     rows |= {at: row for row in every.rows if (at := text(row, "instance_id"))}
     return [
@@ -328,7 +326,7 @@ async def _opened_on(inquiry: Inquiry, instance: Thing) -> list[str]:
         return tell_openings(found, whose)
     async with inquiry.desk.side_by_side() as sheet:
         path = {"instance_id": instance.asked}
-        firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in")
+        firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in", binds=True)
     return tell_openings(opened(rules_of(instance.row, firewalls), added), whose)
 
 

@@ -168,17 +168,26 @@ def boots(volume: Thing) -> bool:
     return any(volume.row.get(name) is True for name in ("boot", "is_boot", "bootable"))
 
 
-async def look(inquiry: Inquiry, *, deleting: bool = False) -> Surroundings:
-    """Read an instance and all that hangs on it, which binds where the plan says that it outlives the instance."""
+async def look(inquiry: Inquiry, *, deleting: bool = False, opening: bool = False) -> Surroundings:
+    """Read an instance and all that hangs on it.
+
+    Args:
+        inquiry: The call.
+        deleting: Whether the plan says what outlives the instance, which then binds.
+        opening: Whether it says whom the instance lets in, which then binds, and nothing of what outlives it.
+    """
     instance_id = inquiry.arguments["instance_id"]
     path = {"instance_id": instance_id}
+    snapshots, images = Listing(), Listing()
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", path)
         price_list = ask_prices(sheet)
         bills = sheet.rows("get_instance_billing", path, "what it has cost so far")
-        firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it", binds=deleting)
-        snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it", binds=deleting)
-        images = sheet.rows("list_custom_images", {}, "the images made from it", binds=deleting)
+        binds = deleting or opening
+        firewalls = sheet.rows("list_instance_firewalls", path, "the firewalls attached to it", binds=binds)
+        if not opening:
+            snapshots = sheet.rows("list_snapshots", {}, "the snapshots made from it", binds=deleting)
+            images = sheet.rows("list_custom_images", {}, "the images made from it", binds=deleting)
     thing = require(found, INSTANCE, instance_id)
     own = things(SNAPSHOT, snapshots.rows, where=lambda row: text(row, "instance_id") == instance_id)
     ids = {snapshot.id for snapshot in own} - {None}
@@ -257,7 +266,7 @@ async def hibernate_instance(inquiry: Inquiry) -> Draft:
 
 async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
     """The public IP is taken away or given, whichever it is not now."""
-    around = await look(inquiry)
+    around = await look(inquiry, opening=True)
     address = said(around.thing.row, "public_ip")
     state = (text(around.thing.row, "ip_status") or "").upper()
     if address or state == "ATTACHED":
@@ -282,6 +291,8 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
         draft.refusal = "Not done: the public IP is as it is wanted by now. Nothing was sent."
     draft.warnings += around.wants("ACTIVE", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
+    # a yes to giving one is none to taking it away
+    draft.facts["now"] = state
     if around.thing.status == "HIBERNATED":
         refuse_by_state(draft, around.thing, "toggle_public_ip", costs=around.costs)
     return draft

@@ -111,7 +111,8 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
         standing = Standing.ask(sheet)
-        firewalls = sheet.rows("list_instance_firewalls", {"instance_id": instance_id}, "what its firewalls let in")
+        path = {"instance_id": instance_id}
+        firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in", binds=True)
         stock = ask_stock(sheet)
     instance = require(found, INSTANCE, instance_id)
     row = instance.row
