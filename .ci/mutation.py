@@ -47,7 +47,7 @@ ROOMS: Final = {
             )
         ],
         [
-            *(f"tests/plans/test_{name}.py" for name in ("letter_of_things", "letter")),
+            *(f"tests/plans/test_{name}.py" for name in ("letter_of_things", "letter", "every_plan")),
             *(
                 f"tests/plans/test_{name}_plans.py"
                 for name in ("storage", "network_and_access", "instance", "purchase")

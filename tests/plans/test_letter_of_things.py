@@ -73,6 +73,8 @@ def bonds(number: int) -> dict[str, Bend]:
 
 SHOWN = {row["instance_id"]: row for row in some(25, lambda at: instance(at, status="HIBERNATED"))}
 
+OPEN = {at: row | {"security_rules": [rule("20.0.0.0/16", 444, 444)]} for at, row in SHOWN.items()}
+
 
 def rules(number: int) -> list[JsonObject]:
     return some(number, lambda at: rule("203.0.113.0/24", 8000 + at, 8000 + at, str(at)))
@@ -194,12 +196,20 @@ INSTANCES: dict[str, Case] = {
     **machine("toggle_instance_public_ip", "flip an address of one"),
     "want an address of one that has it": Case("toggle_instance_public_ip", {"instance_id": TRAIN, "want": "on"}),
     "want no address of one that has it": Case("toggle_instance_public_ip", {"instance_id": TRAIN, "want": "off"}),
-    "want an address of one that has none": Case(
-        "toggle_instance_public_ip", {"instance_id": TRAIN, "want": "on"}, with_instance(public_ip=None)
-    ),
-    "want no address of one that has none": Case(
-        "toggle_instance_public_ip", {"instance_id": TRAIN, "want": "off"}, with_instance(public_ip=None)
-    ),
+    **{
+        f"{wish} of one {that}": Case(
+            "toggle_instance_public_ip",
+            {"instance_id": TRAIN, "want": want},
+            with_instance(public_ip=None, ip_status=status),
+        )
+        for wish, want in (("want an address", "on"), ("want no address", "off"))
+        for that, status in (
+            ("that has none", "DETACHED"),
+            ("that shows none", None),
+            ("whose address is not told", "attached"),
+            ("that is getting one", "ATTACHING"),
+        )
+    },
     **{
         f"flip an address that is {status}": Case(
             "toggle_instance_public_ip",
@@ -225,8 +235,8 @@ def attach(instances: list[str], bent: dict[str, Bend] | None = None, *failing: 
     return Case("attach_firewall", arguments, bent or {}, failing, **more)
 
 
-def opening(bent: dict[str, Bend] | None = None, *failing: str, **arguments: Any) -> Case:
-    return Case("add_firewall_rule", {"firewall_id": OFFICE, **arguments}, bent or {}, failing)
+def opening(bent: dict[str, Bend] | None = None, *failing: str, shown: Any = None, **arguments: Any) -> Case:
+    return Case("add_firewall_rule", {"firewall_id": OFFICE, **arguments}, bent or {}, failing, shown=shown or {})
 
 
 def closing(bent: dict[str, Bend] | None = None, *failing: str, **arguments: Any) -> Case:
@@ -328,39 +338,35 @@ FIREWALLS: dict[str, Case] = {
         with_firewall(attachments=None), remote_ip_prefix="20.0.0.0/17"
     ),
     "rule that opens with what an instance has": opening(
-        with_instance(security_rules=[rule("20.0.0.0/16", 443, 443)]),
+        with_instance(security_rules=[rule("20.0.0.0/16", 444, 444)]),
         remote_ip_prefix="20.1.0.0/16",
-        port_range_min=443,
-        port_range_max=443,
+        port_range_min=444,
+        port_range_max=444,
     ),
     "rule that opens with what another firewall has": opening(
         with_rows(
             "list_firewalls",
             "firewalls",
-            {"id": "FW-1", "rules": [rule("20.0.0.0/16", 443, 443)], "attachments": [{"vm": {"instance_id": TRAIN}}]},
+            {"id": "FW-1", "rules": [rule("20.0.0.0/16", 444, 444)], "attachments": [{"vm": {"instance_id": TRAIN}}]},
         ),
         remote_ip_prefix="20.1.0.0/16",
-        port_range_min=443,
-        port_range_max=443,
+        port_range_min=444,
+        port_range_max=444,
     ),
     "rule where other firewalls are not read": opening({}, "list_firewalls", "get_instance"),
     "rule that opens with what the firewall has": opening(
-        with_firewall(rules=[rule("20.0.0.0/16", 443, 443)]),
+        with_firewall(rules=[rule("20.0.0.0/16", 444, 444)]),
         remote_ip_prefix="20.1.0.0/16",
-        port_range_min=443,
-        port_range_max=443,
+        port_range_min=444,
+        port_range_max=444,
     ),
     **{
         f"rule for one that {number} have": opening(
-            bonds(number)
-            | with_rows(
-                "list_instances",
-                "instances",
-                *some(number, lambda at: instance(at, security_rules=[rule("20.0.0.0/16", 443, 443)])),
-            ),
+            bonds(number) | with_rows("list_instances", "instances", *OPEN.values()),
+            shown=OPEN,
             remote_ip_prefix="20.1.0.0/16",
-            port_range_min=443,
-            port_range_max=443,
+            port_range_min=444,
+            port_range_max=444,
         )
         for number in (8, 9, 20, 21)
     },
@@ -386,13 +392,13 @@ FIREWALLS: dict[str, Case] = {
     "own rule out": Case("add_instance_security_rule", {"direction": "egress"}),
     "own rule that opens with a firewall's": Case(
         "add_instance_security_rule",
-        {"remote_ip_prefix": "20.1.0.0/16", "port_range_min": 443, "port_range_max": 443},
-        with_rows("list_instance_firewalls", "firewalls", {"id": "FW-1", "rules": [rule("20.0.0.0/16", 443, 443)]}),
+        {"remote_ip_prefix": "20.1.0.0/16", "port_range_min": 444, "port_range_max": 444},
+        with_rows("list_instance_firewalls", "firewalls", {"id": "FW-1", "rules": [rule("20.0.0.0/16", 444, 444)]}),
     ),
     "own rule that opens with another": Case(
         "add_instance_security_rule",
-        {"remote_ip_prefix": "20.1.0.0/16", "port_range_min": 443, "port_range_max": 443},
-        with_instance(security_rules=[rule("20.0.0.0/16", 443, 443)]),
+        {"remote_ip_prefix": "20.1.0.0/16", "port_range_min": 444, "port_range_max": 444},
+        with_instance(security_rules=[rule("20.0.0.0/16", 444, 444)]),
     ),
     "own rule where firewalls are not read": Case("add_instance_security_rule", {}, {}, ("list_instance_firewalls",)),
     "own rule of one with many": Case("add_instance_security_rule", {}, with_instance(security_rules=rules(25))),
@@ -486,6 +492,8 @@ STORAGE: dict[str, Case] = {
     "take one that is elsewhere": take(ids=(MODELS,)),
     "take two of which one is elsewhere": take(ids=(CHECKPOINTS, MODELS)),
     "take one that an odd instance has": take(with_volume(attachment={"instance_id": "../x"}), ids=(MODELS,)),
+    "take one that does not say its id": take(with_volume(volume_id=None), ids=(CHECKPOINTS,)),
+    "take one that is elsewhere and does not say its id": take(with_volume(volume_id=None), ids=(MODELS,)),
     "take one that is not known": take(ids=("BRK-999999V",)),
     "take one that is told as attached alone": take({}, gone=("get_volume",)),
     "take one that is not read": take({}, "get_volume"),

@@ -240,12 +240,18 @@ async def _opened_by_rule(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -
         return tell_openings(found, f"whatever has firewall {firewall.label}")
     if not all_told(firewall.row.get("attachments")):
         return tell_openings(opened([ANYTHING], added), "the instances that have it, which could not be read")
-    told: list[str] = []
+    alike: dict[tuple[str, ...], list[str]] = {}
     for thing, rules in await _lets_in_by(inquiry, firewall, now):
         # many rules take their time, and others are waiting
         await anyio.lowlevel.checkpoint()
-        told += tell_openings(opened([*has, *rules], added), thing.in_words)
-    return told
+        alike.setdefault(tuple(tell_openings(opened([*has, *rules], added), "")), []).append(thing.label)
+    return [f"{opening}{_those(labels)}" for openings, labels in alike.items() for opening in openings]
+
+
+def _those(labels: list[str]) -> str:
+    """Name a few instances that have a firewall, else say how many they are: a question holds no more."""
+    few = len(labels) <= _MOST_TOLD
+    return ", ".join(labels) if few else f"{len(labels):,} of the instances that have it"
 
 
 async def remove_firewall_rule(inquiry: Inquiry) -> Draft:

@@ -75,7 +75,7 @@ async def delete_custom_image(inquiry: Inquiry) -> Draft:
             instances=labels(users),
         ),
         things=[image],
-        staying=[*users, *origin[:1]],
+        staying=[*users, *origin],
         lost=["the image: no new instance can boot from it"],
         kept=[
             *([f"instances made from it: {instances.at_least}{len(users)} ({joined(labels(users))})"] if users else []),

@@ -119,7 +119,6 @@ def _too_many(ids: list[str]) -> Draft:
         summary=f"Delete {counted(len(ids), 'startup script')} for good.",
         target={"type": "script", "count": len(ids)},
         must_type=f"delete {len(ids)}",
-        facts={"ids": ids},
         refusal=f"More than {MOST_AT_ONCE} scripts are more than one question names in full, and nobody can agree to "
         f"what isn't named. Nothing was sent; delete them in smaller parts, {MOST_AT_ONCE} at most at a time.",
     )

@@ -84,7 +84,7 @@ async def delete_snapshot(inquiry: Inquiry) -> Draft:
             after=None if now is None else now * 0,
             spent=spent(bills.rows, of=snapshot, currency=inquiry.currency),
         ),
-        staying=[*images, *made, *origin[:1]],
+        staying=[*images, *made, *origin],
         facts={"has_image": has_image(relationship, images)},
         lost=["the copy of the disk that it holds, and every way to restore from it"],
         kept=[

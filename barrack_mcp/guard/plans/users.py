@@ -42,6 +42,9 @@ class Users:
     @property
     def warnings(self) -> list[str]:
         """How far to trust that."""
+        if not self.known and not self.whole:
+            # that they could not be read is told already
+            return []
         if self.looked_at < self.known or not self.whole:
             return [f"Only {self.looked_at} of at least {self.known:,} instances were looked at for its use."]
         if self.known and not self.told:

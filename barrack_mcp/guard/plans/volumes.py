@@ -207,7 +207,7 @@ async def detach_volumes(inquiry: Inquiry) -> Draft:
 def _where_they_are(ids: list[str], instance: Thing, details: dict[str, Single]) -> list[Safer]:
     """Offer to detach what is attached elsewhere from there, or to look at what has no place."""
     for at in ids:
-        held = holder(Thing(VOLUME, details[at].known, asked=at))
+        held = holder(Thing(VOLUME, details[at].known))
         if held and held.id != instance.id and (there := usable_id(held.id)):
             arguments = {"instance_id": there, "volume_ids": [at]}
             return [Safer(tool="detach_volumes", arguments=arguments, why="It is attached to that instance.")]
