@@ -121,5 +121,6 @@ PROMISES = (
         "held to before anything is sent; nothing we refuse is taken, no secret shown, tools grow by under 40 %",
     ),
     Promise("L4", "every operation over the simulator in the learned spelling", "the effects of the shipped one"),
+    Promise("M3", "reaping killed at each request, run again, by two at once", "one effect a machine, told"),
     Promise("M2", "every purchase over every limit, at another price, many at once", "no limit passed; asked anew"),
 )

@@ -273,13 +273,13 @@ def test_a_missing_or_changed_manifest_is_found_and_written_anew(tmp_path: Path)
     assert manifests.stale(tmp_path, write=False) == []
 
 
-def test_every_file_among_the_manifests_is_generated() -> None:
+def test_every_file_among_the_manifests_is_generated_but_those_of_timers() -> None:
     made = {name for name in manifests.files(manifests.package_of(CHECKOUT)) if name.startswith("manifests/")}
     there = {str(path.relative_to(CHECKOUT)) for path in MANIFESTS.rglob("*") if path.is_file()}
-    assert there == made
+    assert {name for name in there if not name.startswith("manifests/reap/")} == made
 
 
-LIMITS = {"all": 7_400, "core": 2_100, "read-only": 3_000}
+LIMITS = {"all": 7_400, "core": 2_400, "read-only": 3_300}
 
 
 @pytest.mark.parametrize("surface", LIMITS)

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 DEFAULT: Final = "default"
 """How a lease came about that no call named."""
-_AWAITED: Final = "="
+AWAITED: Final = "="
 """What a name begins with in the place of an id, which holds no such sign: the machine's id is not known yet."""
 
 
@@ -99,7 +99,7 @@ async def keep_term(
     if machine is None:
         if "name" not in values:
             raise LookupError(operation.tool)
-        machine = f"{_AWAITED}{values['name']}"
+        machine = f"{AWAITED}{values['name']}"
     until = account.leases.now() + term.hours * HOUR_S
     return await account.leases.keep(account.id, machine, until=until, hours=term.hours, caller=caller, how=term.how)
 
@@ -107,7 +107,7 @@ async def keep_term(
 def lease_of(row: JsonObject, leases: Mapping[str, Lease]) -> Lease | None:
     """Answer the lease of a machine, by its id, else by the name under which it was bought."""
     machine = Thing(INSTANCE, row)
-    return leases.get(machine.id or "") or leases.get(f"{_AWAITED}{machine.name}")
+    return leases.get(machine.id or "") or leases.get(f"{AWAITED}{machine.name}")
 
 
 async def show_leases(account: Account, operation: Operation, rows: Iterable[JsonObject]) -> None:

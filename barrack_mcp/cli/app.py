@@ -24,11 +24,12 @@ GROUPS: Final = MappingProxyType(
     {
         "Try it": {"demo": "demo", "tools": "tools.listing", "call": "tools.call", "simulate": "simulate"},
         "Serve": {"key": "key", "install": "install.command", "serve": "serve"},
-        "Say yes or no, and look back": {
-            "approvals": "approvals",
-            "approve": "approvals",
-            "deny": "approvals",
-            "audit": "audit",
+        "Say yes or no, look back, end what is overdue": {
+            "approvals": "operator.approvals",
+            "approve": "operator.approvals",
+            "deny": "operator.approvals",
+            "audit": "operator.audit",
+            "reap": "operator.reap",
         },
         "When something is wrong": {"doctor": "doctor.command", "contract": "contract.command"},
         "For a checkout": {"manifests": "manifests.command"},

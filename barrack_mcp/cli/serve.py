@@ -29,8 +29,12 @@ def serve(
     toolsets: Annotated[str | None, typer.Option(help="all, core, or toolsets, separated by commas.")] = None,
     tools: Annotated[str | None, typer.Option(help="Single tools, separated by commas.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Offer and run nothing but reads.")] = False,
+    reap_every: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_080, metavar="MINUTES", help="Hibernate what is past its lease, as reap does."),
+    ] = None,
     simulator: Simulator = False,
 ) -> None:
     """Serve MCP: over stdio for a client that starts it, or over HTTP or SSE on this machine."""
     settings = configure(toolsets=toolsets, tools=tools, read_only=read_only or None, simulator=simulator or None)
-    run(coming_in.serve, settings, transport.value, host=host, port=port)
+    run(coming_in.serve, settings, transport.value, host=host, port=port, reap_every=reap_every)

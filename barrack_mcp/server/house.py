@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,10 +20,11 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.form import Contract
-from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
+from barrack_mcp.dispatch.reaping import Reaper, unasked
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
@@ -63,12 +64,14 @@ class House:
         drain: Lets no more writes begin, and returns when none is under way.
         api: The host of the API that it speaks to; empty for the simulator.
         contract: The contract in force.
+        reaper: Ends what is past its lease.
     """
 
     server: Server[Any]
     drain: Callable[[], Awaitable[None]]
     api: str
     contract: Contract
+    reaper: Reaper
 
 
 @asynccontextmanager
@@ -149,17 +152,8 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             leases=Leases(state.store),
             lease_hours=settings.default_lease_hours,
         )
-        guard = Guard(
-            policy=Policy(
-                mode=Mode(settings.approval),
-                unattended=frozenset(Risk(risk) for risk in settings.unattended),
-                protect=settings.protect,
-                max_hourly_cost=settings.max_hourly_cost,
-                min_runway_hours=settings.min_runway_hours,
-                max_machine_cost=settings.max_machine_cost,
-                currency=settings.currency,
-                question_seconds=settings.elicit_timeout,
-            ),
+        guard = partial(
+            Guard,
             approvals=state.approvals,
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secret=state.keys[0].encode(),
@@ -167,24 +161,39 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             place=ON_THE_OPEN_PAGE if settings.browser and state.lasting else AT_A_TERMINAL,
             on_shown=note_shown(record) if record is not None else unheard,
         )
+        policy = Policy(
+            mode=Mode(settings.approval),
+            unattended=frozenset(Risk(risk) for risk in settings.unattended),
+            protect=settings.protect,
+            max_hourly_cost=settings.max_hourly_cost,
+            min_runway_hours=settings.min_runway_hours,
+            max_machine_cost=settings.max_machine_cost,
+            currency=settings.currency,
+            question_seconds=settings.elicit_timeout,
+        )
         writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)
+        dispatcher = Dispatcher(
+            surface=surface(settings, contract),
+            guard=guard(policy=policy),
+            writer=writer,
+            currency=settings.currency,
+            key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
+            reveal_private_keys=remote and settings.reveal_private_keys,
+            drifts=Drifts(0) if app else Drifts(),
+            unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
+        )
+        # whoever has it run has said yes to all that it does; what a surface leaves out is left out for callers
+        known = {operation.tool: contract.operation(operation) for operation in OPERATIONS}
+        reaps = replace(dispatcher, surface=known, guard=guard(policy=unasked(policy)), drifts=Drifts(0), unsaid="")
         server = create_server(
-            Dispatcher(
-                surface=surface(settings, contract),
-                guard=guard,
-                writer=writer,
-                currency=settings.currency,
-                key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
-                reveal_private_keys=remote and settings.reveal_private_keys,
-                drifts=Drifts(0) if app else Drifts(),
-                unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
-            ),
+            dispatcher,
             lambda _: Caller(LOCAL_USER, account),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
             at_terminal=at_terminal,
         )
-        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract)
+        reaper = Reaper(dispatcher=reaps, account=account)
+        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reaper)
 
 
 @asynccontextmanager

@@ -12,6 +12,12 @@ from barrack_mcp.state.owner import is_gone, name_owner
 from barrack_mcp.state.store import Lease, Store
 
 HOUR_S: Final = 3_600.0
+_TRIES: Final = 20
+"""How often to set a lease that others change at the same moment."""
+
+
+class ClaimedError(Exception):
+    """A lease can't be set, since a process ends its machine at this moment."""
 
 
 class Leases:
@@ -54,7 +60,8 @@ class Leases:
             since: When it began, where that was before now.
 
         Raises:
-            StoreError: The state can't be written.
+            ClaimedError: A process ends the machine at this moment; the lease stays as it was.
+            StoreError: The state can't be read or written.
         """
         now = self.now()
         lease = Lease(
@@ -67,8 +74,16 @@ class Leases:
             set_at=now,
             how=how,
         )
-        await self._store.keep_lease(lease)
-        return lease
+        for _ in range(_TRIES):
+            found = await self.find(account, instance)
+            if found is not None and self._is_claimed(found):
+                break
+            if found is None:
+                await self._store.keep_lease(lease)
+                return lease
+            if await self._store.swap_lease(found, lease):
+                return lease
+        raise ClaimedError
 
     async def all(self, account: str) -> Mapping[str, Lease]:
         """Answer the leases of an account by the machines' ids, the one that ends first first.
@@ -113,7 +128,7 @@ class Leases:
         return claimed if await self._store.swap_lease(lease, claimed) else None
 
     async def let_go(self, claimed: Lease) -> None:
-        """Give a claim back; a lease that was changed meanwhile bears none.
+        """Give a claim back.
 
         Raises:
             StoreError: The state can't be written.

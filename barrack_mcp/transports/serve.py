@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
+import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
@@ -17,8 +20,10 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp import __version__
+from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
@@ -36,12 +41,24 @@ _SECURITY: Final = TransportSecuritySettings(
 _log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, transport: Transport, *, host: str, port: int) -> None:
+async def serve(
+    settings: Settings, transport: Transport, *, host: str, port: int, reap_every: int | None = None
+) -> None:
     """Serve until the client goes (stdio) or a signal comes (HTTP, SSE).
 
+    Args:
+        settings: What the operator set.
+        transport: How calls come in.
+        host: The address to listen on.
+        port: Its port.
+        reap_every: After how many minutes each to end what is past its lease; None for never.
+
     Raises:
-        SettingsError: The address can be reached from elsewhere, or is taken.
+        SettingsError: The address can be reached from elsewhere, or is taken; or nothing can be reaped here.
     """
+    if reap_every is not None and (transport == "stdio" or settings.read_only):
+        why = "BARRACK_READ_ONLY is on" if settings.read_only else "over stdio the client ends this process"
+        raise SettingsError(f"--reap-every: can't be kept, since {why}; run barrack-mcp reap by a timer instead.")
     if settings.key is None:
         _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
     if transport == "stdio":
@@ -64,9 +81,27 @@ async def serve(settings: Settings, transport: Transport, *, host: str, port: in
         address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
-            await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
+            async with _reaping(house.reaper, reap_every):
+                await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
         except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
+
+
+@asynccontextmanager
+async def _reaping(reaper: Reaper, minutes: int | None) -> AsyncIterator[None]:
+    """End what is past its lease until the serving ends; an error of that comes through as it is."""
+    raised: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        if minutes is not None:
+            _log.warning("What is past its lease is hibernated, as reap does it, every %s.", counted(minutes, "minute"))
+            tasks.start_soon(reaper.keep_reaping, minutes * 60.0)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised below
+            raised = error
+        tasks.cancel_scope.cancel()
+    if raised is not None:
+        raise raised
 
 
 def _longest(settings: Settings) -> float:

@@ -12,7 +12,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import Operation
-from barrack_mcp.cli.audit import as_text, last_rows
+from barrack_mcp.cli.operator.audit import as_text, last_rows
 from barrack_mcp.dispatch.writes.writer import note_shown, witness
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.decide import Mode

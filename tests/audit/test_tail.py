@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from barrack_mcp.cli.audit import as_text, last_rows
+from barrack_mcp.cli.operator.audit import as_text, last_rows
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.audit.record import Link, sealed
 from tests.audit.record import MEANT, lines, small
@@ -95,7 +95,7 @@ async def test_it_is_laid_out_for_a_terminal_within_its_width(path: Path) -> Non
 @pytest.mark.slow
 async def test_the_layout_is_the_same_whatever_the_environment_says(path: Path) -> None:
     script = (
-        "import sys; from barrack_mcp.cli.audit import as_text, last_rows;"
+        "import sys; from barrack_mcp.cli.operator.audit import as_text, last_rows;"
         " sys.stdout.write(as_text(last_rows(sys.argv[1], 9), width=90))"
     )
     settings = {"COLUMNS": "20", "FORCE_COLOR": "1", "PYTHONIOENCODING": "utf-8", "TERM": "dumb"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from barrack_mcp.state.leases import HOUR_S, Leases
+from barrack_mcp.state.leases import HOUR_S, ClaimedError, Leases
 from barrack_mcp.state.store import Lease, SqliteStore
 from tests.support.clock import Clock
 
@@ -93,11 +93,37 @@ async def test_a_claim_ends_with_its_time_and_with_its_process() -> None:
         assert await heir.claim(found, seconds=60) is not None
 
 
-async def test_a_lease_that_is_lengthened_while_it_is_claimed_stays_as_it_was_set() -> None:
+async def test_a_lease_is_not_set_while_a_process_ends_its_machine_and_is_again_when_that_lets_go() -> None:
     async with SqliteStore(":memory:") as store:
         leases = Leases(store, now=Clock())
         claimed = await leases.claim(await set_for(leases, "BRK-1D", 2), seconds=60)
         assert claimed is not None
-        longer = await set_for(leases, "BRK-1D", 9)
+        with pytest.raises(ClaimedError):
+            await set_for(leases, "BRK-1D", 9)
+        assert await leases.find("a", "BRK-1D") == claimed
         await leases.let_go(claimed)
+        longer = await set_for(leases, "BRK-1D", 9)
         assert await leases.find("a", "BRK-1D") == longer
+
+
+async def test_of_a_claim_and_a_longer_lease_at_once_one_holds_and_the_other_is_told_so() -> None:
+    async with SqliteStore(":memory:") as store:
+        leases = Leases(store, now=Clock())
+        lease = await set_for(leases, "BRK-1D", 2)
+        told: list[str] = []
+
+        async def reap() -> None:
+            told.append("not claimed" if await leases.claim(lease, seconds=60) is None else "claimed")
+
+        async def lengthen() -> None:
+            try:
+                await set_for(leases, "BRK-1D", 9)
+            except ClaimedError:
+                told.append("not set")
+            else:
+                told.append("set")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reap)
+            tasks.start_soon(lengthen)
+        assert sorted(told) in (["claimed", "not set"], ["not claimed", "set"])

@@ -9,6 +9,7 @@ from typing import Any, Final
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.leases import gives_lease, keep_term, tell_end, write_end
 from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.state.leases import ClaimedError
 from barrack_mcp.state.store import StoreError
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ async def keep_lease(
         return "", {}
     try:
         lease = await keep_term(account, operation, values, data or {}, caller=caller)
-    except (StoreError, LookupError) as error:
+    except (StoreError, LookupError, ClaimedError) as error:
         _log.error("the lease of a machine could not be kept: %s", error)
         wanted = "lease_hours" in values or account.lease_hours is not None
         return (_NOT_KEPT if wanted else ""), {}
