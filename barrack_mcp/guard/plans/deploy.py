@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -18,7 +18,7 @@ from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.exposure import opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
-from barrack_mcp.guard.plans.firewalls import rule_in_words
+from barrack_mcp.guard.plans.firewalls import in_few_words
 from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.openings import tell_openings
 from barrack_mcp.guard.plans.scripts import length
@@ -101,7 +101,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         opens=[
             *(f"SSH key {key.with_facts(_made(key, inquiry.now), ours.get(key.key))}" for key in keys),
             f"public IP: {_PUBLIC_IP[wanted.get('public_ip')]}",
-            *_in_few_words(rules),
+            *in_few_words(rules),
         ],
         runs=_runs(wanted, used, system, inquiry.now, ours),
         bill=[FULL_RATE],
@@ -149,27 +149,6 @@ def _narrowness(rule: JsonObject) -> tuple[bool, float, int]:
     network = ipaddress.ip_network(rule["remote_ip_prefix"], strict=False)
     ports = rule.get("port_range_max", _LAST_PORT) - rule.get("port_range_min", 0)
     return rule["direction"] == "egress", network.prefixlen / network.max_prefixlen, -ports
-
-
-def _in_few_words(rules: Iterable[JsonObject]) -> list[str]:
-    """Say all of the rules, those alike but for their ports or their range in one, so that a question holds them."""
-    ports: dict[tuple[str, str, str], list[str]] = {}
-    for rule in rules:
-        direction, rest = rule_in_words(rule).split(" ", 1)
-        what, way, there = rest.partition(" to " if direction == "egress" else " from ")
-        ports.setdefault((direction, way, there.removesuffix(" (1 address)")), []).append(what)
-    ranges: dict[tuple[str, str, str], list[str]] = {}
-    for (direction, way, there), whats in ports.items():
-        ranges.setdefault((direction, _in_one(list(dict.fromkeys(whats))), way), []).append(there)
-    return [f"{direction} {what}{way}{', '.join(theres)}" for (direction, what, way), theres in ranges.items()]
-
-
-def _in_one(whats: list[str]) -> str:
-    """Several ports after the one protocol that all of them are of: `tcp 80, 443`."""
-    protocol, _, _ = whats[0].partition(" ")
-    alike = all(what.startswith(f"{protocol} ") for what in whats)
-    first, *others = whats
-    return ", ".join([first, *(what.removeprefix(f"{protocol} ") if alike else what for what in others)])
 
 
 def _made(thing: Thing, now: float) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import anyio.lowlevel
@@ -25,6 +25,7 @@ from barrack_mcp.account.things import (
     usable_id,
 )
 from barrack_mcp.api.text import mention
+from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.catalogue.rules import PROTOCOL_NUMBERS, WITHOUT_PORTS, name_protocol, number_protocol
@@ -177,12 +178,13 @@ async def _gaining(firewall: Thing, gain: list[Thing], others: Listing) -> list[
 
 
 def _lets_in(firewall: Thing) -> list[str]:
-    """Say what a firewall lets in, rule by rule while these are few."""
+    """Say what a firewall lets in, while its rules are few."""
     rows = firewall.row.get("rules")
     rules = [row for row in objects(rows) if str(row.get("direction")).lower() != "egress"]
-    if len(rules) <= _MOST_TOLD:
-        return [f"what its rule lets through: {rule_in_words(row)}" for row in rules]
-    return [f"what its {len(rules):,} rules let in"]
+    if not rules:
+        return []
+    told = " and ".join(in_few_words(rules))
+    return [f"what its rules let in: {told}" if len(rules) <= _MOST_TOLD else f"what its {len(rules):,} rules let in"]
 
 
 def _attaching(firewall: Thing, gain: list[Thing], lose: list[Thing]) -> str:
@@ -378,6 +380,27 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     there = said(rule, "remote_ip_prefix")
     parts = (said(rule, "direction"), name, ports, way)
     return " ".join(part for part in (*parts, there or "anywhere", width(rule.get("remote_ip_prefix"))) if part)
+
+
+def in_few_words(rules: Iterable[JsonObject]) -> list[str]:
+    """Say all of the rules, those alike but for their ports or their range in one, so that a question holds them."""
+    ports: dict[tuple[str, str, str], list[str]] = {}
+    for rule in rules:
+        direction, rest = rule_in_words(rule).split(" ", 1)
+        what, way, there = rest.partition(" to " if direction == "egress" else " from ")
+        ports.setdefault((direction, way, there.removesuffix(" (1 address)")), []).append(what)
+    ranges: dict[tuple[str, str, str], list[str]] = {}
+    for (direction, way, there), whats in ports.items():
+        ranges.setdefault((direction, _in_one(list(dict.fromkeys(whats))), way), []).append(there)
+    return [f"{direction} {what}{way}{', '.join(theres)}" for (direction, what, way), theres in ranges.items()]
+
+
+def _in_one(whats: list[str]) -> str:
+    """Several ports after the one protocol that all of them are of: `tcp 80, 443`."""
+    protocol, _, _ = whats[0].partition(" ")
+    alike = all(what.startswith(f"{protocol} ") for what in whats)
+    first, *others = whats
+    return ", ".join([first, *(what.removeprefix(f"{protocol} ") if alike else what for what in others)])
 
 
 def width(prefix: object) -> str:
