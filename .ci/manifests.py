@@ -20,7 +20,9 @@ import jsonschema
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from barrack_mcp.cli import tools as listing
+from barrack_mcp.cli.install.clients import CLIENTS
 from barrack_mcp.cli.install.launching import COMMAND_HERE
+from barrack_mcp.cli.install.places import place
 from barrack_mcp.simulator import create_app
 from tests import test_manifests
 from tests.support import running
@@ -37,6 +39,22 @@ console.log(JSON.stringify(Object.fromEntries(counts)))
 """
 
 
+FORMS = """
+import { MCPConfigRegistry, validateGeneratedConfig } from "@gleanwork/mcp-config-schema"
+let text = ""
+for await (const part of process.stdin) text += part
+const registry = new MCPConfigRegistry()
+const known = Object.entries(JSON.parse(text)).filter(([name]) => registry.getConfig(name))
+const read = known.map(([name, made]) => {
+  const { success, error } = validateGeneratedConfig(made, name)
+  return [name, { success, error: error?.message, paths: registry.getConfig(name).configPath }]
+})
+console.log(JSON.stringify(Object.fromEntries(read)))
+"""
+"""Holds what we write for a client against a collection of their schemas that others keep."""
+READ_BY_OTHERS = {"claude-desktop", "claude-code", "vscode", "cursor", "windsurf", "codex", "gemini", "opencode"}
+
+
 def say(line: str) -> None:
     """Write a line."""
     sys.stdout.write(f"{line}\n")
@@ -45,17 +63,8 @@ def say(line: str) -> None:
 
 def tokens(scratch: Path) -> dict[str, int]:
     """Count each surface's tokens with o200k."""
-    script = scratch / "manifests-npm" / "count.mjs"
-    script.write_text(COUNT, encoding="utf-8")
     shown = {surface: json.loads(listing.shown(tools)) for surface, tools in listing.surfaces().items()}
-    done = subprocess.run(  # noqa: S603 - our own script
-        ["node", str(script)],  # noqa: S607 - the one that .ci/manifests installed
-        input=json.dumps(shown),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    counted: dict[str, int] = json.loads(done.stdout)
+    counted: dict[str, int] = scripted(scratch, "count.mjs", COUNT, shown)
     return counted
 
 
@@ -71,6 +80,37 @@ def check_tokens(scratch: Path) -> None:
     over = [surface for surface, limit in LIMITS.items() if counted[surface] > limit]
     if over:
         raise AssertionError(f"over the limit: {', '.join(over)}")
+
+
+def scripted(scratch: Path, name: str, script: str, given: object) -> Any:
+    """Let a script of Node's read JSON and answer JSON."""
+    path = scratch / "manifests-npm" / name
+    path.write_text(script, encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - our own script
+        ["node", str(path)],  # noqa: S607 - the one that .ci/manifests installed
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def check_forms(scratch: Path) -> None:
+    """Hold each client's file, and where it is, against what others know of that client."""
+    made = {name: test_manifests.loaded(name, client.shared_name) for name, client in CLIENTS.items()}
+    read = scripted(scratch, "forms.mjs", FORMS, made)
+    if {*read} != READ_BY_OTHERS:
+        raise AssertionError(f"read by others: {', '.join(read)}")
+    for name, said in read.items():
+        if not said["success"]:
+            raise AssertionError(f"{name}: {said['error']}")
+        for platform, path in said["paths"].items():
+            ours = place(CLIENTS[name], home=Path("HOME"), platform=platform, environ={}).as_posix()
+            theirs = path.replace("\\", "/").replace("%APPDATA%", "HOME/AppData/Roaming")
+            if ours != theirs.replace("%USERPROFILE%", "HOME").replace("$HOME", "HOME"):
+                raise AssertionError(f"{name} on {platform}: {ours} here, {theirs} there")
+    say(f"files and places of {len(read)} clients are as others know them: {', '.join(read)}")
 
 
 def check_schema(schema: Path) -> None:
@@ -122,6 +162,7 @@ async def check_starts(scratch: Path) -> None:
 def main(scratch: Path, schema: Path) -> None:
     """Check everything."""
     check_schema(schema)
+    check_forms(scratch)
     check_tokens(scratch)
     anyio.run(check_starts, scratch)
 

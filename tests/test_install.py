@@ -102,6 +102,7 @@ def test_a_first_install_makes_the_file_for_its_owner_only(client: str, run: Ins
     assert [found.name for found in done.path.parent.iterdir()] == [done.path.name]
 
 
+@pytest.mark.promise("P12")
 @pytest.mark.parametrize("client", CLIENTS)
 def test_what_is_in_the_file_stays_and_the_old_file_is_kept(client: str, run: Install, home: Path) -> None:
     known = CLIENTS[client]
@@ -146,6 +147,7 @@ def test_printing_touches_nothing(client: str, run: Install, home: Path) -> None
     assert str(done.path) in done.say[0]
 
 
+@pytest.mark.promise("P12")
 @pytest.mark.parametrize("client", CLIENTS)
 def test_the_key_is_neither_written_nor_told(client: str, run: Install, home: Path) -> None:
     file = home / "key"
@@ -636,6 +638,7 @@ def _taken_out(client: str, home: Path) -> Installed:
     return remove(client, home=home, platform="linux", environ={}, now=lambda: NOW)
 
 
+@pytest.mark.promise("P12")
 @pytest.mark.parametrize("text", [OTHERS[Format.JSON], *AROUND.values()], ids=["others", *AROUND])
 @pytest.mark.parametrize("client", JSON_CLIENTS)
 def test_taking_it_out_again_leaves_every_byte_that_was_there_before(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.app import MODULES, Commands, app, outlines
 from barrack_mcp.cli.install.clients import CLIENTS
+from barrack_mcp.cli.install.command import clients_beginning
 from barrack_mcp.cli.install.places import place
 from barrack_mcp.cli.tools.listing import as_stats
 from barrack_mcp.config import Settings
@@ -63,6 +64,11 @@ def test_the_form_for_other_clients_can_be_pasted_and_how_to_serve_one_over_http
     refused = typed(home, "install", "other")
     assert refused.exit_code == 2
     assert "other --print" in refused.stderr
+
+
+def test_a_shell_completes_clients_by_their_beginning() -> None:
+    assert [name for name, _ in clients_beginning("c")] == [name for name in CLIENTS if name.startswith("c")]
+    assert clients_beginning("oth") == [("other", "Another client")]
 
 
 def test_a_mistyped_client_ends_with_2_and_a_guess(home: Path) -> None:

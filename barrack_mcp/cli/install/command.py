@@ -23,9 +23,21 @@ from barrack_mcp.config import NAMES, PREFIX
 app = typer.Typer()
 
 
+def clients_beginning(incomplete: str) -> list[tuple[str, str]]:
+    """Name the clients that begin so, for a shell to complete."""
+    return [(each.name, each.title) for each in (*CLIENTS.values(), OTHER) if each.name.startswith(incomplete)]
+
+
 @app.command()
 def install(
-    client: Annotated[str, typer.Argument(metavar="|".join([*CLIENTS, OTHER.name]), help="Whose file.")],
+    client: Annotated[
+        str,
+        typer.Argument(
+            metavar="CLIENT",
+            help=f"Whose file: {', '.join(CLIENTS)}; or {OTHER.name}, with --print.",
+            autocompletion=clients_beginning,
+        ),
+    ],
     print_only: Annotated[
         bool, typer.Option("--print", help="Show what belongs into its file; write nothing.")
     ] = False,
