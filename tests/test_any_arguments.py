@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
+from barrack_mcp.catalogue.kinds import kind_named_by
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import PRIVATE_KEY
 from barrack_mcp.dispatch.answers.outcomes import Answer
@@ -56,7 +57,11 @@ def value(name: str, schema: JsonObject) -> st.SearchStrategy[Any]:
         case "object":
             return arguments(schema)
         case _:
-            return IDS if name.endswith("_id") else TEXTS.get(name, st.text("abcXYZ019 .-", min_size=1, max_size=40))
+            return (
+                IDS
+                if kind_named_by(name) is not None or name.endswith("_id")
+                else TEXTS.get(name, st.text("abcXYZ019 .-", min_size=1, max_size=40))
+            )
 
 
 def arguments(schema: JsonObject) -> st.SearchStrategy[JsonObject]:

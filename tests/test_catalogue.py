@@ -57,7 +57,27 @@ MODULES = [
 ]
 NAME = {"name": {"type": "string"}}
 PLACE = {"page": {"type": "integer", "minimum": 1}, "limit": {"type": "integer", "minimum": 1, "maximum": 100}}
+WAITS = {"wait_seconds": {"type": "integer"}}
 OURS: dict[str, JsonObject] = {
+    **dict.fromkeys(
+        (
+            "deploy_instance",
+            "start_instance",
+            "stop_instance",
+            "reboot_instance",
+            "hibernate_instance",
+            "restore_instance",
+            "create_volume",
+            "attach_volumes",
+            "detach_volumes",
+            "clone_volume",
+            "create_snapshot",
+            "restore_snapshot",
+            "create_custom_image",
+            "create_firewall",
+        ),
+        WAITS,
+    ),
     **{
         tool: {"detail": {"type": "string", "enum": ["concise", "full"]}} | NAME
         for tool in ("list_instances", "list_volumes", "list_snapshots", "list_firewalls")
@@ -66,9 +86,10 @@ OURS: dict[str, JsonObject] = {
     "list_os_images": NAME | PLACE,
     "list_gpu_stock": PLACE
     | {"gpu_count": {"type": "integer", "minimum": 1, "maximum": 8}, "min_vram_gb": {"type": "integer", "minimum": 1}},
-    "attach_firewall": {n: {"type": "array", "items": {"type": "string"}, "minItems": 1} for n in ("add", "remove")},
+    "attach_firewall": {n: {"type": "array", "items": {"type": "string"}, "minItems": 1} for n in ("add", "remove")}
+    | WAITS,
     **{
-        tool: {"lease_hours": {"type": "integer", "minimum": 1, "maximum": 8_760}}
+        tool: {"lease_hours": {"type": "integer", "minimum": 1, "maximum": 8_760}} | WAITS
         for tool in ("deploy_instance", "restore_instance", "restore_snapshot")
     },
     "toggle_instance_public_ip": {"want": {"type": "string", "enum": ["on", "off"]}},

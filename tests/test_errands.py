@@ -86,10 +86,10 @@ async def test_moving_a_volume_takes_two_calls() -> None:
     async with house(person=Person(says_yes)) as made:
         ask = Assistant(made)
         taken = await ask("detach_volumes", instance_id="train-1", volume_ids=["datasets"])
-        assert "Next: get_volume until it is available" in taken["message"]
+        assert "until all are available" in taken["message"]
         made.barrack.clock.advance(60)
         given = await ask("attach_volumes", instance_id="train-2", volume_ids=["datasets"])
-        assert "then mount it inside" in given["message"]
+        assert "Then mount it inside" in given["message"]
         assert ask.calls == made.effects == ["detach_volumes", "attach_volumes"]
 
 

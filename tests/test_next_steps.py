@@ -38,6 +38,16 @@ def test_what_takes_time_says_what_to_wait_for_and_how_long_that_usually_is(tool
 
 
 @pytest.mark.promise("A6")
+@pytest.mark.parametrize("tool", [tool for tool in LASTING if BY_TOOL[tool].settles])
+def test_the_tool_that_waits_is_named_where_it_is_on_offer_and_nothing_where_it_is_waited_for(tool: str) -> None:
+    settles = BY_TOOL[tool].settles
+    assert settles is not None
+    told = tell_next(BY_TOOL[tool], {}, offered={"wait_for_status"})
+    assert told.startswith(f"Next: wait_for_status until {settles.subject} {settles.state}, usually ")
+    assert "Next: " not in tell_next(BY_TOOL[tool], {}, waits=True)
+
+
+@pytest.mark.promise("A6")
 @pytest.mark.parametrize(
     ("given", "missing"),
     [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+import anyio
 from pydantic import SecretStr
 
 from barrack_mcp.account.deeds import Deeds, changed
@@ -38,6 +39,7 @@ class Account:
         key_digest: What tells its key from others, without telling the key.
         api: The API's name in the record.
         now: A clock that only goes forward, in seconds.
+        sleep: Waits for so many seconds of it.
         traces: Knows by whom and when things were last changed through us; None where no state is kept.
         leases: Knows until when machines may run; None where no state is kept.
         lease_hours: How long a machine may run that is bought without a lease; None for no end.
@@ -48,6 +50,7 @@ class Account:
     key_digest: str = ""
     api: str = ""
     now: Callable[[], float] = field(default=time.monotonic, repr=False)
+    sleep: Callable[[float], Awaitable[object]] = field(default=anyio.sleep, repr=False)
     traces: Traces | None = field(default=None, repr=False)
     leases: Leases | None = field(default=None, repr=False)
     lease_hours: int | None = None

@@ -30,7 +30,7 @@ BEAT_S: Final = 10.0
 _FIRST_S: Final = 3.0
 _SOONEST_S: Final = 20.0
 """What usually takes less is looked at as if it took so long."""
-_GROWTH_BEFORE, _GROWTH_AFTER = 1.5, 0.6
+_GROWTH_BEFORE, _GROWTH_AFTER = 1.5, 0.7
 """How long to go on without a look, by what has gone by; smaller once it should be over."""
 _NEAR: Final = 0.75
 """From this part of the usual time on, the next look is the one at its end."""
@@ -42,6 +42,8 @@ _STILL_S: Final = 20.0
 """What has stayed in another state for so long is not on its way: an API may show a change some seconds late."""
 _READ_S: Final = 10.0
 """Time for one look."""
+_INSTANT_S: Final = 0.001
+"""What is less is no time: it may be what adding up others left over."""
 _MOST_FAILURES: Final = 3
 """Looks in a row that may fail."""
 _FAILED: Final = frozenset({"ERROR", "FAILED"})
@@ -223,7 +225,7 @@ class _Watch:
             await self._pause(_FIRST_S)
         while True:
             end = await self._look()
-            if end is None and self.gone_by >= self.limit:
+            if end is None and self.gone_by >= self.limit - _INSTANT_S:
                 end = End.LATE
             if end is not None:
                 reason = _reason(self.thing) if end is End.FAILED else ""
@@ -248,7 +250,7 @@ class _Watch:
         """Wait until so many seconds have gone by since the beginning, and say now and then that it goes on."""
         until = min(until, self.limit)
         await self._beat()
-        while (left := until - self.gone_by) > 0:
+        while (left := until - self.gone_by) > _INSTANT_S:
             await self.sleep(min(left, BEAT_S))
             if left > BEAT_S:
                 await self._beat()

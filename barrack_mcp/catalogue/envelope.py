@@ -12,6 +12,7 @@ from barrack_mcp.catalogue.values import (
     PositiveInt,
     Text,
     Texts,
+    WaitSeconds,
     Whole,
     Word,
 )
@@ -28,6 +29,12 @@ class Detail(Request):
     """How much of each row to show. This argument is ours: the API never sees it."""
 
     detail: DetailEnum | None = optional("Default: concise.")
+
+
+class Patience(Request):
+    """How long to wait until what was done has settled. This argument is ours: the API never sees it."""
+
+    wait_seconds: WaitSeconds | None = optional("Waits till settled.")
 
 
 class Named(Request):

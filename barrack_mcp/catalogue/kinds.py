@@ -87,10 +87,10 @@ class Kind:
 
 
 _MADE: Final = Usually(20, 60)
-"""How long it takes to put up what is small."""
+"""How long it takes to put up what is small, or to attach it."""
 _COMPLETE: Final = (("available", "SUCCESS", "complete", "completed"),)
 """The one state in which a copy of a disk stays."""
-_BONDS: Final = {"ATTACHING": Usually(10, 60), "DETACHING": Usually(10, 60)}
+_BONDS: Final = {"ATTACHING": _MADE, "DETACHING": _MADE}
 
 INSTANCE: Final = Kind(
     type="instance",

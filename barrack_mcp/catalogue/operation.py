@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from barrack_mcp.catalogue.envelope import Beside, Detail, Paging
+from barrack_mcp.catalogue.envelope import Beside, Detail, Paging, Patience
 from barrack_mcp.catalogue.models import (
     CONCISE,
     DOCUMENTED,
@@ -24,7 +24,7 @@ from barrack_mcp.catalogue.models import (
     Request,
     Response,
 )
-from barrack_mcp.catalogue.signs import Look, Made, Shows, Sign
+from barrack_mcp.catalogue.signs import Look, Made, Settles, Shows, Sign
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -191,10 +191,12 @@ class Operation(Offer):
     """Every write has one."""
     sign: Sign | None = None
     """What the look shows once the write took place; every write has one."""
+    settles: Settles | None = None
+    """What it leads to in the end, where that takes its time; whoever calls may wait for it."""
     billing: str | None = None
     """What happens to the bill, in a sentence; shown with every result."""
     after: str | None = None
-    """What to do next once it is done, in a sentence."""
+    """What to know or do next once it is done, or has settled, in a sentence."""
     on_conflict: str | None = None
     """What to do when the thing is in a state that doesn't allow it (409), in a sentence."""
 
@@ -236,6 +238,8 @@ class Operation(Offer):
             self.risk is not Risk.CHANGE or self.replaces not in self.request.model_fields
         ):
             yield f"`replaces` names {self.replaces}, which is no argument of what has the risk {Risk.CHANGE}"
+        if self.settles is not None and (self.settles.argument or self.result) not in (*self.given, self.result):
+            yield "`settles` names no argument, and nothing is made"
         for source, seen in (("look", self.look), ("sign", self.sign)):
             for name in seen.arguments if seen else ():
                 if name not in self.given:
@@ -256,7 +260,8 @@ class Operation(Offer):
     @cached_property
     def own(self) -> type[Request] | None:
         """Those of the tool's arguments that the API never sees."""
-        bases = tuple(base for base in (self.ours, Detail if self.paged and self.concise else None) if base)
+        detail = Detail if self.paged and self.concise else None
+        bases = tuple(base for base in (Patience if self.settles else None, self.ours, detail) if base)
         return create_model(f"{self.tool}_own", __base__=bases) if bases else None
 
     def on_the_wire(self, arguments: Mapping[str, Any]) -> JsonObject:

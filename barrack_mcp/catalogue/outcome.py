@@ -78,6 +78,18 @@ class LookWith(_Shape):
     arguments: JsonObject = Field(description="Its arguments.")
 
 
+class Settled(_Shape):
+    """How a thing stood when the waiting for it ended."""
+
+    ended: Literal["there", "failed", "elsewhere", "gone", "late", "unread"] = Field(
+        description="there; failed: it will not be; elsewhere: it stays in another state; gone: there is none any "
+        "more; late: it is still on its way; unread: nobody can tell."
+    )
+    status: str | None = Field(None, description="Its state by then.")
+    seconds: int = Field(description="How long was waited.")
+    public_ip: str | None = Field(None, description="Its public IP by then.")
+
+
 class Pending(_Shape):
     """A request that a person can approve."""
 
@@ -112,4 +124,5 @@ class Outcome(_Shape):
     approval: Annotated[Pending | None, _TOLD_ONCE] = Field(None, description="The pending request.")
     confirmed: Annotated[Confirmed | None, _TOLD_ONCE] = Field(None, description="Who agreed to it.")
     billing: Bill | None = Field(None, description="What happens to the bill.")
+    settled: Annotated[Settled | None, _TOLD_ONCE] = Field(None, description="What waiting for it came to.")
     look_with: Annotated[LookWith | None, _TOLD_ONCE] = Field(None, description="How to see what took place.")

@@ -1,4 +1,4 @@
-"""How a write shows once it took place: where to look, and what is there that was not there before. Pure data.
+"""How a write shows once it took place: where to look, what is there that was not before, where it leads. Pure data.
 
 Each sign names the `arguments` of the write that it is judged by, and the `fields` in which what was read shows it, so
 that a declaration whose pieces don't fit together is found when it is made.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from barrack_mcp.catalogue.kinds import Kind
+from barrack_mcp.catalogue.kinds import Kind, Usually
 
 Names: TypeAlias = tuple[str, ...]
 
@@ -22,6 +22,26 @@ class Look:
     tool: str
     arguments: Names = ()
     """Arguments of the write that the read takes over, under the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settles:
+    """What a write leads to in the end, some time after the API has taken it."""
+
+    kind: Kind
+    way: str
+    """The state in which the thing is on its way."""
+    state: str
+    """The state in which it will stay."""
+    argument: str = ""
+    """The argument of the write that names it, or several such things; none where it is what was made."""
+    subject: str = "it is"
+    """It in words, with its verb."""
+
+    @property
+    def usually(self) -> Usually:
+        """How long it takes."""
+        return self.kind.ways[self.way]
 
 
 @dataclass(frozen=True)

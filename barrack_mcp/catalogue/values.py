@@ -49,6 +49,8 @@ MOST_LEASE_HOURS: Final = 8_760
 """A year: what is to run for longer has no lease."""
 MOST_LISTED: Final = 100
 """Entries of any list in a call."""
+LONGEST_WAIT_S: Final = 600
+"""How long one call waits at most; whoever calls again goes on waiting."""
 MOST: Final = 10**9
 """What a number without a limit of its own may be: far above any page, and any size."""
 
@@ -199,6 +201,12 @@ def _sensible(value: int) -> int:
     return value
 
 
+def _wait(value: int) -> int:
+    if not 1 <= value <= LONGEST_WAIT_S:
+        raise ValueError(f"must be 1 to {LONGEST_WAIT_S} seconds")
+    return value
+
+
 def _word(value: str) -> str:
     if not 1 <= len(value) <= MAX_WORD or not value.isprintable() or value.isspace():
         raise ValueError(f"must be 1 to {MAX_WORD} printable characters")
@@ -258,6 +266,8 @@ VolumeSize: TypeAlias = Annotated[int, Field(ge=MIN_VOLUME_GB, le=MAX_VOLUME_GB)
 PositiveInt: TypeAlias = Annotated[int, Field(ge=1), AfterValidator(_sensible), Most(MOST), BeforeValidator(_whole)]
 Hours: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LEASE_HOURS), BeforeValidator(_whole)]
 """How long a machine may run."""
+WaitSeconds: TypeAlias = Annotated[int, AfterValidator(_wait), Most(LONGEST_WAIT_S), BeforeValidator(_whole)]
+"""How long to wait; many tools take it, so that its schema states no limits."""
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 
 

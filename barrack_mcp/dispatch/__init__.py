@@ -32,13 +32,14 @@ from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.named import chooses_by_name, read_named
 from barrack_mcp.dispatch.answers.next_steps import tell_next
-from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_held, conclude_unsent, tell
+from barrack_mcp.dispatch.answers.outcomes import Answer, add_to, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.pricing import cut_prices
 from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
+from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.wishes import Settled, UntoldError, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.lease import keep_lease
@@ -82,6 +83,8 @@ class _Call:
     given: Mapping[str, Any]
     """The arguments as they came."""
     names: Names
+    patience: float | None = None
+    """How many seconds to wait until what was done has settled; None if nobody waits."""
 
     @property
     def account(self) -> Account:
@@ -133,10 +136,13 @@ class Dispatcher:
         names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface)
         operation = offer if isinstance(offer, Operation) else None
         asks = operation is not None and not operation.reads
+        # how long somebody waits afterwards is no part of what is asked for, sealed and sent
+        given = {name: value for name, value in arguments.items() if name != "wait_seconds"}
         try:
             said = present(offer, arguments)
-            known = self.guard.names_of(operation, arguments, caller) if operation is not None and asks else {}
+            known = self.guard.names_of(operation, given, caller) if operation is not None and asks else {}
             values = validated(offer, await names.resolve(offer, said, known=known))
+            patience = values.pop("wait_seconds", None)
             if operation is not None:
                 values = await restore(operation, values, read=caller.account.read)
         except BadArgumentsError as error:
@@ -145,7 +151,7 @@ class Dispatcher:
             return conclude("refused", str(error), failure="arguments")
         if operation is None:
             return await self._answer_ourselves(offer, values, caller)
-        call = _Call(operation, values, caller, arguments, names)
+        call = _Call(operation, values, caller, given, names, patience)
         return await (self._read(call) if operation.reads else self._change(call))
 
     async def _answer_ourselves(self, offer: Offer, values: JsonObject, caller: Caller) -> Answer:
@@ -196,12 +202,28 @@ class Dispatcher:
             return conclude("refused", STATE_UNUSABLE if isinstance(error, StoreError) else UNRECORDED)
         match ruling:
             case Passed():
-                return await self.writer.finish(partial(self._write, call, ruling))
+                return await self._settled(call, await self.writer.finish(partial(self._write, call, ruling)))
             case Asked():
                 return ruling
             case Stopped() | Waiting():
                 await self.writer.decided(operation, values, caller.subject, ruling)
                 return conclude_held(ruling)
+
+    async def _settled(self, call: _Call, answer: Answer) -> Answer:
+        """Wait until what was done has settled, if the caller wants to; whatever ends the waiting, it stays done."""
+        if call.patience is None or answer.structured.get("outcome") != "done":
+            return answer
+        try:
+            return await settle(
+                call.operation,
+                call.values,
+                answer,
+                caller=call.caller,
+                seconds=call.patience,
+                offered=self.surface,
+            )
+        except Exception:  # noqa: BLE001 - logged, and what was done is told all the same
+            return add_to(answer, f"It was not waited for to the end: {crashed(call.operation.tool)}")
 
     async def _read(self, call: _Call) -> Answer:
         operation, values = call.operation, call.values
@@ -352,7 +374,8 @@ class Dispatcher:
         ends, ending = lease
         data |= ending
         billing = {"note": operation.billing, **fields} if operation.billing else None
-        parts = (f"{said}.", moved, kept, price, operation.billing, ends, tell_next(operation, call.values))
+        following = tell_next(operation, call.values, offered=self.surface, waits=call.patience is not None)
+        parts = (f"{said}.", moved, kept, price, operation.billing, ends, following)
         message = " ".join(part for part in parts if part)
         return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 

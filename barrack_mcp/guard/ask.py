@@ -159,8 +159,9 @@ class Asker:
         self.at_terminal = at_terminal
         self._sleep = sleep
         self._goes_on = _UNDER_WAY
-        self._told = 0
         self._modern = context.protocol_version >= _MODERN
+        self._told = -1.0
+        """The progress that was told last: it may only grow."""
 
     @property
     def can_ask(self) -> bool:
@@ -190,11 +191,23 @@ class Asker:
         given = (self._params.input_responses or {}).get(_KEY)
         return self._judged(given, question, now) if isinstance(given, ElicitResult) else _EMPTY
 
-    async def report(self, sentence: str) -> None:
-        """Tell the client why its call takes time, if it gave a token for that; nothing hangs on whether it hears."""
-        progress, self._told = self._told, self._told + 1
+    @property
+    def hears(self) -> bool:
+        """Whether the client asked to be told how its call goes on."""
+        return "progress_token" in (self._context.meta or {})
+
+    async def report(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
+        """Tell the client why its call takes time, if it gave a token for that; nothing hangs on whether it hears.
+
+        Args:
+            sentence: Why.
+            progress: How far it is; what is not more than was told before is told as one more.
+            total: How far it has to go, if that is known.
+        """
+        self._told = progress if progress > self._told else self._told + 1
+        known = {} if total is None else {"total": total}
         try:
-            await self._context.session.report_progress(progress, message=sentence)
+            await self._context.session.report_progress(self._told, message=sentence, **known)
         except (MCPError, BrokenResourceError, ClosedResourceError) as error:
             _log.debug("no progress was told: %s", type(error).__name__)
 

@@ -71,10 +71,10 @@ class Caller:
     account: Account
     asker: Asker | None = None
 
-    async def tell(self, sentence: str) -> None:
+    async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
         """Say something while the call goes on, if there is somebody who listens."""
         if self.asker is not None:
-            await self.asker.report(sentence)
+            await self.asker.report(sentence, progress=progress, total=total)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store
-from tests.support.clock import at_once
+from tests.support.clock import Clock, at_once
 
 HOLD_S = 170.0
 """How long a call may take in all, and a little."""
@@ -57,7 +57,10 @@ class Corridor(Dispatcher):
 
 
 def account_of(client: Client, *, key: str = "key-1", url: str = "https://barrack.example/api", **more: Any) -> Account:
-    return Account(client, url, key_digest=key, **more)
+    """An account whose time moves when somebody waits in it."""
+    clock = Clock()
+    moving: dict[str, Any] = {"now": clock, "sleep": clock.sleep}
+    return Account(client, url, key_digest=key, **moving | more)
 
 
 def guard(

@@ -107,6 +107,7 @@ async def house(
                 key=key,
                 api="simulator",
                 now=clock,
+                sleep=clock.sleep,
                 traces=Traces(own, now=clock),
                 leases=Leases(own, now=clock),
                 lease_hours=lease_hours,

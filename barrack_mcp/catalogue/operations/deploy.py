@@ -13,7 +13,7 @@ from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import SecurityRule
-from barrack_mcp.catalogue.signs import Look, Made
+from barrack_mcp.catalogue.signs import Look, Made, Settles
 from barrack_mcp.catalogue.values import (
     ARRAY,
     FEW,
@@ -134,8 +134,8 @@ OPERATIONS = (
         core=True,
         look=Look("list_instances", ("region", "tier")),
         sign=Made(INSTANCE, ("region", "tier", "gpu_count")),
+        settles=Settles(INSTANCE, "CREATING", "ACTIVE"),
         billing="The instance costs the GPU price times gpu_count from when it is ACTIVE; stopping it does not end "
         "that, only hibernating or deleting it does.",
-        after="Next: get_instance until it is ACTIVE, usually three to ten minutes.",
     ),
 )

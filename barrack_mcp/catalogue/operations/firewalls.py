@@ -12,7 +12,7 @@ from barrack_mcp.catalogue.kinds import FIREWALL
 from barrack_mcp.catalogue.models import MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule
-from barrack_mcp.catalogue.signs import FirewallMoved, Gone, Look, Made, RuleAdded, RuleRemoved
+from barrack_mcp.catalogue.signs import FirewallMoved, Gone, Look, Made, RuleAdded, RuleRemoved, Settles
 from barrack_mcp.catalogue.values import (
     AnyIds,
     Description,
@@ -244,8 +244,8 @@ OPERATIONS = (
         result="firewall",
         look=Look("list_firewalls", ("region",)),
         sign=Made(FIREWALL, ("region",)),
-        after="Next: add_firewall_rule, then attach_firewall once get_firewall shows SUCCESS, usually within a "
-        "minute. It lets nothing in yet.",
+        settles=Settles(FIREWALL, "CREATING", "SUCCESS"),
+        after="Then add_firewall_rule and attach_firewall: it lets nothing in yet.",
     ),
     declare(
         tool="get_firewall",
@@ -303,8 +303,8 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=FirewallMoved(),
-        after="Next: get_firewall until each attachment is SUCCESS, usually within a minute. What no rule lets "
-        "in stays closed.",
+        settles=Settles(FIREWALL, "ATTACHING", "SUCCESS", "firewall_id", subject="each attachment is"),
+        after="What no rule lets in stays closed.",
     ),
     declare(
         tool="delete_firewall",

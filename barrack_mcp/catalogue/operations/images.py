@@ -6,10 +6,11 @@ from functools import partial
 from typing import Annotated, Final
 
 from barrack_mcp.catalogue.envelope import Envelope, Named, NamedPaging, Paged, Receipt
+from barrack_mcp.catalogue.kinds import IMAGE
 from barrack_mcp.catalogue.models import DOCUMENTED, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.snapshots import SnapshotPath
-from barrack_mcp.catalogue.signs import Gone, Imaged, Look
+from barrack_mcp.catalogue.signs import Gone, Imaged, Look, Settles
 from barrack_mcp.catalogue.values import (
     Flag,
     Id,
@@ -197,7 +198,8 @@ CUSTOM_IMAGES = (
         planned=True,
         look=Look("get_snapshot_image", ("snapshot_id",)),
         sign=Imaged(),
-        after="Next: get_custom_image until it is available, usually some minutes; deploy_instance can boot it then.",
+        settles=Settles(IMAGE, "CREATING", "available"),
+        after="Then deploy_instance can boot it.",
     ),
     declare(
         tool="delete_custom_image",

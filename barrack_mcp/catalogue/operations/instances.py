@@ -8,10 +8,11 @@ from typing import Annotated, Final
 from barrack_mcp.catalogue.answers.billing import AggregatedBillingResponse
 from barrack_mcp.catalogue.answers.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Leased, Named, Paged, RatedMachine, Receipt
+from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.rules import FirewallRule, SecurityRule, VMSecurityRule
-from barrack_mcp.catalogue.signs import Flipped, Gone, Look, Reaches, RuleAdded, RuleRemoved
+from barrack_mcp.catalogue.signs import Flipped, Gone, Look, Reaches, RuleAdded, RuleRemoved, Settles
 from barrack_mcp.catalogue.values import (
     Id,
     IpStatusEnum,
@@ -228,8 +229,8 @@ OPERATIONS = (
         planned=True,
         look=SEEN,
         sign=Reaches(("STARTING", "ACTIVE")),
+        settles=Settles(INSTANCE, "STARTING", "ACTIVE", "instance_id"),
         billing="Starting changes nothing on the bill: the instance cost the full rate while it was stopped, too.",
-        after="Next: get_instance until it is ACTIVE, usually within a minute.",
     ),
     declare(
         tool="stop_instance",
@@ -244,9 +245,9 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=Reaches(("STOPPING", "SHUTOFF")),
+        settles=Settles(INSTANCE, "STOPPING", "SHUTOFF", "instance_id"),
         billing="Stopping saves nothing: a stopped (SHUTOFF) instance costs the full rate; only hibernating or "
         "deleting ends it.",
-        after="Next: get_instance until it is SHUTOFF, usually within a minute.",
     ),
     declare(
         tool="reboot_instance",
@@ -259,8 +260,8 @@ OPERATIONS = (
         response=RebootVMResponse,
         look=SEEN,
         sign=Reaches(("REBOOTING",), passes=True),
+        settles=Settles(INSTANCE, "REBOOTING", "ACTIVE", "instance_id"),
         billing="Rebooting changes nothing on the bill: the full rate goes on.",
-        after="Next: get_instance until it is ACTIVE again, usually within two minutes.",
     ),
     declare(
         tool="hibernate_instance",
@@ -281,12 +282,12 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=Reaches(("HIBERNATING", "HIBERNATED")),
+        settles=Settles(INSTANCE, "HIBERNATING", "HIBERNATED", "instance_id"),
         billing="A hibernated instance costs a small hourly rate instead of the full one; its volumes cost as before.",
         on_conflict="Only an ACTIVE instance can be hibernated. If it is SHUTOFF: start_instance, get_instance until "
         "it is ACTIVE, then hibernate_instance.",
-        after="Kept: its system disk and volumes. Perhaps lost: its ephemeral disk and public IP. Next: "
-        "get_instance until it is HIBERNATED, usually within two minutes; restore_instance wakes it "
-        "while there is stock.",
+        after="Kept: its system disk and volumes. Perhaps lost: its ephemeral disk and public IP. restore_instance "
+        "wakes it while there is stock.",
     ),
     declare(
         tool="restore_instance",
@@ -304,8 +305,9 @@ OPERATIONS = (
         core=True,
         look=SEEN,
         sign=Reaches(("RESTORING", "ACTIVE")),
+        settles=Settles(INSTANCE, "RESTORING", "ACTIVE", "instance_id"),
         billing="The full rate resumes as soon as the instance is ACTIVE.",
-        after="Next: get_instance until it is ACTIVE, usually two to five minutes; its public IP may be another one.",
+        after="Its public IP may be another one.",
     ),
     declare(
         tool="delete_instance",

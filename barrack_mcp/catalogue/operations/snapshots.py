@@ -11,7 +11,7 @@ from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import InstancePath
-from barrack_mcp.catalogue.signs import Copied, Gone, Look, Made
+from barrack_mcp.catalogue.signs import Copied, Gone, Look, Made, Settles
 from barrack_mcp.catalogue.values import Flag, Id, Lines, Name, Note, Number, RegionEnum, StatusEnum, Text, Whole
 
 GROUP: Final = "Snapshots"
@@ -158,9 +158,9 @@ OPERATIONS = (
         result="data",
         look=Look("list_snapshots"),
         sign=Made(SNAPSHOT, ("instance_id",)),
+        settles=Settles(SNAPSHOT, "CREATING", "available"),
         billing=WHILE_IT_EXISTS,
-        after="Next: get_snapshot until it is SUCCESS or available, usually some minutes; create_custom_image "
-        "can use it then.",
+        after="Then create_custom_image can use it.",
     ),
     declare(
         tool="get_snapshot",
@@ -188,9 +188,9 @@ OPERATIONS = (
         result="data",
         look=Look("list_instances"),
         sign=Copied(INSTANCE, origin=SNAPSHOT),
+        settles=Settles(INSTANCE, "CREATING", "ACTIVE", subject="the new instance is"),
         billing="A new instance costs the full rate from when it is ACTIVE; the snapshot goes on costing, too.",
-        after="Next: get_instance until the new instance is ACTIVE, usually three to ten minutes, and whether "
-        "it has rules: without one that lets in port 22 nobody can log in.",
+        after="get_instance shows whether it has rules: without one that lets in port 22 nobody can log in.",
     ),
     declare(
         tool="delete_snapshot",

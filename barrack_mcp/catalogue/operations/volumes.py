@@ -14,7 +14,7 @@ from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Respons
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
 from barrack_mcp.catalogue.operations.instances import SEEN, InstancePath
 from barrack_mcp.catalogue.operations.pricing import VolumeRate
-from barrack_mcp.catalogue.signs import Gone, Look, Made, Shows, VolumesMoved
+from barrack_mcp.catalogue.signs import Gone, Look, Made, Settles, Shows, VolumesMoved
 from barrack_mcp.catalogue.values import (
     ALONE,
     LISTED,
@@ -255,8 +255,9 @@ OPERATIONS = (
         result="volume",
         look=Look("list_volumes", ("region", "tier")),
         sign=Made(VOLUME, ("region", "tier", "size_gb", "volume_type")),
+        settles=Settles(VOLUME, "CREATING", "available"),
         billing=WHILE_IT_EXISTS,
-        after="Next: get_volume until it is available, usually within a minute; then attach_volumes.",
+        after="Then attach_volumes.",
     ),
     declare(
         tool="get_volume",
@@ -290,8 +291,9 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=VolumesMoved(attached=True),
+        settles=Settles(VOLUME, "ATTACHING", "in-use", "volume_ids", "all are"),
         billing="Attaching changes nothing on the bill: a volume costs the same attached or not.",
-        after="Next: get_volume until it is in-use, usually within a minute; then mount it inside the machine.",
+        after="Then mount it inside the machine.",
     ),
     declare(
         tool="detach_volumes",
@@ -312,9 +314,9 @@ OPERATIONS = (
         sets_state=True,
         look=SEEN,
         sign=VolumesMoved(attached=False),
+        settles=Settles(VOLUME, "DETACHING", "available", "volume_ids", "all are"),
         billing="Detaching saves nothing: a volume costs the same until it is deleted.",
-        after="Next: get_volume until it is available, usually within a minute, before it is attached "
-        "elsewhere or the machine is deleted.",
+        after="Only then attach it elsewhere or delete the machine.",
     ),
     declare(
         tool="clone_volume",
@@ -328,9 +330,9 @@ OPERATIONS = (
         result="volume",
         look=Look("list_volumes"),
         sign=Made(VOLUME, ("volume_type",)),
+        settles=Settles(VOLUME, "CREATING", "available", subject="the copy is"),
         billing="The copy costs per GB and hour like any volume, beside the original.",
-        after="Next: get_volume until the copy is available, minutes for a large one; only then change or "
-        "delete the original.",
+        after="A large one takes minutes. Only then change or delete the original.",
     ),
     declare(
         tool="resize_volume",

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.rules import ALL_PROTOCOLS, PROTOCOL_NUMBERS, number_protocol
+from barrack_mcp.catalogue.signs import Settles
 
 _SSH: Final = 22
 
 
-def tell_next(operation: Operation, values: Mapping[str, Any]) -> str:
+WAIT: Final = "wait_for_status"
+
+
+def tell_next(
+    operation: Operation, values: Mapping[str, Any], *, offered: Collection[str] = (), waits: bool = False
+) -> str:
     """Say what to do next; empty if there is nothing.
 
     Args:
         operation: What was done.
         values: Its arguments.
+        offered: The tools on offer.
+        waits: Whether it is waited for here, so that nobody else need wait.
     """
     missing = _to_log_in(values) if operation.tool == "deploy_instance" else ""
-    return " ".join(part for part in (operation.after, missing) if part)
+    settles = operation.settles
+    waiting = _to_wait(settles, offered) if settles is not None and not waits else ""
+    return " ".join(part for part in (waiting, operation.after, missing) if part)
+
+
+def _to_wait(settles: Settles, offered: Collection[str]) -> str:
+    """Say what to wait for, with which tool, and how long that usually takes."""
+    tool = WAIT if WAIT in offered else settles.kind.get_tool
+    return f"Next: {tool} until {settles.subject} {settles.state}, usually {settles.usually.in_words}."
 
 
 def _to_log_in(values: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from barrack_mcp.account.rates import tell_sum
 from barrack_mcp.account.reading import Extent, listing_of
 from barrack_mcp.api.body import is_list
@@ -58,6 +60,15 @@ def conclude(
         text += f"\n{write_json(structured['result'])}"
     is_error = ending in ERRORS
     return Answer(structured, text, is_error=is_error, failure=failure or (ending if is_error else ""))
+
+
+def add_to(answer: Answer, sentence: str, **more: BaseModel | None) -> Answer:
+    """Add to an outcome what was found out after it: a sentence to its message, and fields."""
+    message = answer.structured["message"]
+    longer = f"{message} {sentence}"
+    fields = {name: each.model_dump(mode="json", exclude_none=True) for name, each in more.items() if each is not None}
+    text = answer.text.replace(message, longer, 1)
+    return replace(answer, structured={**answer.structured, "message": longer, **fields}, text=text)
 
 
 def tell(operation: Operation, data: JsonObject, *, brief: bool) -> str:
