@@ -97,7 +97,7 @@ OURS: dict[str, JsonObject] = {
 """Arguments that the contract leaves to us; the API never sees them."""
 INPUTS = {tool: arguments_schema(offer.arguments) for tool, offer in OFFERS.items()}
 ANSWERS = {tool: answer_schema(offer.response) for tool, offer in OFFERS.items()}
-OUR_TOOLS = {"get_spending_overview": Risk.READ}
+OUR_TOOLS = {"get_spending_overview": Risk.READ, "wait_for_status": Risk.READ}
 """The tools that no operation answers, in their order, each with its risk."""
 
 CLOSED = {
@@ -126,6 +126,7 @@ CORE = {
     "list_os_images",
     "get_credit_balance",
     "get_spending_overview",
+    "wait_for_status",
 }
 REPEATABLE_WRITES = {
     "update_startup_script",

@@ -220,3 +220,9 @@ BY_ARGUMENT: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind i
 def kind_named_by(argument: str) -> Kind | None:
     """Answer the kind of thing that an argument names, be it one or several; None if it names none."""
     return SEVERAL.get(argument) or BY_ARGUMENT.get(argument.removesuffix("s"))
+
+
+def kind_told_by(arguments: Mapping[str, object]) -> Kind | None:
+    """Answer the kind of thing that `id` names, which `resource` beside it tells; None if it tells none."""
+    told = str(arguments.get("resource")).strip().casefold()
+    return next((kind for kind in KINDS if kind.type == told), None)

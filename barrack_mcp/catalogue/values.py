@@ -294,7 +294,9 @@ OnOff: TypeAlias = Literal["on", "off"]
 """Ours."""
 DetailEnum: TypeAlias = Literal["concise", "full"]
 """Ours."""
-SETTLED: Final = (BootSourceEnum, DirectionEnum, EthertypeEnum, DetailEnum)
+SettlingEnum: TypeAlias = Literal["instance", "volume", "snapshot", "image", "firewall"]
+"""Ours: the types of things that are on their way at times."""
+SETTLED: Final = (BootSourceEnum, DirectionEnum, EthertypeEnum, DetailEnum, SettlingEnum)
 """The closed sets by whose values our own checks decide: no document adds to them."""
 GpuCountEnum: TypeAlias = Annotated[int, Field(ge=1, le=8), AfterValidator(_gpu_count), BeforeValidator(_whole)]
 """1, 2, 4 or 8; a range in the schema, since some clients refuse enumerations of integers."""

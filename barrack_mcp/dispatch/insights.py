@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.spending import read_overview
+from barrack_mcp.account.waiting import End
 from barrack_mcp.api.body import MAX_BYTES, add_notes, without_nulls
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, INSIGHTS, Insight, JsonObject
@@ -22,6 +23,7 @@ from barrack_mcp.dispatch.answers import advice
 from barrack_mcp.dispatch.answers.bounds import SafeCopy
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_unsent
 from barrack_mcp.dispatch.answers.safe import LOOKED_AT
+from barrack_mcp.dispatch.waits import wait_for_any
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Unsent, Writer
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.state.store import StoreError
@@ -88,7 +90,16 @@ async def _get_spending_overview(errand: Errand) -> Finding:
     return Finding(overview.fields(), overview.sentences())
 
 
-ANSWERING: Final[Mapping[str, Answering]] = MappingProxyType({"get_spending_overview": _get_spending_overview})
+async def _wait_for_status(errand: Errand) -> Finding:
+    data, told, end = await wait_for_any(errand.values, errand.caller, offered=errand.offered)
+    if end in (End.FAILED, End.GONE, End.UNREAD):
+        raise StoppedError(told)
+    return Finding(data, [told])
+
+
+ANSWERING: Final[Mapping[str, Answering]] = MappingProxyType(
+    {"get_spending_overview": _get_spending_overview, "wait_for_status": _wait_for_status}
+)
 """What answers each tool of our own."""
 
 

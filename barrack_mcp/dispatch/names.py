@@ -22,7 +22,7 @@ from barrack_mcp.account.deeds import Deed, Deeds
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.account.things import Thing, joined, things
 from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Offer
-from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by
+from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by, kind_told_by
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
 from barrack_mcp.dispatch.arguments import validated
 
@@ -283,9 +283,10 @@ def _either(found: list[Thing]) -> str:
 def _given(arguments: Mapping[str, Any]) -> Iterator[_Given]:
     """All texts in arguments that name things, each with its place."""
     for argument, value in arguments.items():
-        if (kind := kind_named_by(argument)) is None:
+        alone = argument == "id"
+        if (kind := kind_told_by(arguments) if alone else kind_named_by(argument)) is None:
             continue
-        if argument in BY_ARGUMENT:
+        if alone or argument in BY_ARGUMENT:
             if isinstance(value, str):
                 yield _Given(kind, value.strip(), argument)
         else:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from barrack_mcp.account.things import Thing, said, sentence, usable_id
 from barrack_mcp.account.waiting import Beat, End, Goal, Waited, wait
 from barrack_mcp.api.text import mention
-from barrack_mcp.catalogue import Operation
-from barrack_mcp.catalogue.kinds import INSTANCE
+from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue.kinds import INSTANCE, kind_told_by
 from barrack_mcp.catalogue.outcome import LookWith, Settled
 from barrack_mcp.catalogue.signs import Reaches
 from barrack_mcp.dispatch.answers.next_steps import WAIT
@@ -19,6 +19,40 @@ from barrack_mcp.guard.guard import Caller
 
 UNHEARD_S: Final = 45.0
 """How long to wait for a client that didn't ask to hear how it goes on: many give up after a minute of silence."""
+
+
+DEFAULT_S: Final = 240.0
+"""How long to wait where nobody says how long."""
+
+
+async def wait_for_any(values: JsonObject, caller: Caller, *, offered: Collection[str]) -> tuple[JsonObject, str, End]:
+    """Wait for any thing; answers how it stands then as fields and in sentences, and how the waiting ended.
+
+    Args:
+        values: The arguments of the tool that waits.
+        caller: Who waits.
+        offered: The tools on offer.
+    """
+    kind = kind_told_by(values)
+    if kind is None:
+        raise LookupError(values["resource"])
+    wanted = (values["status"],) if "status" in values else ()
+    new = caller.account.deeds.find(kind, values["id"]) is not None
+    goal, waited = await wait_for(
+        [Goal(kind, values["id"], wanted, new=new)], caller, seconds=values.get("timeout_seconds", DEFAULT_S)
+    )
+    on = go_on(goal, waited, offered)
+    fields = {
+        "resource": kind.type,
+        "id": goal.id,
+        "name": waited.thing.name if waited.thing is not None else None,
+        "status": waited.state or None,
+        "there": waited.end is End.THERE,
+        "public_ip": _address(goal, waited),
+        "waited_seconds": round(waited.seconds),
+        "look_with": on.model_dump() if on is not None else None,
+    }
+    return fields, " ".join([tell_end(goal, waited), tell_on(on)]).rstrip(), waited.end
 
 
 async def settle(
