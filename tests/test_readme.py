@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -409,6 +410,16 @@ def test_every_promise_that_security_names_is_one() -> None:
     named = set(re.findall(r"\b[GNRSP]\d+\b", PAGES["docs/approvals.md"]))
     assert named
     assert named <= {promise.id for promise in PROMISES}
+
+
+@pytest.mark.parametrize("picture", ["call-light", "call-dark", "threats-light", "threats-dark"])
+def test_the_drawings_are_as_their_words_make_them(picture: str) -> None:
+    script = CHECKOUT / ".ci" / "drawings.py"
+    if not script.exists():
+        pytest.skip("a source distribution has no .ci")
+    drawn = runpy.run_path(str(script))["drawn"](*picture.split("-"))
+    assert (CHECKOUT / "docs" / f"{picture}.svg").read_text(encoding="utf-8") == drawn
+    assert re.findall(r"\w+://[^\"]+", drawn) == ["http://www.w3.org/2000/svg"], "a picture fetches nothing"
 
 
 @pytest.mark.slow
