@@ -67,7 +67,8 @@ _NOT_STOPPED: Final = (
 
 def _text(x: float, y: float, words: str, kind: str = "ink", *, size: int = 13, anchor: str = "middle") -> str:
     bold = ' font-weight="600"' if size > 13 else ""  # noqa: PLR2004 - headings are larger
-    return f'<text x="{x:g}" y="{y:g}" class="{kind}" font-size="{size}" text-anchor="{anchor}"{bold}>{escape(words)}</text>'
+    place = f'x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}"{bold}'
+    return f'<text class="{kind}" {place}>{escape(words)}</text>'
 
 
 def _box(x: float, y: float, width: float, height: float, kind: str = "box") -> str:

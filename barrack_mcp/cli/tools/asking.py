@@ -44,10 +44,16 @@ class Asker:
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """Say once on stderr that an answer is still waited for, unless a question comes first."""
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._wait)
-            yield
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it, and who waits for it miss it
+                failure = error
             tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     async def _wait(self) -> None:
         with anyio.move_on_after(_PATIENCE_S):
