@@ -92,14 +92,19 @@ async def asked_in(case: Case, asked: Room, *, binding: Binding = Binding.NOT_YE
     return await asked.plan_exactly(case.tool, {**good, **case.arguments}, binding=binding)
 
 
-async def again_in(case: Case, asked: Room, first: Planned) -> str:
-    """Plan the same call once more, as before it is sent, and say what is read for that: what was agreed to stands."""
+async def again_in(case: Case, asked: Room, first: Planned) -> None:
+    """Plan the same call once more, as before it is sent: what was agreed to stands."""
     asked.reads.clear()
     again = await asked_in(case, asked, binding=Binding.ALONE)
     assert again.fingerprint == first.fingerprint
+
+
+def tell_reads(asked: Room) -> str:
+    """What was read since this was told last, each read once."""
     reads = [(name, {key: value for key, value in given.items() if key not in PAGES}) for name, given in asked.reads]
+    asked.reads.clear()
     told = sorted({f"{name} {json.dumps(given)}" if given else name for name, given in reads})
-    return f"read again: {', '.join(told) or 'nothing'}"
+    return ", ".join(told) or "nothing"
 
 
 def by_tool(*tables: Mapping[str, Case]) -> dict[str, dict[str, Case]]:
@@ -119,7 +124,9 @@ async def told(cases: Mapping[str, Case]) -> dict[str, str]:
         for title, case in cases.items():
             planned = await asked_in(case, asked)
             same = alike.setdefault(planned.fingerprint, title)
-            lines = [letter(planned), await again_in(case, asked, planned)]
+            lines = [letter(planned), f"read: {tell_reads(asked)}"]
+            await again_in(case, asked, planned)
+            lines.append(f"read again: {tell_reads(asked)}")
             found[title] = "\n".join([*lines, *([f"a yes is the same: {same}"] if same != title else [])])
     first, *others = found
     return {first: found[first]} | {title: changes(found[first], found[title]) for title in others}
