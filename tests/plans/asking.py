@@ -13,7 +13,7 @@ import anyio
 
 from barrack_mcp.account.pages import presented
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.catalogue import BY_TOOL, JsonObject
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.guard.plans import Binding, Planned, plan
 from barrack_mcp.guard.plans.draft import LastChanges, none_known
@@ -29,7 +29,8 @@ class Room(Simulation):
     """Plans calls, and counts what is read for them.
 
     `bent` changes the presented answer of a tool; `silent` tools never answer; `failing` ones answer 503, `gone` 404.
-    What is `shown` by its id is there beside what the simulator has.
+    What is `shown` by its id is there beside what the simulator has. Where nothing is done in between, answers are
+    `kept`, so that each is asked for once.
     """
 
     currency: str = "USD"
@@ -40,6 +41,7 @@ class Room(Simulation):
     gone: frozenset[str] = frozenset()
     shown: Mapping[str, JsonObject] = field(default_factory=dict)
     last_changes: LastChanges = none_known
+    kept: dict[str, JsonObject] | None = None
     reads: list[tuple[str, JsonObject]] = field(default_factory=list)
 
     async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
@@ -54,12 +56,20 @@ class Room(Simulation):
         assert operation.reads
         if tool in SHOWING and (at := next(iter(arguments.values()))) in self.shown:
             return {str(operation.result): dict(self.shown[at])}
-        answer = presented(operation, await self.api.send(operation, arguments), arguments)
+        answer = await self._read(operation, arguments)
         if tool not in self.bent:
             return answer
         bent = copy.deepcopy(answer)
         replaced = self.bent[tool](bent)
         return bent if replaced is None else replaced
+
+    async def _read(self, operation: Operation, arguments: JsonObject) -> JsonObject:
+        if self.kept is None:
+            return presented(operation, await self.api.send(operation, arguments), arguments)
+        key = f"{operation.tool} {json.dumps(arguments, sort_keys=True)}"
+        if key not in self.kept:
+            self.kept[key] = presented(operation, await self.api.send(operation, arguments), arguments)
+        return copy.deepcopy(self.kept[key])
 
     async def plan(self, tool: str, **more: Any) -> Planned:
         """Plan a call with arguments that work, but for those given."""

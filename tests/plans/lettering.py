@@ -17,6 +17,7 @@ from pathlib import Path
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.guard.plans import Binding, Planned
+from barrack_mcp.guard.telling import question
 from barrack_mcp.state.store import Trace
 from tests.plans.asking import Bend, Room, room
 
@@ -99,6 +100,13 @@ async def again_in(case: Case, asked: Room, first: Planned) -> None:
     assert again.fingerprint == first.fingerprint
 
 
+def tell_length(planned: Planned) -> list[str]:
+    """Say so where a client's question can't hold what is essential: it is asked in smaller parts, or elsewhere."""
+    asks = planned.refusal is None
+    too_long = asks and question(planned.plan, must_type=planned.must_type) is None
+    return ["a question does not hold it"] if too_long else []
+
+
 def tell_reads(asked: Room) -> str:
     """What was read since this was told last, each read once."""
     reads = [(name, {key: value for key, value in given.items() if key not in PAGES}) for name, given in asked.reads]
@@ -120,11 +128,11 @@ async def told(cases: Mapping[str, Case]) -> dict[str, str]:
     """What each plan of a tool says, by its case, as the letters are written."""
     found: dict[str, str] = {}
     alike: dict[str, str] = {}
-    async with room() as asked:
+    async with room(kept={}) as asked:
         for title, case in cases.items():
             planned = await asked_in(case, asked)
             same = alike.setdefault(planned.fingerprint, title)
-            lines = [letter(planned), f"read: {tell_reads(asked)}"]
+            lines = [letter(planned), *tell_length(planned), f"read: {tell_reads(asked)}"]
             await again_in(case, asked, planned)
             lines.append(f"read again: {tell_reads(asked)}")
             found[title] = "\n".join([*lines, *([f"a yes is the same: {same}"] if same != title else [])])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.telling import question
 from barrack_mcp.state.store import Trace
-from tests.plans.asking import Bend, room
+from tests.plans.asking import Bend
 from tests.plans.bending import (
     ARCHIVE,
     BATCH,
@@ -51,7 +49,7 @@ from tests.plans.bending import (
     with_snapshot,
     with_volume,
 )
-from tests.plans.lettering import REMAKE, Case, asked_in, by_tool, hold_to_letters
+from tests.plans.lettering import REMAKE, Case, by_tool, hold_to_letters
 
 pytestmark = pytest.mark.anyio
 
@@ -896,15 +894,3 @@ TABLES = by_tool(INSTANCES, FIREWALLS, STORAGE, SNAPSHOTS, ACCESS, DEPLOYMENTS)
 @pytest.mark.parametrize("tool", TABLES)
 async def test_each_plan_of_a_tool_says_what_its_letter_holds(tool: str, pytestconfig: pytest.Config) -> None:
     await hold_to_letters(tool, TABLES[tool], remake=pytestconfig.getoption(REMAKE))
-
-
-TOO_MUCH = {"take off many", "gain many that sleep", "deploy one with doors alike"}
-"""What a client's question can't hold, and a person is to be asked in smaller parts or elsewhere."""
-
-
-async def test_each_question_but_of_what_many_lose_or_gain_fits_a_client() -> None:
-    async with room() as asked:
-        for title, case in itertools.chain(*(cases.items() for cases in TABLES.values())):
-            planned = await asked_in(case, asked)
-            fits = question(planned.plan, must_type=planned.must_type) is not None
-            assert planned.refusal or fits is (title not in TOO_MUCH), title
