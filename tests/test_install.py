@@ -265,6 +265,32 @@ def test_a_key_in_the_clear_is_told_of_and_a_key_file_takes_it_out(client: str, 
     assert made.get("env_vars", ["MINE"]) == ["MINE"]
 
 
+@pytest.mark.parametrize(
+    ("client", "value", "clear"),
+    [
+        ("cursor", "sk$1live${", True),
+        ("cursor", "x${env:BARRACK_API_KEY}", True),
+        ("cursor", "${userHome}", False),
+        ("windsurf", "${file:~/.barrack}", False),
+        ("opencode", "{file:~/.barrack}", False),
+        ("opencode", "{env:MINE}", False),
+        ("gemini", "$MINE", False),
+        ("gemini", "s3cr3t$", True),
+    ],
+)
+def test_a_key_is_in_the_clear_unless_all_of_it_is_filled_in_by_the_client(
+    client: str,
+    value: str,
+    clear: bool,  # noqa: FBT001 - a parameter of the table
+    run: Install,
+    home: Path,
+) -> None:
+    there = in_its_words(client, {"command": "x", "args": ["serve"], "env": {KEY: value}})
+    path = prepared(client, home, json.dumps({CLIENTS[client].servers: {"barrack": there}}))
+    assert ("in the clear" in run(client).say[1]) is clear
+    assert entry(client, path)["env"] == {KEY: value}
+
+
 def test_codex_may_get_its_variable_beside_others(run: Install, home: Path) -> None:
     path = prepared(
         "codex", home, '[mcp_servers.barrack]\ncommand = "x"\nargs = ["serve"]\nenv_vars = ["BARRACK_TOOLSETS"]\n'

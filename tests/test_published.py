@@ -19,7 +19,8 @@ from tests.test_install_cli import typed
 CHECKOUT = Path(__file__).parents[1]
 NAME = r"barrack[-_.]mcp"
 FETCHERS = (
-    r"uvx|pipx +(?:run|install)|uv +(?:tool +(?:run|install)|pip +install|add|run +--with)|pip3? +(?:install|download)"
+    r"uvx|pipx +(?:run|install|upgrade)|uv +(?:tool +(?:run|install|upgrade)|pip +install|add|run +--with)"
+    r"|pip3? +(?:install|download|wheel)"
     r"|(?:python3?|py) +-m +pip +install|poetry +add|pdm +add|conda +install|npx|bunx|npm +(?:i|install|exec)"
     r"|pnpm +(?:add|dlx)|yarn +(?:add|dlx)|brew +install|docker +(?:run|pull)"
 )
@@ -40,6 +41,9 @@ REGISTRY = re.compile(
 )
 """A package named for a registry, a requirement of ours, a link to one."""
 
+IMAGE = re.compile(rf"^(?:\s*image:|(?-i:FROM))\s*['\"]?(?!\S*\.example/)\S*{NAME}\b", re.IGNORECASE | re.MULTILINE)
+"""An image that is not built beside it; that of a registry which can't be is to be replaced by one's own."""
+
 
 def fetched(text: str) -> Iterator[str]:
     """Every place that would fetch a package of our name."""
@@ -49,6 +53,8 @@ def fetched(text: str) -> Iterator[str]:
             yield found[0]
     for pattern in (AS_DATA, REGISTRY):
         yield from (found[0] for found in pattern.finditer(joined))
+    if not re.search(r"^\s*build:", joined, re.MULTILINE):
+        yield from (found[0] for found in IMAGE.finditer(joined))
 
 
 def tracked() -> list[Path]:
@@ -96,6 +102,9 @@ def test_no_tracked_file_makes_anybody_fetch_a_package_of_our_name() -> None:
         '"command": ["uvx", "barrack-mcp"]',
         'command = "/usr/bin/uvx"',
         '"registryType": "pypi"',
+        "uv tool upgrade barrack-mcp",
+        "services:\n  barrack:\n    image: ghcr.io/somebody/barrack-mcp:latest\n",
+        "FROM barrack-mcp:0.1.0\n",
         'dependencies = ["barrack-mcp==0.1.0"]',
         "https://pypi.org/project/barrack-mcp/",
     ],
@@ -113,6 +122,7 @@ def test_each_way_to_fetch_it_is_seen(text: str) -> None:
         "pip install . && barrack-mcp demo",
         "uv tool install .",
         "docker build -t barrack-mcp .",
+        "services:\n  barrack:\n    image: barrack-mcp\n    build: .\n",
         '"command": "/path/to/barrack-mcp"',
         "pip install ./barrack-mcp",
     ],

@@ -296,6 +296,10 @@ def client_named(name: str) -> Client:
     """
     if name in CLIENTS:
         return CLIENTS[name]
+    if name == OTHER.name:
+        raise UnknownClientError(
+            f"Of another client we know no file; {OTHER.name} --print shows what most of them read."
+        )
     near = _near(name.lower().replace(" ", "-").replace("_", "-"))
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIENTS)}."
     raise UnknownClientError(

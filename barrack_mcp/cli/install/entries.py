@@ -22,8 +22,8 @@ from barrack_mcp.cli.install.clients import (
     Json,
 )
 
-_FILLED_IN: Final = re.compile(r"\$|\{env:")
-"""How a value begins that a client fills in."""
+_REFERENCE: Final = re.compile(r"\$\w+|\$\{[^}]*}|\{(?:env|file):[^}]*}")
+"""What a client puts something else in the place of."""
 _NESTED: Final = "servers"
 """Where a file written for opencode 2 lists its servers, within what holds them for 1."""
 
@@ -70,8 +70,13 @@ def takes_reference(client: Client) -> bool:
 
 
 def is_filled_in(value: str) -> bool:
-    """Whether a client puts something in a value's place before it starts the server."""
-    return _FILLED_IN.search(value) is not None
+    """Whether a client puts something into a value before it starts the server."""
+    return _REFERENCE.search(value) is not None
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value is nothing but what a client puts something else in the place of."""
+    return _REFERENCE.fullmatch(value) is not None
 
 
 def worded(client: Client, made: Mapping[str, Json]) -> dict[str, Json]:

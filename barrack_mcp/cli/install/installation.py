@@ -29,6 +29,7 @@ from barrack_mcp.cli.install.entries import (
     entry,
     inputs,
     is_filled_in,
+    is_reference,
     shelf,
     takes_reference,
     understood,
@@ -398,7 +399,7 @@ def _key(client: Client, made: Mapping[str, Json], platform: str) -> tuple[str, 
         return (f"Put your API key into {file}, alone, and let nobody else read it{how}",)
     if inputs(made):
         return (f"{client.title} asks for the API key when the server first starts, and keeps it.",)
-    if KEY in env and not is_filled_in(str(env[KEY])):
+    if KEY in env and not is_reference(str(env[KEY])):
         return ("The file holds a key in the clear; --key-file takes it out, and the backups should go too.",)
     return (f"{client.title} passes on {KEY} from the environment it is started in: set it there.",)
 

@@ -13,7 +13,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from barrack_mcp.api.text import cite
 from barrack_mcp.cli.install.installation import literal
+from barrack_mcp.server.resources.addresses import SCHEME
 
+_GUIDE: Final = f"{SCHEME}guides/billing"
 _SECONDS: Final = 30.0
 _SHOWN: Final = 300
 
@@ -36,13 +38,17 @@ async def started(entry: Mapping[str, Any], environ: Mapping[str, str]) -> Proof
     way = StdioServerParameters(
         command=str(entry["command"]), args=[*map(str, entry["args"])], env={**environ, **literal(entry)}
     )
+    count = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         try:
             with anyio.fail_after(_SECONDS):
                 async with Client(stdio_client(way, errlog=said)) as client:
-                    count = len((await client.list_tools()).tools)
+                    listed = (await client.list_tools()).tools
+                    # a list can be known before the settings are; this is read from the server that stands
+                    await client.read_resource(_GUIDE)
+                count = len(listed)
         except* (MCPError, OSError, TimeoutError, anyio.ClosedResourceError, anyio.BrokenResourceError):
-            count = 0
+            pass
         said.seek(0)
         last = said.read().strip().rpartition("\n")[2].removeprefix("barrack-mcp: ")
     if not count:
