@@ -38,6 +38,7 @@ def test_no_page_leaves_a_setting_behind_in_the_shell() -> None:
     assert set(lines) == {f"export BARRACK_API_URL={TOLD}/api BARRACK_API_KEY=sim-key"}
 
 
+@pytest.mark.promise("P14")
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell")

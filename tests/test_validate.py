@@ -26,12 +26,18 @@ def test_good_arguments_come_back_without_what_was_not_given() -> None:
 def test_each_wrong_field_has_its_own_sentence() -> None:
     wrong = VOLUME | {"size_gb": 5, "tier": "golden", "colour": "blue"}
     del wrong["region"]
-    known = "name, size_gb, region, tier, volume_type, bootable, os_image"
+    known = "name, size_gb, region, tier, volume_type, bootable, os_image, wait_seconds"
     assert sentences("create_volume", wrong) == [
         "size_gb: must be greater than or equal to 100.",
         "region: is required.",
         "tier: must be 'legacy' or 'advanced'.",
         f"colour: is not an argument of create_volume; its arguments: {known}.",
+    ]
+
+
+def test_a_list_that_is_too_short_is_told_in_words_of_ours() -> None:
+    assert sentences("attach_volumes", {"instance_id": "BRK-1", "volume_ids": []}) == [
+        "volume_ids: must have at least 1 item, not 0."
     ]
 
 

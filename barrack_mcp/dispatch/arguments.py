@@ -92,10 +92,15 @@ def _sentence(offer: Offer, detail: Any) -> str:
     where = ".".join(_place(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return _unknown(offer, where, detail["loc"])
-    words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", detail["msg"].removeprefix("Value error, "))
+    words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", _plain(detail["msg"]))
     if detail["type"] == "value_error" and re.match(r"[a-z_]+: ", words):
         where, words = ".".join(part for part in (where, words.split(": ")[0]) if part), words.split(": ", 1)[1]
     return f"{where}: {words}."
+
+
+def _plain(message: str) -> str:
+    """Take out of pydantic's words what they say of pydantic."""
+    return message.removeprefix("Value error, ").replace(" after validation", "")
 
 
 def _unknown(offer: Offer, where: str, path: tuple[int | str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ PAGES: Final = (
     "docs/tools.md",
 )
 """The pages that have such parts, or may have."""
+_WIDTH: Final = 120
 _BLOCK: Final = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -81,6 +83,12 @@ def _sizes_table() -> str:
     return "\n".join(["| surface | tools | tokens, about |", "|---|---|---|", *rows])
 
 
+def _client_names() -> str:
+    names = ", ".join(client.title for client in CLIENTS.values())
+    by_hand = "[any other](docs/clients.md#any-other-client-or-by-hand)"
+    return textwrap.fill(f"{names}, and {by_hand}.", _WIDTH, break_on_hyphens=False)
+
+
 def _clients_table() -> str:
     rows = [
         f"| {client.title} | `barrack-mcp install {client.name}` | `{_place_shown(client)}` | {_key_shown(client)} | "
@@ -106,6 +114,7 @@ def _key_shown(client: Client) -> str:
 _PARTS: Final[MappingProxyType[str, Callable[[], str]]] = MappingProxyType(
     {
         "clients": _clients_table,
+        "clientnames": _client_names,
         "risks": _risks_table,
         "settings": _settings_table,
         "sizes": _sizes_table,
