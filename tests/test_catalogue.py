@@ -92,6 +92,10 @@ OURS: dict[str, JsonObject] = {
         tool: {"lease_hours": {"type": "integer", "minimum": 1, "maximum": 8_760}} | WAITS
         for tool in ("deploy_instance", "restore_instance", "restore_snapshot")
     },
+    **{
+        tool: {"since": {"type": "string"}, "until": {"type": "string"}}
+        for tool in ("get_instance_billing", "get_volume_billing", "get_snapshot_billing")
+    },
     "toggle_instance_public_ip": {"want": {"type": "string", "enum": ["on", "off"]}},
 }
 """Arguments that the contract leaves to us; the API never sees them."""

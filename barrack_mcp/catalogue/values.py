@@ -11,6 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -213,6 +214,13 @@ def _word(value: str) -> str:
     return value
 
 
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value.strip()).isoformat()
+    except ValueError:
+        raise ValueError("must be a date such as 2026-01-31") from None
+
+
 def _no_private_key(value: str) -> str:
     if any(mark in value for mark in _PRIVATE_MARKS):
         raise ValueError("holds a private key, which must stay with its owner: give the public half, the .pub file")
@@ -259,6 +267,9 @@ Note: TypeAlias = Annotated[str, _characters(MAX_NOTE), Most(MAX_NOTE)]
 Description: TypeAlias = Annotated[str, Field(max_length=255)]
 Word: TypeAlias = Annotated[str, AfterValidator(_word), Most(MAX_WORD), BeforeValidator(_trimmed)]
 """One value of an open set, such as a region or a GPU model."""
+
+Day: TypeAlias = Annotated[str, AfterValidator(_day)]
+"""A day of the calendar, `2026-01-31`."""
 
 YesNo: TypeAlias = Annotated[bool, BeforeValidator(_truth)]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(_whole)]

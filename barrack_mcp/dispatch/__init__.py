@@ -19,6 +19,7 @@ from barrack_mcp.account.leases import show_leases
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import read_page
+from barrack_mcp.account.spending.bills import asks_for_days, read_between, tell_scope
 from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
@@ -231,17 +232,25 @@ class Dispatcher:
         try:
             if chooses_by_name(operation, values):
                 data = without_nulls(await read_named(call.account.read, operation, values))
+            elif asks_for_days(values):
+                data = without_nulls(
+                    await read_between(
+                        call.account.read, operation, values, currency=self.currency, now=self.writer.now()
+                    )
+                )
             else:
                 data = without_nulls(await self._typed(call, values))
         except ApiError as error:
             return conclude("failed", await self._explained(call, error), failure=error.failure)
-        self.drifts.note(operation, data)
+        if not asks_for_days(values):
+            self.drifts.note(operation, data)
         await self.writer.looked(operation, values, call.account, read_at=read_at)
         if unpriced := no_such_model(operation, values, data):
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
             data["billing"] = quoted
         cut_prices(operation, values, data)
+        tell_scope(operation, values, data)
         if operation.tool == "list_gpu_stock":
             await self._complete(call, data)
         if rows := priced(operation, data):

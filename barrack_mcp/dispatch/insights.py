@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from barrack_mcp.account.account import Account
-from barrack_mcp.account.spending import read_overview
+from barrack_mcp.account.spending.overview import read_overview
 from barrack_mcp.account.waiting import End
 from barrack_mcp.api.body import MAX_BYTES, add_notes, without_nulls
 from barrack_mcp.api.errors import ApiError
@@ -86,7 +86,7 @@ Raises:
 
 async def _get_spending_overview(errand: Errand) -> Finding:
     currency = str(errand.values.get("currency") or errand.currency)
-    overview = await read_overview(errand.account, currency, now=errand.now)
+    overview = await read_overview(errand.account, currency, now=errand.now, offered=errand.offered)
     return Finding(overview.fields(), overview.sentences())
 
 

@@ -3,9 +3,54 @@
 
 from __future__ import annotations
 
-from barrack_mcp.catalogue.envelope import Paged
-from barrack_mcp.catalogue.models import DOCUMENTED, Response, answered
-from barrack_mcp.catalogue.values import Lines, Number, Text, Whole
+from typing import Self
+
+from pydantic import model_validator
+
+from barrack_mcp.catalogue.envelope import Beside, Paged
+from barrack_mcp.catalogue.models import DOCUMENTED, Request, Response, answered, optional
+from barrack_mcp.catalogue.values import Day, Flag, Lines, Number, Text, Whole
+
+
+class Days(Request):
+    """From which day to which to show what was billed. Ours; all pages are looked through."""
+
+    since: Day | None = optional("First day, UTC.")
+    until: Day | None = optional("Last day.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError("since: must not be after until")
+        return self
+
+
+class Cut(Response):
+    """What we add to a row where days were asked for."""
+
+    minutes_between: Whole = answered("Minutes of it that fall between the days.")
+    cost_between: Number = answered("What these cost, or the least of it.")
+    cost_between_at_most: Number = answered("The most that they cost, where only that can be told.")
+
+
+class SpentBetween(Response):
+    """What rows cost from one instant to another."""
+
+    since: Text = answered("From when on, ISO 8601.")
+    until: Text = answered("Until when.")
+    cost: Number = answered("What was spent, or the least of it.")
+    at_most: Number = answered("The most that was spent, where only that can be told.")
+    currency: Text = answered("USD, EUR or INR.")
+    by_currency: dict[str, Number] | None = answered("The same, where rows are in several currencies.")
+    at_most_by_currency: dict[str, Number] | None = answered("The most, likewise.")
+    rows: Whole = answered("How many rows have a part in it.")
+    complete: Flag = answered("Whether all was read and can be told.")
+
+
+class Billed(Beside):
+    """What we say beside a bill."""
+
+    between: SpentBetween | None = answered("What was spent between the days that were asked for.")
 
 
 class BillingRow(Response):

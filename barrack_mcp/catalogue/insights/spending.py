@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from barrack_mcp.catalogue.envelope import Costing
+from barrack_mcp.catalogue.answers.billing import SpentBetween
+from barrack_mcp.catalogue.envelope import Beside
 from barrack_mcp.catalogue.insights.insight import Insight
-from barrack_mcp.catalogue.models import Request, Response, answered, optional
+from barrack_mcp.catalogue.models import JsonObject, Request, Response, answered, optional
 from barrack_mcp.catalogue.operation import Risk
 from barrack_mcp.catalogue.values import CurrencyEnum, Flag, Number, Text, Texts, Whole
 
@@ -27,9 +28,13 @@ class Share(Response):
     monthly: Number = answered("The same over the 730 hours of a month.")
 
 
-class Burn(Share):
+class Burn(Response):
     """What all costs, and the same taken apart."""
 
+    things: Whole = answered("How many of them are in the sum.")
+    unpriced: Whole = answered("How many are not, since nothing tells their price.")
+    hourly: Number = answered("Per hour.")
+    monthly: Number = answered("The same over the 730 hours of a month.")
     by_kind: list[Share] | None = answered("By kind of thing.")
     by_tier: list[Share] | None = answered("By tier.")
     by_region: list[Share] | None = answered("By region.")
@@ -51,7 +56,36 @@ class Credit(Response):
     currency: Text = answered("Its currency.")
 
 
-class SpendingOverview(Costing):
+class Call(Response):
+    """A call, ready to be made."""
+
+    tool: Text = answered("Tool.")
+    arguments: JsonObject | None = answered("Its arguments.")
+
+
+class IdleThing(Response):
+    """Something that costs and seems to be of no use."""
+
+    type: Text = answered("Kind of thing.")
+    id: Text = answered("Its id.")
+    name: Text = answered("Its name.")
+    status: Text = answered("Its state.")
+    region: Text = answered("Its region.")
+    why: Text = answered("What makes it seem so.")
+    saves_hourly: Number = answered("What ending that saves per hour.")
+    saves_monthly: Number = answered("The same over the 730 hours of a month.")
+    calls: list[Call] | None = answered("The calls that do it, in their order.")
+
+
+class SpentSoFar(Response):
+    """What was billed, by when."""
+
+    today: SpentBetween | None = answered("Since midnight UTC.")
+    this_month: SpentBetween | None = answered("Since its first midnight UTC.")
+    all_time: SpentBetween | None = answered("Of all rows of all bills.")
+
+
+class SpendingOverview(Beside):
     """What all costs and how long it can go on."""
 
     currency: Text = answered("Currency of all amounts but those that bear their own.")
@@ -60,6 +94,9 @@ class SpendingOverview(Costing):
     burn: Burn | None = answered("What all costs as it stands.")
     balance: Credit | None = answered("Credit left.")
     runway: Runway | None = answered("How long it lasts.")
+    spent: SpentSoFar | None = answered("What was spent.")
+    idle: list[IdleThing] | None = answered("What costs and seems to be of no use, what saves most first.")
+    savings: Share | None = answered("What ending all of that saves.")
 
 
 INSIGHTS: Final = (
@@ -67,8 +104,8 @@ INSIGHTS: Final = (
         tool="get_spending_overview",
         title="Get spending overview",
         risk=Risk.READ,
-        description="What all costs per hour and month by kind, tier, region, GPU and state, the balance, and until "
-        "when it lasts.",
+        description="What all costs per hour and month, by kind, tier, region, GPU, state; until when credit lasts; "
+        "spent today and this month; what is idle, with calls that save.",
         arguments=SpendingRequest,
         response=SpendingOverview,
         core=True,

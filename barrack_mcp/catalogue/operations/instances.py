@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Final
 
-from barrack_mcp.catalogue.answers.billing import AggregatedBillingResponse
+from barrack_mcp.catalogue.answers.billing import AggregatedBillingResponse, Billed, Cut, Days
 from barrack_mcp.catalogue.answers.machines import VMInstance, VMResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Leased, Named, Paged, RatedMachine, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE
@@ -400,7 +400,7 @@ OPERATIONS = (
         title="Get instance billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What instances have cost so far; sums are of all time. Price now: quote_price.",
+        description="What instances have cost, in all or between two days. Price now: quote_price.",
         endpoint=Endpoint("GET", "/instances/billing/", Confidence(99, 40)),
         alternates=elsewhere(
             "GET", "/instances/{instance_id}/billing/", "/billing/instances/", "/deployments/billing/"
@@ -409,6 +409,9 @@ OPERATIONS = (
         paged=True,
         response=AggregatedBillingResponse,
         result="records",
+        ours=Days,
+        beside=Billed,
+        adds=Cut,
         billing=FULL_RATE,
     ),
     declare(

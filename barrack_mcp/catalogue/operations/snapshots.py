@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from barrack_mcp.catalogue.answers.billing import SnapshotBillingResponse
+from barrack_mcp.catalogue.answers.billing import Billed, Cut, Days, SnapshotBillingResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Leased, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT
 from barrack_mcp.catalogue.models import FEW, MANY, Request, Response, answered, optional, required
@@ -209,12 +209,15 @@ OPERATIONS = (
         title="Get snapshot billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What each snapshot has cost so far; sums are over all of them.",
+        description="What each snapshot has cost, in all or between two days (UTC).",
         endpoint=Endpoint("GET", "/snapshots/billing/", Confidence(97, 70)),
         request=SnapshotBillingQuery,
         paged=True,
         response=SnapshotBillingResponse,
         result="records",
+        ours=Days,
+        beside=Billed,
+        adds=Cut,
         billing=WHILE_IT_EXISTS,
     ),
 )

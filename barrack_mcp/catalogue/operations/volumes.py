@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, model_validator
 
-from barrack_mcp.catalogue.answers.billing import VolumeHourlyBillingResponse
+from barrack_mcp.catalogue.answers.billing import Billed, Cut, Days, VolumeHourlyBillingResponse
 from barrack_mcp.catalogue.envelope import Costing, CostingList, Envelope, Named, Paged, Rated, Receipt
 from barrack_mcp.catalogue.kinds import VOLUME
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional, required
@@ -378,13 +378,16 @@ OPERATIONS = (
         title="Get volume billing",
         toolset=Toolset.ACCOUNT,
         risk=Risk.READ,
-        description="What each volume has cost so far; sums are over all of them.",
+        description="What each volume has cost, in all or between two days (UTC).",
         endpoint=Endpoint("GET", "/volumes/billing/", Confidence(97, 50)),
         alternates=elsewhere("GET", "/volumes/billing/hourly/", "/volumes/hourly-billing/"),
         request=VolumeBillingQuery,
         paged=True,
         response=VolumeHourlyBillingResponse,
         result="records",
+        ours=Days,
+        beside=Billed,
+        adds=Cut,
         billing=WHILE_IT_EXISTS,
     ),
 )

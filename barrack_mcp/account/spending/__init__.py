@@ -1,0 +1,1 @@
+"""What was spent and what is being spent: bills cut at an instant, and the whole of an account in one look."""
