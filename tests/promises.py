@@ -124,6 +124,6 @@ PROMISES = (
     ),
     Promise("L4", "every operation over the simulator in the learned spelling", "the effects of the shipped one"),
     Promise("M3", "reaping killed at each request, run again, by two at once", "one effect a machine, told"),
-    Promise("M1", "bills by dates, running rows too", "what falls between is what the books drew, to 0.01"),
+    Promise("M1", "random months of an account", "burn, spent by dates and runway are those of the books, to 0.01"),
     Promise("M2", "every purchase over every limit, at another price, many at once", "no limit passed; asked anew"),
 )

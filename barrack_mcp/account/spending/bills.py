@@ -183,11 +183,11 @@ class Spent:
         part = cut(row, self.window, now=now)
         if part is None:
             self.untold += 1
-        elif part.minutes or part.at_most:
-            own = mention(text(row, "currency") or currency).upper()
-            self.cost[own] = self.cost.get(own, _NOTHING) + part.cost
-            self.at_most[own] = self.at_most.get(own, _NOTHING) + part.at_most
-            self.rows += 1
+            return None
+        own = mention(text(row, "currency") or currency).upper()
+        self.cost[own] = self.cost.get(own, _NOTHING) + part.cost
+        self.at_most[own] = self.at_most.get(own, _NOTHING) + part.at_most
+        self.rows += bool(part.minutes or part.at_most)
         return part
 
     @property
