@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
+from barrack_mcp.account.standing import Price
+from barrack_mcp.account.things import TIMES
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -152,8 +156,29 @@ def costs_now(
 _ENDED: Final = "It cost {} until now."
 
 
-def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, currency: str) -> str:
-    """Say what the configuration asked about costs per hour, by tier; nothing if none was, or if it can't be told.
+@dataclass(frozen=True)
+class Quotation:
+    """What one configuration costs.
+
+    Attributes:
+        words: It, for people.
+        values: It, as data.
+        machine: Whether it is a machine.
+        hourly: What it costs per hour.
+        currency: In which currency.
+        price: The same by any price list.
+    """
+
+    words: str
+    values: JsonObject
+    machine: bool
+    hourly: Decimal
+    currency: str
+    price: Price
+
+
+def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, currency: str) -> list[Quotation]:
+    """Price the configuration asked about per hour, by tier; nothing if none was, or if it can't be told.
 
     Args:
         operation: What was read; all but `quote_price` quote nothing.
@@ -163,7 +188,7 @@ def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, cur
     """
     found: Any = data.get("pricing_data") or {}
     if operation.tool != "quote_price" or not isinstance(found, dict):
-        return ""
+        return []
     shown = str(values.get("currency") or currency)
     prices = Prices(found, shown)
     model, kind = values.get("gpu_model"), values.get("volume_type")
@@ -172,16 +197,24 @@ def quote(operation: Operation, values: Mapping[str, Any], data: JsonObject, cur
     for tier in [values["tier"]] if values.get("tier") else ("legacy", "advanced"):
         if model is not None:
             machine = {"tier": tier, "gpu_model": model, "gpu_count": count}
-            hourly = prices.instance(machine, money.Billed.FULL)
-            told += (
-                [f"{count} \N{MULTIPLICATION SIGN} {mention(model)}, {tier}: {money.write_rate(hourly, shown)}."]
-                if hourly
-                else []
-            )
+            words = f"{count} {TIMES} {mention(model)}, {tier}"
+            price: Price = partial(_machine_price, machine)
+            if hourly := price(prices):
+                told.append(Quotation(words, machine, True, hourly, shown, price))  # noqa: FBT003 - as it is named
         if kind is not None and size_gb is not None:
-            hourly = prices.volume({"tier": tier, "volume_type": kind, "size_gb": size_gb})
-            told += [f"{kind} of {size_gb:,} GB, {tier}: {money.write_rate(hourly, shown)}."] if hourly else []
-    return " ".join(told)
+            disk = {"tier": tier, "volume_type": kind, "size_gb": size_gb}
+            price = partial(_disk_price, disk)
+            if hourly := price(prices):
+                told.append(Quotation(f"{kind} of {size_gb:,} GB, {tier}", disk, False, hourly, shown, price))  # noqa: FBT003 - as above
+    return told
+
+
+def _machine_price(machine: JsonObject, prices: Prices) -> Decimal | None:
+    return prices.instance(machine, money.Billed.FULL)
+
+
+def _disk_price(disk: JsonObject, prices: Prices) -> Decimal | None:
+    return prices.volume(disk)
 
 
 def no_such_model(operation: Operation, values: Mapping[str, Any], data: JsonObject) -> str:

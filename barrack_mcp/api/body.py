@@ -19,7 +19,7 @@ MAX_BYTES: Final = 80_000
 
 _GENERIC: Final = ("data", "results", "items", "result")
 _POSITION: Final = ("total", "page", "limit", "total_pages")
-_OURS: Final = ("notes", "unexpected", "billing", "sum", "between", "burn", "unread_rows")
+_OURS: Final = ("notes", "unexpected", "billing", "sum", "between", "burn", "quotes", "unread_rows")
 """What we add to an answer."""
 _EXCERPT: Final = 200
 _MAX_UNEXPECTED: Final = 50

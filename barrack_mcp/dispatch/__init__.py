@@ -40,6 +40,7 @@ from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.names import Names, NotFoundError
+from barrack_mcp.dispatch.quotes import tell_quotes
 from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.wishes import Settled, UntoldError, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
@@ -248,7 +249,7 @@ class Dispatcher:
         if unpriced := no_such_model(operation, values, data):
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
-            data["billing"] = quoted
+            await tell_quotes(quoted, data, account=call.account, policy=self.guard.policy, now=self.writer.now())
         cut_prices(operation, values, data)
         tell_scope(operation, values, data)
         if operation.tool == "list_gpu_stock":

@@ -114,7 +114,7 @@ class Guard:
         place: str = AT_A_TERMINAL,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._policy, self._approvals = policy, approvals
+        self.policy, self._approvals = policy, approvals
         self._turns, self._secret = turns, secret
         self._on_request, self._on_shown = on_request, on_shown
         self._place, self._now = place, now
@@ -172,7 +172,7 @@ class Guard:
             return await self._with_a_yes(call, first)
         most = replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values))
         worst = decide(most)
-        if worst is Decision.ALLOW and not must_read(self._policy, operation):
+        if worst is Decision.ALLOW and not must_read(self.policy, operation):
             return await self._in_turn(call, partial(self._unasked, call, most))
         return await self._unless_wide(call, worst)
 
@@ -234,7 +234,7 @@ class Guard:
                 # sealed where the client may be asked; here it may not
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
             return await self._answered(call, asker, Question(**state))
-        if way is Decision.REQUEST or self._policy.mode is Mode.AUTO:
+        if way is Decision.REQUEST or self.policy.mode is Mode.AUTO:
             told = await self._redeemed(call)
             # what waits elsewhere is answered here by whoever sits here
             here = way is Decision.ASK and asker is not None and asker.at_terminal
@@ -268,7 +268,7 @@ class Guard:
             call.operation,
             call.values,
             read=read,
-            currency=self._policy.currency,
+            currency=self.policy.currency,
             now=self._now(),
             binding=binding,
             deeds=account.deeds,
@@ -286,7 +286,7 @@ class Guard:
             raise
 
     def _facts(self, call: _Call, planned: Planned | None = None) -> Facts:
-        policy, risk, asker = self._policy, call.operation.risk, call.caller.asker
+        policy, risk, asker = self.policy, call.operation.risk, call.caller.asker
         return Facts(
             risk=risk,
             wide=planned is not None and planned.wide,
@@ -310,7 +310,7 @@ class Guard:
         if decision not in WHATEVER_ANYONE_SAYS:
             return None
         no_sum = planned.why_no_sum if decision in (Decision.TOO_COSTLY, Decision.TOO_SHORT) else ""
-        told = f"{planned.plan.summary} {no_sum or forbid(decision, self._policy, planned.sums)} {SENT_NOTHING}"
+        told = f"{planned.plan.summary} {no_sum or forbid(decision, self.policy, planned.sums)} {SENT_NOTHING}"
         return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
@@ -331,7 +331,7 @@ class Guard:
             must_type=must_type,
             waits=await self._waits(call),
             asked=now,
-            until=now + self._policy.question_seconds,
+            until=now + self.policy.question_seconds,
         )
         reply = await asker.ask(asked, put, now=self._now)
         return reply if isinstance(reply, Asked) else await self._by(call, put, reply, planned)
@@ -348,7 +348,7 @@ class Guard:
         """Go by an answer: where no person gave it, one is asked out of band if the operator lets both ways be used."""
         if reply.consent is Consent.YES:
             return await self._in_turn(call, partial(self._agreed, call, put))
-        if not (reply.consent.nobody and self._policy.mode is Mode.AUTO):
+        if not (reply.consent.nobody and self.policy.mode is Mode.AUTO):
             if reply.consent is Consent.DECLINED and put.waits is not None:
                 with suppress(ApprovalError):
                     await self._approvals.deny(put.waits, by=_here(call))

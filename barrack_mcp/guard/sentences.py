@@ -71,6 +71,25 @@ def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:
     return words.format(limit=f" ({limit})" if limit else "")
 
 
+def foretell(decision: Decision, policy: Policy, sums: Sums) -> str:
+    """Say of what is only quoted that a purchase would be refused, and by which limit.
+
+    Args:
+        decision: The limit that it would pass.
+        policy: What the operator set.
+        sums: What is held against the limits.
+    """
+    limit, found = {
+        Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency} an hour for all", sums.hourly_after),
+        Decision.TOO_SHORT: (f"credit for {policy.min_runway_hours} hours", sums.runway_hours_after),
+        Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency} for a machine's lease", sums.machine_cost),
+    }.get(decision, ("", None))
+    if decision is Decision.TOO_DEAR and found == FOREVER:
+        return f"Bought without a lease (lease_hours) it would be refused: the operator's limit is {limit}."
+    why = "passes" if found is not None else "may pass, since not all could be read or priced,"
+    return f"A purchase would be refused, whatever anyone says: it {why} the operator's limit, {limit}."
+
+
 _OPERATOR: Final = (
     "and the operator has not allowed this without one that can be asked for here. Nothing was sent to Barrack; tell "
     "the user."

@@ -10,6 +10,7 @@ from barrack_mcp.catalogue.models import DOCUMENTED, JsonObject, Request, Respon
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset
 from barrack_mcp.catalogue.values import (
     CurrencyEnum,
+    Flag,
     GpuCountEnum,
     GpuModelEnum,
     Lines,
@@ -97,6 +98,45 @@ class PricingResponse(Envelope):
     pricing_data: PricingData | None = answered("The prices.", mark=DOCUMENTED)
 
 
+class Alternative(Response):
+    """What comes nearest and is in stock."""
+
+    gpu_model: Text = answered("GPU model.")
+    region: Text = answered("Region.")
+    tier: Text = answered("Tier.")
+    hourly_rate: Number = answered("What an instance of that size costs per hour.")
+    vram_gb: Number = answered("VRAM of one GPU in GB.")
+
+
+class Quote(Response):
+    """What one configuration costs and would change."""
+
+    tier: Text = answered("Tier.")
+    gpu_model: Text = answered("GPU model.")
+    gpu_count: Whole = answered("GPUs.")
+    volume_type: Text = answered("Type of volume.")
+    size_gb: Number = answered("Size in GB.")
+    currency: Text = answered("USD, EUR or INR.")
+    hourly: Number = answered("Per hour.")
+    daily: Number = answered("Per day.")
+    monthly: Number = answered("Over the 730 hours of a month.")
+    account_hourly_after: Number = answered("What all would then cost per hour.")
+    account_complete: Flag = answered("Whether that is all.")
+    runway_hours_after: Number = answered("How many hours the credit would then last.")
+    in_stock: Flag = answered("Whether it is to be had somewhere.")
+    regions: Texts = answered("Where.")
+    cheapest_in_stock: Alternative | None = answered("What comes nearest, where it is not.")
+    allowed: Flag = answered("Whether the operator's limits let it pass.")
+    limit: Text = answered("The limit that refuses it.")
+    holds_until: Text = answered("Until when it is taken as told, ISO 8601.")
+
+
+class Quoted(Costing):
+    """What we say beside a quote."""
+
+    quotes: list[Quote] | None = answered("The configuration, by tier.")
+
+
 OPERATIONS = (
     declare(
         tool="get_pricing",
@@ -112,12 +152,13 @@ OPERATIONS = (
         tool="quote_price",
         title="Get pricing information",
         risk=Risk.READ,
-        description="Hourly price of one GPU or volume configuration; buys nothing. The list: get_pricing.",
+        description="What one GPU or volume configuration costs, what all then costs, where it is in stock, and "
+        "whether the limits allow it; buys nothing.",
         endpoint=Endpoint("POST", "/pricing/", Confidence(100, 100)),
         request=PricingRequest,
         response=PricingResponse,
         result="pricing_data",
-        beside=Costing,
+        beside=Quoted,
         core=True,
     ),
 )

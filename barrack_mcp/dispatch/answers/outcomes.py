@@ -90,4 +90,4 @@ def _nothing(operation: Operation, data: JsonObject) -> list[str]:
     return ["None."] if found.extent is not Extent.PARTLY else []
 
 
-_SAID: Final = ("notes", "billing", "sum")
+_SAID: Final = ("notes", "billing", "sum", "quotes")

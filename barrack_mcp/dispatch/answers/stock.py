@@ -62,6 +62,12 @@ def _facts(row: JsonObject, specs: list[JsonObject], prices: Prices, count: int 
     return {name: value for name, value in told.items() if value is not None}
 
 
+def is_available(row: JsonObject) -> bool:
+    """Whether the stock says that there is at least one of what was asked for."""
+    left = _FIRST_NUMBER.search(str(row.get("instances_available", row.get("available"))))
+    return left is not None and int(left[0]) > 0
+
+
 def _available(row: JsonObject, count: int) -> str | None:
     """How many instances of this size there are, as the API says it; none if it sells no such size."""
     sizes = objects(row.get("configurations"))
