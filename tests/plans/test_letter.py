@@ -107,7 +107,7 @@ CASES: dict[str, Case] = {
     "restore an instance that sleeps": restore(),
     "restore one that bears an address": restore(with_instance(public_ip="198.18.0.99")),
     "restore one of no known state": restore(with_instance(status="")),
-    "restore one of an unheard-of state": restore(with_instance(status="UNHEARD_OF")),
+    "restore one of an unheard-of state": restore(with_instance(status="UNHEARD_OF", operations=None)),
     "restore one that the API lets be restored by a list": restore(
         with_instance(status="SHUTOFF", operations={"restore": False, "allowed": ["restore"]})
     ),
@@ -150,7 +150,7 @@ CASES: dict[str, Case] = {
     "restore one without a name": restore(with_instance(vm_name=None)),
     "snapshot of an instance that runs": snap(),
     "snapshot of one of no known state or tier": snap(with_instance(status="", tier=None)),
-    "snapshot of one of an unheard-of state": snap(with_instance(status="UNHEARD_OF")),
+    "snapshot of one of an unheard-of state": snap(with_instance(status="UNHEARD_OF", operations=None)),
     "snapshot of one that is shut off": snap(with_instance(status="SHUTOFF", operations=None)),
     "snapshot of one that is shut off and allows it": snap(
         with_instance(status="SHUTOFF", operations={"create_snapshot": True})

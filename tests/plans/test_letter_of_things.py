@@ -94,6 +94,9 @@ def machine(tool: str, title: str) -> dict[str, Case]:
         "that runs": Case(tool, given),
         "that is shut off": Case(tool, given, with_instance(status="SHUTOFF", operations=None)),
         "that is shut off, without prices": Case(tool, given, with_instance(status="SHUTOFF", operations=None), PRICES),
+        "that is shut off and allows it": Case(
+            tool, given, with_instance(status="SHUTOFF", operations={tool.removesuffix("_instance"): True})
+        ),
         "that sleeps": Case(tool, given, with_instance(status="HIBERNATED", operations=None)),
         "that sleeps and allows it": Case(
             tool, given, with_instance(status="HIBERNATED", operations={"allowed": [tool.removesuffix("_instance")]})
@@ -853,7 +856,7 @@ DEPLOYMENTS: dict[str, Case] = {
             {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "remote_ip_prefix": "203.0.113.0/25"},
             rule("203.0.113.0/25", 1, 65535),
             rule("203.0.113.0/25", 0, 65535),
-            rule("203.0.113.0/25", 5, 9),
+            rule("203.0.113.9/25", 5, 9),
             rule("2001:db8::/96", 5, 9),
             rule("203.0.113.0/24", 5, 9, direction="egress"),
         ]

@@ -33,7 +33,7 @@ from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.exposure import opened
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, name_all, require
 from barrack_mcp.guard.plans.openings import rules_of, tell_openings
-from barrack_mcp.guard.plans.states import refuse_by_state, refuse_if_going
+from barrack_mcp.guard.plans.states import is_allowed, refuse_by_state, refuse_if_going
 
 MAY_BE_LOST: Final = "its ephemeral disk, if it has one"
 
@@ -112,12 +112,11 @@ class Surroundings:
             ),
         )
 
-    def wants(self, status: str, doing: str) -> list[str]:
-        """Warn if it isn't in the state from which this can be done."""
-        is_now = self.thing.status
-        if not is_now or is_now == status:
+    def wants_active(self, verb: str, doing: str) -> list[str]:
+        """Warn if it is not ACTIVE, as this wants it, and Barrack does not say that it can be done all the same."""
+        if self.thing.status in ("", "ACTIVE") or is_allowed(self.thing, verb):
             return []
-        return [f"It is {said(self.thing.row, 'status')}; {doing} wants {status}, so Barrack will probably refuse."]
+        return [f"It is {said(self.thing.row, 'status')}; {doing} wants ACTIVE, so Barrack will probably refuse."]
 
     @property
     def costs(self) -> str | None:
@@ -209,7 +208,7 @@ async def stop_instance(inquiry: Inquiry) -> Draft:
     draft.lost = ["what runs on it and everything in its memory"]
     draft.kept = ["its disks, volumes and IPs"]
     draft.bill = [f"Stopping saves nothing: {around.tell_rate(money.Billed.FULL)} goes on while it is stopped."]
-    draft.warnings = around.wants("ACTIVE", "stopping")
+    draft.warnings = around.wants_active("stop", "stopping")
     draft.safer = around.hibernate(_falls(around)) if around.thing.status == "ACTIVE" else []
     refuse_by_state(draft, around.thing, "stop", costs=around.costs)
     return draft
@@ -240,7 +239,7 @@ async def reboot_instance(inquiry: Inquiry) -> Draft:
     draft.lost = ["what runs on it and everything in its memory"]
     draft.bill = ["Its bill stays as it is: the full rate goes on."]
     draft.kept = ["its disks, volumes and IPs"]
-    draft.warnings = around.wants("ACTIVE", "rebooting")
+    draft.warnings = around.wants_active("reboot", "rebooting")
     draft.safer = around.snapshot_first()
     refuse_by_state(draft, around.thing, "reboot", costs=around.costs)
     return draft
@@ -257,7 +256,7 @@ async def hibernate_instance(inquiry: Inquiry) -> Draft:
     draft.kept = ["its system disk", *_volumes(around.volumes, "goes on costing")]
     draft.warnings = [
         "Restoring it needs free GPUs of its kind and credit at that time.",
-        *around.wants("ACTIVE", "hibernating"),
+        *around.wants_active("hibernate", "hibernating"),
     ]
     draft.safer = around.snapshot_first()
     refuse_by_state(draft, around.thing, "hibernate", costs=around.costs)
@@ -289,7 +288,7 @@ async def toggle_instance_public_ip(inquiry: Inquiry) -> Draft:
     if inquiry.arguments.get("want") == ("on" if draft.lost else "off"):
         # it was flipped by somebody else since it was looked at
         draft.refusal = "Not done: the public IP is as it is wanted by now. Nothing was sent."
-    draft.warnings += around.wants("ACTIVE", "toggling the public IP")
+    draft.warnings += around.wants_active("toggle_public_ip", "toggling the public IP")
     draft.kept = ["its disks, volumes and private IP"]
     # a yes to giving one is none to taking it away
     draft.facts["now"] = state

@@ -36,7 +36,7 @@ from barrack_mcp.guard.exposure import ANYTHING, Ingress, opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import gpus, rate_in_words
 from barrack_mcp.guard.plans.openings import rules_of, tell_openings
-from barrack_mcp.guard.plans.states import refuse_by_state, refuse_unfinished
+from barrack_mcp.guard.plans.states import is_allowed, refuse_by_state, refuse_unfinished
 from barrack_mcp.guard.plans.volumes import volume_facts
 
 FULL_RATE: Final = "The full rate counts from ACTIVE on, stopped or not, until it is hibernated or deleted."
@@ -134,7 +134,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
         bill=[FULL_RATE],
         warnings=["Its addresses may change: what reaches it by its old public IP may have to be told the new one."],
     )
-    if instance.status not in ("", "HIBERNATED"):
+    if instance.status not in ("", "HIBERNATED") and not is_allowed(instance, "restore"):
         draft.warnings.append(f"It is {said(row, 'status')}; restoring wants HIBERNATED, so Barrack may refuse.")
     refuse_by_state(draft, instance, "restore", costs=_costs_now(inquiry, standing, instance))
     refuse_without_stock(draft, row, stock)
@@ -325,7 +325,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
         bill=["A snapshot costs until it is deleted; the price is for the size in the price list."],
         warnings=["The instance may pause while it is taken. Attached volumes are not in it."],
     )
-    if instance.status not in ("", "ACTIVE"):
+    if instance.status not in ("", "ACTIVE") and not is_allowed(instance, "create_snapshot"):
         draft.warnings.append(f"It is {said(row, 'status')}; a snapshot wants ACTIVE, so Barrack will probably refuse.")
     refuse_by_state(draft, instance, "create_snapshot", costs=_costs_now(inquiry, standing, instance))
     if (tier := (text(row, "tier") or "legacy").lower()) != "legacy":

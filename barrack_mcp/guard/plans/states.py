@@ -50,7 +50,7 @@ def refuse_by_state(draft: Draft, instance: Thing, verb: str, *, costs: str | No
         costs: What it costs as it stands, in words; None if unknown.
     """
     wanted, status = _PLAIN.get(verb, "ACTIVE"), instance.status
-    if status == wanted or money.billed(status) is None or _is_allowed(instance, verb):
+    if status == wanted or money.billed(status) is None or is_allowed(instance, verb):
         return
     tool, why = _MEANT.get((verb, status)) or _STEPS.get(status) or _LOOK
     draft.safer = _offer(tool, "instance_id", instance, why)
@@ -92,7 +92,7 @@ def refuse_unfinished(draft: Draft, thing: Thing, doing: str, *, costs: str | No
     )
 
 
-def _is_allowed(instance: Thing, verb: str) -> bool:
+def is_allowed(instance: Thing, verb: str) -> bool:
     """Whether the API itself says that this can be done now, which is worth more than what its states mean to us."""
     told = instance.row.get("operations")
     if not isinstance(told, dict):
