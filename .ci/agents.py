@@ -1,9 +1,10 @@
 """Let each agent command line start the server as `barrack-mcp install` says, and follow a script through it.
 
 The model is a script on this machine, so what is tried is all but the model: the client reads its file, starts the
-server, offers its tools, calls a read, and one call that needs a person's yes. Nobody is there to say it: nothing may
-be done, and the model must be told that a person's yes is needed. The folder that npm installed into is the first
-argument, a scratch folder the second; names after them try these alone.
+server, offers its tools, and calls a read and something that needs a person's yes. Nobody is there to say it, and
+whatever the client then answers by itself, the model must be told that a yes is needed. An agent that wants an account
+of its maker's to work is let list its servers. The folder that npm installed into is the first argument, a scratch
+folder the second; the names of agents follow.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scripted import SAYS, Call, Script, named, serving
 
-from barrack_mcp.catalogue import OPERATIONS
+from barrack_mcp.catalogue import OFFERS
+from barrack_mcp.cli.install.clients import SERVER
 
 PRODUCT: Final = (sys.executable, "-m", "barrack_mcp")
 LONGEST_S: Final = 120
@@ -40,17 +42,17 @@ class Agent:
 
     Args:
         client: As `barrack-mcp install` names it; `other` for one whose file is made of what `--print` shows.
-        words: What is typed to let it work.
-        listing: What is typed to let it list its servers.
+        words: What is typed to let it work, or, if it wants an account for that, to let it list its servers.
         env: What it finds in its environment; `{url}` is the model's address.
         files: What else it finds, by path below its home, merged into what is there.
+        works: Whether it works without an account of its maker's.
     """
 
     client: str
     words: tuple[str, ...]
-    listing: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    works: bool = True
 
 
 _CODEX: Final = (
@@ -62,7 +64,6 @@ AGENTS: Final = {
     "claude": Agent(
         "claude-code",
         ("-p", "Go.", "--model", "claude-sonnet-4-5", "--allowedTools", "mcp__barrack"),
-        ("mcp", "list"),
         {
             "ANTHROPIC_BASE_URL": "{url}",
             "ANTHROPIC_API_KEY": "scripted",
@@ -78,13 +79,11 @@ AGENTS: Final = {
             *(word for each in _CODEX for word in ("-c", each)),
             "Go.",
         ),
-        ("mcp", "list"),
         {"SCRIPTED_KEY": "scripted"},
     ),
     "gemini": Agent(
         "gemini",
         ("-p", "Go.", "--yolo", "-m", "gemini-2.5-flash"),
-        ("mcp", "list"),
         {
             "GOOGLE_GEMINI_BASE_URL": "{url}",
             "GEMINI_API_KEY": "scripted",
@@ -95,7 +94,6 @@ AGENTS: Final = {
     "opencode": Agent(
         "opencode",
         ("run", "--model", "scripted/m", "Go."),
-        ("mcp", "list"),
         {"OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"},
         {
             ".config/opencode/opencode.json": {
@@ -112,14 +110,12 @@ AGENTS: Final = {
     "qwen": Agent(
         "other",
         ("-p", "Go.", "--yolo", "--auth-type", "openai"),
-        ("mcp", "list"),
         {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "scripted", "OPENAI_MODEL": "m"},
         {QWEN_FILE: {"tools": {"toolSearch": {"enabled": False}}}},
     ),
-    "copilot": Agent("copilot-cli", (), ("mcp", "get", "barrack")),
-    "cline": Agent("cline", (), ("config", "mcp", "--json")),
+    "copilot": Agent("copilot-cli", ("mcp", "get", "barrack"), works=False),
+    "cline": Agent("cline", ("config", "mcp", "--json"), works=False),
 }
-"""Those without words want an account of their maker's to work, and are let list their servers alone."""
 
 
 def run(words: list[str], env: Mapping[str, str], place: Path) -> str:
@@ -169,12 +165,11 @@ def tried(name: str, commands: Path, scratch: Path) -> list[str]:
             **{each: value.replace("{url}", url) for each, value in agent.env.items()},
         }
         install(agent, home, env, url)
-        command = str(commands / name)
-        listed = run([command, *agent.listing], env, place)
-        wrong = [] if "barrack" in listed else [f"its own list of servers has no barrack: {listed}"]
-        if agent.words:
-            said = run([command, *(word.replace("{url}", url) for word in agent.words)], env, place)
-            wrong += [f"{each}\n{said}" for each in missing(script, said)]
+        said = run([str(commands / name), *(word.replace("{url}", url) for word in agent.words)], env, place)
+    if agent.works:
+        wrong = [f"{each}\n{said}" for each in missing(script, said)]
+    else:
+        wrong = [] if SERVER in said else [f"its own list of servers has no {SERVER}: {said}"]
     sys.stdout.write(
         f"{name}: {time.monotonic() - began:.1f} s, {len(script.offered)} tools, {len(script.results)} results\n"
     )
@@ -183,7 +178,7 @@ def tried(name: str, commands: Path, scratch: Path) -> list[str]:
 
 def missing(script: Script, said: str) -> list[str]:
     """Answer what did not come to the model or to the person as it should."""
-    lacks = [each.tool for each in OPERATIONS if named(each.tool, script.offered) is None]
+    lacks = [tool for tool in OFFERS if named(tool, script.offered) is None]
     wrong = [f"not offered to the model: {', '.join(lacks)}"] if lacks else []
     if len(script.results) != len(CALLS):
         return [*wrong, f"{len(script.results)} of {len(CALLS)} calls came back"]
