@@ -108,6 +108,8 @@ PROMISES = (
     Promise("P4", "the manifests made anew; the list twice, and after many calls", "byte-identical"),
     Promise("P12", "every client, files of every kind", "what is another's stays; the key is never written or told"),
     Promise("P14", "every command that a page shows, a page's in order in one shell", "ends and shows as told there"),
+    Promise("U1", "help, the record, what is too long, at 60 to 120 columns", "fits; no word is broken, no JSON"),
+    Promise("U2", "Ctrl-C once at each question; neither yes nor no", "ends, nothing approved; asked once more"),
     Promise("P11", "every tracked file, and all that is generated", "nothing fetches a package of our name"),
     Promise(
         "L2", "learning from each source, refused, throttled, deceived", "GET, HEAD, OPTIONS; 200 requests; 0 effects"

@@ -19,14 +19,15 @@ from tests.support.running import KEY, environment, listening, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-ASKS = (b"to approve: ", b"Type yes: ", b"Name: ", b"yes or no: ")
+ASKS = (b"to approve: ", b"Type yes: ", b"Type yes or no: ", b"Name: ", b"yes or no: ")
 SILENCE_S = 60
 """Nothing says nothing for so long, unless it waits for a person."""
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 
 
 def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tuple[int, str]:
-    """Run a command at a pseudo-terminal, type a line, and answer its exit code and what was shown."""
+    """Run a command at a pseudo-terminal, type a line at each question, and answer its exit code and what was shown."""
+    answers = iter(typed.splitlines(keepends=True))
     leader, follower = os.openpty()
     with subprocess.Popen(
         [*COMMAND, *arguments], stdin=follower, stdout=follower, stderr=follower, env=environment(**settings)
@@ -35,9 +36,8 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
         shown = b""
         while True:
             # what is typed before the question would be dropped
-            if typed and shown.endswith(ASKS):
-                os.write(leader, typed.encode())
-                typed = ""
+            if shown.endswith(ASKS):
+                os.write(leader, next(answers, "").encode())
             if not select.select([leader], [], [], SILENCE_S)[0]:
                 process.kill()
                 pytest.fail(f"It waits for what nobody types: {shown.decode()[-300:]}")
@@ -133,7 +133,7 @@ async def test_a_request_is_denied_at_a_terminal_and_an_unknown_one_is_said(tmp_
         arguments = {"instance_id": "train-1"}
         asked = (await client.call_tool("stop_instance", arguments)).structured_content
         assert asked is not None
-        code, shown = at_a_terminal("approve", asked["approval"]["id"], typed="\n", settings=settings)
+        code, shown = at_a_terminal("approve", asked["approval"]["id"], typed="maybe\nno\n", settings=settings)
         assert (code, "still waits" in shown) == (1, True), shown
         assert at_a_terminal("deny", asked["approval"]["id"], typed="", settings=settings)[0] == 0
         refused = (await client.call_tool("stop_instance", arguments)).structured_content
@@ -142,9 +142,16 @@ async def test_a_request_is_denied_at_a_terminal_and_an_unknown_one_is_said(tmp_
     assert at_a_terminal("deny", "ap-unheard", typed="", settings=settings)[0] == 1
 
 
+@pytest.mark.promise("U2")
 @pytest.mark.parametrize(
     ("typed", "code", "said"),
-    [("yes\n", 0, "hibernating"), ("\n", 5, "declined"), ("no\n", 5, "declined"), ("\x04", 5, "closed the question")],
+    [
+        ("maybe\nyes\n", 0, "hibernating"),
+        ("\n", 5, "declined"),
+        ("maybe\nno\n", 5, "neither yes nor no. yes or no: no The person declined. Nothing was sent to Barrack. "),
+        ("maybe\nso\n", 5, "It counts as a no."),
+        ("\x04", 5, "closed the question"),
+    ],
 )
 def test_a_call_from_a_terminal_asks_there(typed: str, code: int, said: str) -> None:
     listed = piped("call", "list_instances", "--json", "--simulator", settings={}).stdout
@@ -153,6 +160,8 @@ def test_a_call_from_a_terminal_asks_there(typed: str, code: int, said: str) -> 
     arguments = ("call", "hibernate_instance", f"instance_id={active[1]}", "--simulator")
     done, shown = at_a_terminal(*arguments, typed=typed, settings={})
     assert (done, said in shown) == (code, True), shown
+    # who has just read what it would do isn't told once more
+    assert shown.count("Hibernate instance") == 1
 
 
 @pytest.mark.parametrize(("typed", "ended"), [("train-1\n", 0), ("train-2\n", 5), ("\n", 5)])

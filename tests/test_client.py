@@ -16,6 +16,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError, Failure, read_error, seconds_to_wait
 from barrack_mcp.catalogue import BY_TOOL
 from tests.support.answers import CANARY, Answers, client, json
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 
@@ -167,6 +168,23 @@ async def test_silence_ends_at_the_time_limit() -> None:
         error = await failure(silence, seconds=0.05)
     assert error.failure is Failure.SILENT
     assert "No answer within 0.05 s" in error.words
+
+
+async def test_silence_is_told_in_all_and_by_how_often_it_was_tried() -> None:
+    for tool, arguments, words in (
+        ("list_instances", {}, "No answer within 30 s (3 tries)"),
+        ("stop_instance", {"instance_id": "i"}, "No answer within 30 s"),
+    ):
+        clock = Clock()
+
+        async def silence(clock: Clock = clock) -> httpx2.Response:
+            clock.at += 10
+            raise TimeoutError
+
+        api = client(Answers(silence), seconds=30, clock=clock)
+        with pytest.raises(ApiError) as caught:
+            await api.send(BY_TOOL[tool], arguments)
+        assert (caught.value.words, caught.value.failure) == (words, Failure.SILENT)
 
 
 async def test_what_never_reached_the_api_is_said_so_with_the_cause() -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from typer.testing import CliRunner
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS
+from barrack_mcp.cli.app import MODULES, app
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.layout import record, table
 from barrack_mcp.cli.tools.listing import as_page, as_table
 from barrack_mcp.cli.tools.showing import as_command, shown
 from barrack_mcp.config import Settings
+from barrack_mcp.guard.passphrase import hash_passphrase
 from tests.support.house import house
 from tests.support.running import EVERY_RISK, environment
 
@@ -129,20 +135,24 @@ def heard(terminal: int, seconds: float = 60) -> bytes:
         return b""
 
 
-@pytest.mark.slow
-def test_ctrl_c_at_a_question_ends_the_call_and_says_that_nothing_was_approved() -> None:
+def interrupted(*arguments: str, at: bytes, settings: dict[str, str]) -> bytes:
+    """Run a command at a terminal, press Ctrl-C once at a question, and answer all that was said."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "barrack_mcp", "call", "delete_instance", "instance_id=train-2", "--simulator"]
     with (
         heeded(signal.SIGINT),
         subprocess.Popen(
-            command, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+            [sys.executable, "-m", "barrack_mcp", *arguments, "--simulator"],
+            env=environment(**settings),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
         ) as process,
     ):
         os.close(theirs)
         said = b""
         try:
-            while b"Name: " not in said:
+            while at not in said:
                 said += heard(ours)
             process.send_signal(signal.SIGINT)
             while chunk := heard(ours):
@@ -151,5 +161,53 @@ def test_ctrl_c_at_a_question_ends_the_call_and_says_that_nothing_was_approved()
         finally:
             process.kill()
     os.close(ours)
-    assert b"Nothing was approved, and nothing was sent." in said
     assert b"Traceback" not in said
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.promise("U2")
+def test_ctrl_c_at_a_question_ends_the_call_and_says_that_nothing_was_approved() -> None:
+    said = interrupted("call", "delete_instance", "instance_id=train-2", at=b"Name: ", settings={})
+    assert b"Nothing was approved, and nothing was sent." in said
+
+
+@pytest.mark.slow
+@pytest.mark.promise("U2")
+@pytest.mark.parametrize(
+    ("tool", "at"),
+    [("stop_instance", b"Type yes: "), ("delete_instance", b"to approve: "), ("stop_instance", b"Passphrase")],
+)
+def test_the_first_ctrl_c_ends_an_approval_and_the_request_still_waits(tool: str, at: bytes, tmp_path: Path) -> None:
+    settings = {"BARRACK_STATE": str(tmp_path / "state.db")}
+    if at == b"Passphrase":
+        settings["BARRACK_APPROVAL_PASSPHRASE_HASH"] = hash_passphrase("long enough a passphrase")
+    asked = subprocess.run(
+        [sys.executable, "-m", "barrack_mcp", "call", tool, "instance_id=train-1", "--json", "--simulator"],
+        env=environment(**settings), capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    waiting = str(json.loads(asked.stdout)["approval"]["id"])
+    said = interrupted("approve", waiting, at=at, settings=settings)
+    assert b"Nothing was approved; the request still waits." in said
+    with sqlite3.connect(tmp_path / "state.db") as state:
+        assert state.execute("SELECT status FROM approvals").fetchall() == [("pending",)]
+
+
+@pytest.mark.promise("U1")
+def test_help_fits_80_columns_names_no_type_for_a_flag_and_is_found_by_its_word() -> None:
+    def helped(*words: str) -> str:
+        result = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}, prog_name="barrack-mcp")
+        assert result.exit_code == 0, (words, result.output)
+        assert max(cell_len(line) for line in result.output.splitlines()) <= 80
+        return result.output
+
+    whole = helped("--help")
+    assert helped("help") == whole
+    for name in MODULES:
+        assert name in whole
+        said = helped(name, "--help")
+        assert "<bool>" not in said, name
+        assert helped("help", name) == said
+    for name in ("verify", "tail"):
+        assert "<bool>" not in helped("audit", name, "--help")
+    assert helped("-V") == helped("--version")

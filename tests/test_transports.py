@@ -308,5 +308,6 @@ def test_the_demo_tells_the_whole_story(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for words in ("a GPU costs", "0.69 USD an hour", "ACTIVE", "SUCCESS", "already has the image «demo-image»",
                   "SHUTOFF", "HIBERNATED", "0.01", "it needs a person's yes", "demo-1 is still there",
+                  "The client asks", "Approve?", "The person says yes.", "it, asked through the client.",
                   "demo-1 is gone"):  # fmt: skip
         assert words in re.sub(r"\s*\n", " ", done.stdout), words

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.answer.success import hold
-from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.errors import ApiError, Failure, no_answer
 from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Echo, Redaction
@@ -132,6 +132,7 @@ class Client:
         deadline = self._now() + self._seconds
         attempts = 0
         failed: ApiError | None = None
+        silence = _Silence()
         while True:
             begun = False
             try:
@@ -140,9 +141,11 @@ class Client:
                     with self._circuit.watching():
                         begun = True
                         attempts += 1
+                        silence.begin(self._now())
                         status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
             except ApiError as error:
                 error.attempts = attempts
+                silence.tell(error)
                 _explain(error, wire)
                 if begun and on_attempt is not None:
                     on_attempt(Attempt(attempts, error.status, error.failure))
@@ -238,6 +241,22 @@ class _Progress:
         return self._connecting and not self._sending
 
 
+class _Silence:
+    """For how long a call has had no answer, over all its tries."""
+
+    def __init__(self) -> None:
+        self._begun: list[float] = []
+
+    def begin(self, now: float) -> None:
+        """Note when a try began."""
+        self._begun.append(now)
+
+    def tell(self, error: ApiError) -> None:
+        """Let an error say it, if it is that no answer came."""
+        if error.waited:
+            error.words = no_answer(self._begun[-1] - self._begun[0] + error.waited, len(self._begun))
+
+
 def _explain(error: ApiError, wire: Wire) -> None:
     """Bring an error under our names, and say if it looks as if the path were not the API's."""
     error.rename(wire.errors(error.fields))
@@ -250,7 +269,7 @@ def _broken_off(error: Exception, limit: float, *, never_sent: bool) -> ApiError
     if never_sent or isinstance(error, _NEVER_SENT):
         return ApiError(Failure.UNREACHABLE, f"The API could not be reached ({why(error)})")
     if isinstance(error, TimeoutError):
-        return ApiError(Failure.SILENT, f"No answer within {limit:.3g} s")
+        return ApiError(Failure.SILENT, no_answer(limit), waited=limit)
     return ApiError(Failure.SILENT, f"The connection broke before the answer was whole ({why(error)})")
 
 

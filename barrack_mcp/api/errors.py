@@ -96,6 +96,8 @@ class ApiError(Exception):
     """Whether it would fail the same way again, though failures of its kind may pass."""
     mend: str = ""
     """What to do now, where it hangs on who answered in the API's place."""
+    waited: float = 0.0
+    """Seconds for which an answer was waited for in vain; 0 if it failed otherwise."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -131,6 +133,11 @@ class ApiError(Exception):
         facts += [f"request_id {self.request_id}"] if self.request_id else []
         words = f"Barrack says {cite(self.words, limit=_MAX_WORDS)}" if self.theirs else self.words.rstrip(".")
         return f"{words} ({', '.join(facts)})." if facts else f"{words}."
+
+
+def no_answer(seconds: float, tries: int = 1) -> str:
+    """Say that no answer came, for how long it was waited for, and how often it was tried."""
+    return f"No answer within {seconds:.3g} s{f' ({tries} tries)' if tries > 1 else ''}"
 
 
 def read_error(

@@ -47,19 +47,38 @@ class Commands(typer.core.TyperGroup):
         """Name the commands."""
         return [*MODULES]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load a command; a name that is none is held against those there are."""
         if cmd_name in MODULES and cmd_name not in self.commands:
             group = typer.main.get_group(import_module(f"barrack_mcp.cli.{MODULES[cmd_name]}").app)
-            self.commands[cmd_name] = group.commands.get(cmd_name, group)
+            self.commands[cmd_name] = name_no_types(group.commands.get(cmd_name, group), ctx)
         elif cmd_name not in MODULES:
             self.commands = {**outlines(), **self.commands}
         return self.commands.get(cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Take `help NAME` for what many type for `NAME --help`."""
+        return super().resolve_command(ctx, [*args[1:], "--help"] if args[0] == "help" and args[1:] else args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Take `help` alone for `--help`."""
+        return super().parse_args(ctx, ["--help"] if args == ["help"] else args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write what there is, without loading any of it."""
         self.commands = outlines()
+        name_no_types(self, ctx)
         super().format_help(ctx, formatter)
+
+
+def name_no_types(command: Any, ctx: Any) -> Any:
+    """Let help show flags without a type: they take no value, and `<bool>` reads as if one had to be given."""
+    for parameter in command.get_params(ctx) if ctx is not None else ():
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    for each in getattr(command, "commands", {}).values():
+        name_no_types(each, ctx)
+    return command
 
 
 def outlines() -> dict[str, Any]:

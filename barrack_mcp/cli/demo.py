@@ -15,9 +15,12 @@ import anyio
 import httpx2
 import typer
 from mcp import Client, StdioServerParameters
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +29,7 @@ from barrack_mcp.account import money
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.cli.operator.approvals import plan_lines
-from barrack_mcp.cli.process import ExitCode, run
+from barrack_mcp.cli.process import ExitCode, command_line, run
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.state.secret import secret_in
@@ -113,14 +116,34 @@ class Story:
 
 
 class Person:
-    """Sits at the approval page, as a person's browser does.
+    """Answers what the client asks, and later sits at the approval page, as a person's browser does.
 
     Args:
         folder: Where the server keeps its state, which only its owner can read.
+        console: Where the questions are shown.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, console: Console) -> None:
         self._folder = folder
+        self._console = console
+        self._shown: set[str] = set()
+        self.leaves = False
+        """Whether the client closes its questions: nobody sits there any more."""
+
+    async def asked(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK passes it
+        """Show a question as a client does, and answer it."""
+        if not isinstance(params, ElicitRequestFormParams):
+            raise TypeError("a form was expected")
+        said = "closes it, unanswered" if self.leaves else "says yes"
+        answer = Text(f"The person {said}.", style="bold magenta")
+        question = "(the same as before)" if params.message in self._shown else params.message
+        self._shown.add(params.message)
+        self._console.print(
+            Panel(Group(Text(question), Text(), answer), title="The client asks", border_style="magenta")
+        )
+        if self.leaves:
+            return ElicitResult(action="cancel")
+        return ElicitResult(action="accept", content={"approve": True})
 
     async def answers(self, approval_id: str, decision: Literal["approve", "deny"], typed: str = "") -> None:
         """Open the request on the page and press a button."""
@@ -143,9 +166,10 @@ async def tell() -> ExitCode:
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log, tempfile.TemporaryDirectory() as folder:
         try:
             with anyio.fail_after(_LONGEST_S):
-                async with Client(_server(log, folder)) as client:
+                person = Person(Path(folder), console)
+                async with Client(_server(log, folder), elicitation_callback=person.asked) as client:
                     console.print(_title(client))
-                    await _chapters(Story(client, console), Person(Path(folder)))
+                    await _chapters(Story(client, console), person)
         except (OSError, KeyError, TimeoutError, RuntimeError, ExceptionGroup) as error:
             log.seek(0)
             logged = log.read().strip().splitlines()
@@ -153,7 +177,7 @@ async def tell() -> ExitCode:
             Console(stderr=True).print(Text(f"The demo could not go on: {reason}", style="red"))
             return ExitCode.FAILED
     console.print()
-    console.print(_ending())
+    _end(console)
     return ExitCode.OK
 
 
@@ -170,9 +194,7 @@ def _server(log: Any, folder: str) -> Any:
         StdioServerParameters(
             command=sys.executable,
             args=["-m", "barrack_mcp", "serve", "--simulator"],
-            # spending and interrupting run by themselves here, so that the story goes on; destroying does not
             env={
-                "BARRACK_UNATTENDED": "spend,interrupt",
                 "BARRACK_STATE": f"{folder}/state.db",
                 "BARRACK_BROWSER": "off",
                 **_inherited(),
@@ -209,7 +231,7 @@ async def _stock(story: Story) -> str:
 
 
 async def _deployment(story: Story, region: str) -> str:
-    story.heading("Deploy a machine", "One typed call; the server checks every argument before anything is sent.")
+    story.heading("Deploy a machine", "It costs money, so the server asks a person first. Here the demo says yes.")
     keys = (await story.call("list_ssh_keys"))["ssh_keys"]
     images = (await story.call("list_os_images", region=region))["images"]
     outcome = await story.call(
@@ -285,8 +307,9 @@ def _rate(hourly: float) -> str:
 async def _deletion(story: Story, person: Person, instance_id: str) -> None:
     story.heading(
         "Delete it: not without a person's yes",
-        "This client can't be asked, so the question waits on a web page that the model doesn't control.",
+        "Nobody sits at the client any more, so the question waits on a web page that the model doesn't control.",
     )
+    person.leaves = True
     outcome = await story.call("delete_instance", instance_id=instance_id)
     story.says(outcome["message"], "yellow")
     shown = plan_lines(Plan.model_validate(outcome["plan"]))
@@ -314,15 +337,20 @@ def _title(client: Client) -> Panel:
             Text(f"barrack-mcp {__version__}", style="bold"),
             Text(f"A real MCP client, a real server over stdio (protocol {client.protocol_version}), a fake Barrack."),
             Text("Simulated time runs 60 times as fast. Nothing here is real: no account, no network, no money."),
+            Text("Where the server asks a person, the demo shows the question and answers in the person's place."),
         ),
         border_style="cyan",
     )
 
 
-def _ending() -> Panel:
-    lines = (
-        "Next, still without an account:  barrack-mcp call list_instances --simulator",
-        "All tools and what each may do:  barrack-mcp tools",
-        "In your client:                  barrack-mcp serve, with BARRACK_API_KEY set",
-    )
-    return Panel(Text("\n".join(lines)), title="That was the main job", border_style="green")
+def _end(console: Console) -> None:
+    """Say what to do next; each line can be copied, so none is broken."""
+    here = command_line()
+    console.print(Rule(Text("That was the main job", style="bold"), style="green"))
+    for what, line in (
+        ("All tools, and what each may do:", "tools"),
+        ("Go on without an account:", "call list_instances --simulator"),
+        ("Put it into your client, such as Claude Code:", "install claude-code"),
+    ):
+        console.print(Text(what))
+        console.print(Text(f"  {here} {line}", style="bold"), soft_wrap=True)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import gc
 import getpass
 import os
+import shlex
+import shutil
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, ParamSpec, Self, TypeVar
@@ -22,6 +26,7 @@ from barrack_mcp.state.store import StoreError
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Simulator = Annotated[bool, typer.Option("--simulator", help="Use the embedded simulator: no account, no network.")]
 
+NEITHER: Final = "That is neither yes nor no."
 _INTERRUPTED: Final = 130
 """What a shell expects of a process that Ctrl-C ended."""
 
@@ -76,6 +81,24 @@ def run(function: Callable[_P, Awaitable[_T]], *args: _P.args, **kwargs: _P.kwar
         raise typer.Exit(_INTERRUPTED) from None
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first Ctrl-C end what waits for a person to type; an event loop alone would note it and wait on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def is_yes(said: str) -> bool | None:
+    """Tell a yes from a no; None if it is neither."""
+    word = said.strip().lower()
+    if word in ("y", "yes"):
+        return True
+    return False if word in ("", "n", "no") else None
+
+
 def forget_typed_ahead() -> None:
     """Drop what was typed, or pasted, before a question was there to be read."""
     if sys.platform != "win32" and sys.stdin.isatty():
@@ -100,7 +123,19 @@ def passphrase_hash(settings: Settings) -> str | None:
 def passphrase_given(settings: Settings) -> bool:
     """Ask for the passphrase where one is wanted, and say whether it was typed right."""
     hashed = passphrase_hash(settings)
-    return hashed is None or is_passphrase(getpass.getpass("Passphrase for approvals: "), hashed)
+    if hashed is None:
+        return True
+    with interruptible():
+        return is_passphrase(getpass.getpass("Passphrase for approvals: "), hashed)
+
+
+def command_line() -> str:
+    """Write how this was called, so that it works again from the same shell: by its path, unless a shell finds it."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "barrack_mcp"])
+    found = shutil.which(called.name)
+    return called.name if found is not None and Path(found) == called else shlex.quote(str(called))
 
 
 def settle() -> None:

@@ -119,7 +119,7 @@ async def test_an_api_with_trouble_of_its_own_is_not_called_unreachable(tmp_path
         ({"days": (30, 60)}, "trusted", "is not valid yet; this machine's clock says"),
         ({"host": "other.example"}, "trusted", "is another host's"),
         ({}, "", "an issuer that this machine doesn't trust"),
-        ({"self_signed": True}, "trusted", "an issuer that this machine doesn't trust (or from itself)"),
+        ({"self_signed": True}, "trusted", "an issuer that this machine doesn't trust, or from itself"),
         ({"days": (-60, -30), "self_signed": True}, "", "an issuer that this machine doesn't trust"),
     ],
     ids=["expired", "not yet valid", "other host", "unknown issuer", "self-signed", "self-signed and expired"],

@@ -135,7 +135,7 @@ async def test_an_issuer_is_trusted_by_any_of_the_usual_ways_and_else_told(tmp_p
     assert code == (0 if trusted_by else 4), words
     assert bool(heard) == bool(trusted_by)
     if not trusted_by:
-        assert "its certificate comes from an issuer that is not trusted here" in words
+        assert "its certificate comes from an issuer that this machine doesn't trust" in words
         assert "BARRACK_CA_FILE" in words
 
 

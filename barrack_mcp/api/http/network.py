@@ -201,7 +201,7 @@ def why(error: BaseException) -> str:  # noqa: PLR0911 - one return a cause
             case NoWayError(sentence=sentence):
                 return sentence
             case ssl.SSLCertVerificationError(verify_code=code):
-                return _UNTRUSTED.get(code, _NO_CERTIFICATE)
+                return _untrusted(code)
             case ssl.SSLError():
                 return "what answers there speaks no TLS that can be used"
             case httpx2.ProxyError():
@@ -289,14 +289,23 @@ OTHER_HOST: Final = (62, 64)
 UNKNOWN_ISSUER: Final = (2, 18, 19, 20, 21, 27)
 """OpenSSL's numbers for what is wrong with a certificate."""
 
-_NO_CERTIFICATE: Final = "its certificate can't be trusted"
-_NO_ISSUER: Final = (
-    "its certificate comes from an issuer that is not trusted here; if your organisation looks into TLS, give its "
-    " certificate with BARRACK_CA_FILE"
-)
-_UNTRUSTED: Final = {
-    EXPIRED: "its certificate has expired, or this machine's clock is wrong",
-    NOT_YET: "its certificate is not valid yet, or this machine's clock is wrong",
-    **dict.fromkeys(OTHER_HOST, "its certificate is another host's"),
-    **dict.fromkeys(UNKNOWN_ISSUER, _NO_ISSUER),
+FAULTS: Final[Mapping[int, str]] = {
+    EXPIRED: "has expired",
+    NOT_YET: "is not valid yet",
+    **dict.fromkeys(OTHER_HOST, "is another host's"),
+    **dict.fromkeys(UNKNOWN_ISSUER, "comes from an issuer that this machine doesn't trust, or from itself"),
 }
+"""What is wrong with a certificate, by that number."""
+IF_IT_IS_YOURS: Final = "if it is your organisation's, let BARRACK_CA_FILE name its certificate"
+"""What to do about an issuer that is not trusted."""
+
+_NO_CERTIFICATE: Final = "its certificate can't be trusted"
+
+
+def _untrusted(code: int) -> str:
+    """Say why a certificate is not trusted, and what to do where that hangs on this machine."""
+    if code not in FAULTS:
+        return _NO_CERTIFICATE
+    more = {EXPIRED: "; is this machine's clock right?", NOT_YET: "; is this machine's clock right?"}
+    more |= dict.fromkeys(UNKNOWN_ISSUER, f"; {IF_IT_IS_YOURS}")
+    return f"its certificate {FAULTS[code]}{more.get(code, '')}"

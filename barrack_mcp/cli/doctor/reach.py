@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from barrack_mcp.api.answer.gateway import BROWSER
+from barrack_mcp.api.http.network import EXPIRED, FAULTS, IF_IT_IS_YOURS, NOT_YET, OTHER_HOST, UNKNOWN_ISSUER
 from barrack_mcp.api.probe import Form, Heard, Probe, Trouble
 from barrack_mcp.api.wire.overrides import ApiOverride, Overrides
 from barrack_mcp.cli.doctor.key import Ways, accepted, silent
@@ -159,25 +160,22 @@ def _trouble(trouble: Trouble, url: str, now: Callable[[], float]) -> Check:
         Trouble.NO_CONNECTION: ("connection", f"{place} does not react: connections time out.", direct),
         Trouble.EXPIRED: (
             "certificate",
-            f"The certificate of {place} has expired; this machine's clock says {clock}.",
+            f"The certificate of {place} {FAULTS[EXPIRED]}; this machine's clock says {clock}.",
             "If the clock is right, only the API's owner can mend this. Nothing was sent.",
         ),
         Trouble.NOT_YET: (
             "certificate",
-            f"The certificate of {place} is not valid yet; this machine's clock says {clock}.",
+            f"The certificate of {place} {FAULTS[NOT_YET]}; this machine's clock says {clock}.",
             "Set the clock right. Nothing was sent.",
         ),
         Trouble.UNKNOWN_ISSUER: (
             "certificate",
-            f"The certificate of {place} comes from an issuer that this machine doesn't trust (or from itself).",
-            (
-                "Something may listen in, such as a proxy of this network; if it is your organisation's, let "
-                "BARRACK_CA_FILE name its certificate. Nothing was sent."
-            ),
+            f"The certificate of {place} {FAULTS[UNKNOWN_ISSUER[0]]}.",
+            f"Something may listen in, such as a proxy of this network; {IF_IT_IS_YOURS}. Nothing was sent.",
         ),
         Trouble.OTHER_HOST: (
             "certificate",
-            f"The certificate that {place} shows is another host's.",
+            f"The certificate that {place} shows {FAULTS[OTHER_HOST[0]]}.",
             "Is BARRACK_API_URL right? Something else may answer in its place. Nothing was sent.",
         ),
         Trouble.NO_TLS: (

@@ -18,7 +18,18 @@ from rich.text import Text
 
 from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.cli.process import ExitCode, Simulator, complain, configure, forget_typed_ahead, passphrase_given, run
+from barrack_mcp.cli.process import (
+    NEITHER,
+    ExitCode,
+    Simulator,
+    complain,
+    configure,
+    forget_typed_ahead,
+    interruptible,
+    is_yes,
+    passphrase_given,
+    run,
+)
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.writes.writer import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
@@ -120,21 +131,36 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
                 return ExitCode.FAILED
             # before the question is shown: what is typed from then on is its answer
             forget_typed_ahead()
-            if approval.must_type is None:
-                console.print(Text("Approve? Type yes: "), end="")
-                if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-                    console.print(Text("Nothing was approved; the request still waits."))
-                    return ExitCode.FAILED
-                typed = None
-            else:
-                console.print(Text(f"Type {escape(approval.must_type)} to approve: "), end="")
-                typed = sys.stdin.readline().rstrip("\r\n")
+            typed = _typed(console, approval.must_type)
+            if approval.must_type is None and typed is None:
+                console.print(Text(_NOT_APPROVED))
+                return ExitCode.FAILED
             await state.approvals.approve(approval_id, by=by, typed=typed)
         except ApprovalError as error:
             complain(str(error))
             return ExitCode.FAILED
+        except KeyboardInterrupt:
+            console.print(Text(f"\n{_NOT_APPROVED}"))
+            raise
     console.print(Text("Approved, once. The same call, made again, will now run.", style="bold green"))
     return ExitCode.OK
+
+
+def _typed(console: Console, must_type: str | None) -> str | None:
+    """Take what the person types: the name that is wanted, else a word for yes; None for a no."""
+    with interruptible():
+        if must_type is not None:
+            console.print(Text(f"Type {escape(must_type)} to approve: "), end="")
+            return sys.stdin.readline().rstrip("\r\n")
+        console.print(Text("Approve? Type yes: "), end="")
+        said = sys.stdin.readline()
+        if is_yes(said) is None:
+            console.print(Text(f"{NEITHER} Type yes or no: "), end="")
+            said = sys.stdin.readline()
+        return said if is_yes(said) else None
+
+
+_NOT_APPROVED: Final = "Nothing was approved; the request still waits."
 
 
 def _hindrance(approval: Approval, settings: Settings) -> str | None:

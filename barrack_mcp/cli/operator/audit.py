@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from barrack_mcp.api.text import escape
-from barrack_mcp.cli.process import ExitCode, configure, leave
+from barrack_mcp.cli.process import AsJson, ExitCode, configure, leave
+from barrack_mcp.cli.tools.layout import cut, in_words
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.audit.file import Snapshot, reading
@@ -25,8 +24,10 @@ from barrack_mcp.state.audit.record import MAX_LINE, JsonObject, parsed
 
 _BLOCK: Final = 65_536
 _MAX_SHOWN: Final = 300
-_TOOL_WIDTH: Final = 24
+_LONGEST_WHO: Final = 24
 _FIXED: Final = {"seq", "at", "kind", "prev", "hash"}
+_SEALS: Final = {"prev", "hash"}
+"""What only `verify` needs."""
 
 app = typer.Typer(name="audit", help="The record of what was done: check it, or read its end.", no_args_is_help=True)
 
@@ -47,14 +48,18 @@ def verify() -> None:
 
 @app.command()
 def tail(
-    count: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many.")] = 20,
+    count: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many calls.")] = 20,
+    json_wanted: AsJson = False,
 ) -> None:
     """Show the last calls that were sent, refused or approved, and what came of them."""
     try:
         rows = last_rows(_record(), count)
     except AuditError as error:
         leave(str(error), ExitCode.USAGE)
-    typer.echo(as_text(rows, width=Console().width), nl=False)
+    if json_wanted:
+        typer.echo(as_json(rows))
+    else:
+        typer.echo(as_text(rows, width=shutil.get_terminal_size().columns), nl=False)
 
 
 def _record() -> Path:
@@ -76,6 +81,8 @@ class Row:
     confirmed: str
     came: str
     """Empty while nothing is known to have come of it."""
+    record: JsonObject
+    """The same as the record has it, with what came of it."""
 
 
 def last_rows(path: Path | str, count: int) -> list[Row]:
@@ -85,7 +92,7 @@ def last_rows(path: Path | str, count: int) -> list[Row]:
         AuditError: There is no record, or it can't be read.
     """
     rows: list[Row] = []
-    outcomes: dict[str, str] = {}
+    outcomes: dict[str, JsonObject] = {}
     with reading(Path(path)) as snapshot:
         if snapshot is None:
             raise AuditError(f"There is no audit record at {path}.")
@@ -94,14 +101,16 @@ def last_rows(path: Path | str, count: int) -> list[Row]:
                 break
             fields = parsed(line)
             if fields is not None and fields.get("kind") == "outcome":
-                outcomes[str(fields.get("intent"))] = _came(fields)
+                outcomes[str(fields.get("intent"))] = fields
             else:
                 rows.append(_row(fields, outcomes))
     return rows[::-1]
 
 
 def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
-    """Lay rows out for a terminal; characters that it would obey or not show are shown as escapes.
+    """Lay rows out for a terminal, two lines each: when and what; who, how it was confirmed, and what came of it.
+
+    Characters that a terminal would obey or not show are shown as escapes; what doesn't fit is cut at its end.
 
     Args:
         rows: The rows.
@@ -109,36 +118,50 @@ def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
     """
     if not rows:
         return "The audit record is empty.\n"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("When (UTC)", no_wrap=True)
-    for name, least in (("Who", None), ("What", _TOOL_WIDTH), ("Confirmed", None), ("What came of it", None)):
-        table.add_column(name, overflow="fold", min_width=least)
+    lines: list[str] = []
     for row in rows:
-        cells = (_moment(row.at), row.who, row.what, row.confirmed, row.came or "no outcome")
-        table.add_row(*(Text(str(escape(cell, limit=_MAX_SHOWN))) for cell in cells))
-    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False, _environ={})
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n") + "\n"
+        how = [cut(_safe(row.who), _LONGEST_WHO), _safe(row.confirmed), _safe(row.came) or "no outcome is known"]
+        lines += [f"{_moment(row.at)}  {_safe(row.what)}".strip(), f"  {'; '.join(filter(None, how))}"]
+    return "\n".join(cut(line, width) for line in lines) + "\n"
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Write rows for a program, with all that the record has but its seals."""
+    return json.dumps([row.record for row in rows], indent=2)
+
+
+def _safe(text: str) -> str:
+    return str(escape(text, limit=_MAX_SHOWN))
 
 
 def _moment(at: str) -> str:
     return at[:19].replace("T", " ")
 
 
-def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
+def _row(fields: JsonObject | None, outcomes: dict[str, JsonObject]) -> Row:
     """Make a row of any line: what is of a kind unknown here shows its fields as they are."""
     if fields is None:
-        return Row(0, "", "damaged", "", "(a line that can't be read)", "", "look with `barrack-mcp audit verify`")
+        return Row(
+            0,
+            "",
+            "damaged",
+            "",
+            "(a line that can't be read)",
+            "",
+            "look with `barrack-mcp audit verify`",
+            {"kind": "damaged"},
+        )
     kind, seq = _text(fields, "kind"), fields.get("seq")
-    what = f"{_text(fields, 'tool')} {_json(fields.get('arguments') or {})}"
+    what = f"{_text(fields, 'tool')} {_said(fields.get('arguments'))}".strip()
     confirmed = came = ""
+    outcome = outcomes.get(_text(fields, "id")) if kind == "intent" else None
     match kind:
         case "intent":
-            confirmed, came = _text(fields, "confirmed"), outcomes.get(_text(fields, "id"), "")
+            confirmed, came = _text(fields, "confirmed"), "" if outcome is None else _came(outcome)
         case "decision":
             confirmed = "not confirmed"
-            came = f"{_text(fields, 'decision')}: {_first_sentence(_text(fields, 'message'))}"
+            waits = _text(fields, "approval")
+            came = f"waits for a person, request {waits}" if waits else _refused(fields)
         case "approval":
             what = f"{_text(fields, 'approval')} for {_text(fields, 'tool')}"
             came = f"{_text(fields, 'answer')} by {_text(fields, 'by')}"
@@ -152,7 +175,8 @@ def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
         case "torn":
             what, came = "(an interrupted write)", f"{_text(fields, 'bytes')} bytes of a line that was never finished"
         case _:
-            what, came = f"{kind} {_json({name: fields[name] for name in fields if name not in _FIXED})}", "noted"
+            more = _said({name: fields[name] for name in fields if name not in _FIXED})
+            what, came = f"{kind} {more}", "noted"
     return Row(
         seq=seq if isinstance(seq, int) else 0,
         at=_text(fields, "at"),
@@ -161,12 +185,17 @@ def _row(fields: JsonObject | None, outcomes: dict[str, str]) -> Row:
         what=what,
         confirmed=confirmed,
         came=came,
+        record=_without_seals(fields) | ({} if outcome is None else {"outcome": _without_seals(outcome)}),
     )
 
 
 def _came(fields: JsonObject) -> str:
     status = fields.get("status")
     return f"{_text(fields, 'outcome')}{f' ({status})' if status else ''}: {_first_sentence(_text(fields, 'message'))}"
+
+
+def _refused(fields: JsonObject) -> str:
+    return f"{_text(fields, 'decision')}: {_first_sentence(_text(fields, 'message'))}"
 
 
 def _first_sentence(message: str) -> str:
@@ -180,8 +209,15 @@ def _text(fields: JsonObject, name: str) -> str:
     return "" if value is None else str(value)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _said(values: Any) -> str:
+    """Write arguments as one types them at a shell, what is nested in words."""
+    if not isinstance(values, dict):
+        return "" if values is None else in_words(values)
+    return " ".join(f"{name}={in_words(value)}" for name, value in values.items())
+
+
+def _without_seals(fields: JsonObject) -> JsonObject:
+    return {name: value for name, value in fields.items() if name not in _SEALS}
 
 
 def _backwards(snapshot: Snapshot) -> Iterator[bytes]:

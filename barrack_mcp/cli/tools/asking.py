@@ -12,7 +12,7 @@ import anyio.to_thread
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
-from barrack_mcp.cli.process import forget_typed_ahead
+from barrack_mcp.cli.process import NEITHER, forget_typed_ahead, is_yes
 
 _PATIENCE_S: Final = 5.0
 """After this a person wonders whether anything happens."""
@@ -70,18 +70,26 @@ async def answered_at_terminal(question: str, *, typed_name: bool) -> str:
         EOFError: Nobody types any more.
     """
     forget_typed_ahead()
-    sys.stderr.write(f"{question}\n{'Name' if typed_name else 'yes or no'}: ")
+    if typed_name:
+        return await _line(f"{question}\nName: ")
+    said = await _line(f"{question}\nyes or no: ")
+    if is_yes(said) is None:
+        said = await _line(f"{NEITHER} yes or no: ")
+    if is_yes(said) is None:
+        sys.stderr.write(f"{NEITHER} It counts as a no.\n")
+    return "yes" if is_yes(said) else ""
+
+
+async def _line(prompt: str) -> str:
+    sys.stderr.write(prompt)
     sys.stderr.flush()
-    line = await _line()
+    line = await _read_line()
     if not line:
         raise EOFError
-    said = line.rstrip("\r\n")
-    if typed_name:
-        return said
-    return "yes" if said.strip().lower() in ("y", "yes") else ""
+    return line.rstrip("\r\n")
 
 
-async def _line() -> str:
+async def _read_line() -> str:
     if sys.platform == "win32":
         return await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     # a thread that reads would go on after Ctrl-C, and hold the process

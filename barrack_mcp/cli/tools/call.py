@@ -19,7 +19,7 @@ from barrack_mcp.api.errors import Failure
 from barrack_mcp.api.text import guess
 from barrack_mcp.catalogue import OFFERS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.cli.process import ExitCode, Simulator, configure, leave, passphrase_hash, run
+from barrack_mcp.cli.process import ExitCode, Simulator, complain, configure, leave, passphrase_hash, run
 from barrack_mcp.cli.tools.asking import Asker
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.showing import shown
@@ -54,7 +54,7 @@ def call(
     ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[key=value …]", help="Its arguments.", autocompletion=arguments_beginning),
+        typer.Argument(metavar="key=value …", help="Its arguments.", autocompletion=arguments_beginning),
     ] = None,
     args: Annotated[
         str | None, typer.Option("--args", metavar="JSON", help="Its arguments as one JSON object.")
@@ -74,9 +74,12 @@ def call(
     if as_json:
         typer.echo(json.dumps(answer.structured, ensure_ascii=False, indent=2))
     elif sys.stdout.isatty() and answer.structured:
-        typer.echo(shown(tool, answer.structured, width=shutil.get_terminal_size().columns))
+        more = ["--simulator"] if simulator else []
+        typer.echo(shown(tool, answer.structured, width=shutil.get_terminal_size().columns, more=more))
     else:
         typer.echo(answer.text)
+    if answer.exit_code is ExitCode.UNREACHABLE:
+        complain("`barrack-mcp doctor` finds out what is wrong on the way to the API.")
     raise typer.Exit(answer.exit_code)
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 _GAP: Final = "  "
 _LEADING: Final = 2
@@ -106,6 +106,16 @@ def in_words(value: Any) -> str:
             return f"{value:,.2f}" if value >= 1 and value == round(value, 2) else f"{value:.12g}"
         case _:
             return str(value)
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a line that is longer than the terminal at its last word that fits, and show that there is more."""
+    if cell_len(text) <= width:
+        return text
+    fits = chop_cells(text, max(width - 2, 1))[0]
+    words, space, _ = fits.rpartition(" ")
+    whole = fits if text[len(fits) : len(fits) + 1] == " " else words
+    return f"{whole.rstrip()} …" if space and whole.strip() else f"{fits}…"
 
 
 def wrapped(text: str, *, width: int, indent: str = "", first: str | None = None) -> list[str]:
