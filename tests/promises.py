@@ -93,7 +93,7 @@ PROMISES = (
     Promise("P1", "the end of input, signals, kill -9; idle and in mid-write", "exit 0 after what was sent; an intent"),
     Promise("P2", "the record: each byte flipped, lines dropped, swapped, cut; 8 writers", "the break is located"),
     Promise("P3", "every write", "the record says who, what, how it was confirmed and what came of it"),
-    Promise("A1", "every answer of every tool", "each field stands in the tool's schema; all tools under 100 kB"),
+    Promise("A1", "every answer of every tool", "each field stands in the tool's schema; all tools under 106 kB"),
     Promise("A2", "every optional argument sent empty", "as if not given; refused or asked where that says something"),
     Promise("A3", "every yes, every way of asking, and none", "told who agreed; what waits says where to say yes"),
     Promise("A4", "what assistants are asked every day, by a script", "the least calls; nobody guesses"),

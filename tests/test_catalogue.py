@@ -101,7 +101,12 @@ OURS: dict[str, JsonObject] = {
 """Arguments that the contract leaves to us; the API never sees them."""
 INPUTS = {tool: arguments_schema(offer.arguments) for tool, offer in OFFERS.items()}
 ANSWERS = {tool: answer_schema(offer.response) for tool, offer in OFFERS.items()}
-OUR_TOOLS = {"get_spending_overview": Risk.READ, "wait_for_status": Risk.READ}
+OUR_TOOLS = {
+    "get_spending_overview": Risk.READ,
+    "wait_for_status": Risk.READ,
+    "list_leases": Risk.READ,
+    "set_lease": Risk.CHANGE,
+}
 """The tools that no operation answers, in their order, each with its risk."""
 
 CLOSED = {

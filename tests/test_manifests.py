@@ -279,7 +279,7 @@ def test_every_file_among_the_manifests_is_generated_but_those_of_timers() -> No
     assert {name for name in there if not name.startswith("manifests/reap/")} == made
 
 
-LIMITS = {"all": 7_400, "core": 2_400, "read-only": 3_300}
+LIMITS = {"all": 7_400, "core": 2_400, "read-only": 3_350}
 
 
 @pytest.mark.parametrize("surface", LIMITS)

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -221,6 +221,15 @@ def _day(value: str) -> str:
         raise ValueError("must be a date such as 2026-01-31") from None
 
 
+def _instant(value: str) -> str:
+    try:
+        at = datetime.fromisoformat(value.strip())
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return at.astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        raise ValueError("must be a time such as 2026-01-31T18:00Z") from None
+
+
 def _no_private_key(value: str) -> str:
     if any(mark in value for mark in _PRIVATE_MARKS):
         raise ValueError("holds a private key, which must stay with its owner: give the public half, the .pub file")
@@ -279,6 +288,10 @@ Hours: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LEASE_HOURS), BeforeValida
 """How long a machine may run."""
 WaitSeconds: TypeAlias = Annotated[int, AfterValidator(_wait), Most(LONGEST_WAIT_S), BeforeValidator(_whole)]
 """How long to wait; many tools take it, so that its schema states no limits."""
+HoursOrNone: TypeAlias = Annotated[int, Field(ge=0, le=MOST_LEASE_HOURS), BeforeValidator(_whole)]
+"""The same; 0 for no end."""
+Instant: TypeAlias = Annotated[str, AfterValidator(_instant), Most(MAX_WORD)]
+"""A time; UTC where it names no zone."""
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)]
 
 

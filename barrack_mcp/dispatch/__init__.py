@@ -166,6 +166,7 @@ class Dispatcher:
             offered=self.surface,
             currency=self.currency,
             now=self.writer.now(),
+            policy=self.guard.policy,
         )
         return await insights.answer(errand, self.writer)
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from barrack_mcp.account.account import Account
+from barrack_mcp.account.leases import LeaseError, read_leases, set_lease
 from barrack_mcp.account.spending.overview import read_overview
 from barrack_mcp.account.waiting import End
 from barrack_mcp.api.body import MAX_BYTES, add_notes, without_nulls
@@ -25,6 +26,7 @@ from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_uns
 from barrack_mcp.dispatch.answers.safe import LOOKED_AT
 from barrack_mcp.dispatch.waits import wait_for_any
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Unsent, Writer
+from barrack_mcp.guard.decide import Policy
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.state.store import StoreError
 
@@ -40,6 +42,7 @@ class Errand:
         offered: The tools on offer: no other is named as a way to go on.
         currency: Currency of prices where the call names none.
         now: Seconds since 1970.
+        policy: What the operator set.
     """
 
     insight: Insight
@@ -48,6 +51,7 @@ class Errand:
     offered: Collection[str]
     currency: str
     now: float
+    policy: Policy
 
     @property
     def account(self) -> Account:
@@ -97,8 +101,33 @@ async def _wait_for_status(errand: Errand) -> Finding:
     return Finding(data, [told])
 
 
+async def _list_leases(errand: Errand) -> Finding:
+    overdue_only = errand.values.get("overdue_only", False)
+    found = await read_leases(errand.account, errand.currency, overdue_only=overdue_only)
+    return Finding(*found)
+
+
+async def _set_lease(errand: Errand) -> Finding:
+    try:
+        found = await set_lease(
+            errand.account,
+            errand.values,
+            caller=errand.caller.subject,
+            currency=errand.currency,
+            most=errand.policy.max_machine_cost,
+        )
+    except LeaseError as error:
+        raise StoppedError(str(error)) from None
+    return Finding(*found)
+
+
 ANSWERING: Final[Mapping[str, Answering]] = MappingProxyType(
-    {"get_spending_overview": _get_spending_overview, "wait_for_status": _wait_for_status}
+    {
+        "get_spending_overview": _get_spending_overview,
+        "wait_for_status": _wait_for_status,
+        "list_leases": _list_leases,
+        "set_lease": _set_lease,
+    }
 )
 """What answers each tool of our own."""
 

@@ -188,7 +188,7 @@ class Reaper:
         """Drop the lease of a machine that is no more."""
         if not case.orders.dry:
             try:
-                await self._leases.end(lease)
+                await self._leases.end(lease, held=True)
             except StoreError as error:
                 _log.error("%s", error)
         return case.told("gone", "There is no such machine any more; its lease goes, too.")

@@ -101,12 +101,18 @@ class Leases:
         """
         return (await self.all(account)).get(instance)
 
-    async def end(self, lease: Lease) -> bool:
-        """Take a lease away; False if it isn't any more what it was, so that it stays.
+    async def end(self, lease: Lease, *, held: bool = False) -> bool:
+        """Take a lease away; False if it stays, since it isn't any more what it was, or is claimed.
+
+        Args:
+            lease: As it was read, or as it was claimed.
+            held: Whether whoever claimed it takes it away.
 
         Raises:
             StoreError: The state can't be written.
         """
+        if self._is_claimed(lease) and not held:
+            return False
         return await self._store.swap_lease(lease, None)
 
     async def claim(self, lease: Lease, *, seconds: float) -> Lease | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from barrack_mcp.catalogue.insights import spending, waiting
+from barrack_mcp.catalogue.insights import leases, spending, waiting
 from barrack_mcp.catalogue.insights.insight import Insight
 
 __all__ = ["INSIGHTS", "Insight"]
 
-INSIGHTS: Final[tuple[Insight, ...]] = (*spending.INSIGHTS, *waiting.INSIGHTS)
+INSIGHTS: Final[tuple[Insight, ...]] = (*spending.INSIGHTS, *waiting.INSIGHTS, *leases.INSIGHTS)
 """All of them, in the order of the list."""
