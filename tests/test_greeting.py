@@ -25,11 +25,13 @@ READS = sum(offer.reads for offer in OFFERS.values())
             ("all that runs at most 20 EUR an hour and credit for at least 24 hours",),
         ),
         ({"BARRACK_PROTECT": "prod-*,data-*"}, "barrack.ai", ("2 protected names",)),
+        ({"BARRACK_HTTP_TOKENS_FILE": "/etc/callers.toml"}, "barrack.ai", ("no limit on spending",)),
     ],
 )
 def test_the_start_over_http_says_what_is_offered_for_what_and_what_holds(
     given: dict[str, str], api: str, words: tuple[str, ...]
 ) -> None:
     said = listening(read_settings(given), transport="http", address="http://127.0.0.1:8765/mcp", api=api)
-    assert said.startswith("Serving http on http://127.0.0.1:8765/mcp: ")
+    who = "callers with a token" if "BARRACK_HTTP_TOKENS_FILE" in given else "whoever can reach it"
+    assert said.startswith(f"Serving http on http://127.0.0.1:8765/mcp to {who}: ")
     assert all(word in said for word in words), said

@@ -24,6 +24,7 @@ import pytest
 import typer.main
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.loading import load
@@ -38,6 +39,7 @@ from barrack_mcp.config import NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
 from tests.support import forking
+from tests.support.callers import Desk
 from tests.support.pages import ALL, BLOCKS, CHECKOUT, COMMANDS, PAGES, Block
 from tests.support.running import KEY, environment, listening
 
@@ -201,7 +203,13 @@ SERVING = re.findall(r"^(?:BARRACK_\S+ )*barrack-mcp (serve .*)$", PAGES["docs/t
 @pytest.mark.parametrize("line", dict.fromkeys(SERVING))
 async def test_each_server_that_is_told_answers_where_it_is_told(line: str, tmp_path: Path) -> None:
     async with newcomer(tmp_path / "home") as env:
-        await _serves(shlex.split(line), env)
+        if "--host" in line:
+            desk = Desk(tmp_path / "callers.toml")
+            desk.let_in("ada")
+            known = {"BARRACK_HTTP_TOKENS_FILE": str(desk.path), "BARRACK_PUBLIC_URL": "https://bot.example.com"}
+            await _serves(shlex.split(line), {**env, **known}, token=desk.tokens["ada"])
+        else:
+            await _serves(shlex.split(line), env)
 
 
 @pytest.mark.slow
@@ -213,7 +221,7 @@ async def test_a_person_answers_at_a_terminal_what_waits(command: str, tmp_path:
         await _decides(command, env)
 
 
-async def _serves(words: list[str], env: Mapping[str, str]) -> None:
+async def _serves(words: list[str], env: Mapping[str, str], *, token: str = "") -> None:
     port = words[words.index("--port") + 1] if "--port" in words else "8765"
     words = [word for word in words if word not in ("--port", port)]
     async with listening(create_app(scenario="small", seed=1, speed=60.0)) as free:
@@ -221,7 +229,7 @@ async def _serves(words: list[str], env: Mapping[str, str]) -> None:
     command = [*PRODUCT, *words, "--port", mine]
     async with (
         await anyio.open_process(command, env=env, stderr=subprocess.DEVNULL) as process,
-        httpx2.AsyncClient() as web,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} if token else {}) as web,
     ):
         try:
             with anyio.fail_after(LONGEST_S):
@@ -229,7 +237,7 @@ async def _serves(words: list[str], env: Mapping[str, str]) -> None:
             path = "sse" if "sse" in words else "mcp"
             assert f"http://127.0.0.1:{port}/{path}" in PAGES["docs/team.md"]
             if path == "mcp":
-                async with Client(f"http://127.0.0.1:{mine}/mcp") as client:
+                async with Client(streamable_http_client(f"http://127.0.0.1:{mine}/mcp", http_client=web)) as client:
                     tools = {tool.name for tool in (await client.list_tools()).tools}
                 assert ("delete_instance" in tools) is ("--read-only" not in words)
         finally:

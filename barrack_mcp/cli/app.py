@@ -23,7 +23,7 @@ from barrack_mcp import __version__
 GROUPS: Final = MappingProxyType(
     {
         "Try it": {"demo": "demo", "tools": "tools.listing", "call": "tools.call", "simulate": "simulate"},
-        "Serve": {"key": "key", "install": "install.command", "serve": "serve"},
+        "Serve": {"key": "key", "install": "install.command", "serve": "serve", "callers": "operator.callers"},
         "Say yes or no, look back, end what is overdue": {
             "approvals": "operator.approvals",
             "approve": "operator.approvals",

@@ -24,7 +24,9 @@ class Transport(StrEnum):
 @app.command()
 def serve(
     transport: Annotated[Transport, typer.Option(help="How calls come in.")] = Transport.STDIO,
-    host: Annotated[str, typer.Option(help="Address to listen on; this machine only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this machine's wants callers and TLS before it.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to listen on.")] = 8765,
     toolsets: Annotated[str | None, typer.Option(help="all, core, or toolsets, separated by commas.")] = None,
     tools: Annotated[str | None, typer.Option(help="Single tools, separated by commas.")] = None,

@@ -49,7 +49,17 @@ _SECRETS: Final = ("api_key", "state_keys", "webhook_url", "proxy")
 _KEY_LENGTH: Final = 32
 _ADDRESS: Final = "://"
 _CONFIG: Final = f"{PREFIX}CONFIG"
-_PATHS: Final = (_CONFIG, "api_key_file", "contract", "openapi", "state", "audit", "ca_file")
+_PATHS: Final = (
+    _CONFIG,
+    "api_key_file",
+    "contract",
+    "openapi",
+    "state",
+    "audit",
+    "ca_file",
+    "http_tokens_file",
+    "keys_file",
+)
 
 
 class SettingsError(Exception):
@@ -98,6 +108,13 @@ def _passphrase(value: str) -> str:
 def _webhook(value: SecretStr) -> SecretStr:
     checked_url(value.get_secret_value().partition("?")[0])
     return value
+
+
+def _public(value: str) -> str:
+    checked = checked_url(value)
+    if not checked.startswith("https://"):
+        raise ValueError("must begin with https://: tokens would pass in the clear")
+    return checked
 
 
 def _path(value: object) -> object:
@@ -230,6 +247,19 @@ class Settings(BaseModel):
     )
     reveal_private_keys: Switch = Field(
         default=False, description="Over HTTP, let a generated private key stand in the result."
+    )
+
+    http_tokens_file: OwnPath | None = Field(
+        None, description="Who may call over HTTP: the file that `barrack-mcp callers` keeps."
+    )
+    keys_file: OwnPath | None = Field(
+        None, description="API keys of callers who have one of their own, TOML: NAME = key; others use the server's."
+    )
+    allowed_hosts: Words = Field(
+        (), description="Names under which this server is reached over HTTP, beside this machine's own."
+    )
+    public_url: Annotated[str, AfterValidator(_public)] | None = Field(
+        None, description="The https address by which callers know this server: a proxy with TLS stands before it."
     )
 
     proxy: Annotated[SecretStr, AfterValidator(checked_proxy)] | None = Field(

@@ -117,13 +117,19 @@ class Dispatcher:
     drifts: Drifts = field(default_factory=Drifts)
     unsaid: str = ""
 
+    def surface_of(self, caller: Caller) -> Mapping[str, Offer]:
+        """The tools on offer for one caller, by name."""
+        if caller.allowance.tools is None:
+            return self.surface
+        return {tool: offer for tool, offer in self.surface.items() if caller.allowance.names(tool)}
+
     async def call(self, tool: str, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         """Run one tool and answer what came of it, or the question that a person has to answer first.
 
         Raises:
             UnknownToolError: The surface doesn't offer such a tool.
         """
-        offer = self.surface.get(tool)
+        offer = self.surface_of(caller).get(tool)
         if offer is None:
             raise UnknownToolError(tool)
         try:
@@ -135,7 +141,7 @@ class Dispatcher:
             return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
 
     async def _walk(self, offer: Offer, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
-        names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface)
+        names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface_of(caller))
         operation = offer if isinstance(offer, Operation) else None
         asks = operation is not None and not operation.reads
         # how long somebody waits afterwards is no part of what is asked for, sealed and sent
@@ -163,7 +169,7 @@ class Dispatcher:
             insight=offer,
             values=values,
             caller=caller,
-            offered=self.surface,
+            offered=self.surface_of(caller),
             currency=self.currency,
             now=self.writer.now(),
             policy=self.guard.policy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -88,6 +88,33 @@ class Policy:
     def limits_spending(self) -> bool:
         """Whether a purchase may be refused for what it costs, whatever anyone says."""
         return any(each is not None for each in (self.max_hourly_cost, self.min_runway_hours, self.max_machine_cost))
+
+    def within(self, allowance: Allowance) -> Policy:
+        """The same, as it holds for a caller who may less."""
+        costs = [each for each in (self.max_hourly_cost, allowance.max_hourly_cost) if each is not None]
+        return replace(self, protect=(*self.protect, *allowance.protect), max_hourly_cost=min(costs) if costs else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """What one caller may, of what the operator lets all do; it only ever narrows.
+
+    Attributes:
+        tools: The tools that the caller may use; None for all on offer.
+        protect: Further globs of names and ids that nothing of this caller's may interrupt or destroy.
+        max_hourly_cost: What all that runs may cost per hour after a call of this caller's.
+    """
+
+    tools: frozenset[str] | None = None
+    protect: tuple[str, ...] = ()
+    max_hourly_cost: Decimal | None = None
+
+    def names(self, tool: str) -> bool:
+        """Whether the caller may use a tool."""
+        return self.tools is None or tool in self.tools
+
+
+ALL_ALLOWED: Final = Allowance()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status
 from barrack_mcp.guard.ask import Asked, Asker, Consent, KnownNames, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
+    ALL_ALLOWED,
+    Allowance,
     Decision,
     Facts,
     Mode,
@@ -65,11 +67,13 @@ class Caller:
         subject: The token's subject, else `local:<uid>`.
         account: What the call is about.
         asker: Asks through the client; None where there is none.
+        allowance: What the caller may, of what all may.
     """
 
     subject: str
     account: Account
     asker: Asker | None = None
+    allowance: Allowance = ALL_ALLOWED
 
     async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
         """Say something while the call goes on, if there is somebody who listens."""
@@ -172,7 +176,7 @@ class Guard:
             return await self._with_a_yes(call, first)
         most = replace(known, wide=may_open(operation.tool, values), overwrites=operation.overwrites(values))
         worst = decide(most)
-        if worst is Decision.ALLOW and not must_read(self.policy, operation):
+        if worst is Decision.ALLOW and not must_read(self.policy.within(caller.allowance), operation):
             return await self._in_turn(call, partial(self._unasked, call, most))
         return await self._unless_wide(call, worst)
 
@@ -286,7 +290,7 @@ class Guard:
             raise
 
     def _facts(self, call: _Call, planned: Planned | None = None) -> Facts:
-        policy, risk, asker = self.policy, call.operation.risk, call.caller.asker
+        policy, risk, asker = self.policy.within(call.caller.allowance), call.operation.risk, call.caller.asker
         return Facts(
             risk=risk,
             wide=planned is not None and planned.wide,
@@ -310,7 +314,8 @@ class Guard:
         if decision not in WHATEVER_ANYONE_SAYS:
             return None
         no_sum = planned.why_no_sum if decision in (Decision.TOO_COSTLY, Decision.TOO_SHORT) else ""
-        told = f"{planned.plan.summary} {no_sum or forbid(decision, self.policy, planned.sums)} {SENT_NOTHING}"
+        policy = self.policy.within(call.caller.allowance)
+        told = f"{planned.plan.summary} {no_sum or forbid(decision, policy, planned.sums)} {SENT_NOTHING}"
         return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:

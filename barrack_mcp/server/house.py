@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateSecurity
+from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
@@ -21,7 +22,8 @@ from barrack_mcp.api.http.fetch import post_webhook
 from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
-from barrack_mcp.config import Settings
+from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.config.callers import Callers, CallersError, read_keys
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.reaping import Reaper, unasked
@@ -37,6 +39,7 @@ from barrack_mcp.guard.page import About
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
+from barrack_mcp.server.callers import by_login, open_accounts
 from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
@@ -64,14 +67,16 @@ class House:
         drain: Lets no more writes begin, and returns when none is under way.
         api: The host of the API that it speaks to; empty for the simulator.
         contract: The contract in force.
-        reaper: Ends what is past its lease.
+        reapers: End what is past its lease, one in each account; that of the server's own key first.
+        callers: Who may call over HTTP; None for whoever can reach it.
     """
 
     server: Server[Any]
     drain: Callable[[], Awaitable[None]]
     api: str
     contract: Contract
-    reaper: Reaper
+    reapers: Sequence[Reaper]
+    callers: Callers | None = None
 
 
 @asynccontextmanager
@@ -92,19 +97,10 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     url, auth_header, auth_template = place(settings, contract)
     url = "http://127.0.0.1/api" if app else url
     record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
+    callers, keys = _callers(settings) if remote else (None, {})
     if record is not None:
         await _checked(record)
     async with (
-        open_client(
-            url=url,
-            key=settings.key,
-            auth_header="Authorization" if app else auth_header,
-            auth_template="Bearer {key}" if app else auth_template,
-            seconds=settings.timeout,
-            contract=contract,
-            app=app,
-            network=settings.network,
-        ) as client,
         open_state(
             settings.state_file,
             keys=settings.sealing_keys,
@@ -125,6 +121,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             ),
         ) as show,
         _writes() as tasks,
+        AsyncExitStack() as opened,
     ):
         told_at = -_QUIET_S
 
@@ -143,15 +140,29 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
                     request_told(approval, waiting=waiting),
                 )
 
-        account = Account(
-            client,
-            url,
-            key_digest=digest_of_key(settings.key),
-            api="simulator" if app else str(urlsplit(url).netloc),
-            traces=Traces(state.store),
-            leases=Leases(state.store),
-            lease_hours=settings.default_lease_hours,
-        )
+        @asynccontextmanager
+        async def account_of(key: SecretStr | None) -> AsyncIterator[Account]:
+            async with open_client(
+                url=url,
+                key=key,
+                auth_header="Authorization" if app else auth_header,
+                auth_template="Bearer {key}" if app else auth_template,
+                seconds=settings.timeout,
+                contract=contract,
+                app=app,
+                network=settings.network,
+            ) as client:
+                yield Account(
+                    client,
+                    url,
+                    key_digest=digest_of_key(key),
+                    api="simulator" if app else str(urlsplit(url).netloc),
+                    traces=Traces(state.store),
+                    leases=Leases(state.store),
+                    lease_hours=settings.default_lease_hours,
+                )
+
+        accounts = await opened.enter_async_context(open_accounts(account_of, settings.key, keys))
         guard = partial(
             Guard,
             approvals=state.approvals,
@@ -187,13 +198,30 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         reaps = replace(dispatcher, surface=known, guard=guard(policy=unasked(policy)), drifts=Drifts(0), unsaid="")
         server = create_server(
             dispatcher,
-            lambda _: Caller(LOCAL_USER, account),
+            (lambda _: Caller(LOCAL_USER, accounts.shared)) if callers is None else by_login(callers, accounts),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
             at_terminal=at_terminal,
         )
-        reaper = Reaper(dispatcher=reaps, account=account)
-        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reaper)
+        reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
+        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reapers, callers)
+
+
+def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr]]:
+    """Read who may call, and the keys that they have of their own.
+
+    Raises:
+        SettingsError: What is wrong in those files.
+    """
+    if settings.http_tokens_file is None:
+        if settings.keys_file is not None:
+            raise SettingsError("BARRACK_KEYS_FILE tells callers apart, so it needs BARRACK_HTTP_TOKENS_FILE.")
+        return None, {}
+    try:
+        callers = Callers(settings.http_tokens_file)
+        return callers, {} if settings.keys_file is None else read_keys(settings.keys_file)
+    except CallersError as error:
+        raise SettingsError(str(error)) from None
 
 
 @asynccontextmanager

@@ -117,8 +117,9 @@ def create_server(
         sleep: Waits for so many seconds between telling a client that its call goes on.
     """
 
-    async def list_tools(_: ServerRequestContext[Any], __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[tool_of(offer) for offer in dispatcher.surface.values()])
+    async def list_tools(context: ServerRequestContext[Any], _: PaginatedRequestParams | None) -> ListToolsResult:
+        offered = dispatcher.surface_of(caller_of(context))
+        return ListToolsResult(tools=[tool_of(offer) for offer in offered.values()])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams

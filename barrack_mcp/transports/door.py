@@ -25,10 +25,13 @@ class Door:
 
     Args:
         app: The application.
+        hosts: Names under which it is reached, beside this machine's own, in small letters; behind TLS.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
         self._app = app
+        self._hosts = hosts
+        self._origins = {f"https://{host}" for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge a request by its headers alone."""
@@ -36,11 +39,12 @@ class Door:
             headers = Headers(scope=scope)
             port = (scope.get("server") or ("", None))[1] or _USUAL_PORT
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
-            if len(hosts) != 1 or not is_this_place(hosts[0], port):
+            if len(hosts) != 1 or not (hosts[0].lower() in self._hosts or is_this_place(hosts[0], port)):
                 refusal = PlainTextResponse("Invalid Host header: this server is reached by its own address.", 421)
                 await refusal(scope, receive, send)
                 return
-            if origins and not (len(origins) == 1 and _is_page_of(origins[0], port)):
+            known = len(origins) == 1 and (origins[0].lower() in self._origins or _is_page_of(origins[0], port))
+            if origins and not known:
                 await PlainTextResponse("Invalid Origin header: no page of another place.", 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

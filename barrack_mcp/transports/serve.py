@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barrack_mcp import __version__
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.config.callers import Callers
 from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
+from barrack_mcp.transports.login import Login
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -68,33 +70,32 @@ async def serve(
             mention(settings, house.contract, datetime.now(UTC).date())
             await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
-    if not is_loopback(host):
-        raise SettingsError(
-            "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could "
-            "spend your credits."
-        )
+    if not is_loopback(host) and (settings.http_tokens_file is None or settings.public_url is None):
+        raise SettingsError(_OPEN)
     from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
     async with open_server(settings, remote=True) as house:
         mention(settings, house.contract, datetime.now(UTC).date())
-        app = http_app(house.server) if transport == "http" else sse_app(house.server)
+        make = http_app if transport == "http" else sse_app
+        app = make(house.server, callers=house.callers, hosts=_hosts(settings))
         address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
-            async with _reaping(house.reaper, reap_every):
+            async with _reaping(house.reapers, reap_every):
                 await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
         except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
 
 
 @asynccontextmanager
-async def _reaping(reaper: Reaper, minutes: int | None) -> AsyncIterator[None]:
+async def _reaping(reapers: Sequence[Reaper], minutes: int | None) -> AsyncIterator[None]:
     """End what is past its lease until the serving ends; an error of that comes through as it is."""
     raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
         if minutes is not None:
             _log.warning("What is past its lease is hibernated, as reap does it, every %s.", counted(minutes, "minute"))
-            tasks.start_soon(reaper.keep_reaping, minutes * 60.0)
+            for reaper in reapers:
+                tasks.start_soon(reaper.keep_reaping, minutes * 60.0)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - raised below
@@ -109,33 +110,56 @@ def _longest(settings: Settings) -> float:
     return settings.timeout + look.SECONDS
 
 
-def http_app(server: Server[Any]) -> Starlette:
-    """Serve streamable HTTP under `/mcp`, both eras, and `/health`."""
+_OPEN: Final = (
+    "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could spend your "
+    "credits. To serve others, say who may call (BARRACK_HTTP_TOKENS_FILE, see barrack-mcp callers), put a proxy with "
+    "TLS before it, and give its address (BARRACK_PUBLIC_URL)."
+)
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """The names under which this server is reached, beside this machine's own."""
+    public = {urlsplit(settings.public_url).netloc} if settings.public_url is not None else set()
+    return frozenset(name.lower() for name in {*settings.allowed_hosts, *public})
+
+
+def _behind(app: ASGIApp, callers: Callers | None, hosts: frozenset[str]) -> ASGIApp:
+    """Put an application behind the door, and behind the login where there is one."""
+    return Door(app if callers is None else Login(app, callers), hosts)
+
+
+def http_app(server: Server[Any], *, callers: Callers | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+    """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
+
+    Args:
+        server: What to serve.
+        callers: Who may call; None for whoever can reach it.
+        hosts: Names under which it is reached, beside this machine's own, in small letters.
+    """
     app = server.streamable_http_app(
         streamable_http_path="/mcp",
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health)],
     )
-    app.add_middleware(Door)
-    return app
+    return _behind(app, callers, hosts)
 
 
-def sse_app(server: Server[Any]) -> Starlette:
-    """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`."""
+def sse_app(server: Server[Any], *, callers: Callers | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+    """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
     sse = SseServerTransport("/messages/", security_settings=_SECURITY)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         async with sse.connect_sse(scope, receive, send) as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health", _health),
             _only_get("/sse", stream),
             Mount("/messages/", app=sse.handle_post_message),
         ],
-        middleware=[Middleware(Door)],
     )
+    return _behind(app, callers, hosts)
 
 
 def _only_get(path: str, app: Any) -> Route:

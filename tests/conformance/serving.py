@@ -30,7 +30,7 @@ from mcp.types import (
     PaginatedRequestParams,
     SubscriptionsListenRequestParams,
 )
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
@@ -91,7 +91,7 @@ async def served(*, fixtures: bool) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _running(app: Starlette) -> AsyncIterator[str]:
+async def _running(app: ASGIApp) -> AsyncIterator[str]:
     bound = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", http="h11", ws="none", timeout_graceful_shutdown=1)
     listener = uvicorn.Server(config)

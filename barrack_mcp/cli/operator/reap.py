@@ -45,7 +45,7 @@ async def reap_once(settings: Settings, orders: Orders, *, as_json: bool) -> Exi
     """Reap once and say what came of it; answers how that is told to scripts."""
     async with open_server(settings) as house:
         try:
-            reaped = await house.reaper.reap(orders)
+            reaped = await house.reapers[0].reap(orders)
         except ApiError as error:
             complain(f"{error.sentence} Nothing was sent.")
             return EXIT_CODES.get(error.failure, ExitCode.FAILED)

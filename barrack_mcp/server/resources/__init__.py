@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias, TypedDict
 
 from mcp.server.context import ServerRequestContext
@@ -20,6 +20,7 @@ from mcp.types import (
     ReadResourceResult,
 )
 
+from barrack_mcp.catalogue import Offer
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server import prompts
@@ -55,25 +56,25 @@ def handlers(
         caller_of: Finds who makes a request, and for which account.
         now: A clock that only goes forward, in seconds.
     """
-    resources = pages.listed(dispatcher)
-    templates = pages.templates(dispatcher)
-    offered = prompts.list_prompts(dispatcher.surface)
     completer = Completer(now)
 
-    async def list_resources(_: Context, __: Cursor) -> ListResourcesResult:
-        return ListResourcesResult(resources=resources)
+    def offered(context: Context) -> Mapping[str, Offer]:
+        return dispatcher.surface_of(caller_of(context))
 
-    async def list_resource_templates(_: Context, __: Cursor) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=templates)
+    async def list_resources(context: Context, _: Cursor) -> ListResourcesResult:
+        return ListResourcesResult(resources=pages.listed(offered(context)))
+
+    async def list_resource_templates(context: Context, _: Cursor) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=pages.templates(offered(context)))
 
     async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         return await pages.read(Reads(dispatcher, caller_of(context)), params.uri, context.protocol_version)
 
-    async def list_prompts(_: Context, __: Cursor) -> ListPromptsResult:
-        return ListPromptsResult(prompts=offered)
+    async def list_prompts(context: Context, _: Cursor) -> ListPromptsResult:
+        return ListPromptsResult(prompts=prompts.list_prompts(offered(context)))
 
-    async def get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return prompts.get_prompt(params.name, params.arguments or {}, dispatcher.surface)
+    async def get_prompt(context: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        return prompts.get_prompt(params.name, params.arguments or {}, offered(context))
 
     async def complete(context: Context, params: CompleteRequestParams) -> CompleteResult:
         return CompleteResult(completion=await completer.complete(Reads(dispatcher, caller_of(context)), params))

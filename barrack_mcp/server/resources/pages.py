@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,6 @@ from mcp.types import (
 from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import BY_TOOL, Operation
 from barrack_mcp.catalogue.kinds import KINDS
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.server.guides import GUIDES
@@ -85,9 +84,9 @@ _BY_URI: Final = {page.resource.uri: page for page in PAGES}
 _GUIDE_BY_URI: Final = {f"{SCHEME}guides/{guide.name}": guide for guide in GUIDES}
 
 
-def listed(dispatcher: Dispatcher) -> list[Resource]:
+def listed(surface: Collection[str]) -> list[Resource]:
     """List what has a URI of its own, as far as the surface offers what it is read with."""
-    pages = [page.resource for page in PAGES if page.needs.tool in dispatcher.surface]
+    pages = [page.resource for page in PAGES if page.needs.tool in surface]
     guides = [
         Resource(
             uri=uri,
@@ -102,7 +101,7 @@ def listed(dispatcher: Dispatcher) -> list[Resource]:
     return pages + guides
 
 
-def templates(dispatcher: Dispatcher) -> list[ResourceTemplate]:
+def templates(surface: Collection[str]) -> list[ResourceTemplate]:
     """List the kinds of things that are read by id, as far as the surface offers it."""
     return [
         ResourceTemplate(
@@ -113,7 +112,7 @@ def templates(dispatcher: Dispatcher) -> list[ResourceTemplate]:
             mime_type=JSON,
         )
         for kind in KINDS
-        if kind.get_tool in dispatcher.surface
+        if kind.get_tool in surface
     ]
 
 

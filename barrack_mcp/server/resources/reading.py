@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from barrack_mcp.account.reading import FEW_PAGES, Listing, read_list
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.guard import Caller
@@ -26,7 +26,12 @@ class Reads:
 
     def offers(self, *operations: Operation) -> bool:
         """Whether the surface has all of these."""
-        return all(operation.tool in self.dispatcher.surface for operation in operations)
+        return all(operation.tool in self.surface for operation in operations)
+
+    @property
+    def surface(self) -> Mapping[str, Offer]:
+        """The tools on offer for the caller, by name."""
+        return self.dispatcher.surface_of(self.caller)
 
     async def answer(self, tool: str, arguments: Mapping[str, object]) -> Answer:
         """Call a tool that reads.
@@ -34,7 +39,7 @@ class Reads:
         Raises:
             UnknownToolError: The surface doesn't offer it, or it doesn't only read.
         """
-        operation = self.dispatcher.surface.get(tool)
+        operation = self.surface.get(tool)
         if operation is None or not operation.reads:
             raise UnknownToolError(tool)
         answer = await self.dispatcher.call(tool, arguments, self.caller)
@@ -49,7 +54,7 @@ class Reads:
             UnknownToolError: The surface doesn't offer it, or it doesn't only read.
             ApiError: It can't be read.
         """
-        operation = self.dispatcher.surface.get(tool)
+        operation = self.surface.get(tool)
         if operation is None or not operation.reads:
             raise UnknownToolError(tool)
         return await self.caller.account.read(tool, arguments)

@@ -1,0 +1,209 @@
+"""Who may call over HTTP: a file that `barrack-mcp callers` keeps, one table for each caller.
+
+A token is 256 random bits, so that its SHA-256 tells nobody what it is; the file holds nothing else of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from barrack_mcp.api.text import mention
+from barrack_mcp.catalogue import OFFERS, Offer, Risk, Toolset
+from barrack_mcp.config.globs import check_globs
+from barrack_mcp.state.reach import check_reach
+from barrack_mcp.state.secret import KeyFileError
+
+SHAPE: Final = "bmcp_"
+"""How each token begins, so that whoever finds one knows what it opens."""
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
+_BITS: Final = 256
+_LENGTH: Final = len(SHAPE) + 43
+
+_log = logging.getLogger(__name__)
+
+
+class CallersError(Exception):
+    """The callers' file can't be followed; the text says where and why, without a value."""
+
+
+def _sets(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in ("all", "core", *Toolset)]:
+        raise ValueError(f"names {len(unknown)} unknown toolsets; known: all, core, {', '.join(Toolset)}")
+    return names
+
+
+class CallerRow(BaseModel):
+    """What one caller may, by the operator's word; it only ever narrows what the server offers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the token."""
+    risks: frozenset[Risk] = frozenset(Risk)
+    toolsets: Annotated[tuple[str, ...], AfterValidator(_sets)] = ("all",)
+    approver: bool = False
+    """Whether this caller may say yes to what others ask for."""
+    protect: Annotated[tuple[str, ...], AfterValidator(check_globs)] = ()
+    max_hourly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    def may(self, offer: Offer) -> bool:
+        """Whether the caller may use a tool."""
+        wanted = {"all", offer.toolset, *(["core"] if offer.core else [])}
+        return offer.risk in self.risks and bool(wanted & set(self.toolsets))
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that the caller may use, of all there are."""
+        return frozenset(name for name, offer in OFFERS.items() if self.may(offer))
+
+
+_TABLE: Final = TypeAdapter(dict[str, CallerRow])
+
+
+def read_callers(path: Path) -> Mapping[str, CallerRow]:
+    """Read the callers' file.
+
+    Raises:
+        CallersError: It can't be read, others can write or read it, or a line for each mistake in it.
+    """
+    try:
+        check_reach(path)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CallersError(f"{path} can't be read ({error.strerror}).") from None
+    except KeyFileError as error:
+        raise CallersError(f"{error}.") from None
+    except UnicodeDecodeError:
+        raise CallersError(f"{path} is not text.") from None
+    return parse_callers(text, str(path))
+
+
+def parse_callers(text: str, path: str) -> Mapping[str, CallerRow]:
+    """Read what a callers' file holds.
+
+    Args:
+        text: Its text.
+        path: Its path, for messages.
+
+    Raises:
+        CallersError: A line for each mistake in it.
+    """
+    try:
+        rows = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CallersError(f"{path} is not TOML: {error}.") from None
+    try:
+        callers = _TABLE.validate_python(rows)
+    except ValidationError as error:
+        raise CallersError(
+            "\n".join(f"{path}: {_sentence(detail['loc'], detail['msg'])}" for detail in error.errors())
+        ) from None
+    if wrong := [name for name in callers if NAME.fullmatch(name) is None]:
+        raise CallersError(f"{path}: {len(wrong)} callers have a name that is none; {WRONG_NAME}")
+    digests = [row.sha256 for row in callers.values()]
+    if len(set(digests)) < len(digests):
+        raise CallersError(f"{path}: two callers have one token; each needs a token of its own.")
+    return callers
+
+
+WRONG_NAME: Final = "a name has up to 64 letters, digits, @, dots, underscores or hyphens."
+
+
+def _sentence(where: tuple[int | str, ...], message: str) -> str:
+    said = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{' '.join(mention(part) for part in where if part != '[key]')}: {said.rstrip('.')}."
+
+
+def new_token() -> str:
+    """Make a token: 256 random bits."""
+    return SHAPE + secrets.token_urlsafe(_BITS // 8)
+
+
+def digest(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_token(text: str) -> bool:
+    """Whether the text has a token's form; nothing else is looked up."""
+    return len(text) == _LENGTH and text.startswith(SHAPE) and text.isascii()
+
+
+class Callers:
+    """The callers by their tokens, as the file says now: who is taken out of it can't call any more.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CallersError: It can't be followed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: Mapping[str, CallerRow] = read_callers(path)
+        self._seen = _stamp(path)
+
+    def named(self, name: str) -> CallerRow | None:
+        """What a caller may; None if there is none of that name."""
+        return self._now().get(name)
+
+    def find(self, token: str) -> str | None:
+        """Whose token this is; None if it is nobody's."""
+        if not is_token(token):
+            return None
+        wanted = digest(token)
+        return next((name for name, row in self._now().items() if hmac.compare_digest(row.sha256, wanted)), None)
+
+    def _now(self) -> Mapping[str, CallerRow]:
+        stamp = _stamp(self._path)
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._rows = read_callers(self._path)
+            except CallersError as error:
+                # who may call isn't known any more, so nobody may
+                _log.error("Nobody can call until that is mended: %s", error)
+                self._rows = {}
+        return self._rows
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def read_keys(path: Path) -> Mapping[str, SecretStr]:
+    """Read the API keys of callers: `NAME = "key"`, a line each.
+
+    Raises:
+        CallersError: It can't be read, others can read it, or what is wrong in it.
+    """
+    try:
+        check_reach(path)
+        keys = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CallersError(f"BARRACK_KEYS_FILE: {path} can't be read ({error.strerror}).") from None
+    except KeyFileError as error:
+        raise CallersError(f"BARRACK_KEYS_FILE: {error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # the parser's own words may hold what stands there
+        raise CallersError(f'BARRACK_KEYS_FILE: {path} is not TOML; it wants NAME = "key", a line each.') from None
+    for name, key in keys.items():
+        if not isinstance(key, str) or not key.isascii() or not key.isprintable() or not key.strip():
+            raise CallersError(f"BARRACK_KEYS_FILE: {path}: the key of {mention(name)} can't be one; copy it again.")
+    return {name: SecretStr(key.strip()) for name, key in keys.items()}

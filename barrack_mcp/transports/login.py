@@ -1,0 +1,54 @@
+"""Who may come in over HTTP: whoever bears the token of a caller. A token never goes on to Barrack."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.auth.provider import AccessToken
+from starlette.datastructures import Headers
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from barrack_mcp.config.callers import Callers
+
+OPEN: Final = frozenset({"/health"})
+"""The paths that tell nothing of anybody's."""
+
+
+class _Tokens:
+    """Knows the callers' tokens, in the SDK's words."""
+
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Answer whose a token is; None if it is nobody's."""
+        name = self._callers.find(token)
+        # what is kept beside a session is whose it is, not the token
+        return None if name is None else AccessToken(token="", client_id=name, scopes=[], subject=name)
+
+
+class Login:
+    """Lets a request through to an application if it bears the token of a caller, in its one Authorization header.
+
+    Args:
+        app: The application.
+        callers: Who may call.
+    """
+
+    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+        self._open = app
+        self._closed = AuthenticationMiddleware(
+            RequireAuthMiddleware(app, required_scopes=[]), backend=BearerAuthBackend(_Tokens(callers))
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge a request; 401 where it bears no token, or none that is a caller's."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._open(scope, receive, send)
+            return
+        if len(Headers(scope=scope).getlist("authorization")) > 1:
+            # who reads the first and who reads the last would see two callers
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() != b"authorization"]}
+        await self._closed(scope, receive, send)

@@ -1,0 +1,119 @@
+"""Callers of a server over HTTP: their file, the server behind its login, and a client with a token."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.types import ASGIApp
+
+from barrack_mcp.config import read_settings
+from barrack_mcp.config.callers import digest, new_token
+from barrack_mcp.server.house import House, open_server
+from barrack_mcp.transports.serve import http_app
+
+
+@dataclass
+class Desk:
+    """Who may call, as the file says.
+
+    Attributes:
+        path: The callers' file.
+        tokens: Each caller's token.
+    """
+
+    path: Path
+    tokens: dict[str, str] = field(default_factory=dict)
+    _rows: dict[str, str] = field(default_factory=dict)
+
+    def let_in(self, name: str, *more: str) -> str:
+        """Add a caller with lines of TOML; answers the token."""
+        self.tokens[name] = new_token()
+        self._rows[name] = "\n".join([f'["{name}"]', f'sha256 = "{digest(self.tokens[name])}"', *more])
+        self._keep()
+        return self.tokens[name]
+
+    def put_out(self, name: str) -> None:
+        """Take a caller out."""
+        del self._rows[name]
+        self._keep()
+
+    def _keep(self) -> None:
+        # another file, as `barrack-mcp callers` puts one in place
+        made = self.path.with_name("made")
+        made.write_text("\n\n".join(self._rows.values()), encoding="utf-8")
+        made.chmod(0o600)
+        made.replace(self.path)
+
+
+@dataclass
+class Served:
+    """A server behind its login.
+
+    Attributes:
+        url: Its address.
+        house: What is served.
+        desk: Who may call.
+    """
+
+    url: str
+    house: House
+    desk: Desk
+
+    @asynccontextmanager
+    async def client(self, name: str, **options: Any) -> AsyncIterator[Client]:
+        """Connect as a caller."""
+        headers = {"Authorization": f"Bearer {self.desk.tokens[name]}"}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=30) as http,
+            Client(streamable_http_client(f"{self.url}/mcp", http_client=http), **options) as connected,
+        ):
+            yield connected
+
+    async def status(self, path: str = "/mcp", headers: Sequence[tuple[str, str]] = (), **options: Any) -> int:
+        """Ask without a client; answers the status."""
+        async with httpx2.AsyncClient(timeout=30) as http:
+            return (
+                await http.request(options.pop("method", "POST"), f"{self.url}{path}", headers=headers, **options)
+            ).status_code
+
+
+@asynccontextmanager
+async def served(folder: Path, callers: Mapping[str, Sequence[str]], **settings: str) -> AsyncIterator[Served]:
+    """Serve the simulator over HTTP for callers, each with lines of TOML of theirs."""
+    desk = Desk(folder / "callers.toml")
+    for name, lines in callers.items():
+        desk.let_in(name, *lines)
+    given = {
+        "BARRACK_SIMULATOR": "1",
+        "BARRACK_STATE": str(folder / "state.db"),
+        "BARRACK_HTTP_TOKENS_FILE": str(desk.path),
+        **settings,
+    }
+    async with open_server(read_settings(given), remote=True) as house:
+        hosts = frozenset({"bot.example.com"})
+        async with listening(http_app(house.server, callers=house.callers, hosts=hosts)) as url:
+            yield Served(url, house, desk)
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application on loopback while the block runs; gives its address."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", http="h11", ws="none", timeout_graceful_shutdown=1)
+    listener = uvicorn.Server(config)
+    running = asyncio.create_task(listener.serve(sockets=[bound]))
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        listener.should_exit = True
+        await running
