@@ -256,7 +256,8 @@ class Dispatcher:
         if unpriced := no_such_model(operation, values, data):
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
-            await tell_quotes(quoted, data, account=call.account, policy=self.guard.policy, now=self.writer.now())
+            policy = self.guard.policy.within(call.caller.allowance)
+            await tell_quotes(quoted, data, account=call.account, policy=policy, now=self.writer.now())
         cut_prices(operation, values, data)
         tell_scope(operation, values, data)
         if operation.tool == "list_gpu_stock":
