@@ -28,11 +28,15 @@ ROOMS: Final = {
         ["guard/decide.py", "guard/exposure.py"],
         ["tests/guard/test_decide.py", "tests/guard/test_exposure.py"],
     ),
-    "guard": (["guard/guard.py"], ["tests/guard"]),
+    "guard": (["guard/guard.py", "guard/ruling.py"], ["tests/guard"]),
     "approvals": (["guard/approvals.py"], ["tests/test_approvals.py"]),
+    "turns": (
+        [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "sentences")],
+        [f"tests/guard/test_{name}.py" for name in ("turns", "line", "opening", "keys", "passphrase", "settling")],
+    ),
     "asking": (
         ["guard/ask.py", "guard/telling.py"],
-        ["tests/guard/test_asking.py", "tests/guard/test_whole_questions.py", "tests/guard/test_guard.py"],
+        [f"tests/guard/test_{name}.py" for name in ("asking", "whole_questions", "guard", "letter", "nobody")],
     ),
     "sums": (
         [f"guard/plans/{name}.py" for name in ("spending", "states", "openings", "draft")],

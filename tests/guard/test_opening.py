@@ -299,6 +299,39 @@ async def test_the_browser_opens_a_file_of_the_owners_so_that_no_command_line_ho
         assert not door.exists()
 
 
+class Window(webbrowser.BaseBrowser):
+    """A browser that shows a file to nobody, and remembers what it read there."""
+
+    def __init__(self) -> None:
+        super().__init__("window")
+        self.shown: list[str] = []
+
+    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002 - as the library has it
+        self.shown.append(Path(unquote(urlsplit(url).path)).read_text())
+        return True
+
+
+async def test_what_the_browser_opens_leads_to_the_page_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window()
+    monkeypatch.setattr(webbrowser, "_tryorder", ["window"])
+    monkeypatch.setattr(webbrowser, "_browsers", {"window": [None, window]})
+    with anyio.fail_after(30):
+        async with (
+            open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
+            open_page(state, tmp_path, port=0, browser=True) as show,
+        ):
+            await show(await ask(state))
+            url = (tmp_path / PAGE_ADDRESS).read_text()
+    assert len(window.shown) == 1
+    assert re.fullmatch(
+        rf'<!doctype html><meta http-equiv="refresh" content="0;url={re.escape(url)}/enter\?[^"<]+">'
+        "<title>Barrack approval</title>",
+        window.shown[0],
+    )
+
+
 async def test_without_a_screen_no_browser_is_opened(tmp_path: Path, browsed: Callable[[], list[list[str]]]) -> None:
     with anyio.fail_after(30):
         async with (
