@@ -35,7 +35,7 @@ def test_comments_order_and_spelling_stay() -> None:
     assert made == COMMENTED.replace(
         "// last, with a comma\n",
         '// last, with a comma\n        "barrack": {\n            "command": "x",\n            "args": [\n'
-        '                "a"\n            ]\n        }\n',
+        '                "a"\n            ]\n        },\n',
     )
 
 
@@ -72,7 +72,7 @@ def test_an_item_goes_behind_the_last() -> None:
         '{"inputs": [{"id": 1}, {"id": 2}]}'
     )
     assert json.loads(append("{}", ("inputs",), {"id": 2}, comments=False)) == {"inputs": [{"id": 2}]}
-    assert append('{\n  "i": [\n    1,\n  ]\n}', ("i",), 2, comments=True) == '{\n  "i": [\n    1,\n    2\n  ]\n}'
+    assert append('{\n  "i": [\n    1,\n  ]\n}', ("i",), 2, comments=True) == '{\n  "i": [\n    1,\n    2,\n  ]\n}'
 
 
 def test_what_is_of_another_kind_is_refused() -> None:

@@ -240,7 +240,7 @@ _CLIENTS: Final = (
         format=Format.JSONC,
         servers="context_servers",
         extra={"timeout": _LONGEST_CALL_S},
-        then="Zed starts it at once; the agent panel's settings show the server.",
+        then="Zed reads its settings at once; the agent panel's settings show the server.",
     ),
     _CLINE,
     replace(

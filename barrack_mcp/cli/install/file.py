@@ -115,7 +115,12 @@ def _toml_without(client: Client, text: str) -> str:
             del made[client.servers]
     except (TOMLKitError, TypeError, ValueError) as error:
         raise jsonc.ShapeError(_UNUSUAL) from error
-    return tomlkit.dumps(made)
+    left = tomlkit.dumps(made)
+    for line in ("\r\n", "\n"):
+        # the blank line that stood before the table goes with it
+        if left.endswith(line * 2) and not text.endswith(line * 2):
+            return left.removesuffix(line)
+    return left
 
 
 def rendered(client: Client, document: Mapping[str, Json]) -> str:

@@ -204,7 +204,14 @@ def remove(
         say = [f"Took {SERVER} out of {path}; what it held is kept in {backup}."]
         if key_file := _section(there, "env").get(KEY_FILE) if there is not None else None:
             say.append(f"The key stays in {key_file}.")
-        return Installed(path, "", changed=True, backup=backup, say=(*say, known.then), entry={})
+        return Installed(
+            path,
+            "",
+            changed=True,
+            backup=backup,
+            say=(*say, f"{known.title} lets go of it when it is started again."),
+            entry={},
+        )
 
 
 @contextmanager

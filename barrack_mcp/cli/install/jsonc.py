@@ -275,7 +275,7 @@ def append(text: str, path: Sequence[str], item: Json, *, comments: bool) -> str
 
 
 def _add(text: str, container: Node, value: Json, *, name: str | None = None) -> str:
-    """Add a member or an item behind the last one."""
+    """Add a member or an item behind the last one; where that one had a comma, the new one has one, too."""
     head = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
     close = container.end - 1
     one_line = "\n" not in text.strip() and text.strip() != "{}"
@@ -283,19 +283,19 @@ def _add(text: str, container: Node, value: Json, *, name: str | None = None) ->
     if container.nodes:
         last = container.nodes[-1].end
         rest = text[last:close]
-        comma = "" if _holds_comma(rest) else ","
+        comma, own = ("", ",") if _holds_comma(rest) else (",", "")
     else:
-        last, rest, comma = container.start + 1, text[container.start + 1 : close], ""
+        last, rest, comma, own = container.start + 1, text[container.start + 1 : close], "", ""
     if flat:
         kept, gap = rest.rstrip(), " " if container.nodes else ""
-        body = head + _rendered(value, text, "", flat=True)
+        body = head + _rendered(value, text, "", flat=True) + own
         return f"{text[:last]}{comma}{kept}{gap}{body}{rest[len(kept) :]}{text[close:]}"
     outer = _indent_at(text, container.start)
     inner = _indent_at(text, container.starts[0]) if container.starts else outer
     if len(inner) <= len(outer):
         inner = outer + _unit(text)
     new_line = _new_line(text)
-    body = head + _rendered(value, text, inner, flat=False)
+    body = head + _rendered(value, text, inner, flat=False) + own
     return f"{text[:last]}{comma}{rest.rstrip()}{new_line}{inner}{body}{new_line}{outer}{text[close:]}"
 
 
