@@ -20,6 +20,7 @@ from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import read_page
 from barrack_mcp.account.spending.bills import asks_for_days, read_between, tell_scope
+from barrack_mcp.account.spending.credit import tell_burn
 from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
@@ -274,12 +275,14 @@ class Dispatcher:
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
 
     async def _join(self, call: _Call, data: JsonObject) -> None:
-        """Add to machines that are shown in full what their firewalls let in."""
+        """Add to machines that are shown in full what their firewalls let in, and to a balance what eats it."""
         tool, read = call.operation.tool, call.account.read
         if tool == "list_instances" and not is_brief(call.operation, call.values):
             await join_firewalls(objects(data.get("instances")), data, read=read)
         elif tool == "get_instance" and objects([data.get("instance")]):
             await show_rules(data["instance"], data, read=read)
+        elif tool == "get_credit_balance":
+            await tell_burn(call.account, data, currency=self.currency, now=self.writer.now())
 
     async def _complete(self, call: _Call, data: JsonObject) -> None:
         """Add to the stock what the price list and the specifications say of it, as far as they can be read soon."""

@@ -115,7 +115,7 @@ class Overview:
             told["balance"] = {"amount": money.rounded(balance), "currency": own}
         hours = self.standing.outlook(lambda _: Decimal(0), self.currency).runway_hours
         if hours is not None and hours.is_finite():
-            told["runway"] = {"hours": money.rounded(hours)} | _end(self.now, hours)
+            told["runway"] = {"hours": money.rounded(hours)} | tell_end(self.now, hours)
         return told
 
     def sentences(self) -> list[str]:
@@ -207,7 +207,8 @@ _FAR_S: Final = 10**11
 """A time in seconds is smaller; one in thousandths of them is larger."""
 
 
-def _end(now: float, hours: Decimal) -> JsonObject:
+def tell_end(now: float, hours: Decimal) -> JsonObject:
+    """Say when credit ends that lasts so many hours; nothing where that is too far away to be told."""
     if hours > _DATED_HOURS:
         return {}
     ends = datetime.fromtimestamp(now + float(hours) * 3600, UTC)

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pydantic import model_validator
 
-from barrack_mcp.catalogue.envelope import Envelope
+from barrack_mcp.catalogue.envelope import Costing, Envelope
 from barrack_mcp.catalogue.models import Response, answered
 from barrack_mcp.catalogue.operation import Confidence, Endpoint, Operation, Risk, Toolset, elsewhere
-from barrack_mcp.catalogue.values import KNOWN_CURRENCIES, Number, Text
+from barrack_mcp.catalogue.values import KNOWN_CURRENCIES, Flag, Number, Text, Whole
 
 GROUP: Final = "Balance"
 
@@ -42,16 +42,36 @@ class CreditBalanceResponse(Envelope):
     balance: Balance | None = answered("Credit left.")
 
 
+class BurnNow(Response):
+    """What all that the account has costs as it stands."""
+
+    currency: Text = answered("Currency of these amounts.")
+    hourly: Number = answered("Per hour.")
+    monthly: Number = answered("The same over the 730 hours of a month.")
+    counted: dict[str, Whole] | None = answered("How many things of each kind are in the sum.")
+    unpriced: Whole = answered("How many are not, since nothing tells their price.")
+    complete: Flag = answered("Whether that is all.")
+    runway_hours: Number = answered("How many hours the credit lasts.")
+    ends_at: Text = answered("When it ends, ISO 8601.")
+
+
+class Burning(Costing):
+    """What we say beside a balance."""
+
+    burn: BurnNow | None = answered("What eats the credit.")
+
+
 OPERATIONS = (
     declare(
         tool="get_credit_balance",
         title="Get credit balance",
         risk=Risk.READ,
-        description="Prepaid credit left, by currency. At zero, running instances are hibernated.",
+        description="Prepaid credit left, what all costs per hour, until when it lasts. At zero, instances hibernate.",
         endpoint=Endpoint("GET", "/balance/", Confidence(95, 45)),
         alternates=elsewhere("GET", "/credits/balance/", "/credit-balance/", "/credits/"),
         response=CreditBalanceResponse,
         result="balance",
+        beside=Burning,
         core=True,
         billing="Credit is prepaid, one balance per currency; when it runs out, running instances are hibernated.",
     ),
