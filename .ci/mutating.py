@@ -79,12 +79,15 @@ class Runner(ForkRunner):
         return code
 
     def submit(self, mutant_name: str, tests: list[str], cpu_time_limit: int, estimated_time: float) -> None:
-        """Try a change by some of the tests that reach its function: by as many kinds of them as their time allows."""
+        """Try a change by as many of the tests that reach its function as their time allows.
+
+        The quick ones come first, so that a whole table of small cases is tried; of slow ones that are alike, one.
+        """
         took = state().duration_by_test
-        rounds: list[tuple[int, float, str]] = []
+        rounds: list[tuple[float, float, str]] = []
         for _, same in itertools.groupby(sorted(tests), key=lambda test: test.partition("[")[0]):
             alike = sorted(same, key=took.__getitem__)
-            rounds += [(turn, took[test], test) for turn, test in enumerate(alike)]
+            rounds += [(turn * took[test], took[test], test) for turn, test in enumerate(alike, 1)]
         rounds.sort()
         sums = itertools.accumulate(seconds for _, seconds, _ in rounds)
         chosen = [test for (_, _, test), sum_ in zip(rounds, sums, strict=True) if sum_ <= MOST_S] or [rounds[0][2]]

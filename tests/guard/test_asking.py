@@ -162,6 +162,19 @@ async def test_a_client_that_went_away_hears_of_no_progress_and_hinders_nothing(
         assert line.sent == [(0, {"message": "It waits."})]
 
 
+async def test_progress_is_told_as_it_came_with_its_end_if_that_is_known_and_never_less_than_before() -> None:
+    line = Line()
+    here = asker(line)
+    for progress, total in ((2.0, 5.0), (4.0, None), (4.0, 5.0), (1.0, None)):
+        await here.report("It waits.", progress=progress, total=total)
+    assert line.sent == [
+        (2, {"message": "It waits.", "total": 5}),
+        (4, {"message": "It waits."}),
+        (5, {"message": "It waits.", "total": 5}),
+        (6, {"message": "It waits."}),
+    ]
+
+
 @pytest.mark.parametrize("must_type", [None, "web-1"])
 async def test_the_newer_era_has_the_question_in_the_answer_of_the_call(must_type: str | None) -> None:
     line = Line()
