@@ -20,6 +20,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, KINDS
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.arguments import BadArgumentsError
+from barrack_mcp.dispatch.likeness import LIKE
 from barrack_mcp.dispatch.names import ID_SHAPE, Names, NotFoundError
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
@@ -128,7 +129,7 @@ def as_given(like: Any, value: str) -> Any:
 
 
 def test_every_argument_that_names_a_thing_but_a_rule_has_its_list() -> None:
-    assert {name.removesuffix("s") for _, name in NAMED} == set(BY_ARGUMENT)
+    assert {name.removesuffix("s") for _, name in NAMED} | {LIKE} == set(BY_ARGUMENT)
     for kind in KINDS:
         assert BY_TOOL[kind.list_tool].reads
         assert BY_TOOL[kind.list_tool].paged

@@ -25,6 +25,7 @@ from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.guides import GUIDES
+from barrack_mcp.server.prompts import PROMPTS
 from barrack_mcp.server.resources import handlers
 from barrack_mcp.server.resources.addresses import template
 from barrack_mcp.server.resources.completion import SOURCES
@@ -631,7 +632,7 @@ async def _reads_all(client: Client) -> None:
     assert (await text(client, "barrack://guides/billing")).startswith("# Billing")
     found = (await completed(client, TEMPLATES[0], "train-1")).values
     assert (await page(client, f"barrack://instances/{found[0]}"))["instance"]["vm_name"] == "train-1"
-    assert len((await client.list_prompts()).prompts) == 6
+    assert len((await client.list_prompts()).prompts) == len(PROMPTS)
     assert (await client.get_prompt("cut-costs")).messages
     assert (await refused(client, "barrack://nope")).code == MISSING[str(client.protocol_version)]
 

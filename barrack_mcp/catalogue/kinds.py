@@ -214,7 +214,9 @@ KINDS: Final = (INSTANCE, KEY, VOLUME, SCRIPT, SNAPSHOT, IMAGE, FIREWALL)
 SEVERAL: Final[Mapping[str, Kind]] = MappingProxyType({"add": INSTANCE, "remove": INSTANCE})
 """Arguments of ours that name several things, and not by their kind: whom a firewall gains and loses."""
 
-BY_ARGUMENT: Final[Mapping[str, Kind]] = MappingProxyType({name: kind for kind in KINDS for name in kind.arguments})
+BY_ARGUMENT: Final[Mapping[str, Kind]] = MappingProxyType(
+    {name: kind for kind in KINDS for name in kind.arguments} | {"like": INSTANCE}
+)
 
 
 def kind_named_by(argument: str) -> Kind | None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from pydantic.fields import FieldInfo
 
 from barrack_mcp.catalogue.envelope import Beside, Detail, Paging, Patience
@@ -178,6 +178,8 @@ class Operation(Offer):
     """These two, where it does."""
     ours: type[Request] | None = None
     """Arguments of ours, which the API never sees."""
+    filled: tuple[str, ...] = ()
+    """Required arguments that may be left out where one of ours names a thing to take them from."""
     beside: type[Beside] = Beside
     """What we say beside a read's answer."""
     adds: type[Response] | None = None
@@ -214,6 +216,9 @@ class Operation(Offer):
                 yield f"`place` has {name}, and the path has not"
             if name in self.request.model_fields:
                 yield f"{name} is an argument of `place` and of `request`"
+        for name in self.filled:
+            if self.ours is None or name not in self.given or not self.given[name].is_required():
+                yield f"`filled` names {name}, which is no required argument that one of ours stands in for"
         if not (self.path.startswith("/") and self.path.endswith("/")):
             yield "the path must begin and end with a slash"
 
@@ -255,7 +260,8 @@ class Operation(Offer):
         """The tool's arguments: those of the path, then those of the request, then the page, then our own."""
         # pydantic takes fields from the last base first
         bases = tuple(base for base in (self.own, self.pages if self.paged else None, self.request, self.place) if base)
-        return create_model(f"{self.tool}_arguments", __base__=bases)
+        left_out: dict[str, Any] = {name: _eased(self.given[name]) for name in self.filled}
+        return create_model(f"{self.tool}_arguments", __base__=bases, **left_out)
 
     @cached_property
     def own(self) -> type[Request] | None:
@@ -337,3 +343,10 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         return
     for parameter in get_args(annotation):
         yield from _models(parameter)
+
+
+def _eased(info: FieldInfo) -> tuple[Any, Any]:
+    """Declare a required argument as one that may be left out; whoever takes it sees to it that it is there."""
+    value: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    marks = info.json_schema_extra
+    return value | None, Field(default=None, description=info.description, json_schema_extra=marks)

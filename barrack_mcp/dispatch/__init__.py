@@ -40,10 +40,11 @@ from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.likeness import Filled, UntoldError
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.quotes import tell_quotes
 from barrack_mcp.dispatch.waits import settle
-from barrack_mcp.dispatch.wishes import Settled, UntoldError, fulfil, tell_moves
+from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.lease import keep_lease
 from barrack_mcp.dispatch.writes.original import restore
@@ -88,6 +89,8 @@ class _Call:
     names: Names
     patience: float | None = None
     """How many seconds to wait until what was done has settled; None if nobody waits."""
+    aside: str = ""
+    """What to say of how the wish was brought into what the API takes."""
 
     @property
     def account(self) -> Account:
@@ -184,13 +187,15 @@ class Dispatcher:
     async def _wished(self, call: _Call) -> _Call | Answer:
         """Bring a wish into what the API takes; answers at once if it is fulfilled, or can't be told."""
         try:
-            wished = await fulfil(call.values, read=call.account.read)
+            wished = await fulfil(call.operation, call.values, read=call.account.read)
         except ApiError as error:
             return await self._unread(call, error)
         except UntoldError as error:
             return conclude("refused", f"{error} Nothing was sent.")
         if isinstance(wished, Settled):
             return conclude("done", wished.sentence, result=wished.result)
+        if isinstance(wished, Filled):
+            return replace_fields(call, values=wished.values, aside=wished.sentence)
         return replace_fields(call, values=wished)
 
     async def _unread(self, call: _Call, error: ApiError) -> Answer:
@@ -396,7 +401,7 @@ class Dispatcher:
         data |= ending
         billing = {"note": operation.billing, **fields} if operation.billing else None
         following = tell_next(operation, call.values, offered=self.surface, waits=call.patience is not None)
-        parts = (f"{said}.", moved, kept, price, operation.billing, ends, following)
+        parts = (f"{said}.", moved, kept, price, operation.billing, ends, following, call.aside)
         message = " ".join(part for part in parts if part)
         return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 

@@ -8,13 +8,10 @@ from typing import Any
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import Thing, all_told, said, text
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
+from barrack_mcp.dispatch.likeness import LIKE, Filled, UntoldError, fill_in
 from barrack_mcp.guard.plans.firewalls import attached
-
-
-class UntoldError(Exception):
-    """What is there now doesn't tell what to do; its text says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +27,11 @@ class Settled:
     result: JsonObject
 
 
-async def fulfil(values: JsonObject, *, read: Reader) -> JsonObject | Settled:
+async def fulfil(operation: Operation, values: JsonObject, *, read: Reader) -> JsonObject | Filled | Settled:
     """Say a wish as the API takes it; answers that it is fulfilled already, if it is.
 
     Args:
+        operation: What is wished for.
         values: The validated arguments of a change.
         read: Reads what is there now; only if an argument is a wish.
 
@@ -43,6 +41,8 @@ async def fulfil(values: JsonObject, *, read: Reader) -> JsonObject | Settled:
     """
     if "add" in values or "remove" in values:
         return await _whole_list(values, read)
+    if LIKE in values:
+        return await fill_in(operation, values, read)
     if "want" in values:
         return await _unless_so(values, read)
     return values

@@ -83,7 +83,13 @@ BY_NAME: dict[str, Callable[[State], Any]] = {
 
 BY_TOOL: dict[str, dict[str, Callable[[State], Any]]] = {
     "attach_firewall": {"instance_ids": BY_NAME["instance_ids"]},
-    "deploy_instance": {"os_image": BY_NAME["os_image"]},
+    "deploy_instance": {
+        **{
+            name: BY_NAME[name]
+            for name in ("os_image", "region", "gpu_model", "gpu_count", "boot_source", "ssh_key_ids")
+        },
+        "tier": lambda _: "legacy",
+    },
     "start_instance": {"instance_id": lambda state: first(state["instances"], status="SHUTOFF")["instance_id"]},
     "restore_instance": {"instance_id": lambda state: first(state["instances"], status="HIBERNATED")["instance_id"]},
     "delete_ssh_key": {"key_id": lambda state: unused_key(state)["id"]},

@@ -48,6 +48,10 @@ BOOT_ARGUMENTS: Final = {"os_image": "os_image", "volume": "volume_id", "custom_
 """The argument that each boot source needs."""
 
 
+FILLED: Final = ("tier", "region", "gpu_model", "gpu_count", "boot_source", "ssh_key_ids")
+"""What a machine that is there tells of another like it."""
+
+
 def _few_enough_to_show(rules: list[SecurityRule] | None) -> list[SecurityRule] | None:
     if rules is not None and len(rules) > MOST_RULES:
         raise ValueError(
@@ -87,12 +91,31 @@ class DeploymentRequest(Request):
 
     @model_validator(mode="after")
     def _boots_from_one_thing(self) -> Self:
-        needed = BOOT_ARGUMENTS[self.boot_source]
+        if getattr(self, "like", None) is not None:
+            # what is left out stands there once it was taken from that machine
+            return self
+        needed = BOOT_ARGUMENTS.get(self.boot_source)
+        if needed is None:
+            return self
         if getattr(self, needed) is None:
             raise ValueError(f"{needed}: is needed when boot_source is {self.boot_source}")
         for other in BOOT_ARGUMENTS.values():
             if other != needed and getattr(self, other) is not None:
                 raise ValueError(f"{other}: must be left out when boot_source is {self.boot_source}")
+        return self
+
+
+class DeploymentWish(Leased):
+    """What a purchase is like, and how long it may run. Ours."""
+
+    like: Id | None = optional("Instance that gives what is left out.")
+
+    @model_validator(mode="after")
+    def _tells_all(self) -> Self:
+        missing = [name for name in FILLED if getattr(self, name, None) is None]
+        if missing and self.like is None:
+            more = f", and so {'are' if missing[2:] else 'is'} {', '.join(missing[1:])}" if missing[1:] else ""
+            raise ValueError(f"{missing[0]}: is required{more}; or name with like an instance to take it from")
         return self
 
 
@@ -128,7 +151,8 @@ OPERATIONS = (
         endpoint=Endpoint("POST", "/instances/deploy/", Confidence(99, 30)),
         alternates=elsewhere("POST", "/instances/create/", "/deployments/", "/deploy/", "/instances/"),
         request=DeploymentRequest,
-        ours=Leased,
+        ours=DeploymentWish,
+        filled=FILLED,
         response=DeploymentResponse,
         result="data",
         core=True,

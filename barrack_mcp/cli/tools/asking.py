@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -42,11 +42,15 @@ class Asker:
         return ElicitResult(action="accept", content={"name": said} if typed_name else {"approve": said == "yes"})
 
     @asynccontextmanager
-    async def waiting(self) -> AsyncIterator[None]:
-        """Say once on stderr that an answer is still waited for, unless a question comes first."""
+    async def waiting(self, *, unless: Callable[[], bool] = lambda: False) -> AsyncIterator[None]:
+        """Say once on stderr that an answer is still waited for, unless a question comes first.
+
+        Args:
+            unless: Whether something else says it by then.
+        """
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._wait)
+            tasks.start_soon(self._wait, unless)
             try:
                 yield
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it, and who waits for it miss it
@@ -55,12 +59,13 @@ class Asker:
         if failure is not None:
             raise failure
 
-    async def _wait(self) -> None:
+    async def _wait(self, unless: Callable[[], bool]) -> None:
         with anyio.move_on_after(_PATIENCE_S):
             await self._asked.wait()
             return
-        sys.stderr.write("Still waiting for the API …\n")
-        sys.stderr.flush()
+        if not unless():
+            sys.stderr.write("Still waiting for the API …\n")
+            sys.stderr.flush()
 
 
 async def answered_at_terminal(question: str, *, typed_name: bool) -> str:

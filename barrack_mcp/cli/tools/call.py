@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 
 import typer
 from mcp import Client, MCPError
-from mcp.types import TextContent
+from mcp.types import RequestParamsMeta, TextContent
+from rich.console import Console
 
 from barrack_mcp.api.errors import Failure
 from barrack_mcp.api.text import guess
@@ -21,6 +22,7 @@ from barrack_mcp.catalogue import OFFERS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.process import ExitCode, Simulator, complain, configure, leave, passphrase_hash, run
 from barrack_mcp.cli.tools.asking import Asker
+from barrack_mcp.cli.tools.bar import Bar
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.showing import shown
 from barrack_mcp.config import Settings
@@ -140,8 +142,11 @@ async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Cal
         Client(house.server, elicitation_callback=asked) as client,
     ):
         try:
-            async with asker.waiting() if at_terminal else nullcontext():
-                result = await client.call_tool(tool, arguments)
+            with Bar(Console(stderr=True)) as bar:
+                async with asker.waiting(unless=lambda: bar.shows) if at_terminal else nullcontext():
+                    # in this process nothing else says that somebody hears how it goes on
+                    hears: RequestParamsMeta = {"progress_token": tool}
+                    result = await client.call_tool(tool, arguments, progress_callback=bar, meta=hears)
         except MCPError as error:
             sentence = f"{_why_not_offered(settings, tool) or error.message} Nothing was sent."
             return Called({"outcome": "refused", "message": sentence}, sentence, ExitCode.USAGE)

@@ -39,11 +39,11 @@ DEPLOY_GPU: Final = Prompt(
         - Show the summary: name, tier, region, model and count, system, key, who may reach it, price an hour and a
           day, how long the credit lasts. Allow SSH (port 22) from my own address only, not from 0.0.0.0/0. Say that
           stopping the machine will not end the bill. Wait for my yes.
-        - `deploy_instance`, once. If its outcome is «unknown», look with `list_instances`; a second try may buy a
-          second machine.
-        - `get_instance` about every 20 seconds until it is ACTIVE (a few minutes), then tell me its IP and how to log
-          in (user `ubuntu` on Ubuntu images). Rules may take up to 10 minutes. Say how to end the cost:
-          `hibernate_instance` to pause, `delete_instance` to end it.
+        - `deploy_instance` with `wait_seconds` 600, once. If its outcome is «unknown», look with `list_instances`; a
+          second try may buy a second machine. If it is late, go on waiting as its answer says.
+        - Once it is ACTIVE (`get_instance` shows it), tell me its IP and how to log in (user `ubuntu` on Ubuntu
+          images). Rules may take up to 10 minutes. Say how to end the cost: `hibernate_instance` to pause,
+          `delete_instance` to end it.
     """),
 )
 
@@ -102,13 +102,13 @@ IMAGE_FROM_INSTANCE: Final = Prompt(
         - Before a new snapshot, remind me to flush running work and to remove what every copy would carry along
           (keys, tokens, history). Say that a snapshot costs by the hour until it is deleted.
         - `get_pricing` has what a snapshot costs.
-        - `create_snapshot` (unless one is given), once.
-        - `get_snapshot` about every 30 seconds until it is SUCCESS or available.
+        - `create_snapshot` with `wait_seconds` 600 (unless one is given), once.
+        - `get_snapshot`: it must be SUCCESS or available; if it is late, go on waiting.
         - `get_snapshot_image`: a snapshot can have one image. If it has one, offer: use that, or take a new snapshot,
           or delete the old image (for good). Decide nothing of that for me.
-        - `create_custom_image`, once. If the API says that the profile is incomplete, tell me to complete it at
-          barrack.ai.
-        - `get_custom_image` about every 30 seconds until it is available.
+        - `create_custom_image` with `wait_seconds` 600, once. If the API says that the profile is incomplete, tell me
+          to complete it at barrack.ai.
+        - `get_custom_image`: it must be available; if it is late, go on waiting.
         - Report: the image's id, name and region (machines from it are deployed in that region), and that the
           snapshot and the machine go on costing. Ask whether the snapshot is still wanted.
     """),
@@ -213,6 +213,95 @@ INVESTIGATE_INSTANCE: Final = Prompt(
     """),
 )
 
-PROMPTS: Final = (DEPLOY_GPU, CUT_COSTS, IMAGE_FROM_INSTANCE, LOCK_DOWN_NETWORK, CLEAN_UP, INVESTIGATE_INSTANCE)
+MOVE_VOLUME: Final = Prompt(
+    name="move-volume",
+    title="Move a volume",
+    description="A volume from one machine to another, seen to fit before it is taken off.",
+    task="Move a volume to another machine on Barrack AI. Find out first whether the other one can have it, so that it "
+    "is not taken off for nothing.",
+    arguments=(
+        Argument("volume", "The volume: its id or its name.", "volume_id"),
+        Argument("to", "The machine that gets it: its id or its name.", "instance_id"),
+    ),
+    needs=("get_volume", "get_instance", "attach_volumes", "detach_volumes"),
+    steps=read_steps("""
+        - If the volume or the machine is not given, ask me; `list_volumes` and `list_instances` show what there is.
+        - `get_volume`: its region, and which machine has it now. A machine's boot volume can't be moved: if it is one,
+          say so and stop.
+        - `get_instance` for the machine that gets it: it must be of the same region, and usually ACTIVE. If it is not,
+          say what is in the way and stop.
+        - If a machine has it: have me stop what writes to it and unmount it there, and wait for my word.
+        - `detach_volumes` with `wait_seconds` 120, if a machine has it. Go on only once it is available.
+        - `attach_volumes` with `wait_seconds` 120. If that is refused, tell me why; the first machine can have it back.
+        - Tell me which machine has it now and that it has to be mounted inside. The bill is the same: a volume costs
+          until it is deleted, attached or not.
+    """),
+)
+
+LIKE_THIS_ONE: Final = Prompt(
+    name="like-this-one",
+    title="Another machine like this one",
+    description="A machine as one that is there, with stock and price seen first, and what is not taken over said.",
+    task="Deploy a machine like one that I have on Barrack AI. This spends money, so buy nothing before I have agreed "
+    "to the summary that the steps ask for.",
+    arguments=(
+        Argument("instance", "The machine to be like: its id or its name.", "instance_id", required=True),
+        Argument("name", "Name of the new one: 1 to 50 letters, digits, space, - _ ."),
+        Argument("changes", "What is to be otherwise, such as 2 GPUs.", limit=LONG),
+    ),
+    needs=("deploy_instance", "get_instance", "list_gpu_stock", "quote_price"),
+    steps=read_steps("""
+        - `get_instance`: its GPU model and count, region, tier, image, keys, rules, firewalls, volumes, rate.
+        - `list_gpu_stock` for that model and region. If there is none, say what there is; replace nothing unasked.
+        - `quote_price` for its tier, model and count: what another one costs an hour and a day.
+        - Show the summary: name, what is the same, what is otherwise, who may reach it, price an hour and a day. What
+          is on its disks is not copied: that needs a snapshot. Say that stopping the machine will not end the bill.
+          Ask me for a name if it is open, and wait for my yes.
+        - `deploy_instance` with `like`, the new `name`, what is to be otherwise, and `wait_seconds` 600; once. Its
+          answer says what is not taken over. If it is late, go on waiting as its answer says.
+        - If the other one has firewalls that this one should have: `attach_firewall` with `add`.
+        - Tell me its IP and how to log in. Say how to end the cost: `hibernate_instance` to pause, `delete_instance` to
+          end it.
+    """),
+)
+
+EVENING: Final = Prompt(
+    name="evening",
+    title="Good evening",
+    description="What runs and what it costs until morning, and hibernating what is not needed until then.",
+    task="It is evening. Show me what my Barrack AI account costs until morning, and hibernate what I pick. Report "
+    "first; change only what I pick.",
+    arguments=(
+        Argument("hours", "How many hours until it is needed again, such as 14."),
+        Argument("keep", "What must go on running: names or ids.", limit=LONG),
+    ),
+    needs=("list_instances", "hibernate_instance"),
+    steps=read_steps("""
+        - `get_spending_overview`: what all costs an hour, until when the credit lasts, what is idle and costs.
+        - `list_instances`, all pages: `hourly_rate` and `billed_at` say what each costs now. SHUTOFF machines cost the
+          full rate.
+        - Report as a table, the dearest first: name, state, cost an hour, what it costs until morning (14 hours if I
+          have not said how long), and what hibernating it saves. Whether a machine works the tools can't tell: ask me,
+          don't assume. Leave out what must go on running. Never propose stopping as a way to save. Wait for what I
+          pick.
+        - Say before: the ephemeral disk and the public IP may be lost, and waking a machine needs stock.
+        - Picked and SHUTOFF: `start_instance` with `wait_seconds` 120 first, since hibernating wants ACTIVE.
+        - Picked: `hibernate_instance` with `wait_seconds` 240, one machine a call.
+        - Say what the account costs an hour now, before and after, and that `restore_instance` wakes each in the
+          morning.
+    """),
+)
+
+PROMPTS: Final = (
+    DEPLOY_GPU,
+    LIKE_THIS_ONE,
+    CUT_COSTS,
+    EVENING,
+    IMAGE_FROM_INSTANCE,
+    MOVE_VOLUME,
+    LOCK_DOWN_NETWORK,
+    CLEAN_UP,
+    INVESTIGATE_INSTANCE,
+)
 """All tasks, in the order in which they are listed."""
 BY_NAME: Final = {prompt.name: prompt for prompt in PROMPTS}
