@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from mcp.types import TextContent
 
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Risk
 from tests.support.house import House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +28,102 @@ class Assistant:
         assert not result.is_error, result.content
         self.text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
         return dict(result.structured_content or {})
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What somebody wants, by the names that they know; its calls are all that it takes.
+
+    Attributes:
+        wish: In their words.
+        calls: Each tool with its arguments.
+        effects: What then took place.
+        told: Words of the last answer: what the reply to the wish is made of.
+    """
+
+    wish: str
+    calls: tuple[tuple[str, JsonObject], ...]
+    effects: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def errand(wish: str, tool: str, *told: str, done: bool = True, **arguments: Any) -> Errand:
+    """One that takes a single call, which changes something unless it is `done` no more than read."""
+    return Errand(wish, ((tool, arguments),), (tool,) if done else (), told)
+
+
+ERRANDS = [
+    errand("How long will my money last?", "get_spending_overview", "it lasts 50 hours", "17 Jan 2026", done=False),
+    errand("What do I pay per month?", "get_spending_overview", "3,657.30 USD a month", done=False),
+    errand("What do I pay for that nobody uses?", "get_spending_overview", "notebook-1", "cold-store", done=False),
+    errand("What does a pair of A6000s cost?", "quote_price", "1.38 USD an hour", gpu_model="RTX-A6000", gpu_count=2,
+           tier="legacy", done=False),
+    errand("Which volume was that with data in its name?", "list_volumes", "datasets,500", name="data", done=False),
+    errand("What is attached to nothing?", "list_volumes", "checkpoints,200,SSD,legacy,CANADA-1,available", done=False),
+    errand("Is the notebook on?", "get_instance", "SHUTOFF", "full rate", instance_id="notebook-1", done=False),
+    errand("Stop train-1.", "stop_instance", "Stopping saves nothing", "A person approved it", instance_id="train-1"),
+    errand("Start the notebook.", "start_instance", "until it is ACTIVE", instance_id="notebook-1"),
+    errand("Reboot infer-1.", "reboot_instance", "A person approved it", instance_id="infer-1"),
+    errand("Put train-2 to sleep.", "hibernate_instance", "0.01 USD an hour instead of 0.69", "Kept:",
+           instance_id="train-2"),
+    errand("Wake archive-1.", "restore_instance", "USD an hour", "Next:", instance_id="archive-1"),
+    errand("Delete the notebook for good.", "delete_instance", "A person approved it", instance_id="notebook-1"),
+    errand("Delete the cold store.", "delete_volume", "A person approved it", volume_id="cold-store"),
+    errand("Make the cold store 1,200 GB.", "resize_volume", "USD an hour", volume_id="cold-store", size_gb=1200),
+    errand("Keep train-2's disk.", "create_snapshot", "0.10 USD an hour", "Next:", instance_id="train-2", name="keep"),
+    errand("Make an image of the snapshot before the upgrade.", "create_custom_image", "Next:",
+           snapshot_id="train-2-before-upgrade", name="upgrade"),
+    errand("Let my office reach HTTPS on train-1.", "add_instance_security_rule", "10 minutes", instance_id="train-1",
+           remote_ip_prefix="203.0.113.0/24", direction="ingress", ethertype="IPv4", protocol="tcp",
+           port_range_min=443, port_range_max=443),
+    errand("Take the office rules off train-2.", "attach_firewall", "train-2", "train-1", firewall_id="office",
+           remove=["train-2"]),
+    errand("See that train-1 has a public IP.", "toggle_instance_public_ip", "already", instance_id="train-1",
+           want="on", done=False),
+    errand("Let train-2 have the checkpoints.", "attach_volumes", "mount it inside", instance_id="train-2",
+           volume_ids=["checkpoints"]),
+    errand("Forget the key of the CI.", "delete_ssh_key", "A person approved it", key_id="ci"),
+    Errand(
+        "Take the models off infer-1 and delete them.",
+        (
+            ("detach_volumes", {"instance_id": "infer-1", "volume_ids": ["models"]}),
+            ("delete_volume", {"volume_id": "models"}),
+        ),
+        ("detach_volumes", "delete_volume"),
+        ("A person approved it",),
+    ),
+    Errand(
+        "Start the notebook, and give it the office rules, too.",
+        (
+            ("start_instance", {"instance_id": "notebook-1"}),
+            ("attach_firewall", {"firewall_id": "office", "add": ["notebook-1"]}),
+        ),
+        ("start_instance", "attach_firewall"),
+        ("notebook-1", "train-2"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.promise("A4")
+@pytest.mark.parametrize("errand", ERRANDS, ids=lambda errand: errand.wish)
+async def test_an_errand_takes_its_calls_and_no_more_and_the_last_answer_holds_the_reply(errand: Errand) -> None:
+    async with house(person=Person(says_yes)) as made:
+        ask = Assistant(made)
+        for tool, arguments in errand.calls:
+            await ask(tool, **arguments)
+            made.barrack.clock.advance(600)
+        assert [word for word in errand.told if word not in ask.text] == []
+        assert ask.calls == [tool for tool, _ in errand.calls]
+        assert tuple(made.effects) == errand.effects
+
+
+def test_errands_are_of_every_kind_that_changes_or_costs_and_most_take_one_call() -> None:
+    risks = {BY_TOOL[tool].risk for each in ERRANDS for tool in each.effects}
+    assert risks == {*Risk} - {Risk.READ}
+    assert [each.wish for each in ERRANDS if len(each.calls) > 1] == [
+        "Take the models off infer-1 and delete them.",
+        "Start the notebook, and give it the office rules, too.",
+    ]
 
 
 @pytest.mark.promise("A4")

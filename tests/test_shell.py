@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
@@ -22,6 +25,7 @@ from typer.testing import CliRunner
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS
 from barrack_mcp.cli.app import MODULES, app
+from barrack_mcp.cli.tools.asking import answered_at_terminal
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.layout import record, table
 from barrack_mcp.cli.tools.listing import as_page, as_table
@@ -211,3 +215,55 @@ def test_help_fits_80_columns_names_no_type_for_a_flag_and_is_found_by_its_word(
     for name in ("verify", "tail"):
         assert "<bool>" not in helped("audit", name, "--help")
     assert helped("-V") == helped("--version")
+
+
+@pytest.mark.promise("U1")
+@pytest.mark.promise("U2")
+@pytest.mark.anyio
+async def test_a_question_is_broken_between_words_and_what_is_neither_yes_nor_no_is_asked_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    question = "Stop instance «train-1»: what runs on it ends, and the bill goes on.\nApprove?"
+    for typed, meant, said in (
+        (["maybe\n", "y\n"], "yes", "That is neither yes nor no. yes or no: "),
+        (["Yes\n"], "yes", "yes or no: "),
+        (["no\n"], "", "yes or no: "),
+        (["\n"], "", "yes or no: "),
+        (["so\n", "so\n"], "", "That is neither yes nor no. It counts as a no.\n"),
+    ):
+        ours, theirs = pty.openpty()
+        asked = io.StringIO()
+        with os.fdopen(theirs) as terminal, monkeypatch.context() as here:
+            here.setattr(sys, "stdin", terminal)
+            here.setattr(sys, "stderr", asked)
+            here.setenv("COLUMNS", "30")
+            answers: list[str] = []
+
+            async def answer(answers: list[str] = answers) -> None:
+                answers.append(await answered_at_terminal(question, typed_name=False))
+
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(answer)
+                    for number, line in enumerate(typed, 1):
+                        while asked.getvalue().count("yes or no: ") < number:
+                            await anyio.lowlevel.checkpoint()
+                        os.write(ours, line.encode())
+        os.close(ours)
+        assert answers == [meant]
+        assert asked.getvalue().endswith(said)
+        assert asked.getvalue().startswith(
+            "Stop instance «train-1»: what\nruns on it ends, and the bill\ngoes on.\nApprove?\n"
+        )
+
+
+@pytest.mark.anyio
+async def test_what_waits_is_told_to_who_sits_there_with_the_line_that_approves_it() -> None:
+    async with house() as made:
+        outcome = await made.call("delete_instance", instance_id="train-1")
+    lines = shown("delete_instance", outcome, width=80, more=["--simulator"]).splitlines()
+    assert lines[0].startswith("Delete instance «train-1» (BRK-103339D, ACTIVE, ")
+    assert "Tell the user" not in " ".join(lines)
+    assert lines[-1] == f"barrack-mcp approve {outcome['approval']['id']} --simulator"
+    assert max(cell_len(line) for line in lines) <= 80
+    assert not any(mark in line for line in lines for mark in '{}"')

@@ -128,6 +128,11 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         async def on_request(approval: Approval) -> None:
             nonlocal told_at
             await show(approval)
+            if remote:
+                # whoever runs the server may be the only one who sits near it
+                _log.warning(
+                    "A call waits for a person: barrack-mcp approve %s, or barrack-mcp approvals.", approval.id
+                )
             if settings.webhook_url is None:
                 return
             waiting, now = await _waiting(state.approvals), anyio.current_time()

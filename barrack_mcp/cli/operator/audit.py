@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from barrack_mcp.api.text import escape
-from barrack_mcp.cli.process import AsJson, ExitCode, configure, leave
+from barrack_mcp.cli.process import AsJson, ExitCode, Simulator, configure, leave
 from barrack_mcp.cli.tools.layout import cut, in_words
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import AuditError
@@ -33,9 +33,9 @@ app = typer.Typer(name="audit", help="The record of what was done: check it, or 
 
 
 @app.command()
-def verify() -> None:
+def verify(simulator: Simulator = False) -> None:
     """Check that no line of the record was changed, moved or taken out; exit 1 and say where if one was."""
-    path = _record()
+    path = _record(simulator=simulator)
     try:
         report = audit.verify(path)
     except AuditError as error:
@@ -50,10 +50,11 @@ def verify() -> None:
 def tail(
     count: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many calls.")] = 20,
     json_wanted: AsJson = False,
+    simulator: Simulator = False,
 ) -> None:
     """Show the last calls that were sent, refused or approved, and what came of them."""
     try:
-        rows = last_rows(_record(), count)
+        rows = last_rows(_record(simulator=simulator), count)
     except AuditError as error:
         leave(str(error), ExitCode.USAGE)
     if json_wanted:
@@ -62,8 +63,8 @@ def tail(
         typer.echo(as_text(rows, width=shutil.get_terminal_size().columns), nl=False)
 
 
-def _record() -> Path:
-    path = configure().audit_file
+def _record(*, simulator: bool) -> Path:
+    path = configure(simulator=simulator or None).audit_file
     if path is None:
         leave("BARRACK_AUDIT is off, so there is no record.", ExitCode.USAGE)
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
 from barrack_mcp.cli.process import NEITHER, forget_typed_ahead, is_yes
+from barrack_mcp.cli.tools.layout import wrapped
 
 _PATIENCE_S: Final = 5.0
 """After this a person wonders whether anything happens."""
@@ -75,6 +77,8 @@ async def answered_at_terminal(question: str, *, typed_name: bool) -> str:
         EOFError: Nobody types any more.
     """
     forget_typed_ahead()
+    width = shutil.get_terminal_size().columns
+    question = "\n".join(line for each in question.splitlines() for line in wrapped(each, width=width))
     if typed_name:
         return await _line(f"{question}\nName: ")
     said = await _line(f"{question}\nyes or no: ")

@@ -52,9 +52,10 @@ def _waiting(answer: Mapping[str, Any], width: int, more: Sequence[str]) -> Iter
     for line in plan_lines(plan) if plan is not None else ():
         yield from wrapped(line.plain, width=width, indent="    " if line.plain.startswith(" ") else "", first="")
     approval = answer.get("approval") or {}
+    until = str(approval.get("expires_at")).replace("T", " ").replace("+00:00", " UTC")
     yield ""
     yield from wrapped(
-        f"Nothing was sent yet: it waits for a person's yes until {approval.get('expires_at')}. Approved with the line "
+        f"Nothing was sent yet: it waits for a person's yes until {until}. Approved with the line "
         "below, or on the page that `barrack-mcp approvals` names, the same call, made again, runs once.",
         width=width,
     )
