@@ -102,9 +102,9 @@ class Desk:
         if single.data is None and not single.missing:
             self.unread.append(f"Could not be read: {what}.")
 
-    async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str) -> None:
+    async def _rows(self, listing: Listing, tool: str, arguments: JsonObject, what: str, pages: int | None) -> None:
         listing.what = what
-        await read_list(self._read, tool, arguments, pages=self._pages, until=self._until, into=listing)
+        await read_list(self._read, tool, arguments, pages=pages or self._pages, until=self._until, into=listing)
         if self._deeds is not None and not arguments and tool in _KINDS:
             listing.made = self._deeds.missing(_KINDS[tool], listing.rows)
         if not listing.readable:
@@ -159,12 +159,14 @@ class Sheet:
         self._tasks.start_soon(self._desk._one, single, tool, arguments, what)  # noqa: SLF001 - as above
         return single
 
-    def rows(self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False) -> Listing:
-        """Read a list, as many pages of it as the desk allows; the arguments are as for `one`."""
+    def rows(
+        self, tool: str, arguments: JsonObject, what: str, *, binds: bool = False, pages: int | None = None
+    ) -> Listing:
+        """Read a list, as many pages of it as are said or as the desk allows; the arguments are as for `one`."""
         listing = Listing()
         if self._leaves_out(binds=binds):
             return listing
-        self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what)  # noqa: SLF001 - as above
+        self._tasks.start_soon(self._desk._rows, listing, tool, arguments, what, pages)  # noqa: SLF001 - as above
         return listing
 
     def _leaves_out(self, *, binds: bool) -> bool:

@@ -11,6 +11,8 @@ from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet, Single
 from barrack_mcp.account.prices import Burn, Prices
 from barrack_mcp.account.reading import Listing
+from barrack_mcp.account.spending.bills import BILLS, PAGES
+from barrack_mcp.account.spending.month import project_month
 from barrack_mcp.account.things import text, write_time
 from barrack_mcp.api.text import mention
 
@@ -53,14 +55,17 @@ class Standing:
     instances: Listing
     volumes: Listing
     snapshots: Listing
+    bills: tuple[Listing, ...] = ()
+    """All that was billed, where that was asked for."""
 
     @classmethod
-    def ask(cls, sheet: Sheet, *, credit: Single | None = None) -> Standing:
+    def ask(cls, sheet: Sheet, *, credit: Single | None = None, bills: bool = False) -> Standing:
         """Order the reads; all of them bind, since a person agrees to the sum.
 
         Args:
             sheet: Takes the orders.
             credit: The balance, where it was read already.
+            bills: Whether all that was billed counts, too.
         """
         return cls(
             price_list=sheet.one("get_pricing", {}, "the prices", binds=True),
@@ -68,6 +73,11 @@ class Standing:
             instances=sheet.rows("list_instances", {}, "the instances that run", binds=True),
             volumes=sheet.rows("list_volumes", {}, "the volumes", binds=True),
             snapshots=sheet.rows("list_snapshots", {}, "the snapshots", binds=True),
+            bills=tuple(
+                sheet.rows(tool, {}, f"the bills of the {kind.plural}", binds=True, pages=PAGES) for tool, kind in BILLS
+            )
+            if bills
+            else (),
         )
 
     def prices(self, currency: str) -> Prices:
@@ -133,6 +143,11 @@ class Standing:
         _, known = self._hourly(lambda _: Decimal(0), own)
         reckoned = [f"The balance is in {own}, not in {currency}."] if own != currency else []
         return [*reckoned, _lasting(balance, own, hours, known=known is not None, at=at, then="")]
+
+    def month(self, price: Price, currency: str, *, now: float) -> Decimal | None:
+        """What this month comes to at most with something more; None where any of it is not known."""
+        _, after = self._hourly(price, currency)
+        return project_month(self.bills, after, currency, now=now) if self.bills else None
 
     def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""

@@ -203,6 +203,11 @@ class Settings(BaseModel):
     min_runway_hours: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="How many hours the credit has to last after a call; no approval passes it."
     )
+    max_monthly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="What a month (UTC) may come to: what was spent in it, and what runs to its end; no approval "
+        "passes it.",
+    )
     max_machine_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None,
         description="What one machine may cost over its lease; a purchase without a lease is refused, and no approval "

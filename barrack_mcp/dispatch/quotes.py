@@ -61,7 +61,7 @@ async def tell_quotes(
     """
     desk = Desk(account.recall, seconds=SECONDS, deeds=account.deeds)
     async with desk.side_by_side() as sheet:
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=policy.max_monthly_cost is not None)
         machines = any(each.machine for each in quotations)
         there = sheet.rows("list_gpu_stock", {}, "the stock") if machines else Listing()
     specs = await _specs(account) if machines else []
@@ -156,7 +156,12 @@ def _tell_limits(quotation: Quotation, beside: _Beside, told: JsonObject) -> lis
     if quotation.machine and policy.max_machine_cost is not None:
         hours = beside.lease_hours
         machine = None if rate is None else money.FOREVER if hours is None else rate * hours
-    sums = Sums(hourly_after=outlook.hourly_after, runway_hours_after=outlook.runway_hours, machine_cost=machine)
+    sums = Sums(
+        hourly_after=outlook.hourly_after,
+        runway_hours_after=outlook.runway_hours,
+        month_cost=standing.month(quotation.price, own, now=beside.now),
+        machine_cost=machine,
+    )
     limit = passed_limit(sums, policy)
     told["allowed"] = limit is None
     if limit is None:

@@ -39,6 +39,8 @@ class Decision(StrEnum):
     PROTECTED = "protected"
     TOO_COSTLY = "too_costly"
     TOO_SHORT = "too_short"
+    TOO_MUCH = "too_much"
+    """The month comes to too much with it."""
     TOO_DEAR = "too_dear"
     """The machine costs too much over its lease, or has none."""
     NOT_ALLOWED = "not_allowed"
@@ -70,6 +72,7 @@ class Policy:
         protect: Globs of names and ids that nothing may interrupt or destroy.
         max_hourly_cost: What all that runs may cost per hour after a call, in `currency`.
         min_runway_hours: How long the credit has to last after a call.
+        max_monthly_cost: What a month may come to: what was spent in it, and what runs to its end; in `currency`.
         max_machine_cost: What one machine may cost over its lease, in `currency`.
         currency: Currency of prices.
         question_seconds: Time for an answer through the client.
@@ -80,6 +83,7 @@ class Policy:
     protect: tuple[str, ...] = ()
     max_hourly_cost: Decimal | None = None
     min_runway_hours: Decimal | None = None
+    max_monthly_cost: Decimal | None = None
     max_machine_cost: Decimal | None = None
     currency: str = "USD"
     question_seconds: float = 120.0
@@ -87,7 +91,8 @@ class Policy:
     @property
     def limits_spending(self) -> bool:
         """Whether a purchase may be refused for what it costs, whatever anyone says."""
-        return any(each is not None for each in (self.max_hourly_cost, self.min_runway_hours, self.max_machine_cost))
+        all_ = (self.max_hourly_cost, self.min_runway_hours, self.max_monthly_cost, self.max_machine_cost)
+        return any(each is not None for each in all_)
 
     def within(self, allowance: Allowance) -> Policy:
         """The same, as it holds for a caller who may less."""
@@ -124,6 +129,7 @@ class Sums:
     hourly_after: Decimal | None
     runway_hours_after: Decimal | None
     machine_cost: Decimal | None
+    month_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +222,8 @@ def passed_limit(sums: Sums, policy: Policy) -> Decision | None:
         return Decision.TOO_COSTLY
     if falls_below(sums.runway_hours_after, policy.min_runway_hours):
         return Decision.TOO_SHORT
+    if exceeds(sums.month_cost, policy.max_monthly_cost):
+        return Decision.TOO_MUCH
     return Decision.TOO_DEAR if exceeds(sums.machine_cost, policy.max_machine_cost) else None
 
 

@@ -278,6 +278,7 @@ class Guard:
             deeds=account.deeds,
             last_changes=account.last_changes,
             find_term=partial(find_term, account, call.operation, call.values),
+            by_month=self.policy.max_monthly_cost is not None,
         )
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
@@ -313,7 +314,7 @@ class Guard:
         decision = decide(self._facts(call, planned))
         if decision not in WHATEVER_ANYONE_SAYS:
             return None
-        no_sum = planned.why_no_sum if decision in (Decision.TOO_COSTLY, Decision.TOO_SHORT) else ""
+        no_sum = "" if decision in (Decision.PROTECTED, Decision.TOO_DEAR) else planned.why_no_sum
         policy = self.policy.within(call.caller.allowance)
         told = f"{planned.plan.summary} {no_sum or forbid(decision, policy, planned.sums)} {SENT_NOTHING}"
         return Stopped(told, without_forbidden(planned.plan, decision))

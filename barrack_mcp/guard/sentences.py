@@ -32,6 +32,8 @@ WHATEVER_ANYONE_SAYS: Final = {
     "no approval passes that. Tell the user.",
     Decision.TOO_SHORT: "It is not done: the credit would not last as long as the operator wants it to{limit}, and no "
     "approval passes that. Tell the user.",
+    Decision.TOO_MUCH: "It is not done: this month would come to more than the operator allows{limit}, with what was "
+    "spent in it and what runs to its end, and no approval passes that. Tell the user.",
     Decision.TOO_DEAR: "It is not done: over its lease this machine would cost more than the operator allows for "
     "one{limit}, and no approval passes that. A shorter lease (lease_hours) or a smaller machine costs less; ask the "
     "user which.",
@@ -41,6 +43,8 @@ _UNTOLD: Final = {
     "and no approval passes that. Tell the user.",
     Decision.TOO_SHORT: "It is not done: how long the credit would last can't be told, the operator wants it to "
     "last{limit}, and no approval passes that. Tell the user.",
+    Decision.TOO_MUCH: "It is not done: what this month would come to can't be told, the operator limits it{limit}, "
+    "and no approval passes that. Tell the user.",
     Decision.TOO_DEAR: "It is not done: what this machine would cost over its lease can't be told, the operator limits "
     "it{limit}, and no approval passes that. Tell the user.",
 }
@@ -61,6 +65,7 @@ def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:
     limit, found = {
         Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency}", sums.hourly_after),
         Decision.TOO_SHORT: (f"{policy.min_runway_hours} hours", sums.runway_hours_after),
+        Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency}", sums.month_cost),
         Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency}", sums.machine_cost),
     }.get(decision, ("", None))
     words = (
@@ -82,6 +87,7 @@ def foretell(decision: Decision, policy: Policy, sums: Sums) -> str:
     limit, found = {
         Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency} an hour for all", sums.hourly_after),
         Decision.TOO_SHORT: (f"credit for {policy.min_runway_hours} hours", sums.runway_hours_after),
+        Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency} for this month", sums.month_cost),
         Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency} for a machine's lease", sums.machine_cost),
     }.get(decision, ("", None))
     if decision is Decision.TOO_DEAR and found == FOREVER:

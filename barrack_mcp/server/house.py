@@ -183,6 +183,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             protect=settings.protect,
             max_hourly_cost=settings.max_hourly_cost,
             min_runway_hours=settings.min_runway_hours,
+            max_monthly_cost=settings.max_monthly_cost,
             max_machine_cost=settings.max_machine_cost,
             currency=settings.currency,
             question_seconds=settings.elicit_timeout,

@@ -52,6 +52,8 @@ def _terms(settings: Settings) -> Iterator[str]:
         limits.append(f"all that runs at most {settings.max_hourly_cost} {settings.currency} an hour")
     if settings.min_runway_hours is not None:
         limits.append(f"credit for at least {settings.min_runway_hours} hours")
+    if settings.max_monthly_cost is not None:
+        limits.append(f"at most {settings.max_monthly_cost} {settings.currency} a month")
     if settings.max_machine_cost is not None:
         limits.append(f"one machine at most {settings.max_machine_cost} {settings.currency} over its lease")
     yield " and ".join(limits) if limits else "no limit on spending"

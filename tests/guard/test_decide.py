@@ -45,7 +45,7 @@ TABLE = {
 }
 
 
-LIMITS = (Decision.TOO_COSTLY, Decision.TOO_SHORT, Decision.TOO_DEAR)
+LIMITS = (Decision.TOO_COSTLY, Decision.TOO_SHORT, Decision.TOO_MUCH, Decision.TOO_DEAR)
 
 
 def by_hand(facts: Facts) -> str:

@@ -73,6 +73,7 @@ def letter(planned: Planned) -> str:
             for name in ("hourly_now", "hourly_after", "balance", "read_in_part")
         ),
         ("runway", planned.runway_hours_after and f"{planned.runway_hours_after:.3f} hours"),
+        ("month cost", planned.month_cost),
         ("machine cost", planned.machine_cost or None),
         *((name, name) for name in ("touches_unread", "overwrites", "wide") if getattr(planned, name)),
     ]

@@ -91,6 +91,7 @@ async def plan(
     deeds: Deeds | None = None,
     last_changes: LastChanges = none_known,
     find_term: FindTerm = no_term,
+    by_month: bool = False,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -106,6 +107,7 @@ async def plan(
         deeds: What was made through us a moment ago, which counts though no list shows it yet.
         last_changes: By whom and when things were last changed through us.
         find_term: Which lease the purchase gives.
+        by_month: Whether what the month comes to counts, which takes the bills.
 
     Returns:
         The plan with what binds it.
@@ -115,7 +117,7 @@ async def plan(
         KeyError: The operation never asks.
     """
     desk = Desk(read, seconds=seconds, binding=binding, deeds=deeds)
-    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes, find_term)
+    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes, find_term, by_month)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:

@@ -46,6 +46,7 @@ class Planned:
         hourly_after: The same after the call.
         balance: Credit left, in its own currency; for spending only, None if unknown.
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
+        month_cost: What this month comes to at most after the call; None if unknown, or if no limit asks for it.
         machine_cost: What a machine that is bought costs over its lease; `Infinity` without one, None if unknown.
         read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
@@ -62,6 +63,7 @@ class Planned:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours_after: Decimal | None = None
+    month_cost: Decimal | None = None
     machine_cost: Decimal | None = Decimal(0)
     read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
@@ -72,7 +74,10 @@ class Planned:
     def sums(self) -> Sums:
         """What the operator's limits are held against."""
         return Sums(
-            hourly_after=self.hourly_after, runway_hours_after=self.runway_hours_after, machine_cost=self.machine_cost
+            hourly_after=self.hourly_after,
+            runway_hours_after=self.runway_hours_after,
+            month_cost=self.month_cost,
+            machine_cost=self.machine_cost,
         )
 
     @property
@@ -132,6 +137,7 @@ class Inquiry:
         now: Unix seconds, for ages.
         last_changes: By whom and when things were last changed through us.
         find_term: Which lease the purchase gives.
+        by_month: Whether what the month comes to counts.
     """
 
     operation: Operation
@@ -141,6 +147,7 @@ class Inquiry:
     now: float
     last_changes: LastChanges = none_known
     find_term: FindTerm = no_term
+    by_month: bool = False
 
     async def tell_last_changes(self, found: Sequence[Thing]) -> Mapping[tuple[str, str], str]:
         """Say by whom and when things were last changed through us, by their type and id; for showing alone."""
@@ -194,6 +201,7 @@ class Draft:
     hourly_after: Decimal | None = None
     balance: Decimal | None = None
     runway_hours: Decimal | None = None
+    month_cost: Decimal | None = None
     machine_cost: Decimal | None = Decimal(0)
     read_in_part: list[str] = field(default_factory=list)
     refusal: str | None = None
@@ -238,6 +246,7 @@ class Draft:
             hourly_after=self.hourly_after,
             balance=self.balance,
             runway_hours_after=self.runway_hours,
+            month_cost=self.month_cost,
             machine_cost=self.machine_cost,
             read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,

@@ -12,6 +12,7 @@ from barrack_mcp.account.desk import Sheet
 from barrack_mcp.account.leases import WHO_REAPS
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
+from barrack_mcp.account.spending.overview import tell_time
 from barrack_mcp.account.standing import Price, Standing
 from barrack_mcp.account.things import (
     COMPLETE,
@@ -72,6 +73,10 @@ def bought(
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
     draft.read_in_part = standing.read_in_part
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
+    if inquiry.by_month:
+        draft.month_cost = standing.month(price, inquiry.currency, now=tell_time(standing, inquiry.now))
+        if draft.month_cost is not None:
+            draft.bill.append(f"This month all would come to {money.write(draft.month_cost, inquiry.currency)}.")
     return draft
 
 
@@ -110,7 +115,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=inquiry.by_month)
         path = {"instance_id": instance_id}
         firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in", binds=True)
         stock = ask_stock(sheet)
@@ -208,7 +213,7 @@ async def create_volume(inquiry: Inquiry) -> Draft:
     """A new volume costs while it exists."""
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=inquiry.by_month)
         regions = sheet.rows("list_regions", {}, "the regions")
     region = known_region(wanted["region"], regions.rows)
 
@@ -296,7 +301,7 @@ async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing]:
     volume_id = inquiry.arguments["volume_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_volume", {"volume_id": volume_id})
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=inquiry.by_month)
     return require(found, VOLUME, volume_id), standing
 
 
@@ -312,7 +317,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=inquiry.by_month)
     instance = require(found, INSTANCE, instance_id)
     row = instance.row
     own = things(SNAPSHOT, standing.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
@@ -343,7 +348,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot_id = inquiry.arguments["snapshot_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
-        standing = Standing.ask(sheet)
+        standing = Standing.ask(sheet, bills=inquiry.by_month)
         stock = ask_stock(sheet)
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
