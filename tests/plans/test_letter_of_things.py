@@ -166,6 +166,7 @@ def surrounded(tool: str, title: str) -> dict[str, Case]:
             {},
             ("list_snapshots", "list_custom_images", "list_instance_firewalls", "get_instance_billing", *PRICES),
         ),
+        "with no firewalls": Case(tool, given, with_rows("list_instance_firewalls", "firewalls")),
         "with firewalls that are read in part": Case(tool, given, cut("list_instance_firewalls")),
         "with bills of others": Case(
             tool,
@@ -318,6 +319,15 @@ FIREWALLS: dict[str, Case] = {
     ),
     "take off one of no known id": attach([TRAIN], with_firewall(attachments=[{"vm_name": "odd"}])),
     "take off one that is known by its id": attach([TRAIN], with_firewall(attachments=[{"instance_id": TRAIN_2}])),
+    **{
+        f"take off two, {that}": attach(
+            [NOTEBOOK],
+            with_firewall(
+                attachments=[{"instance_id": TRAIN, "vm_name": one}, {"instance_id": TRAIN_2, "vm_name": other}]
+            ),
+        )
+        for that, one, other in (("named", "a", "b"), ("named the other way", "b", "a"), ("named anew", "a", "c"))
+    },
     "take off many": attach([TRAIN], bonds(25)),
     "keep many": attach([*SHOWN], bonds(25), shown=SHOWN),
     "gain many that sleep": attach([*SHOWN], to=BATCH, shown=SHOWN),
