@@ -336,6 +336,8 @@ FIREWALLS: dict[str, Case] = {
     "rule that opens wide": opening(**WIDE),
     "rule that opens ports wide": opening(**WIDE | {"port_range_min": 20, "port_range_max": 8080}),
     "rule for one address": opening(remote_ip_prefix="198.51.100.7/32", port_range_min=443, port_range_max=443),
+    "rule for two addresses": opening(remote_ip_prefix="198.51.100.6/31"),
+    "rule for addresses around one": opening(remote_ip_prefix="198.51.100.6/24"),
     "rule for IPv6": opening(ethertype="IPv6", remote_ip_prefix="::/0"),
     "rule for IPv4 in IPv6": opening(ethertype="IPv6", remote_ip_prefix="::ffff:198.51.100.0/120"),
     "rule out": opening(direction="egress"),
@@ -763,6 +765,12 @@ ACCESS: dict[str, Case] = {
     ),
     "forget a key that one has that runs": used("delete_ssh_key", {"ssh_keys": [CI]}),
     "forget a key of no name": used("delete_ssh_key", {"ssh_keys": ["None", None]}, bent=with_key(name=None)),
+    "forget a key where instances are listed by another word": Case(
+        "delete_ssh_key",
+        {},
+        with_rows("list_instances", "instances", {"id": "BRK-0D"}),
+        shown={"BRK-0D": instance(0, ssh_keys=[CI])},
+    ),
     "forget a key that is told by nobody": used("delete_ssh_key", {}, {"keys": [CI]}),
     "forget a key where instances are not read": used("delete_ssh_key", {}, failing=("list_instances",)),
     "forget a key that an odd instance has": Case(

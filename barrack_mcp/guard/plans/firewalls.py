@@ -48,7 +48,7 @@ def attached(firewall: Thing) -> list[Thing]:
         {**row, **vm} if isinstance(vm := row.get("vm"), dict) else row
         for row in objects(firewall.row.get("attachments"))
     ]
-    return [Thing(INSTANCE, row, asked=text(row, "instance_id")) for row in rows]
+    return [Thing(INSTANCE, row) for row in rows]
 
 
 def _ids(found: list[Thing]) -> list[str]:
@@ -296,7 +296,7 @@ async def _lets_in_by(inquiry: Inquiry, firewall: Thing, now: list[Thing]) -> li
         (
             thing,
             [
-                *read_rules(rows.get(thing.id or "", {}).get("security_rules")),
+                *read_rules(rows.get(str(thing.id), {}).get("security_rules")),
                 *rules_of_others(thing, others, but=firewall),
             ],
         )
@@ -369,11 +369,11 @@ def rule_in_words(rule: Mapping[str, Any]) -> str:
     """A rule for people: `ingress tcp 22 from 203.0.113.0/24 (256 addresses)`."""
     low, high = said(rule, "port_range_min"), said(rule, "port_range_max")
     number = number_protocol(rule.get("protocol"))
-    ports: str | None = "all ports"
+    ports = "all ports"
     if low and high:
         ports = low if low == high else f"{low}-{high}"
     elif number in WITHOUT_PORTS:
-        ports = None
+        ports = ""
     # an open set of words: what isn't known as a protocol could be a sentence
     name = "another protocol" if number is None else name_protocol(number)
     way = "to" if rule.get("direction") == "egress" else "from"

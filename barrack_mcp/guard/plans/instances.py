@@ -125,7 +125,7 @@ class Surroundings:
 
     def snapshot_first(self) -> list[Safer]:
         """Offer to take a snapshot, where the instance allows one."""
-        if self.thing.status != "ACTIVE" or (text(self.thing.row, "tier") or "").lower() != "legacy":
+        if self.thing.status != "ACTIVE" or str(text(self.thing.row, "tier")).lower() != "legacy":
             return []
         name = usable_name(self.thing.name, "-backup")
         return [
