@@ -11,12 +11,13 @@ from typing import Any
 
 import anyio
 
+from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.pages import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.guard.plans import Binding, Planned, plan
-from barrack_mcp.guard.plans.draft import LastChanges, none_known
+from barrack_mcp.guard.plans.draft import FindTerm, LastChanges, no_term, none_known
 from tests.support import examples
 from tests.support.simulation import Simulation, simulated
 
@@ -41,6 +42,8 @@ class Room(Simulation):
     gone: frozenset[str] = frozenset()
     shown: Mapping[str, JsonObject] = field(default_factory=dict)
     last_changes: LastChanges = none_known
+    deeds: Deeds | None = None
+    find_term: FindTerm = no_term
     kept: dict[str, JsonObject] | None = None
     reads: list[tuple[str, JsonObject]] = field(default_factory=list)
 
@@ -88,6 +91,8 @@ class Room(Simulation):
                 now=now,
                 seconds=self.seconds,
                 last_changes=self.last_changes,
+                deeds=self.deeds,
+                find_term=self.find_term,
                 binding=binding,
             )
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from barrack_mcp.account.deeds import Deeds
+from barrack_mcp.account.leases import Term
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.guard.plans import Binding, Planned
@@ -43,8 +45,16 @@ class Case:
     """What is there beside what the simulator has, by its id."""
     ours: Mapping[tuple[str, str], Trace] = field(default_factory=dict)
     """What was changed through us."""
+    deeds: Deeds | None = None
+    """What was made a moment ago."""
+    term: Term | None = None
+    """The lease that a purchase gives."""
     exactly: bool = False
     """Whether the arguments are all that there are; else they replace those of a call that works."""
+
+    async def find_term(self) -> Term | None:
+        """Answer the lease that is given."""
+        return self.term
 
     async def find_ours(self, things: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
         """Answer the last changes of some things."""
@@ -90,6 +100,7 @@ async def asked_in(case: Case, asked: Room, *, binding: Binding = Binding.NOT_YE
     """Plan the call of a case in its state."""
     asked.bent, asked.failing, asked.gone = case.bent, frozenset(case.failing), frozenset(case.gone)
     asked.shown, asked.last_changes = case.shown, case.find_ours
+    asked.deeds, asked.find_term = case.deeds, case.find_term
     good = {} if case.exactly else asked.good(case.tool)
     return await asked.plan_exactly(case.tool, {**good, **case.arguments}, binding=binding)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.account.deeds import Deeds
+from barrack_mcp.account.leases import Term
+from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.state.store import Trace
 from tests.plans.asking import Bend
 from tests.plans.bending import (
@@ -793,6 +795,14 @@ def deploy(bent: dict[str, Bend] | None = None, *failing: str, ours: Any = None,
     return Case("deploy_instance", arguments, bent or {}, failing, ours=ours or {})
 
 
+def made_a_moment_ago() -> Deeds:
+    """A volume that no list shows yet."""
+    deeds, create = Deeds(lambda: 0.0), BY_TOOL["create_volume"]
+    wanted = {"name": "new", "size_gb": 500, "region": CANADA, "tier": "legacy", "volume_type": "SSD"}
+    deeds.note(create, wanted, {"volume": {"volume_id": "BRK-1V"}})
+    return deeds
+
+
 def boot(source: str, **arguments: Any) -> Case:
     bent, failing = arguments.pop("bent", {}), arguments.pop("failing", ())
     usual = {"name": "fresh-1", "tier": "legacy", "region": CANADA, "gpu_model": "RTX-A6000", "gpu_count": 1}
@@ -818,6 +828,8 @@ DEPLOYMENTS: dict[str, Case] = {
             {"region": NORWAY, "gpu_model": "RTX-A6000", "available": "3+"},
         )
     ),
+    "deploy one beside what was made a moment ago": Case("deploy_instance", {}, deeds=made_a_moment_ago()),
+    "deploy one that is to end": Case("deploy_instance", {}, term=Term(hours=8.0, how="deploy_instance")),
     "deploy one with an address": deploy(public_ip=True),
     "deploy one without an address": deploy(public_ip=False),
     "deploy one with all that runs": deploy(
