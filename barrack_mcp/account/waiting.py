@@ -39,7 +39,8 @@ _MARGIN_S: Final = 0.5
 _LONG_S, _STEADY_S = 180.0, 30.0
 """From when on the steps grow no more, and how long they are then."""
 _STILL_S: Final = 20.0
-"""What has stayed in another state for so long is not on its way: an API may show a change some seconds late."""
+"""What has stayed in another state for so long is not on its way: an API may show a change some seconds late. What is
+known to have been sent on its way has as long as that may take: an API need not show that it is."""
 _READ_S: Final = 10.0
 """Time for one look."""
 _INSTANT_S: Final = 0.001
@@ -311,7 +312,8 @@ class _Watch:
             return End.THERE
         if self.still_since is None:
             self.still_since = self.gone_by
-        return End.ELSEWHERE if self.gone_by - self.still_since >= _STILL_S else None
+        allowed = self.goal.kind.ways[self.goal.way].most if self.goal.way else _STILL_S
+        return End.ELSEWHERE if self.gone_by - self.still_since >= allowed else None
 
     def _looks_as_before(self, state: str) -> bool:
         """Whether what it shows may be from before it began: it was not seen on its way, and could not be back yet."""

@@ -148,7 +148,7 @@ def tell_end(goal: Goal, waited: Waited) -> str:  # noqa: PLR0911 - one return a
             return f"But {thing.in_words} is {state} now: {waited.reason or 'Barrack does not say why'}."
         case End.ELSEWHERE if state:
             wanted = " or ".join(mention(each) for each in goal.states)
-            return f"{it} is {state} and stays so; nothing takes it to {wanted}."
+            return f"{it} is {state} and stays so; nothing is seen to take it to {wanted}."
         case End.ELSEWHERE:
             return f"Barrack tells no state of {thing.in_words}."
         case End.GONE:

@@ -101,7 +101,7 @@ async def test_a_thing_that_stays_in_another_state_is_told_soon() -> None:
         told = answer.structured_content
         assert (told["there"], told["status"]) == (False, "SHUTOFF")
         assert told["waited_seconds"] < 60
-        assert "is SHUTOFF and stays so; nothing takes it to ACTIVE." in answer.content[0].text
+        assert "is SHUTOFF and stays so; nothing is seen to take it to ACTIVE." in answer.content[0].text
 
 
 @pytest.mark.promise("M4")

@@ -182,6 +182,15 @@ async def test_what_rests_in_another_state_is_told_soon_and_not_waited_for_to_th
     assert (await ended(*soon, goal=Goal(INSTANCE, "BRK-1D", ("ACTIVE",)))).end is End.THERE
 
 
+async def test_what_was_sent_on_its_way_may_show_nothing_of_that_for_as_long_as_it_may_take() -> None:
+    goal = Goal(VOLUME, "BRK-1V", ("available",), way="DETACHING")
+    slow = [{"status": "in-use"}] * 4 + [{"status": "available"}]
+    assert (await ended(*slow, goal=goal)).end is End.THERE
+    waited = await ended({"status": "in-use"}, goal=goal)
+    assert waited.end is End.ELSEWHERE
+    assert waited.seconds >= VOLUME.ways["DETACHING"].most
+
+
 async def test_a_thing_that_tells_no_state_is_not_taken_for_settled() -> None:
     waited = await ended({"instance_id": "BRK-1D"})
     assert (waited.end, waited.state) == (End.ELSEWHERE, "")
