@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -33,7 +34,18 @@ async def test_a_bar_shows_how_far_a_wait_is_and_what_the_thing_is_doing_and_is_
         await hear(bar, (3, 180, "Instance «train-9» is CREATING."), (200, None, "Instance «train-9» is [BUILD]."))
         assert bar.shows
     assert "Instance «train-9» is [BUILD]." in drawn.getvalue()
+    assert "━" in drawn.getvalue()
     assert drawn.getvalue().endswith("\x1b[2K")
+
+
+async def test_a_narrow_terminal_has_the_bar_and_as_much_of_the_words_as_fits() -> None:
+    drawn = io.StringIO()
+    with Bar(Console(file=drawn, force_terminal=True, width=60, color_system=None)) as bar:
+        await hear(bar, (30, 180, f"Instance «{'train-' * 20}» is CREATING."))
+    line = next(line for line in re.split("[\r\n]|\x1b\\[[0-9?]*[A-Za-z]", drawn.getvalue()) if "Instance" in line)
+    assert line.startswith("━━━━ ")
+    assert "…" in line
+    assert len(line) <= 60
 
 
 async def test_what_does_not_say_how_far_it_has_to_go_is_no_wait_and_has_no_bar() -> None:

@@ -98,7 +98,7 @@ async def _wait_for_status(errand: Errand) -> Finding:
     data, told, end = await wait_for_any(errand.values, errand.caller, offered=errand.offered)
     if end in (End.FAILED, End.GONE, End.UNREAD):
         raise StoppedError(told)
-    return Finding(data, [told])
+    return Finding(data | {"notes": [told]}, [])
 
 
 async def _list_leases(errand: Errand) -> Finding:

@@ -10,7 +10,7 @@ from barrack_mcp.account.things import Thing, said, sentence, usable_id
 from barrack_mcp.account.waiting import Beat, End, Goal, Waited, wait
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.kinds import INSTANCE, kind_told_by
+from barrack_mcp.catalogue.kinds import INSTANCE, Usually, kind_told_by
 from barrack_mcp.catalogue.outcome import LookWith, Settled
 from barrack_mcp.catalogue.signs import Reaches
 from barrack_mcp.dispatch.answers.next_steps import WAIT
@@ -125,7 +125,7 @@ async def wait_for(goals: Sequence[Goal], caller: Caller, *, seconds: float) -> 
     async def tell(beat: Beat) -> None:
         gone_by = account.now() - began
         usual_end = gone_by + beat.left if beat.left else None
-        await caller.tell(_meanwhile(beat, gone_by), progress=gone_by, total=usual_end)
+        await caller.tell(_meanwhile(goal, beat, gone_by), progress=gone_by, total=usual_end)
 
     for goal in goals:
         left = max(0.0, limit - (account.now() - began))
@@ -154,7 +154,8 @@ def tell_end(goal: Goal, waited: Waited) -> str:  # noqa: PLR0911 - one return a
         case End.GONE:
             return f"There is no {thing.in_words} any more." if waited.thing else f"There is no {thing.in_words}."
         case End.LATE:
-            return f"{it} is still {state or 'on its way'} {after}; it usually takes {_usually(waited)}."
+            usually = _usually(goal, waited.state, waited.usually)
+            return f"{it} is still {state or 'on its way'} {after}{usually and f'; it usually takes {usually}'}."
         case End.UNREAD:
             why = f": {waited.error.sentence}" if waited.error else "."
             return f"How {thing.in_words} stands could not be read any more{why}"
@@ -186,12 +187,14 @@ def _address(goal: Goal, waited: Waited) -> str | None:
     return said(waited.thing.row, "public_ip") if goal.kind is INSTANCE and waited.thing is not None else None
 
 
-def _usually(waited: Waited) -> str:
-    return waited.usually.in_words.removeprefix("within ")
+def _usually(goal: Goal, state: str, usually: Usually) -> str:
+    """How long it usually takes, in words; empty where its state doesn't say what takes so long."""
+    return usually.in_words.removeprefix("within ") if state.upper() in goal.kind.ways else ""
 
 
-def _meanwhile(beat: Beat, gone_by: float) -> str:
+def _meanwhile(goal: Goal, beat: Beat, gone_by: float) -> str:
     """Say how it stands while the waiting goes on."""
     state = mention(beat.state) if beat.state else "on its way"
     it = sentence(beat.thing.in_words) if beat.thing is not None else "It"
-    return f"{it} is {state}, {round(gone_by)} s so far; usually {beat.usually.in_words}."
+    usually = _usually(goal, beat.state, beat.usually)
+    return f"{it} is {state}, {round(gone_by)} s so far{usually and f'; it usually takes {usually}'}."

@@ -88,7 +88,7 @@ async def test_a_machine_is_bought_and_awaited_by_one_call_and_eight_looks(era: 
     told = [progress for progress, _, _ in heard.all]
     assert all(earlier < later for earlier, later in itertools.pairwise(told))
     assert max(later - earlier for earlier, later in itertools.pairwise(told)) <= OFTEN
-    assert any("is CREATING" in words and "usually 3 to 10 minutes" in words for _, _, words in heard.all)
+    assert any("is CREATING" in words and "it usually takes 3 to 10 minutes" in words for _, _, words in heard.all)
     assert {round(total or 0) for progress, total, _ in heard.all if 1 < progress < 179} == {180}
 
 

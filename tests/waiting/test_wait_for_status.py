@@ -90,6 +90,7 @@ async def test_a_wait_that_ends_before_the_thing_is_there_is_no_error_and_says_h
         assert not answer.is_error
         assert (told["there"], told["status"], told["waited_seconds"]) == (False, "BUILD", DEFAULT_S)
         assert told["look_with"]["tool"] == "wait_for_status"
+        assert "is still BUILD after 240 s of waiting; it usually takes 3 to 10 minutes." in told["notes"][0]
         assert told["look_with"]["arguments"]["status"] == "ACTIVE"
         assert "To go on waiting: wait_for_status with resource=instance" in answer.content[0].text
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 
 class Bar:
@@ -18,8 +19,11 @@ class Bar:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-        self._progress = Progress(*columns, console=console, transient=True)
+        words = TextColumn(
+            "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        )
+        columns = (BarColumn(bar_width=24, table_column=Column(min_width=24)), TimeElapsedColumn(), words)
+        self._progress = Progress(*columns, console=console, transient=True, expand=True)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
