@@ -520,12 +520,20 @@ async def test_a_question_that_is_held_open_is_told_of_so_that_no_client_gives_i
         assert total is None
         heard.append((progress, message))
 
+    asked = anyio.Event()
+
+    async def once_asked(_: float) -> None:
+        # no beat is due before the question is put, and none moves the clock by which it lapses
+        await asked.wait()
+        await anyio.lowlevel.checkpoint()
+
     async def when_it_was_told(question: str) -> ElicitResult:
+        asked.set()
         await beats(heard, until=3)
         return says_yes(question)
 
     async with house() as made:
-        server = create_server(made.dispatcher, lambda _: made.dispatcher.caller, sleep=made.clock.sleep)
+        server = create_server(made.dispatcher, lambda _: made.dispatcher.caller, sleep=once_asked)
         person = Person(when_it_was_told)
         async with Client(server, mode="legacy", elicitation_callback=person) as client:
             with anyio.fail_after(20):

@@ -110,6 +110,8 @@ async def test_the_operators_own_keys_are_used_and_none_is_made(tmp_path: Path) 
         first = state.keys
     async with open_state(tmp_path / "state.db", keys=(OWN, "older"), ttl=TTL) as state:
         assert state.keys == first
+    async with open_state(tmp_path / "another.db", keys=(OWN, "older"), ttl=TTL) as state:
+        assert not {*first} & {*state.keys}
     assert not (tmp_path / "seal.key").exists()
 
 

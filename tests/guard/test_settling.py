@@ -16,7 +16,7 @@ from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.decide import Decision, Policy, Sums
 from barrack_mcp.guard.ruling import Stopped, Waiting
-from barrack_mcp.guard.sentences import SENT_NOTHING, forbid, settle
+from barrack_mcp.guard.sentences import SENT_NOTHING, forbid, foretell, settle
 
 PLAN = Plan(summary="Stop train-1.", risk=Risk.INTERRUPT, target={"type": "instance", "id": "BRK-1D"})
 NOW = datetime(2026, 1, 15, 9, 30, 5, tzinfo=UTC).timestamp()
@@ -104,3 +104,26 @@ def test_what_the_operator_forbids_names_the_limit_and_whether_it_is_passed_or_n
     assert ("(" in told.removesuffix("(lease_hours)").split("A shorter lease")[0]) is (
         decision is not Decision.PROTECTED
     )
+
+
+@pytest.mark.parametrize(
+    ("decision", "sums", "said"),
+    [
+        (Decision.TOO_COSTLY, KNOWN, "it passes the operator's limit, 5 EUR an hour for all."),
+        (Decision.TOO_COSTLY, ENDLESS, "it passes the operator's limit, 5 EUR an hour for all."),
+        (
+            Decision.TOO_COSTLY,
+            UNKNOWN,
+            "it may pass, since not all could be read or priced, the operator's limit, 5 EUR",
+        ),
+        (Decision.TOO_SHORT, KNOWN, "it passes the operator's limit, credit for 48 hours."),
+        (Decision.TOO_DEAR, KNOWN, "it passes the operator's limit, 20 EUR for a machine's lease."),
+        (
+            Decision.TOO_DEAR,
+            ENDLESS,
+            "without a lease (lease_hours) it would be refused: the operator's limit is 20 EUR",
+        ),
+    ],
+)
+def test_a_quote_names_the_limit_that_would_refuse_the_purchase(decision: Decision, sums: Sums, said: str) -> None:
+    assert said in foretell(decision, POLICY, sums)
