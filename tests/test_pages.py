@@ -71,7 +71,7 @@ async def _typed(page: str, blocks: list[Block], address: str, place: Path) -> l
     wrong = [
         f"{page}: $ {each.step.line}\nended with {each.code}:\n{each.shown}"
         for each in came
-        if (each.code != 0 and not each.step.fails)
+        if each.code != 0
         or (each.step.shown is not None and not agrees(each.step.shown, each.shown.replace(address, TOLD)))
     ]
     if len(came) != len(steps):

@@ -107,7 +107,7 @@ def test_the_two_commands_stand_there_word_for_word() -> None:
 
 
 def test_every_block_is_of_a_kind_that_a_test_reads() -> None:
-    assert {block.language for block in BLOCKS} <= {"", "sh", "console", "json", "toml"}
+    assert {block.language for block in BLOCKS} <= {"", "sh", "json", "toml"}
     assert [block.command for block in BLOCKS if not block.language] == list(COMMANDS)
 
 
@@ -297,7 +297,7 @@ def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
 @pytest.mark.anyio
 async def test_the_evening_has_limits_that_a_second_order_runs_into(tmp_path: Path) -> None:
     found = re.search(
-        r"^\$ ((?:BARRACK_\S+ )+)barrack-mcp (call deploy_instance .*)$", README.replace("\\\n", ""), re.MULTILINE
+        r"^((?:BARRACK_\S+ )+)barrack-mcp (call deploy_instance .*)$", README.replace("\\\n", ""), re.MULTILINE
     )
     assert found is not None
     limits, line = found.groups()

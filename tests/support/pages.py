@@ -15,10 +15,9 @@ PAGES: Final = {
 """Each page's text, by its path in the checkout."""
 ALL: Final = "\n".join(PAGES.values())
 _FENCE: Final = re.compile(
-    r"(?:^<!-- (not run|command): ([^\n]+?) -->\n)?^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE
+    r"(?:^<!-- (not run|command): ([^\n]+?) -->\n)?^```(\w*)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
 )
-_ASKED: Final = "echo $?"
-"""How a page shows with what the command before it ended."""
 COMMANDS: Final = {
     "demo": "makes a virtual environment out of downloads; .ci/run does it, word for word",
     "tests": "would run this very test; .ci/run does it, word for word",
@@ -33,12 +32,10 @@ class Step:
     Args:
         line: What is typed, in one line.
         shown: What the page says comes of it; None where it says nothing.
-        fails: Whether it may end with another code than 0: the next step shows with which.
     """
 
     line: str
     shown: str | None = None
-    fails: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class Block:
         page: Where it stands.
         language: As the fence says.
         text: What stands in it.
+        shown: What the page says comes of its last command; None where it says nothing.
         not_run: Why no test types it, as the page itself says above it; None if one does.
         command: The name by which a script finds it.
     """
@@ -56,25 +54,15 @@ class Block:
     page: str
     language: str
     text: str
+    shown: str | None = None
     not_run: str | None = None
     command: str | None = None
 
     @property
     def steps(self) -> list[Step]:
         """Its commands, one after the other."""
-        lines = self.text.replace("\\\n", "").splitlines()
-        if self.language != "console":
-            return [Step(" ".join(line.split())) for line in lines if line.strip()]
-        found: list[tuple[str, list[str]]] = []
-        for line in lines:
-            if line.startswith("$ "):
-                found.append((" ".join(line[2:].split()), []))
-            else:
-                found[-1][1].append(line)
-        after = [line for line, _ in found[1:]] + [""]
-        return [
-            Step(line, "\n".join(shown), fails=then == _ASKED) for (line, shown), then in zip(found, after, strict=True)
-        ]
+        lines = [" ".join(line.split()) for line in self.text.replace("\\\n", "").splitlines()]
+        return [*(Step(line) for line in lines[:-1]), Step(lines[-1], self.shown)]
 
 
 def _blocks() -> list[Block]:
@@ -83,14 +71,15 @@ def _blocks() -> list[Block]:
             page,
             language,
             text,
+            shown=shown or None,
             not_run=words if mark == "not run" else None,
             command=words if mark == "command" else None,
         )
         for page, whole in PAGES.items()
-        for mark, words, language, text in _FENCE.findall(whole)
+        for mark, words, language, text, shown in _FENCE.findall(whole)
     ]
 
 
 BLOCKS: Final = _blocks()
-TYPED: Final = [block for block in BLOCKS if block.language in ("", "sh", "console")]
+TYPED: Final = [block for block in BLOCKS if block.language in ("", "sh")]
 """What a person types into a shell."""
