@@ -79,7 +79,7 @@ def _risks_table() -> str:
 
 
 def _sizes_table() -> str:
-    rows = [f"| {size.surface} | {size.tools} | {size.tokens:,} |" for size in tools.sizes()]
+    rows = [f"| {size.surface} | {size.tools} | {round(size.tokens, -2):,} |" for size in tools.sizes()]
     return "\n".join(["| surface | tools | tokens, about |", "|---|---|---|", *rows])
 
 
