@@ -60,7 +60,7 @@ _NOT_STOPPED: Final = (
     ("An assistant with a shell as you", "run it as another user, or without one"),
     ("A client that answers by itself", "BARRACK_APPROVAL=out-of-band"),
     ("A yes that is given unread", "limits and protected names still hold"),
-    ("Another program here, over HTTP", "use stdio on a shared machine"),
+    ("Another program here, over HTTP", "use stdio, or give out tokens"),
 )
 """What gets through, and what can be done about it."""
 

@@ -35,7 +35,11 @@ def test_no_command_has_a_remark_that_some_shells_would_take_for_arguments() -> 
 
 def test_no_page_leaves_a_setting_behind_in_the_shell() -> None:
     lines = [step.line for block in TYPED for step in block.steps if step.line.startswith("export ")]
-    assert set(lines) == {f"export BARRACK_API_URL={TOLD}/api BARRACK_API_KEY=sim-key"}
+    assert set(lines) == {
+        f"export BARRACK_API_URL={TOLD}/api BARRACK_API_KEY=sim-key",
+        # who may call is all that the rest of this page is about
+        "export BARRACK_HTTP_TOKENS_FILE=~/barrack-callers.toml",
+    }
 
 
 @pytest.mark.promise("P14")
