@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import sys
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def test_no_page_leaves_a_setting_behind_in_the_shell() -> None:
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages are typed into a POSIX shell")
-async def test_each_page_can_be_pasted_in_order_into_one_shell(tmp_path: Path) -> None:
+async def test_each_page_can_be_pasted_in_order_into_one_shell(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
     async with (
         listening(create_app(scenario="small", seed=1, speed=1.0)) as address,
         httpx2.AsyncClient(base_url=address) as simulator,
@@ -81,3 +85,9 @@ async def _typed(page: str, blocks: list[Block], address: str, place: Path) -> l
     if len(came) != len(steps):
         wrong.append(f"{page}: the shell ended before $ {steps[len(came)].line}")
     return wrong
+
+
+def test_what_is_shown_is_compared_word_for_word_wherever_its_lines_are_broken() -> None:
+    assert agrees("It costs … an hour.\n…\n5", "It costs 2.25 USD\nan hour. All\nof it.\n5\n")
+    assert not agrees("It costs … an hour.", "It costs 2.25 USD an hour. All of it.")
+    assert not agrees("It costs 2.25 USD.", "It costs 2x25 USD.")
