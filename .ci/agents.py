@@ -29,7 +29,7 @@ from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.install.clients import SERVER
 
 PRODUCT: Final = (sys.executable, "-m", "barrack_mcp")
-LONGEST_S: Final = 120
+LONGEST_S: Final = 300
 MACHINE: Final = "BRK-103339D"
 CALLS: Final = (Call("list_instances", {}), Call("stop_instance", {"instance_id": MACHINE}))
 QWEN_FILE: Final = ".qwen/settings.json"

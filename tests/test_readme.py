@@ -346,6 +346,12 @@ async def _starts(entry: Mapping[str, Any], command: str, args: list[str], env: 
             assert len(listed.structured_content["instances"]) == 5
 
 
+def test_what_each_client_can_not_is_told_beside_what_to_do() -> None:
+    _, _, told = PAGES["docs/clients.md"].partition("## What each can, and what to do about what it can't")
+    named = {name for cell in re.findall(r"^\| ([^|]+) \|", told, re.MULTILINE) for name in cell.split(", ")}
+    assert {client.title.removesuffix(" in VS Code") for client in CLIENTS.values()} <= named
+
+
 def test_the_table_of_clients_has_them_all() -> None:
     assert [shlex.split(line)[1] for line in CLIENT_ROWS] == list(CLIENTS)
 

@@ -313,6 +313,13 @@ RULES: Final = (
         _name(r".{1,59}", prefix=SERVER),
     ),
     Rule("Cursor", "at most 40 tools", "mcptrove.com: the Cursor tool-limit trap", _count(40), surface="core"),
+    Rule("Windsurf", "at most 100 tools", "docs.windsurf.com: Cascade, MCP", _count(100)),
+    Rule(
+        "Copilot CLI",
+        "at most 64 characters with its prefix",
+        "docs.github.com: Copilot CLI command reference",
+        _name(_WORD, prefix=f"{SERVER}-"),
+    ),
     Rule("Inspector", "one type a value, in answers too", _INSPECTOR, _one_type),
     Rule("Inspector", "no schema that allows anything, in answers too", _INSPECTOR, _says_something),
     Rule("Inspector", "no bare true or false for a schema", _INSPECTOR, _no_bare_booleans),
