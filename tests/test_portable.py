@@ -112,6 +112,8 @@ BAD: Final[list[tuple[str, Callable[[], list[dict[str, Any]]]]]] = [
     ("VS Code: one type", argument(type=["string", "null"])),
     ("Cursor: fewer", given(name="d" * 49)),
     ("Cursor: at most 40", many(41)),
+    ("Windsurf: at most 100", many(101)),
+    ("Copilot CLI: at most 64", given(name="d" * 53)),
     ("Inspector: one type", argument(type=["array", "null"], items={"type": "string"})),
     ("Inspector: one type", answer({"type": ["string", "null"]})),
     ("Inspector: no schema", answer({"description": "Anything at all."})),
