@@ -24,6 +24,7 @@ from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.guard.guard import Caller
+from barrack_mcp.server.cards import CARDS
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.prompts import PROMPTS
 from barrack_mcp.server.resources import handlers
@@ -626,13 +627,19 @@ def test_every_source_of_choices_is_a_read_that_takes_no_argument_but_a_page() -
 
 
 async def _reads_all(client: Client) -> None:
-    assert [each.uri for each in (await client.list_resources()).resources] == FIXED
+    offered = {tool.name for tool in (await client.list_tools()).tools}
+    cards = [card.uri for card in CARDS if card.tool in offered]
+    assert [each.uri for each in (await client.list_resources()).resources] == FIXED + cards
+    for uri in cards:
+        assert (await text(client, uri)).startswith("<!doctype html>")
     assert [each.uri_template for each in (await client.list_resource_templates()).resource_templates] == TEMPLATES
     assert (await page(client, "barrack://account"))["burn"]["hourly"] > 0
     assert (await text(client, "barrack://guides/billing")).startswith("# Billing")
     found = (await completed(client, TEMPLATES[0], "train-1")).values
     assert (await page(client, f"barrack://instances/{found[0]}"))["instance"]["vm_name"] == "train-1"
-    assert len((await client.list_prompts()).prompts) == len(PROMPTS)
+    assert [each.name for each in (await client.list_prompts()).prompts] == [
+        prompt.name for prompt in PROMPTS if offered.issuperset(prompt.needs)
+    ]
     assert (await client.get_prompt("cut-costs")).messages
     assert (await refused(client, "barrack://nope")).code == MISSING[str(client.protocol_version)]
 

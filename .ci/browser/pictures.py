@@ -1,12 +1,14 @@
-"""Make README's pictures of the page: single requests and the list, light and dark; the folder is the argument.
+"""Make the pictures of the page and the card: single requests, the list, spending; the folder is the argument.
 
-Needs Pillow, too, and for the letters of the pictures in the repository Debian's fonts-noto-core and fonts-noto-mono.
+Needs `CARD_HOST`, as `.ci/browser/run` makes it, Pillow, and for the letters of the pictures in the repository Debian's
+fonts-noto-core and fonts-noto-mono.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +20,7 @@ from PIL import Image
 from playwright.async_api import Page, ViewportSize, expect
 
 from stage import browsing, planned, serving
+from test_card import overview, shown
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 END: Final = 1_500
@@ -55,13 +58,21 @@ async def main(folder: Path) -> None:
                 await take(tab, folder / f"{name}-{scheme}.png")
             tab = await desk.open(color_scheme=scheme, viewport=WINDOW, device_scale_factor=1.4)
             await take(tab, folder / f"list-{scheme}.png", end=END)
+        told = await overview(Path(tempfile.mkdtemp()))
+        for scheme in SCHEMES:
+            async with shown(browser, told, theme=scheme) as (_, card):
+                keep(await card.locator("body").screenshot(animations="disabled"), folder / f"spending-{scheme}.png")
 
 
 async def take(tab: Page, path: Path, *, end: int | None = None) -> None:
     """Take one picture of a whole page, or of its end, in few colours."""
     # a button takes no click in its first second and is dimmed meanwhile
     await expect(tab.locator("button[aria-disabled]")).to_have_count(0)
-    taken = await tab.screenshot(full_page=True, animations="disabled")
+    keep(await tab.screenshot(full_page=True, animations="disabled"), path, end=end)
+
+
+def keep(taken: bytes, path: Path, *, end: int | None = None) -> None:
+    """Write a picture, or its end, in few colours."""
     picture = Image.open(io.BytesIO(taken)).convert("RGB")
     if end is not None:
         picture = picture.crop((0, picture.height - end, picture.width, picture.height))

@@ -38,6 +38,8 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server import resources
+from barrack_mcp.server.cards import BY_TOOL as CARD_BY_TOOL
+from barrack_mcp.server.cards import EXTENSION as CARDS
 
 NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
@@ -76,7 +78,10 @@ def tool_of(offer: Offer) -> Tool:
             idempotent_hint=offer.idempotent,
             open_world_hint=True,
         ),
-        _meta={WIRE: offer.provenance.value if isinstance(offer, Operation) else OURS},
+        _meta={
+            WIRE: offer.provenance.value if isinstance(offer, Operation) else OURS,
+            **({"ui": {"resourceUri": card.uri}} if (card := CARD_BY_TOOL.get(offer.tool)) else {}),
+        },
     )
 
 
@@ -149,6 +154,7 @@ def create_server(
         **resources.handlers(dispatcher, caller_of),
         cache_hints=dict.fromkeys(("tools/list", *resources.LISTS), CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")),
     )
+    server.extensions[CARDS] = {}
     server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
     return server
 

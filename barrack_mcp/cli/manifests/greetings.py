@@ -24,6 +24,7 @@ from barrack_mcp.catalogue import OFFERS, JsonObject, Toolset
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.config import NAMES, Settings
 from barrack_mcp.server import prompts
+from barrack_mcp.server.cards import CARDS
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.resources import pages
 from barrack_mcp.transports.stdio import frames
@@ -126,7 +127,10 @@ def _list(text: str, key: str) -> JsonObject:
 _NEEDS: Final[dict[str, Callable[[Any], list[str]]]] = {
     "tools": lambda item: [item["name"]],
     "prompts": lambda item: list(prompts.BY_NAME[item["name"]].needs),
-    "resources": lambda item: [page.needs.tool for page in pages.PAGES if page.resource.uri == item["uri"]],
+    "resources": lambda item: [
+        *(page.needs.tool for page in pages.PAGES if page.resource.uri == item["uri"]),
+        *(card.tool for card in CARDS if card.uri == item["uri"]),
+    ],
     "resourceTemplates": lambda item: [kind.get_tool for kind in KINDS if kind.page == item["name"]],
 }
 """What must be on offer for an item of a list to stand in it."""

@@ -18,10 +18,13 @@ from mcp.types import (
 )
 
 from barrack_mcp.api.text import write_json
-from barrack_mcp.catalogue import BY_TOOL, Operation
+from barrack_mcp.catalogue import BY_TOOL, OFFERS, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.server.cards import BY_URI as CARD_BY_URI
+from barrack_mcp.server.cards import CARDS
+from barrack_mcp.server.cards import MIME_TYPE as CARD
 from barrack_mcp.server.guides import GUIDES
 from barrack_mcp.server.resources.account import CREDIT, PRICES, account
 from barrack_mcp.server.resources.addresses import SCHEME, read_address, template
@@ -98,7 +101,19 @@ def listed(surface: Collection[str]) -> list[Resource]:
         )
         for uri, guide in _GUIDE_BY_URI.items()
     ]
-    return pages + guides
+    looks = [
+        Resource(
+            uri=card.uri,
+            name=f"card-{card.name}",
+            title=f"Card: {card.title}",
+            description=card.description,
+            mime_type=CARD,
+            size=len(card.html.encode()),
+        )
+        for card in CARDS
+        if card.tool in surface
+    ]
+    return pages + guides + looks
 
 
 def templates(surface: Collection[str]) -> list[ResourceTemplate]:
@@ -129,6 +144,8 @@ async def read(reads: Reads, uri: str, protocol: str) -> ReadResourceResult:
     """
     if guide := _GUIDE_BY_URI.get(uri):
         return _content(uri, guide.text, MARKDOWN, kept_ms=GUIDE_KEPT_MS)
+    if (card := CARD_BY_URI.get(uri)) and reads.offers(OFFERS[card.tool]):
+        return _content(uri, card.html, CARD, kept_ms=GUIDE_KEPT_MS)
     page, kind, thing_id = _BY_URI.get(uri), *read_address(uri)
     if page is not None and reads.offers(page.needs):
         answer = await _guarded(page.read(reads))

@@ -24,9 +24,9 @@ class Reads:
     dispatcher: Dispatcher
     caller: Caller
 
-    def offers(self, *operations: Operation) -> bool:
+    def offers(self, *offers: Offer) -> bool:
         """Whether the surface has all of these."""
-        return all(operation.tool in self.surface for operation in operations)
+        return all(offer.tool in self.surface for offer in offers)
 
     @property
     def surface(self) -> Mapping[str, Offer]:
