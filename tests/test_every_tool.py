@@ -181,7 +181,7 @@ async def test_read_only_lists_and_runs_reads_alone(era: str) -> None:
             mode=ERAS[era],
         ) as client,
     ):
-        reads = [operation.tool for operation in OPERATIONS if operation.reads]
+        reads = [offer.tool for offer in OFFERS.values() if offer.reads]
         assert [tool.name for tool in (await client.list_tools()).tools] == reads
         for operation in OPERATIONS:
             arguments = examples.good(operation, state_of(barrack))

@@ -143,7 +143,7 @@ def out_of_range(operation: Operation) -> Iterator[tuple[str, Any]]:
                 yield from (
                     (name, value)
                     for value in (
-                        schema["minimum"] - 1,
+                        schema.get("minimum", 1) - 1,
                         *above,
                         1.5,
                         "1.5",
