@@ -17,8 +17,8 @@ import pytest
 from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account, digest_of_key
-from barrack_mcp.cli.operator.reap import exit_code
-from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.cli.operator.reap import exit_code, reap_once
+from barrack_mcp.config import Settings, SettingsError, read_settings
 from barrack_mcp.dispatch.reaping import CLAIM_S, Orders, Reaped, Reaper, tell, unasked
 from barrack_mcp.guard.decide import Policy
 from barrack_mcp.simulator import create_app
@@ -26,6 +26,7 @@ from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state.leases import HOUR_S, Leases
 from barrack_mcp.state.store import Lease, SqliteStore, StoreError
 from barrack_mcp.transports.serve import serve
+from tests.support.callers import Desk
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, guard
 from tests.support.house import House, house
@@ -372,6 +373,31 @@ def test_the_exit_code_is_that_of_the_gravest_outcome() -> None:
     assert [exit_code(each) for each in ([], [done], [done, refused], [refused, failed], [failed, unknown])] == [
         0, 0, 5, 1, 6,
     ]  # fmt: skip
+
+
+async def test_from_a_shell_each_account_that_callers_have_is_reaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app, desk, keys = create_app(now=lambda: 0.0), Desk(tmp_path / "callers.toml"), tmp_path / "keys.toml"
+    desk.let_in("eve")
+    keys.write_text('eve = "sim-key-eur"\n', encoding="utf-8")
+    keys.chmod(0o600)
+    async with listening(app) as address:
+        async with SqliteStore(tmp_path / "state.db") as store:
+            for key in ("sim-key", "sim-key-eur"):
+                rows = app.state.barrack.world(key).instances.values()
+                machine = next(each.id for each in rows if each.status == "ACTIVE")
+                account = f"{address}/api {digest_of_key(SecretStr(key))}"
+                await Leases(store).keep(account, machine, until=1.0, caller="ann", how="set_lease")
+        given = {
+            "BARRACK_API_URL": f"{address}/api",
+            "BARRACK_API_KEY": "sim-key",
+            "BARRACK_STATE": str(tmp_path / "state.db"),
+            "BARRACK_HTTP_TOKENS_FILE": str(desk.path),
+            "BARRACK_KEYS_FILE": str(keys),
+        }
+        assert await reap_once(read_settings(given), Orders(), as_json=True) == 0
+    assert [each["outcome"] for each in json.loads(capsys.readouterr().out)] == ["done", "done"]
 
 
 async def test_where_nothing_is_overdue_nothing_is_read() -> None:

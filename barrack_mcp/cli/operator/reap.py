@@ -42,22 +42,31 @@ def reap(
 
 
 async def reap_once(settings: Settings, orders: Orders, *, as_json: bool) -> ExitCode:
-    """Reap once and say what came of it; answers how that is told to scripts."""
-    async with open_server(settings) as house:
-        try:
-            reaped = await house.reapers[0].reap(orders)
-        except ApiError as error:
-            complain(f"{error.sentence} Nothing was sent.")
-            return EXIT_CODES.get(error.failure, ExitCode.FAILED)
+    """Reap once in each account and say what came of it; answers how that is told to scripts."""
+    reaped: list[Reaped] = []
+    unread: list[ExitCode] = []
+    # with all the accounts that callers from elsewhere have
+    async with open_server(settings, remote=True) as house:
+        for reaper in house.reapers:
+            try:
+                reaped += await reaper.reap(orders)
+            except ApiError as error:
+                complain(f"{error.sentence} Nothing was sent.")
+                unread.append(EXIT_CODES.get(error.failure, ExitCode.FAILED))
     if as_json:
         typer.echo(json.dumps([each.fields for each in reaped], ensure_ascii=False, indent=2))
-    else:
+    elif reaped or not unread:
         typer.echo("\n".join(map(tell, reaped)) if reaped else "Nothing is past its lease.")
-    return exit_code(reaped)
+    return exit_code(reaped, unread)
 
 
-def exit_code(reaped: Sequence[Reaped]) -> ExitCode:
-    """Answer the gravest of what came: unknown before failed, failed before refused; 0 where nothing is left to do."""
-    codes = {EXIT_CODES.get(each.failure, ExitCode.FAILED) for each in reaped}
+def exit_code(reaped: Sequence[Reaped], unread: Sequence[ExitCode] = ()) -> ExitCode:
+    """Answer the gravest of what came: unknown before failed, failed before refused; 0 where nothing is left to do.
+
+    Args:
+        reaped: What came of each machine.
+        unread: Why accounts could not be read.
+    """
+    codes = {*unread, *(EXIT_CODES.get(each.failure, ExitCode.FAILED) for each in reaped)}
     gravest = (ExitCode.UNKNOWN, ExitCode.KEY, ExitCode.UNREACHABLE, ExitCode.FAILED, ExitCode.USAGE, ExitCode.REFUSED)
     return next((code for code in gravest if code in codes), ExitCode.OK)
