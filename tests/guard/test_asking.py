@@ -147,6 +147,13 @@ def test_what_was_put_away_comes_back_in_the_newer_era_alone(version: str, seale
     assert asker(version=version, request_state=sealed).state == state
 
 
+def test_nobody_is_taken_to_sit_at_a_terminal_unless_that_is_said() -> None:
+    context: Any = SimpleNamespace(protocol_version=MODERN, session=Line(), request_id="call-7")
+    closed = {"approval": ElicitResult(action="cancel")}
+    plain = Asker(context, CallToolRequestParams(name="any", arguments={}, input_responses=closed))
+    assert plain.answer(a_question(), now=0) == CLOSED
+
+
 def test_the_answer_is_the_one_to_our_question() -> None:
     other = CreateMessageResult(role="assistant", content=TextContent(text="yes"), model="any")
     assert asker(input_responses={"approval": YES}).answer(a_question(), now=0) == Reply(Consent.YES)
