@@ -113,6 +113,7 @@ PROMISES = (
     Promise("P12", "every client, files of every kind", "what is another's stays; the key is never written or told"),
     Promise("P14", "every command that a page shows, a page's in order in one shell", "ends and shows as told there"),
     Promise("U1", "help, the record, what is too long, at 60 to 120 columns", "fits; no word is broken, no JSON"),
+    Promise("U3", "a silent API; a wrong flag", "told by all the time and tries, what was typed, and what to do"),
     Promise("U2", "Ctrl-C once at each question; neither yes nor no", "ends, nothing approved; asked once more"),
     Promise("P11", "every tracked file, and all that is generated", "nothing fetches a package of our name"),
     Promise(

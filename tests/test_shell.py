@@ -8,6 +8,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -267,3 +268,28 @@ async def test_what_waits_is_told_to_who_sits_there_with_the_line_that_approves_
     assert lines[-1] == f"barrack-mcp approve {outcome['approval']['id']} --simulator"
     assert max(cell_len(line) for line in lines) <= 80
     assert not any(mark in line for line in lines for mark in '{}"')
+
+
+@pytest.mark.slow
+@pytest.mark.promise("U3")
+def test_an_api_that_stays_silent_is_told_by_all_the_time_and_names_doctor() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        place = f"http://127.0.0.1:{deaf.getsockname()[1]}/api"
+        settings = environment(BARRACK_API_URL=place, BARRACK_API_KEY="sim-key", BARRACK_TIMEOUT="2")
+        command = [sys.executable, "-m", "barrack_mcp", "call", "list_instances"]
+        done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 4
+    assert done.stdout.startswith(b"No answer within 2 s (3 tries).")
+    assert b"barrack-mcp doctor" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.promise("U3")
+def test_a_flag_that_is_wrong_is_named_as_it_was_typed() -> None:
+    for words, env, name in (
+        (["tools", "--toolsets", "foo"], {}, b"--toolsets names an unknown toolset"),
+        (["tools"], {"BARRACK_TOOLSETS": "foo"}, b"BARRACK_TOOLSETS names an unknown toolset"),
+    ):
+        command = [sys.executable, "-m", "barrack_mcp", *words]
+        done = subprocess.run(command, env=environment(**env), capture_output=True, check=False, timeout=60)
+        assert (done.returncode, name in done.stderr) == (2, True), done.stderr

@@ -61,7 +61,12 @@ def configure(**flags: Any) -> Settings:
     try:
         settings = read_settings(os.environ, flags)
     except SettingsError as error:
-        leave(str(error), ExitCode.USAGE)
+        sentence = str(error)
+        for name, value in flags.items():
+            if value is not None:
+                # what was typed is named as it was typed
+                sentence = sentence.replace(f"BARRACK_{name.upper()} ", f"--{name.replace('_', '-')} ")
+        leave(sentence, ExitCode.USAGE)
     protect(Redaction(settings.key, settings.webhook_url, *settings.state_keys))
     return settings
 
