@@ -15,7 +15,7 @@ from barrack_mcp.guard.telling import read_plan
 
 _FOR_PROGRAMS: Final = frozenset({"request_id", "page", "limit", "total", "total_pages", "message", "success"})
 """What only a program needs, or what a sentence says already."""
-_OURS: Final = frozenset({"billing", "notes", "sum"})
+_OURS: Final = frozenset({"billing", "notes", "sum", "quotes"})
 
 
 def shown(tool: str, answer: Mapping[str, Any], *, width: int, more: Sequence[str] = ()) -> str:
