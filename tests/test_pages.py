@@ -39,7 +39,7 @@ def test_no_page_leaves_a_setting_behind_in_the_shell() -> None:
     assert set(lines) == {
         f"export BARRACK_API_URL={TOLD}/api BARRACK_API_KEY=sim-key",
         # who may call is all that the rest of this page is about
-        "export BARRACK_HTTP_TOKENS_FILE=~/barrack-callers.toml",
+        "export BARRACK_HTTP_TOKENS_FILE=~/callers.toml",
     }
 
 

@@ -11,8 +11,9 @@ import pytest
 from mcp import Client
 from mcp.types import TextContent
 
-from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
+from barrack_mcp.catalogue import OFFERS, OPERATIONS, Operation, Risk
 from barrack_mcp.config import read_settings
+from barrack_mcp.server.cards import CARDS
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import tool_of
 from tests.support.answers import CANARY, Answers, dispatcher
@@ -91,3 +92,10 @@ async def test_the_embedded_simulator_needs_no_network_and_no_key() -> None:
         result = await client.call_tool("get_credit_balance", {})
     assert result.structured_content is not None
     assert result.structured_content["balance"]["amount"] > 0
+
+
+def test_a_card_loads_nothing_and_its_tool_names_it() -> None:
+    for card in CARDS:
+        assert "default-src 'none'" in card.html
+        assert not re.findall(r"(?:src|href|url)\s*[=(]|\bfetch\(|XMLHttpRequest|\bimport\b", card.html)
+        assert (tool_of(OFFERS[card.tool]).meta or {})["ui"] == {"resourceUri": card.uri}

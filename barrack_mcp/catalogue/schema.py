@@ -27,7 +27,7 @@ _LIMITS: Final[tuple[tuple[type, str, dict[str, str]], ...]] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stated:
     """What a schema says of a value beyond its type: our checks hold it to that in words of their own."""
 

@@ -325,7 +325,9 @@ class Dispatcher:
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
         sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
-        confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now())
+        asker = call.caller.asker
+        here = asker is not None and asker.at_terminal
+        confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now(), at_terminal=here)
         try:
             if keyfile is not None and not isinstance(sent, Done):
                 # an empty file that stays behind changes nothing of what came of the call

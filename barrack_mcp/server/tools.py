@@ -154,6 +154,7 @@ def create_server(
         **resources.handlers(dispatcher, caller_of),
         cache_hints=dict.fromkeys(("tools/list", *resources.LISTS), CacheHint(ttl_ms=_LIST_KEPT_MS, scope="private")),
     )
+    # also where no tool on offer has one: what is announced is the same for every surface
     server.extensions[CARDS] = {}
     server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
     return server

@@ -146,7 +146,7 @@ async def test_what_changed_since_the_request_was_made_is_asked_here_as_it_is_no
         waiting = (await made.call("stop_instance", **arguments))["approval"]["id"]
         made.barrack.world("sim-key").instances[arguments["instance_id"]].name = "another"
         outcome = await call("stop_instance", **arguments)
-        assert (outcome["outcome"], outcome["confirmed"]["how"]) == ("done", "elicited")
+        assert (outcome["outcome"], outcome["confirmed"]["how"]) == ("done", "terminal")
         assert "another" in person.questions[0]
         assert (await made.approvals.find(waiting)).status is Status.EXPIRED
         assert made.effects == ["stop_instance"]

@@ -320,6 +320,7 @@ async def test_rules_that_cannot_be_read_count_as_wide(tool: str, unread: str) -
             await made.api.send(BY_TOOL[tool], arguments)
         if tool == "attach_firewall":
             arguments["instance_ids"] = [made.thing("instances", vm_name="notebook-1")["instance_id"]]
+            made.barrack.world("sim-key").instances[arguments["instance_ids"][0]].status = "ACTIVE"
         ids = {
             "instance": made.thing("instances", vm_name="train-1")["instance_id"],
             "hibernated": made.thing("instances", status="HIBERNATED")["instance_id"],

@@ -20,16 +20,29 @@ def ids(asked: Room, *names: str) -> list[str]:
 async def test_attaching_says_who_would_lose_the_firewall_and_offers_the_list_that_takes_it_from_nobody() -> None:
     async with room() as asked:
         train_1, train_2, notebook = ids(asked, "train-1", "train-2", "notebook-1")
+        asked.barrack.world("sim-key").instances[notebook].status = "ACTIVE"
         planned = await asked.plan("attach_firewall", instance_ids=[train_1, notebook])
         assert planned.plan.summary.startswith("Take firewall «office»")
         assert f"off «train-2» ({train_2}); add «notebook-1» ({notebook})." in planned.plan.summary
         assert planned.plan.gained == [f"instance «notebook-1» ({notebook}) would gain the firewall"]
         assert planned.plan.lost == [f"instance «train-2» ({train_2}) would lose the firewall"]
         assert f"instance «train-1» ({train_1}) keeps the firewall" in planned.plan.kept
-        assert "attaching wants ACTIVE" in words(planned)
         assert planned.plan.safer[0].arguments["instance_ids"] == [train_2, train_1, notebook]
         assert {"office", "train-2", "notebook-1"} <= set(planned.protected_by)
         assert "train-1" not in planned.protected_by
+
+
+async def test_attaching_to_what_doesnt_run_asks_nobody_and_says_what_would_come_first() -> None:
+    async with room() as asked:
+        train_1, notebook = ids(asked, "train-1", "notebook-1")
+        planned = await asked.plan("attach_firewall", instance_ids=[train_1, notebook])
+        assert planned.refusal is not None
+        assert "«notebook-1»" in planned.refusal
+        assert "to attach a firewall it wants ACTIVE" in planned.refusal
+        assert (planned.plan.safer[0].tool, planned.plan.safer[0].arguments) == (
+            "start_instance",
+            {"instance_id": notebook},
+        )
 
 
 async def test_attaching_to_nobody_takes_it_from_all_and_to_the_same_changes_nothing() -> None:

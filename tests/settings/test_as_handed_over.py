@@ -41,6 +41,10 @@ GOOD = {
     "BARRACK_AUDIT": "/var/lib/barrack/audit.jsonl",
     "BARRACK_REVEAL_PRIVATE_KEYS": "1",
     "BARRACK_PROXY": "http://proxy.example:3128",
+    "BARRACK_HTTP_TOKENS_FILE": "/etc/barrack/callers.toml",
+    "BARRACK_KEYS_FILE": "/etc/barrack/keys.toml",
+    "BARRACK_ALLOWED_HOSTS": "bot.example.com",
+    "BARRACK_PUBLIC_URL": "https://bot.example.com",
 }
 """A good value for each setting; those that name a file which must be there are tried by themselves."""
 FILES = {"BARRACK_API_KEY_FILE", "BARRACK_CA_FILE"}

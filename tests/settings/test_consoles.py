@@ -16,6 +16,7 @@ from tests.support.running import environment
 COMMANDS = {
     "approvals": [["approvals"]],
     "approve": [["approve", "nobody"]],
+    "callers": [["callers", "--help"]],
     "deny": [["deny", "nobody"]],
     "audit": [["audit", "tail"], ["audit", "verify"]],
     "call": [
@@ -28,6 +29,7 @@ COMMANDS = {
     "install": [["install", "--help"]],
     "key": [["key", "--help"]],
     "manifests": [["manifests", "--help"]],
+    "reap": [["reap", "--dry-run", "--simulator"]],
     "serve": [["serve", "--help"]],
     "simulate": [["simulate", "--help"]],
     "tools": [["tools"], ["tools", "--json"]],

@@ -138,7 +138,7 @@ async def test_deleting_keeps_the_users_volumes_and_frees_the_name() -> None:
     assert [each["vm"]["vm_name"] for each in firewall["attachments"]] == ["train-2"]
     record = (await box.get("/instances/billing/", instance_id=instance_id))["records"][0]
     assert record["status"] == "completed"
-    assert record["end_time"] == "2026-01-15T10:00:20Z"
+    assert record["end_time"] == "2026-01-15T10:00:00Z"
     await box.deploy(name="train-1")
 
 

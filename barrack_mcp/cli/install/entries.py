@@ -22,7 +22,7 @@ from barrack_mcp.cli.install.clients import (
     Json,
 )
 
-_REFERENCE: Final = re.compile(r"\$\w+|\$\{[^}]*}|\{(?:env|file):[^}]*}")
+_REFERENCE: Final = re.compile(r"\$\w+|\$\{[^}]{0,200}}|\{(?:env|file):[^}]{0,200}}")
 """What a client puts something else in the place of."""
 _NESTED: Final = "servers"
 """Where a file written for opencode 2 lists its servers, within what holds them for 1."""

@@ -24,13 +24,14 @@ _SENTENCES: Final = MappingProxyType(
 )
 
 
-def confirm(passed: Passed, *, caller: str, now: float) -> Confirmed:
+def confirm(passed: Passed, *, caller: str, now: float, at_terminal: bool = False) -> Confirmed:
     """Say who agreed to a call.
 
     Args:
         passed: How the guard let it pass.
         caller: Who made it: who answers a question that is put through the client.
         now: Seconds since 1970.
+        at_terminal: Whether that person sits at the terminal where the call was made.
     """
     at = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="seconds")
     if passed.how == _ASKS_NOBODY:
@@ -38,7 +39,7 @@ def confirm(passed: Passed, *, caller: str, now: float) -> Confirmed:
     if passed.how == _UNATTENDED:
         return Confirmed(how="unattended")
     if not passed.how.startswith(_APPROVED):
-        return Confirmed(how="elicited", by=caller, at=at)
+        return Confirmed(how="terminal" if at_terminal else "elicited", by=caller, at=at)
     by = passed.how.removeprefix(_APPROVED)
     return Confirmed(how="page" if by == ON_THE_PAGE else "terminal", by=by, at=at)
 

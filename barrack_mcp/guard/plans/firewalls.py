@@ -32,6 +32,7 @@ from barrack_mcp.catalogue.rules import PROTOCOL_NUMBERS, WITHOUT_PORTS, name_pr
 from barrack_mcp.guard.exposure import ANYTHING, Ingress, count_in_words, in_words, opened, public_space, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, name_all, require
 from barrack_mcp.guard.plans.openings import rules_of, rules_of_others, tell_openings
+from barrack_mcp.guard.plans.states import refuse_by_state
 
 DELAY: Final = "Rules may take up to 10 minutes to work."
 
@@ -159,6 +160,9 @@ async def attach_firewall(inquiry: Inquiry) -> Draft:
         arguments = {"firewall_id": firewall_id, "instance_ids": ids}
         draft.safer = [Safer(tool="attach_firewall", arguments=arguments, why="With this list nobody loses it.")]
     draft.refusal = _unknown(details)
+    for thing in gain:
+        if draft.refusal is None:
+            refuse_by_state(draft, thing, "attach_a_firewall", costs=None)
     if not (gain or lose) and all_told(firewall.row.get("attachments")):
         draft.refusal = draft.refusal or f"Not done: {draft.warnings[-1]} Nothing was sent; nothing would change."
     return draft
