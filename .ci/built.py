@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).parents[1]
-PACKAGE: Final = {".py", ".md", ".html", ".css", ".js", ".typed"}
+PACKAGE: Final = {".py", ".json", ".md", ".html", ".css", ".js", ".typed"}
 """Endings of the package's own files."""
-BESIDE: Final = {".py", ".md", ".json", ".toml", ".txt", ".svg", ".png"}
+BESIDE: Final = {".py", ".md", ".json", ".toml", ".txt", ".svg", ".png", ".service", ".timer", ".yaml"}
 """Endings of what a source distribution has beside the package."""
-ADDED: Final = {"PKG-INFO", ".gitignore", "LICENSE"}
+ADDED: Final = {"PKG-INFO", ".gitignore", "LICENSE", "manifests/reap/crontab"}
 """Files of a source distribution without such an ending: the first two are put there by the build."""
 
 
