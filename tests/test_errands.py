@@ -191,27 +191,18 @@ async def test_moving_a_volume_takes_two_calls() -> None:
 
 
 @pytest.mark.promise("A4")
-async def test_a_machine_like_that_one_takes_one_read_and_a_quote() -> None:
-    async with house() as made:
+async def test_a_machine_like_that_one_takes_one_call_and_its_question_is_the_quote() -> None:
+    person = Person(says_yes)
+    async with house(person=person) as made:
         ask = Assistant(made)
-        like = (await ask("get_instance", instance_id="train-1"))["instance"]
-        quote = await ask("quote_price", tier=like["tier"], gpu_model=like["gpu_type"], gpu_count=like["gpu_count"])
-        assert "0.69 USD an hour, 16.56 USD a day" in quote["billing"]
-        wanted = {
-            "name": "train-9",
-            "boot_source": like["image"]["boot_source"],
-            "os_image": like["image"]["name"],
-            "ssh_key_ids": [key["id"] for key in like["ssh_keys"]],
-            "security_rules": [
-                {name: value for name, value in rule.items() if name != "id"} for rule in like["security_rules"]
-            ],
-            **{name: like[name] for name in ("region", "tier", "gpu_count")},
-            "gpu_model": like["gpu_type"],
-            "public_ip": True,
-        }
-        waiting = await ask("deploy_instance", **wanted)
-        assert waiting["outcome"] == "approval_required"
-        assert ask.calls == ["get_instance", "quote_price", "deploy_instance"]
+        bought = await ask("deploy_instance", name="train-9", like="train-1")
+        assert bought["outcome"] == "done"
+        assert ask.calls == made.effects == ["deploy_instance"]
+        (question,) = person.questions
+        assert "0.69 USD an hour" in question
+        machines = {row["vm_name"]: row for row in made.state["instances"]}
+        alike = ("gpu_type", "gpu_count", "region", "tier")
+        assert [machines["train-9"].get(name) for name in alike] == [machines["train-1"].get(name) for name in alike]
 
 
 async def test_a_quote_holds_what_was_asked_and_nothing_else() -> None:

@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from barrack_mcp.guard.approvals import Approval, Approvals, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
+from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
@@ -100,6 +101,7 @@ async def open_page(
     browser: bool,
     passphrase: str | None = None,
     about: About = UNTOLD,
+    costs: ReadCosts | None = None,
 ) -> AsyncIterator[Callable[[Approval], Awaitable[None]]]:
     """Have the approval page ready; it begins to listen, and a browser to show it, with the first request.
 
@@ -110,6 +112,7 @@ async def open_page(
         browser: Whether this machine has a browser that a person sees.
         passphrase: Hash of what has to be typed at the sign-in and at a terminal; None where nothing is.
         about: For what the page speaks.
+        costs: Reads what runs and what it costs; None where that isn't shown.
 
     Yields:
         What to tell of each new request.
@@ -119,7 +122,9 @@ async def open_page(
     except KeyFileError:
         secret = new_secret()
     shown: set[str] = set()
-    async with PageServer(state.approvals, secret=secret, port=port, passphrase=passphrase, about=about) as page:
+    async with PageServer(
+        state.approvals, secret=secret, port=port, passphrase=passphrase, about=about, costs=costs
+    ) as page:
 
         async def show(approval: Approval) -> None:
             if approval.id in shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
 from barrack_mcp.guard.page import About
+from barrack_mcp.guard.page.costs import Costs, read_costs
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
@@ -100,6 +102,10 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     callers, keys = _callers(settings) if remote else (None, {})
     if record is not None:
         await _checked(record)
+
+    async def costs() -> Costs:
+        return await read_costs(accounts.shared, settings.currency, now=time.time())
+
     async with (
         open_state(
             settings.state_file,
@@ -119,6 +125,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
                 simulator=app is not None,
                 remote=remote,
             ),
+            costs=costs,
         ) as show,
         _writes() as tasks,
         AsyncExitStack() as opened,

@@ -17,6 +17,7 @@ from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.page.view import UNTOLD, About
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
@@ -51,6 +52,7 @@ class Desk:
     asked: int = 0
     passphrase: str | None = None
     about: About = UNTOLD
+    costs: ReadCosts | None = None
 
     def browser(self, **headers: str) -> httpx2.AsyncClient:
         """A browser that keeps cookies, follows nothing and has everything it is answered written down."""
@@ -66,6 +68,7 @@ class Desk:
             allowed_hosts=[HOST, "localhost:4000"],
             passphrase=self.passphrase,
             about=self.about,
+            costs=self.costs,
             now=self.now,
         )
         # a failure is answered as a browser would see it

@@ -20,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import escape
 from barrack_mcp.guard.approvals import Approval, Approvals, NotPending, Status, UnknownApproval, WrongName
+from barrack_mcp.guard.page.costs import BAR, HEIGHT, WIDTH, ReadCosts
 from barrack_mcp.guard.page.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
@@ -62,6 +64,7 @@ def create_page(
     allowed_hosts: Collection[str],
     passphrase: str | None = None,
     about: About = UNTOLD,
+    costs: ReadCosts | None = None,
     now: Callable[[], float] = time.time,
 ) -> Starlette:
     """Make the page on which a person approves and denies.
@@ -73,9 +76,10 @@ def create_page(
         allowed_hosts: The names with ports under which it may be addressed, such as `127.0.0.1:40123`.
         passphrase: Hash of what has to be typed beside; None where the link is enough.
         about: For what it speaks, told in its header.
+        costs: Reads what runs and what it costs; None where that isn't shown.
         now: The time in seconds since 1970.
     """
-    page = _Page(approvals, Entry(secret, room=room, passphrase=passphrase, now=now), room, about, now)
+    page = _Page(approvals, Entry(secret, room=room, passphrase=passphrase, now=now), room, about, now, costs=costs)
     app = Starlette(
         routes=[
             Route("/", page.outside),
@@ -92,6 +96,7 @@ def create_page(
                     Route("/requests/{approval_id}/deny", page.inside(page.deny), methods=["POST"]),
                     Route("/callers/deny", page.inside(page.deny_all), methods=["POST"]),
                     Route("/events", page.inside(page.events)),
+                    Route("/costs", page.inside(page.what_runs)),
                 ],
             ),
         ],
@@ -109,12 +114,22 @@ def create_page(
 
 
 class _Page:
-    def __init__(self, approvals: Approvals, entry: Entry, room: str, about: About, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        approvals: Approvals,
+        entry: Entry,
+        room: str,
+        about: About,
+        now: Callable[[], float],
+        *,
+        costs: ReadCosts | None,
+    ) -> None:
         self._approvals = approvals
         self._entry = entry
         self._room = room
         self._about = about
         self._now = now
+        self._costs = costs
         self.live = Live(approvals)
         folder = resources.files("barrack_mcp.guard.page") / "static"
         self._assets = {name: (folder / name).read_bytes() for name in _ASSETS}
@@ -173,6 +188,16 @@ class _Page:
                 with contextlib.suppress(NotPending):
                     await self._approvals.deny(approval.id, by=ON_THE_PAGE)
         return RedirectResponse(self._place(""), HTTPStatus.SEE_OTHER)
+
+    async def what_runs(self, request: Request) -> Response:
+        """Show what runs and what it costs, as it is now."""
+        if self._costs is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        try:
+            found = await self._costs()
+        except ApiError as error:
+            return self.problem(HTTPStatus.BAD_GATEWAY, error.sentence, request=request)
+        return self._render("costs.html", request=request, costs=found, width=WIDTH, height=HEIGHT, bar=BAR)
 
     async def events(self, _: Request) -> Response:
         """Tell of changes as they happen."""
@@ -320,7 +345,14 @@ class _Page:
         text = (
             _templates()
             .get_template(name)
-            .render(mark=mark, room=room, about=self._about, pending=Status.PENDING.value, **shown)
+            .render(
+                mark=mark,
+                room=room,
+                about=self._about,
+                pending=Status.PENDING.value,
+                tells_costs=self._costs is not None,
+                **shown,
+            )
         )
         return HTMLResponse(text, status, headers)
 

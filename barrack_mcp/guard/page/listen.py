@@ -12,6 +12,7 @@ import anyio
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.page.view import About
 
 _MAX_CONNECTIONS: Final = 64
@@ -27,6 +28,7 @@ async def serve_page(
     hosts: list[str],
     passphrase: str | None,
     about: About,
+    costs: ReadCosts | None,
     started: Callable[[], None],
     now: Callable[[], float] = time.time,
 ) -> None:
@@ -40,11 +42,19 @@ async def serve_page(
         hosts: Names under which it answers.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         about: For what it speaks.
+        costs: Reads what runs and what it costs; None where that isn't shown.
         started: Called once it listens.
         now: The time in seconds since 1970.
     """
     page = create_page(
-        approvals, secret=secret, room=room, allowed_hosts=hosts, passphrase=passphrase, about=about, now=now
+        approvals,
+        secret=secret,
+        room=room,
+        allowed_hosts=hosts,
+        passphrase=passphrase,
+        about=about,
+        costs=costs,
+        now=now,
     )
 
     async def end_streams() -> None:

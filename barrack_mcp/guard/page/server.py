@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.page.entry import login_link, new_room
 from barrack_mcp.guard.page.view import UNTOLD, About
 
@@ -32,6 +33,7 @@ class PageServer:
         port: The port on 127.0.0.1; 0 for any free one.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         about: For what it speaks, told in its header.
+        costs: Reads what runs and what it costs; None where that isn't shown.
         now: The time in seconds since 1970.
     """
 
@@ -43,6 +45,7 @@ class PageServer:
         port: int = 0,
         passphrase: str | None = None,
         about: About = UNTOLD,
+        costs: ReadCosts | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._approvals = approvals
@@ -50,6 +53,7 @@ class PageServer:
         self._port = port
         self._passphrase = passphrase
         self._about = about
+        self._costs = costs
         self._now = now
         self._starting = anyio.Lock()
         self._tasks: TaskGroup | None = None
@@ -117,6 +121,7 @@ class PageServer:
             hosts=[f"{name}:{port}" for name in _NAMES],
             passphrase=self._passphrase,
             about=self._about,
+            costs=self._costs,
             started=task_status.started,
             now=self._now,
         )
