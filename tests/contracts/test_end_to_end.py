@@ -129,8 +129,10 @@ async def questions_as_shipped(folder: Path) -> dict[str, list[str]]:
     questions, person = {}, Person(says_yes)
     app = create_app(now=lambda: 0.0)
     async with listening(app) as url:
-        said = {"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(folder / "s.db")}
-        for some in few(OPERATIONS):
+        said = {"BARRACK_API_URL": f"{url}/api", "BARRACK_API_KEY": KEY}
+        for number, some in enumerate(few(OPERATIONS)):
+            # what was changed through us before is told, and the worlds of the others begin anew
+            said["BARRACK_STATE"] = str(folder / f"{number}.db")
             async with (
                 open_server(read_settings(said)) as product,
                 Client(product.server, elicitation_callback=person) as client,

@@ -121,11 +121,11 @@ def greet(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         offered = surface(arguments[1:], environ, record)
         if offered is not None:
             greeter = Greeter(Greeting(record, offered), sys.stdin.fileno(), sys.stdout.fileno())
-            greeter.start()
-            _greeters.append(greeter)
             for number in ENDING:
                 # nothing is under way yet that would have to end first
                 signal.signal(number, lambda *_: os._exit(0))
+            _greeters.append(greeter)
+            greeter.start()
 
 
 def take_over() -> Greeted:
