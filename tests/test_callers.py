@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client
+from mcp.client.sse import sse_client
 from typer.testing import CliRunner
 
 from barrack_mcp.catalogue import OFFERS, Risk
@@ -16,8 +18,8 @@ from barrack_mcp.cli.operator import callers as command
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers, CallersError, new_token, read_callers
 from barrack_mcp.server.house import open_server
-from barrack_mcp.transports.serve import serve
-from tests.support.callers import Desk, served
+from barrack_mcp.transports.serve import serve, sse_app
+from tests.support.callers import Desk, listening, served
 from tests.support.house import ERAS
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +89,21 @@ async def test_each_caller_sees_and_runs_the_tools_that_are_theirs(tmp_path: Pat
         assert [each.name for each in (await bot.list_resources()).resources if each.name == "account"] == []
         assert len((await bot.list_resource_templates()).resource_templates) == 2
         assert len((await bot.list_prompts()).prompts) < len((await ada.list_prompts()).prompts)
+
+
+@pytest.mark.slow
+@pytest.mark.promise("H1")
+async def test_over_the_older_transport_a_caller_is_known_by_their_token_too(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, {"bot": READER}) as made,
+        listening(sse_app(made.house.server, callers=made.house.callers)) as url,
+    ):
+        stream = sse_client(f"{url}/sse", headers={"Authorization": f"Bearer {made.desk.tokens['bot']}"})
+        async with Client(stream, mode="legacy") as client:
+            assert 0 < len((await client.list_tools()).tools) < len(OFFERS)
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(f"{url}/sse")).status_code == 401
+            assert (await http.post(f"{url}/messages/?session_id=0", json={})).status_code == 401
 
 
 @pytest.mark.promise("H2")
