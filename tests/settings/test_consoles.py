@@ -36,6 +36,9 @@ COMMANDS = {
 }
 
 
+NARROWEST = "ascii"
+
+
 def test_each_command_is_tried() -> None:
     assert COMMANDS.keys() >= MODULES.keys()
 
@@ -47,6 +50,9 @@ def test_no_command_breaks_off_for_want_of_a_sign_a_home_or_a_terminal(encoding:
     around.pop("HOME", None)
     product = Product(lambda: around)
     for number, command in enumerate(args for each in COMMANDS.values() for args in each):
+        if command == ["demo"] and encoding != NARROWEST:
+            # the longest of all; what the narrowest of these can write, the others can
+            continue
         own = environment(BARRACK_AUDIT=str(tmp_path / f"audit-{number}.jsonl"))
         ended = product.run(command, around | own)
         said = ended.said.decode(encoding, "replace")
