@@ -244,6 +244,24 @@ def test_each_mistake_in_the_callers_file_is_said_with_its_place(tmp_path: Path,
         read_callers(desk.path)
 
 
+@pytest.mark.parametrize("name", ["reap", "a b", "local:0", "x" * 65])
+def test_a_name_that_another_has_in_the_record_or_that_is_none_lets_nobody_in(tmp_path: Path, name: str) -> None:
+    desk = Desk(tmp_path / "callers.toml")
+    desk.let_in(name)
+    with pytest.raises(CallersError, match=r"nobody's name|a name that is none"):
+        read_callers(desk.path)
+
+
+async def test_a_file_that_cant_be_read_is_told_by_its_setting(tmp_path: Path) -> None:
+    given = {"BARRACK_SIMULATOR": "1", "BARRACK_STATE": str(tmp_path / "state.db")}
+    given["BARRACK_HTTP_TOKENS_FILE"] = str(tmp_path / "callers.toml")
+    with pytest.raises(SettingsError, match=r"^BARRACK_HTTP_TOKENS_FILE: .* can't be read"):
+        async with open_server(read_settings(given), remote=True):
+            pass
+    with pytest.raises(SettingsError, match="BARRACK_PUBLIC_URL must begin with https://: tokens"):
+        read_settings({"BARRACK_PUBLIC_URL": "http://127.0.0.1:8765"})
+
+
 def test_a_callers_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "callers.toml")
     desk.let_in("ada")

@@ -67,8 +67,8 @@ def answered_by(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def called(made: House, tool: str, **arguments: Any) -> tuple[Mapping[str, Any], str, bool]:
-    answer = await made.dispatcher.call(tool, arguments)
-    return answer.structured, answer.text, answer.is_error  # type: ignore[union-attr]
+    answer = await made.answer(tool, **arguments)
+    return answer.structured, answer.text, answer.is_error
 
 
 async def test_its_arguments_are_checked_in_the_same_sentences_and_nothing_is_read() -> None:

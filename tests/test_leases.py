@@ -144,8 +144,8 @@ async def test_the_list_says_what_each_costs_when_it_ends_who_set_it_and_whether
         assert (by_id[running["instance_id"]]["hours"], by_id[running["instance_id"]]["overdue"]) == (6, False)
         late = await made.call("list_leases", overdue_only=True)
         assert {row["instance_id"] for row in late["leases"]} == {stopped["instance_id"], "BRK-999999D"}
-        answer = await made.dispatcher.call("list_leases", {})
-        assert f"costs {first['hourly_rate']:.2f} USD an hour until it is ended" in answer.text  # type: ignore[union-attr]
+        answer = await made.answer("list_leases")
+        assert f"costs {first['hourly_rate']:.2f} USD an hour until it is ended" in answer.text
         assert len(await kept(made)) == 3
 
 
@@ -162,6 +162,6 @@ async def test_whether_a_machine_is_there_is_not_said_where_not_all_could_be_rea
         made.dispatcher.account = Half(
             account.client, account.url, key_digest=account.key_digest, leases=account.leases
         )
-        answer = await made.dispatcher.call("list_leases", {})
-        (row,) = answer.structured["leases"]  # type: ignore[union-attr]
+        answer = await made.answer("list_leases")
+        (row,) = answer.structured["leases"]
         assert "there" not in row

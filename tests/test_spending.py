@@ -28,10 +28,10 @@ HOUR, DAY = 3_600, 86_400
 
 
 async def told(made: House, **arguments: Any) -> tuple[dict[str, Any], str]:
-    answer = await made.dispatcher.call(TOOL, arguments)
-    assert not answer.is_error, answer.text  # type: ignore[union-attr]
-    jsonschema.validate(answer.structured, output_schema(OFFERS[TOOL]))  # type: ignore[union-attr]
-    return dict(answer.structured), answer.text  # type: ignore[union-attr]
+    answer = await made.answer(TOOL, **arguments)
+    assert not answer.is_error, answer.text
+    jsonschema.validate(answer.structured, output_schema(OFFERS[TOOL]))
+    return dict(answer.structured), answer.text
 
 
 def world_of(made: House) -> Any:
@@ -209,15 +209,15 @@ def test_the_time_is_the_apis_where_it_is_another_than_ours() -> None:
 
 async def test_the_balance_bears_what_eats_it_and_until_when_it_lasts() -> None:
     async with house() as made:
-        answer = await made.dispatcher.call("get_credit_balance", {})
-        data = answer.structured  # type: ignore[union-attr]
+        answer = await made.answer("get_credit_balance")
+        data = answer.structured
         state = made.state["balance"]
         assert data["burn"]["hourly"] == pytest.approx(state["hourly"], abs=0.001)
         assert data["burn"]["runway_hours"] == pytest.approx(state["amount"] / state["hourly"], abs=0.01)
         assert data["burn"]["ends_at"].startswith("2026-01-17T11:54")
         assert data["burn"]["complete"] is True
-        assert "All that costs: 5.01 USD an hour" in answer.text  # type: ignore[union-attr]
-        assert "until 17 Jan 2026" in answer.text  # type: ignore[union-attr]
+        assert "All that costs: 5.01 USD an hour" in answer.text
+        assert "until 17 Jan 2026" in answer.text
         made.play({"method": "GET", "path": "/volumes/", "times": 99, "action": "status", "status": 500})
         data = await made.call("get_credit_balance")
         assert "burn" not in data
@@ -228,9 +228,9 @@ async def test_the_balance_bears_what_eats_it_and_until_when_it_lasts() -> None:
 @pytest.mark.parametrize("tool", ["list_instances", "list_volumes", "list_snapshots"])
 async def test_every_list_that_costs_ends_with_its_sum(tool: str) -> None:
     async with house() as made:
-        answer = await made.dispatcher.call(tool, {})
-        hourly = answer.structured["sum"]["hourly"]  # type: ignore[union-attr]
+        answer = await made.answer(tool)
+        hourly = answer.structured["sum"]["hourly"]
         assert hourly > 0
-        last = answer.text.splitlines()[-1]  # type: ignore[union-attr]
+        last = answer.text.splitlines()[-1]
         assert "an hour" in last
         assert "a month" in last

@@ -27,6 +27,8 @@ from barrack_mcp.state.secret import KeyFileError
 SHAPE: Final = "bmcp_"
 """How each token begins, so that whoever finds one knows what it opens."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
+REAPER: Final = "reap"
+"""The name under which what is past its lease is ended: no caller can have it."""
 _BITS: Final = 256
 _LENGTH: Final = len(SHAPE) + 43
 
@@ -111,6 +113,8 @@ def parse_callers(text: str, path: str) -> Mapping[str, CallerRow]:
         ) from None
     if wrong := [name for name in callers if NAME.fullmatch(name) is None]:
         raise CallersError(f"{path}: {len(wrong)} callers have a name that is none; {WRONG_NAME}")
+    if REAPER in callers:
+        raise CallersError(f"{path}: {REAPER} is nobody's name: what is past its lease is ended under it.")
     digests = [row.sha256 for row in callers.values()]
     if len(set(digests)) < len(digests):
         raise CallersError(f"{path}: two callers have one token; each needs a token of its own.")

@@ -26,15 +26,13 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Risk
 from barrack_mcp.catalogue.kinds import INSTANCE
+from barrack_mcp.config.callers import REAPER
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import Lease, StoreError
-
-REAPER: Final = "reap"
-"""The name under which all of this is recorded."""
 
 CLAIM_S: Final = 900.0
 """How long a machine is claimed at most: longer than starting and hibernating it can take."""

@@ -232,6 +232,11 @@ def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr
         return None, {}
     try:
         callers = Callers(settings.http_tokens_file)
+    except CallersError as error:
+        raise SettingsError(
+            "\n".join(f"BARRACK_HTTP_TOKENS_FILE: {each}" for each in str(error).splitlines())
+        ) from None
+    try:
         return callers, {} if settings.keys_file is None else read_keys(settings.keys_file)
     except CallersError as error:
         raise SettingsError(str(error)) from None

@@ -11,6 +11,7 @@ from mcp import Client
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS, JsonObject, Risk
+from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ask import READING_S
@@ -65,6 +66,12 @@ class House(Simulation):
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = await self.client.call_tool(tool, arguments)
         return dict(result.structured_content or {})
+
+    async def answer(self, tool: str, **arguments: Any) -> Answer:
+        """What a call that asks nobody answers, before it is put into the protocol's words."""
+        answer = await self.dispatcher.call(tool, arguments)
+        assert isinstance(answer, Answer)
+        return answer
 
     def good(self, tool: str) -> dict[str, Any]:
         """Arguments that work, and that ask."""
