@@ -7,7 +7,6 @@ is worse than none.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 import tomllib
@@ -20,7 +19,6 @@ from platformdirs import user_cache_path, user_state_path
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -32,9 +30,25 @@ from pydantic import (
 from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.http.network import CertificatesError, Network, checked_proxy
 from barrack_mcp.api.text import decode, guess
-from barrack_mcp.catalogue import OFFERS, Offer, Risk, Toolset
+from barrack_mcp.catalogue import Offer
 from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
 from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
+from barrack_mcp.config.forms import (
+    AskingRisks,
+    AuditPath,
+    OwnPath,
+    PassphraseHash,
+    PublicUrl,
+    SealingKeys,
+    Source,
+    StatePath,
+    Switch,
+    Template,
+    Tools,
+    Toolsets,
+    WebhookUrl,
+    Words,
+)
 from barrack_mcp.config.globs import check_globs
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
@@ -42,12 +56,7 @@ from barrack_mcp.state.secret import KeyFileError
 PREFIX: Final = "BARRACK_"
 SIMULATOR_KEY: Final = "sim-key"
 
-_TRUE: Final = ("1", "true", "on", "yes")
-_FALSE: Final = ("", "0", "false", "off", "no")
-_SETS: Final = ("all", "core", *Toolset)
 _SECRETS: Final = ("api_key", "state_keys", "webhook_url", "proxy")
-_KEY_LENGTH: Final = 32
-_ADDRESS: Final = "://"
 _CONFIG: Final = f"{PREFIX}CONFIG"
 _PATHS: Final = (
     _CONFIG,
@@ -66,92 +75,6 @@ class SettingsError(Exception):
     """A setting is wrong; the text says which, why and what to do, and never holds its value."""
 
 
-def _switch(value: object) -> object:
-    if isinstance(value, str):
-        if value.strip().lower() in _TRUE:
-            return True
-        if value.strip().lower() in _FALSE:
-            return False
-        raise ValueError("must be 1, true, on or 0, false, off")
-    return value
-
-
-def _words(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(word for part in value.split(",") if (word := part.strip()))
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _known(kind: str, known: tuple[str, ...] | frozenset[str]) -> AfterValidator:
-    def check(words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            if word not in known:
-                hint = guess(word, known, otherwise=f"known: {', '.join(sorted(known))}.")
-                raise ValueError(f"names an unknown {kind}; {hint}")
-        return words
-
-    return AfterValidator(check)
-
-
-def _template(value: str) -> str:
-    if value.count("{key}") != 1 or not value.isprintable():
-        raise ValueError("must hold {key} once, as in «Bearer {key}»")
-    return value
-
-
-def _passphrase(value: str) -> str:
-    if re.fullmatch(r"scrypt:15:[\w=-]{24}:[\w=-]{44}", value) is None:
-        raise ValueError("this wants a hash as barrack-mcp approvals --new-passphrase makes it, not a passphrase")
-    return value
-
-
-def _webhook(value: SecretStr) -> SecretStr:
-    checked_url(value.get_secret_value().partition("?")[0])
-    return value
-
-
-def _public(value: str) -> str:
-    if not value.startswith("https://"):
-        raise ValueError("must begin with https://: tokens would pass in the clear")
-    return checked_url(value)
-
-
-def _path(value: object) -> object:
-    return as_path(value) if isinstance(value, str) else value
-
-
-def _source(value: str) -> str:
-    return value if _ADDRESS in value else str(as_path(value))
-
-
-def _state(value: object) -> object:
-    if isinstance(value, str) and _ADDRESS in value:
-        raise ValueError("must be the path of a file; a database server is not supported in this version")
-    return _file(value)
-
-
-def _audit(value: object) -> object:
-    return "off" if isinstance(value, str) and value.strip().lower() in _FALSE[1:] else _file(value)
-
-
-def _file(value: object) -> object:
-    path = _path(value)
-    if isinstance(path, Path) and path.is_dir():
-        raise ValueError("is a folder: name a file in it")
-    return path
-
-
-def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if any(len(key.get_secret_value()) < _KEY_LENGTH for key in keys):
-        raise ValueError(f"must be keys of at least {_KEY_LENGTH} characters each, separated by commas")
-    return keys
-
-
-Switch = Annotated[bool, BeforeValidator(_switch)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-OwnPath = Annotated[Path, BeforeValidator(_path)]
-
-
 class Settings(BaseModel):
     """Everything an operator can set. Frozen: a process keeps the surface it started with."""
 
@@ -165,26 +88,20 @@ class Settings(BaseModel):
     auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = Field(
         "Authorization", description="Name of the header that carries the key."
     )
-    auth_template: Annotated[str, AfterValidator(_template)] = Field(
-        "Bearer {key}", description="Value of that header."
-    )
+    auth_template: Template = Field("Bearer {key}", description="Value of that header.")
     contract: OwnPath | None = Field(
         None, description="A TOML file that says where the API differs from what we ship; `contract` shows the result."
     )
-    openapi: Annotated[str, AfterValidator(_source)] | None = Field(
+    openapi: Source | None = Field(
         None,
         description="The API's own OpenAPI document, a file or an address; followed where an operation bears our id, "
         "title and group, or path; the rest waits for `contract adopt`.",
     )
     simulator: Switch = Field(default=False, description="The embedded simulator instead of the network.")
-    toolsets: Annotated[Words, _known("toolset", _SETS)] = Field(
-        ("all",), description="Groups of tools to offer: all, core, or names of toolsets."
-    )
-    tools: Annotated[Words, _known("tool", frozenset(OFFERS))] = Field(
-        (), description="Single tools to offer; without toolsets, these alone."
-    )
+    toolsets: Toolsets = Field(("all",), description="Groups of tools to offer: all, core, or names of toolsets.")
+    tools: Tools = Field((), description="Single tools to offer; without toolsets, these alone.")
     read_only: Switch = Field(default=False, description="Offer and run nothing but reads.")
-    unattended: Annotated[Words, _known("risk", tuple(risk for risk in Risk if risk is not Risk.READ))] = Field(
+    unattended: AskingRisks = Field(
         (), description="Risks that run without a person's yes: change, spend, interrupt, expose, destroy."
     )
     approval: Literal["auto", "elicit", "out-of-band", "refuse"] = Field(
@@ -225,7 +142,7 @@ class Settings(BaseModel):
     approval_ttl: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
         600.0, description="Seconds until a request for approval, and a yes to it, lapses."
     )
-    approval_passphrase_hash: Annotated[str, AfterValidator(_passphrase)] | None = Field(
+    approval_passphrase_hash: PassphraseHash | None = Field(
         None,
         description="Hash of a passphrase, made by `barrack-mcp approvals --new-passphrase`; approving at a terminal "
         "and signing in to the page then want the passphrase.",
@@ -236,17 +153,17 @@ class Settings(BaseModel):
     browser: Switch = Field(
         default=False, description="Open the approval page in a browser; by default where there is a screen."
     )
-    webhook_url: Annotated[SecretStr, AfterValidator(_webhook)] | None = Field(
+    webhook_url: WebhookUrl | None = Field(
         None, description="Where new requests for approval are posted, such as a chat's incoming webhook."
     )
-    state: Annotated[Path, BeforeValidator(_state)] | None = Field(
+    state: StatePath | None = Field(
         None, description="The SQLite file for approvals and used answers; by default in the user's state folder."
     )
-    state_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_long_enough)] = Field(
+    state_keys: SealingKeys = Field(
         (), description="Keys of 32 characters or more that seal questions, newest first; by default made once."
     )
 
-    audit: Annotated[Path | Literal["off"], BeforeValidator(_audit)] | None = Field(
+    audit: AuditPath | None = Field(
         None, description="The record of what was done, JSONL; by default beside the state. off only with read-only."
     )
     reveal_private_keys: Switch = Field(
@@ -262,7 +179,7 @@ class Settings(BaseModel):
     allowed_hosts: Words = Field(
         (), description="Names under which this server is reached over HTTP, beside this machine's own."
     )
-    public_url: Annotated[str, AfterValidator(_public)] | None = Field(
+    public_url: PublicUrl | None = Field(
         None, description="The https address by which callers know this server: a proxy with TLS stands before it."
     )
 
