@@ -1,16 +1,29 @@
-"""What outlives a call: used nonces, approvals, ledger, line, traces, leases; one process changes each at a time."""
+"""What outlives a call: nonces, approvals, ledger, line, traces, leases, purchases; each changed by one at a time."""
 
 from barrack_mcp.state.store.database import StoreError
-from barrack_mcp.state.store.records import OPEN_ENDED, Approval, Entry, Lease, Place, Standing, Status, Trace
+from barrack_mcp.state.store.records import (
+    OPEN_ENDED,
+    Approval,
+    Bought,
+    Entry,
+    Lease,
+    Place,
+    Purchase,
+    Standing,
+    Status,
+    Trace,
+)
 from barrack_mcp.state.store.sqlite import SqliteStore
 from barrack_mcp.state.store.store import Store
 
 __all__ = [
     "OPEN_ENDED",
     "Approval",
+    "Bought",
     "Entry",
     "Lease",
     "Place",
+    "Purchase",
     "SqliteStore",
     "Standing",
     "Status",

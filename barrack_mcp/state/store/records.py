@@ -1,4 +1,4 @@
-"""What a store keeps, as plain frozen data: approvals, the ledger's entries, places in a line, traces, leases."""
+"""What a store keeps, as plain frozen data: approvals, the entries of the ledger, places in a line, who did what."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ class Standing(StrEnum):
     """Nobody knew, and then the caller looked."""
     CLOSED = "closed"
     """What came of it is known."""
+
+
+class Bought(StrEnum):
+    """Where a purchase stands."""
+
+    AWAITED = "awaited"
+    """It is being sent, or nobody knows what came of it."""
+    THERE = "there"
+    """It took place, and its thing was not destroyed through us since."""
+    GONE = "gone"
+    """Its thing was destroyed through us, but may count for the month."""
 
 
 @dataclass(frozen=True)
@@ -177,3 +188,28 @@ class Lease:
     """Which process ends it at the moment."""
     claimed_until: float = 0.0
     """When that counts no more, whatever became of the process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purchase(Record):
+    """Who bought a thing, and so pays for it: until somebody else buys more of it, or wakes it."""
+
+    STATE = "standing", Bought
+
+    id: str
+    account: str
+    """Digest of the account."""
+    caller: str
+    kind: str
+    """What was bought: `instance`, `volume` or `snapshot`."""
+    thing: str | None
+    """Its id; None until that is known."""
+    name: str | None
+    """The name that it was to bear."""
+    row: Mapping[str, Any]
+    """What tells its price, as far as that is known without the account's lists."""
+    anew: bool
+    """Whether the thing was made by it; else it was there before, and was grown or woken."""
+    at: float
+    """When it was sent, in seconds since 1970."""
+    standing: Bought

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from barrack_mcp.state.store.database import MEMORY, Database, StoreError
 from barrack_mcp.state.store.identity import count_write, identify
-from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Record, Status, Trace
+from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Purchase, Record, Status, Trace
 
 SLACK_S: Final = 30 * 86_400.0
 """How long a used nonce is remembered past its time, should a clock be set on and back by less than that."""
@@ -90,6 +90,15 @@ _MIGRATIONS: Final = (
         PRIMARY KEY (account, instance)
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE purchases (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        account TEXT NOT NULL,
+        record TEXT NOT NULL
+    );
+    CREATE INDEX purchases_by_account ON purchases (account)
+    """,
 )
 _SET_BACK: Final = (
     "The state is an older version of itself: it was set back while it was in use. Start the server again, and look "
@@ -103,10 +112,12 @@ _UNREADABLE: Final[Mapping[type[Record], str]] = {
     Approval: "an approval that this version can't read; move the file away and start again.",
     Entry: "an entry that this version can't read; move the file away and start again, but look first at what was "
     "bought.",
+    Purchase: "a purchase that this version can't read, so who pays for what isn't known; install the version that "
+    "wrote it.",
 }
 
 _T = TypeVar("_T")
-_R = TypeVar("_R", Approval, Entry)
+_R = TypeVar("_R", Approval, Entry, Purchase)
 
 
 class SqliteStore:
@@ -316,6 +327,22 @@ class SqliteStore:
             return [Lease(**dict(zip(_LEASE, row, strict=True))) for row in rows]
 
         return await anyio.to_thread.run_sync(step)
+
+    async def keep_purchase(self, purchase: Purchase) -> None:
+        """Put a purchase in the place of the one of its id."""
+        query = (
+            "INSERT INTO purchases (id, account, record) VALUES (?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET record = excluded.record"
+        )
+        await self._write(lambda tables: tables.execute(query, (purchase.id, purchase.account, purchase.to_json())))
+
+    async def drop_purchase(self, purchase_id: str) -> None:
+        """Forget a purchase."""
+        await self._write(lambda tables: tables.execute("DELETE FROM purchases WHERE id = ?", (purchase_id,)))
+
+    async def purchases(self, account: str) -> list[Purchase]:
+        """List the purchases of an account."""
+        return await self._read(Purchase, "purchases WHERE account = ? ORDER BY number", account)
 
     async def _write(self, step: Callable[[sqlite3.Connection], _T]) -> _T:
         def alone() -> _T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Status, Trace
+from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Purchase, Status, Trace
 
 
 class Store(Protocol):
@@ -107,4 +107,16 @@ class Store(Protocol):
 
     async def leases(self, account: str) -> list[Lease]:
         """List the leases of an account's machines, the one that ends first first."""
+        ...
+
+    async def keep_purchase(self, purchase: Purchase) -> None:
+        """Put a purchase in the place of the one of its id, if there is one."""
+        ...
+
+    async def drop_purchase(self, purchase_id: str) -> None:
+        """Forget a purchase; one that is forgotten already stays so."""
+        ...
+
+    async def purchases(self, account: str) -> list[Purchase]:
+        """List the purchases of an account, in the order in which they were first kept."""
         ...

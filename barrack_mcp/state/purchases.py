@@ -1,0 +1,108 @@
+"""Who bought what: kept in the state before a purchase is sent, so that no end of a process hides who pays for it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from barrack_mcp.state.store import Bought, Purchase, Store
+
+
+class Purchases:
+    """Remembers who bought what.
+
+    Args:
+        store: Keeps it.
+        now: The time in seconds since 1970.
+    """
+
+    def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self.now = now
+
+    async def begin(
+        self,
+        account: str,
+        *,
+        caller: str,
+        kind: str,
+        thing: str | None,
+        name: str | None,
+        row: Mapping[str, Any],
+    ) -> Purchase:
+        """Take note of a purchase that is about to be sent: from here on its caller pays.
+
+        Args:
+            account: What tells the account from others.
+            caller: Who buys.
+            kind: What is bought.
+            thing: The id of what is there already and is grown or woken; None where something is made.
+            name: The name that it is to bear, where that was said.
+            row: What tells its price.
+
+        Raises:
+            StoreError: The state can't be written, so it must not be sent.
+        """
+        purchase = Purchase(
+            id=secrets.token_hex(8),
+            account=_digest(account),
+            caller=caller,
+            kind=kind,
+            thing=thing,
+            name=name,
+            row=row,
+            anew=thing is None,
+            at=self.now(),
+            standing=Bought.AWAITED,
+        )
+        await self._store.keep_purchase(purchase)
+        return purchase
+
+    async def settle(self, purchase: Purchase, *, thing: str | None, row: Mapping[str, Any]) -> None:
+        """Take note that a purchase took place.
+
+        Args:
+            purchase: As it began.
+            thing: The id of what was bought, as far as that is known.
+            row: What more tells its price.
+
+        Raises:
+            StoreError: The state can't be written; the purchase counts as one of which nobody knows.
+        """
+        known = purchase.thing or thing
+        standing = Bought.AWAITED if known is None else Bought.THERE
+        await self._store.keep_purchase(replace(purchase, thing=known, row={**purchase.row, **row}, standing=standing))
+
+    async def drop(self, purchase: Purchase) -> None:
+        """Forget a purchase that did not take place.
+
+        Raises:
+            StoreError: The state can't be written; the purchase counts as one of which nobody knows.
+        """
+        await self._store.drop_purchase(purchase.id)
+
+    async def end(self, account: str, kind: str, things: Collection[str]) -> None:
+        """Take note that things were destroyed, so that nobody waits for them to be shown.
+
+        Raises:
+            StoreError: The state can't be read or written; they count until the API's lists have proved it.
+        """
+        for each in await self.all(account):
+            if each.kind == kind and each.thing in things and each.standing is Bought.THERE:
+                await self._store.keep_purchase(replace(each, standing=Bought.GONE))
+
+    async def all(self, account: str) -> Sequence[Purchase]:
+        """Answer the purchases of an account, the first first.
+
+        Raises:
+            StoreError: The state can't be read.
+        """
+        return await self._store.purchases(_digest(account))
+
+
+def _digest(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()
