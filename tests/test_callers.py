@@ -19,8 +19,9 @@ from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers, CallersError, new_token, read_callers
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.serve import serve, sse_app
-from tests.support.callers import Desk, listening, served
+from tests.support.callers import Desk, served
 from tests.support.house import ERAS
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.anyio
 

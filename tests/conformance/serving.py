@@ -12,14 +12,11 @@ rightly through our server and our application, not that the product has, say, s
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.types import (
@@ -30,7 +27,6 @@ from mcp.types import (
     PaginatedRequestParams,
     SubscriptionsListenRequestParams,
 )
-from starlette.types import ASGIApp
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
@@ -38,6 +34,7 @@ from barrack_mcp.transports.serve import http_app
 from tests.conformance import pages
 from tests.conformance.questions import QUESTIONS
 from tests.conformance.tools import TOOLS, Context, changes
+from tests.support.listening import listening
 
 
 def mount(server: Server[Any]) -> None:
@@ -86,18 +83,5 @@ async def opened(*, fixtures: bool) -> AsyncIterator[Server[Any]]:
 @asynccontextmanager
 async def served(*, fixtures: bool) -> AsyncIterator[str]:
     """Serve the application while the block runs; gives its address, such as `http://127.0.0.1:40123/mcp`."""
-    async with opened(fixtures=fixtures) as server, _running(http_app(server)) as url:
+    async with opened(fixtures=fixtures) as server, listening(http_app(server)) as url:
         yield f"{url}/mcp"
-
-
-@asynccontextmanager
-async def _running(app: ASGIApp) -> AsyncIterator[str]:
-    bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", http="h11", ws="none", timeout_graceful_shutdown=1)
-    listener = uvicorn.Server(config)
-    running = asyncio.create_task(listener.serve(sockets=[bound]))
-    try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-    finally:
-        listener.should_exit = True
-        await running

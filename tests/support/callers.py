@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from starlette.types import ASGIApp
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.config.callers import digest, new_token
 from barrack_mcp.server.house import House, open_server
 from barrack_mcp.transports.serve import http_app
+from tests.support.listening import listening
 
 
 @dataclass
@@ -103,17 +100,3 @@ async def served(folder: Path, callers: Mapping[str, Sequence[str]], **settings:
         hosts = frozenset({"bot.example.com"})
         async with listening(http_app(house.server, callers=house.callers, hosts=hosts)) as url:
             yield Served(url, house, desk)
-
-
-@asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on loopback while the block runs; gives its address."""
-    bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", http="h11", ws="none", timeout_graceful_shutdown=1)
-    listener = uvicorn.Server(config)
-    running = asyncio.create_task(listener.serve(sockets=[bound]))
-    try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-    finally:
-        listener.should_exit = True
-        await running
