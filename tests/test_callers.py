@@ -17,6 +17,7 @@ from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.cli.operator import callers as command
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers, CallersError, new_token, read_callers
+from barrack_mcp.config.identity import Identity
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.serve import serve, sse_app
 from tests.support.callers import Desk, served
@@ -227,6 +228,13 @@ async def test_a_server_is_reached_by_the_names_that_it_has(
     ("lines", "said"),
     [
         (['sha256 = "no"'], "ada sha256"),
+        (['subject = "auth0|7"'], "ada: wants exactly one of sha256, subject and group"),
+        (["", "[eve]", 'risks = ["read"]'], "eve: wants exactly one of sha256, subject and group"),
+        (["", "[eve]", 'subject = "ada"'], "eve subject: it is another's name"),
+        (["", "[eve]", 'subject = "local:0"'], "eve subject: it is another's name"),
+        (["", "[eve]", 'subject = " a"'], "eve subject: must be 1 to 255 visible"),
+        (["", "[eve]", 'group = ""'], "eve group: must be 1 to 255 visible"),
+        (["", "[eve]", 'group = "ops"', "[bob]", 'group = "ops"'], "two callers have one group"),
         (['risks = ["read", "everything"]'], "ada risks"),
         (['toolsets = ["instance"]'], "ada toolsets: names 1 unknown toolsets"),
         (["max_hourly_cost = -1"], "ada max_hourly_cost"),
@@ -307,7 +315,7 @@ def test_the_command_keeps_the_callers_and_shows_a_token_once(tmp_path: Path, mo
 
     code, token, said = run("add", "ci-bot", "--risks", "read,change", "--toolsets", "core", "--max-hourly-cost", "4.5")
     assert (code, "this once" in said) == (0, True)
-    assert Callers(path).find(token.strip()) == "ci-bot"
+    assert Callers(path).find(token.strip()) == Identity("ci-bot")
     assert token.strip() not in path.read_text(encoding="utf-8")
     assert path.stat().st_mode & 0o777 == 0o600
     row = read_callers(path)["ci-bot"]

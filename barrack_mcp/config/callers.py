@@ -1,6 +1,7 @@
 """Who may call over HTTP: a file that `barrack-mcp callers` keeps, one table for each caller.
 
-A token is 256 random bits, so that its SHA-256 tells nobody what it is; the file holds nothing else of it.
+A token is 256 random bits, so that its SHA-256 tells nobody what it is; the file holds nothing else of it. Those whom
+an identity provider knows are named by their subject, or by a group of theirs.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import OFFERS, Offer, Risk, Toolset
 from barrack_mcp.config.globs import check_globs
+from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
 
@@ -29,6 +40,10 @@ SHAPE: Final = "bmcp_"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,63}")
 REAPER: Final = "reap"
 """The name under which what is past its lease is ended: no caller can have it."""
+LOCAL: Final = "local:"
+"""How the names of this machine's users begin in the record: no subject does."""
+_LONGEST: Final = 255
+"""Characters of a subject; a provider's are no longer."""
 _BITS: Final = 256
 _LENGTH: Final = len(SHAPE) + 43
 
@@ -45,19 +60,40 @@ def _sets(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _plain(text: str) -> str:
+    if not 0 < len(text) <= _LONGEST or not text.isprintable() or text != text.strip():
+        raise ValueError(f"must be 1 to {_LONGEST} visible characters, as the identity provider has it")
+    return text
+
+
 class CallerRow(BaseModel):
     """What one caller may, by the operator's word; it only ever narrows what the server offers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Of the token."""
+    subject: Annotated[str, AfterValidator(_plain)] | None = None
+    """Of the identity provider's tokens."""
+    group: Annotated[str, AfterValidator(_plain)] | None = None
+    """For whoever is of that group, as the identity provider says, and has no row by subject."""
     risks: frozenset[Risk] = frozenset(Risk)
     toolsets: Annotated[tuple[str, ...], AfterValidator(_sets)] = ("all",)
     approver: bool = False
     """Whether this caller may say yes to what others ask for."""
     protect: Annotated[tuple[str, ...], AfterValidator(check_globs)] = ()
     max_hourly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _known_by_one(self) -> Self:
+        if sum(each is not None for each in (self.sha256, self.subject, self.group)) != 1:
+            raise ValueError("wants exactly one of sha256, subject and group, which say who that is")
+        return self
+
+    @property
+    def known_by(self) -> str:
+        """What says who that is: `token`, `subject` or `group`."""
+        return "token" if self.sha256 is not None else "subject" if self.subject is not None else "group"
 
     def may(self, offer: Offer) -> bool:
         """Whether the caller may use a tool."""
@@ -115,10 +151,24 @@ def parse_callers(text: str, path: str) -> Mapping[str, CallerRow]:
         raise CallersError(f"{path}: {len(wrong)} callers have a name that is none; {WRONG_NAME}")
     if REAPER in callers:
         raise CallersError(f"{path}: {REAPER} is nobody's name: what is past its lease is ended under it.")
-    digests = [row.sha256 for row in callers.values()]
-    if len(set(digests)) < len(digests):
-        raise CallersError(f"{path}: two callers have one token; each needs a token of its own.")
+    for what, marks in (
+        ("token", [row.sha256 for row in callers.values() if row.sha256 is not None]),
+        ("subject", [row.subject for row in callers.values() if row.subject is not None]),
+        ("group", [row.group for row in callers.values() if row.group is not None]),
+    ):
+        if len(set(marks)) < len(marks):
+            raise CallersError(f"{path}: two callers have one {what}; each needs a {what} of its own.")
+    for name, row in callers.items():
+        if row.subject is not None and _is_anothers(callers, row.subject):
+            raise CallersError(f"{path}: {mention(name)} subject: it is another's name in the record.")
     return callers
+
+
+def _is_anothers(callers: Mapping[str, CallerRow], subject: str) -> bool:
+    """Whether the record knows another by what a provider's subject is."""
+    if subject == REAPER or subject.startswith(LOCAL):
+        return True
+    return subject in callers and callers[subject].sha256 is not None
 
 
 WRONG_NAME: Final = "a name has up to 64 letters, digits, @, dots, underscores or hyphens."
@@ -145,41 +195,68 @@ def is_token(text: str) -> bool:
 
 
 class Callers:
-    """The callers by their tokens, as the file says now: who is taken out of it can't call any more.
+    """The callers as the file says now: who is taken out of it can't call by their token any more.
 
     Args:
-        path: The file.
+        path: The file; None where the identity provider alone says who may call.
 
     Raises:
         CallersError: It can't be followed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._rows: Mapping[str, CallerRow] = read_callers(path)
-        self._seen = _stamp(path)
+        self._rows: Mapping[str, CallerRow] | None = {} if path is None else read_callers(path)
+        self._seen = None if path is None else _stamp(path)
 
-    def named(self, name: str) -> CallerRow | None:
-        """What a caller may; None if there is none of that name."""
-        return self._now().get(name)
+    def row_of(self, who: Identity) -> CallerRow | None:
+        """What the file says of somebody; None if nothing.
 
-    def find(self, token: str) -> str | None:
-        """Whose token this is; None if it is nobody's."""
+        The row of a subject goes before those of groups, and of these the first in the file holds.
+
+        Raises:
+            CallersError: It can't be followed now, so nobody may call; or it is another's name.
+        """
+        rows = self._now()
+        if who.proof is Proof.FILE:
+            row = rows.get(who.name)
+            return row if row is not None and row.sha256 is not None else None
+        if _is_anothers(rows, who.name):
+            # what one asks for, the other could take a yes for
+            raise CallersError("That subject is another caller's name in the record.")
+        by_subject = (row for row in rows.values() if row.subject == who.name)
+        by_group = (row for row in rows.values() if row.group in who.groups)
+        return next(by_subject, None) or next(by_group, None)
+
+    def find(self, token: str) -> Identity | None:
+        """Answer whose token of the file this is; None if it is nobody's, or the file can't be followed."""
         if not is_token(token):
             return None
         wanted = digest(token)
-        return next((name for name, row in self._now().items() if hmac.compare_digest(row.sha256, wanted)), None)
+        try:
+            rows = self._now()
+        except CallersError:
+            return None
+        return next(
+            (
+                Identity(name)
+                for name, row in rows.items()
+                if row.sha256 is not None and hmac.compare_digest(row.sha256, wanted)
+            ),
+            None,
+        )
 
     def _now(self) -> Mapping[str, CallerRow]:
-        stamp = _stamp(self._path)
-        if stamp != self._seen:
+        if self._path is not None and (stamp := _stamp(self._path)) != self._seen:
             self._seen = stamp
             try:
                 self._rows = read_callers(self._path)
             except CallersError as error:
                 # who may call isn't known any more, so nobody may
                 _log.error("Nobody can call until that is mended: %s", error)
-                self._rows = {}
+                self._rows = None
+        if self._rows is None:
+            raise CallersError("The callers' file can't be followed, so nobody can call.")
         return self._rows
 
 

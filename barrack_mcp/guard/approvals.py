@@ -99,6 +99,7 @@ class Approvals:
         plan: Mapping[str, Any],
         must_type: str | None,
         fingerprint: str,
+        on_behalf_of: str | None = None,
     ) -> Approval:
         """Ask for a yes. While one is asked for, or given and not used, the same binding gets that same request.
 
@@ -110,6 +111,7 @@ class Approvals:
             plan: What the call would do, as JSON.
             must_type: What the person has to type to approve; None if a plain yes is enough.
             fingerprint: The target as the plan found it.
+            on_behalf_of: For whom the caller says that it asks.
         """
         now = self._now()
         fresh = Approval(
@@ -124,6 +126,7 @@ class Approvals:
             status=Status.PENDING,
             created_at=now,
             expires_at=now + self._ttl,
+            on_behalf_of=on_behalf_of,
         )
         while True:
             kept = await self._store.add_approval(fresh)

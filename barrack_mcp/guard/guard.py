@@ -68,12 +68,14 @@ class Caller:
         account: What the call is about.
         asker: Asks through the client; None where there is none.
         allowance: What the caller may, of what all may.
+        on_behalf_of: For whom it says that it calls: a claim, made safe, that is shown and never trusted.
     """
 
     subject: str
     account: Account
     asker: Asker | None = None
     allowance: Allowance = ALL_ALLOWED
+    on_behalf_of: str | None = None
 
     async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
         """Say something while the call goes on, if there is somebody who listens."""
@@ -320,7 +322,7 @@ class Guard:
         return Stopped(told, without_forbidden(planned.plan, decision))
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
-        must_type = _must_type(call, planned)
+        must_type = planned.typed_for(call.operation.risk)
         asked = question(planned.plan, must_type=must_type)
         if asked is None:
             return Stopped(TOO_MUCH, planned.plan)
@@ -463,8 +465,9 @@ class Guard:
             tool=call.operation.tool,
             arguments=masked(call.operation, call.values),
             plan=planned.plan.model_dump(mode="json", exclude_none=True),
-            must_type=_must_type(call, planned),
+            must_type=planned.typed_for(call.operation.risk),
             fingerprint=planned.fingerprint,
+            on_behalf_of=call.caller.on_behalf_of,
         )
         self._names.keep(call.given, call.names, until=approval.expires_at)
         # an open request shows what it showed when it was made
@@ -481,17 +484,14 @@ class Guard:
 
     def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
         """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""
-        bound = json.dumps([operation.tool, dict(arguments), caller.subject, caller.account.id], sort_keys=True)
+        who = (caller.subject, caller.account.id, caller.on_behalf_of)
+        bound = json.dumps([operation.tool, dict(arguments), *who], sort_keys=True)
         return hmac.new(self._secret, bound.encode(), hashlib.sha256).hexdigest()
 
 
 def _here(call: _Call) -> str:
     """Who answers at the terminal where the call is made."""
     return f"{call.caller.subject} at a terminal"
-
-
-def _must_type(call: _Call, planned: Planned) -> str | None:
-    return planned.must_type if call.operation.risk is Risk.DESTROY else None
 
 
 _REDEEMABLE_S: Final = 60.0

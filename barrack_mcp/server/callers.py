@@ -9,12 +9,15 @@ from typing import Any, TypeAlias
 
 from mcp import MCPError
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp.types import INVALID_REQUEST
 from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account
-from barrack_mcp.config.callers import Callers
+from barrack_mcp.catalogue import OFFERS, Risk
+from barrack_mcp.config.callers import Callers, CallersError
+from barrack_mcp.config.identity import SCOPE, Identity, Proof
 from barrack_mcp.guard.decide import Allowance
 from barrack_mcp.guard.guard import Caller
 
@@ -64,16 +67,72 @@ async def open_accounts(
         yield Accounts(by_key[shared], {name: by_key[key] for name, key in keys.items()})
 
 
+def allow(callers: Callers, who: Identity) -> Allowance | None:
+    """Say what somebody may: what their row says, and of that what the scopes of their token are good for.
+
+    Returns:
+        None if nothing says that they may call at all.
+    """
+    try:
+        row = callers.row_of(who)
+    except CallersError:
+        return None
+    risks = frozenset(risk for risk in Risk if f"{SCOPE}{risk}" in who.scopes)
+    if row is None and (who.proof is Proof.FILE or not who.scopes):
+        return None
+    tools = frozenset(
+        name
+        for name, offer in OFFERS.items()
+        if (row is None or row.may(offer)) and (not who.scopes or offer.risk in risks)
+    )
+    if row is None:
+        return Allowance(tools=tools)
+    return Allowance(tools=tools, protect=row.protect, max_hourly_cost=row.max_hourly_cost)
+
+
 def by_login(callers: Callers, accounts: Accounts) -> Callable[[ServerRequestContext[Any]], Caller]:
-    """Find who makes a request by the token that let it in."""
+    """Find who makes a request by the login that let it in."""
 
     def find(context: ServerRequestContext[Any]) -> Caller:
         user = context.request.scope.get("user") if context.request is not None else None
-        name = user.access_token.client_id if isinstance(user, AuthenticatedUser) else ""
-        row = callers.named(name)
-        if row is None:
+        who = identity_of(user.access_token) if isinstance(user, AuthenticatedUser) else None
+        allowance = None if who is None else allow(callers, who)
+        if who is None or allowance is None:
             raise MCPError(INVALID_REQUEST, _NOBODY)
-        allowance = Allowance(tools=row.tools, protect=row.protect, max_hourly_cost=row.max_hourly_cost)
-        return Caller(name, accounts.of(name), allowance=allowance)
+        return Caller(who.name, accounts.of(who.name), allowance=allowance)
 
     return find
+
+
+def access_of(
+    who: Identity, *, client: str = "", issuer: str | None = None, expires_at: int | None = None
+) -> AccessToken:
+    """Write down in the SDK's words who somebody is; what is kept beside a session is whose it is, not the token.
+
+    Args:
+        who: Who it is.
+        client: The client that the token was made for.
+        issuer: Who made it; None for the callers' file.
+        expires_at: When it ends, in seconds since 1970.
+    """
+    claims = {"iss": issuer, "groups": sorted(who.groups)} if who.proof is Proof.ISSUER else {}
+    return AccessToken(
+        token="",
+        client_id=client or who.name,
+        scopes=sorted(who.scopes),
+        subject=who.name,
+        expires_at=expires_at,
+        claims=claims,
+    )
+
+
+def identity_of(access: AccessToken) -> Identity:
+    """Read who it is that `access_of` wrote down."""
+    claims = access.claims or {}
+    proof = Proof.ISSUER if "iss" in claims else Proof.FILE
+    return Identity(
+        access.subject or access.client_id,
+        proof,
+        groups=frozenset(claims.get("groups", ())),
+        scopes=frozenset(access.scopes),
+    )

@@ -31,6 +31,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Login
+from barrack_mcp.transports.login.credentials import Credentials
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -125,7 +126,7 @@ def _hosts(settings: Settings) -> frozenset[str]:
 
 def _behind(app: ASGIApp, callers: Callers | None, hosts: frozenset[str]) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one."""
-    return Door(app if callers is None else Login(app, callers), hosts)
+    return Door(app if callers is None else Login(app, Credentials(callers)), hosts)
 
 
 def http_app(server: Server[Any], *, callers: Callers | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:

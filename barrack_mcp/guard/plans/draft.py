@@ -15,7 +15,7 @@ from barrack_mcp.account.leases import Term
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.things import Thing, ago, joined, marks, usable_id
 from barrack_mcp.api.text import mention
-from barrack_mcp.catalogue import JsonObject, Operation
+from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.decide import Sums
@@ -94,6 +94,10 @@ class Planned:
     def hides_names(self) -> bool:
         """Whether what the call would touch may bear a name that nobody read; what is refused touches nothing."""
         return self.touches_unread and self.refusal is None
+
+    def typed_for(self, risk: Risk) -> str | None:
+        """What a person has to type to agree to a call of this risk; None where a plain yes is enough."""
+        return self.must_type if risk is Risk.DESTROY else None
 
     def is_as_shown(self, fingerprint: str, total: float | None) -> bool:
         """Whether all that a person agreed to still stands: the facts as they were, the sum to the cent.

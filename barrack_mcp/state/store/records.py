@@ -53,10 +53,13 @@ class Record:
 
     STATE: ClassVar[tuple[str, type[StrEnum]]]
     """The field that says how it stands, and what it can say."""
+    LATER: ClassVar[tuple[str, ...]] = ()
+    """Fields that earlier versions didn't have: they are left out where they say nothing."""
 
     def to_json(self) -> str:
         """Write it so that what was read gives the same text again; a plan's order is the order it is shown in."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        values = {name: value for name, value in asdict(self).items() if value is not None or name not in self.LATER}
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -75,6 +78,7 @@ class Approval(Record):
     """A call that waits for a person's yes, has it, or had its answer. Times are seconds since 1970."""
 
     STATE = "status", Status
+    LATER = ("on_behalf_of",)
 
     id: str
     binding: str
@@ -99,6 +103,8 @@ class Approval(Record):
     """How often something else than `must_type` was typed."""
     told_at: float | None = None
     """When the caller heard of the no or the lapse, which it does once."""
+    on_behalf_of: str | None = None
+    """For whom the caller says that it asks: its own word, made safe, never a proof; None if it says nobody."""
 
     @property
     def live(self) -> bool:

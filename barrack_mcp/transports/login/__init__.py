@@ -5,28 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
-from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from barrack_mcp.config.callers import Callers
+from barrack_mcp.transports.login.credentials import Credentials
 
 OPEN: Final = frozenset({"/health"})
 """The paths that tell nothing of anybody's."""
-
-
-class _Tokens:
-    """Knows the callers' tokens, in the SDK's words."""
-
-    def __init__(self, callers: Callers) -> None:
-        self._callers = callers
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        """Answer whose a token is; None if it is nobody's."""
-        name = self._callers.find(token)
-        # what is kept beside a session is whose it is, not the token
-        return None if name is None else AccessToken(token="", client_id=name, scopes=[], subject=name)
 
 
 class Login:
@@ -34,13 +20,13 @@ class Login:
 
     Args:
         app: The application.
-        callers: Who may call.
+        credentials: Says whose a token is.
     """
 
-    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+    def __init__(self, app: ASGIApp, credentials: Credentials) -> None:
         self._open = app
         self._closed = AuthenticationMiddleware(
-            RequireAuthMiddleware(app, required_scopes=[]), backend=BearerAuthBackend(_Tokens(callers))
+            RequireAuthMiddleware(app, required_scopes=[]), backend=BearerAuthBackend(credentials)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
