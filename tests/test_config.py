@@ -9,7 +9,7 @@ import pytest
 
 from barrack_mcp.api.http import is_loopback
 from barrack_mcp.catalogue import BY_TOOL, OFFERS
-from barrack_mcp.config import NAMES, Settings, SettingsError, read_settings
+from barrack_mcp.config import IN_FILES, NAMES, Settings, SettingsError, read_settings
 
 CANARY = "canary-key-77aa"
 
@@ -76,6 +76,33 @@ def test_a_key_file_must_be_its_owners_alone(tmp_path: Path) -> None:
     assert "is empty" in refusal(environ)
     file.write_bytes(b"\xff\xfa")
     assert "is not text" in refusal(environ)
+
+
+def test_each_secret_can_stand_in_a_file_that_is_its_owners_alone(tmp_path: Path) -> None:
+    good = {
+        "state_keys": f"{CANARY}{'k' * 32}",
+        "webhook_url": "https://chat.example/hook",
+        "proxy": "http://10.0.0.1:1",
+    }
+    assert good.keys() <= set(IN_FILES.values())
+    for name, field in IN_FILES.items():
+        file = tmp_path / field
+        assert refusal({name: str(file)}).startswith(f"{name}: {file} can't be read")
+        assert refusal({name: "keys"}).startswith(f"{name} must be a path from the root on")
+        file.write_text(f"{good.get(field, tmp_path / 'state.db')}\n")
+        file.chmod(0o644)
+        assert "chmod 600" in refusal({name: str(file)})
+        file.chmod(0o600)
+        written = file.read_text().strip()
+        alone, filed = read_settings({name.removesuffix("_FILE"): written}), read_settings({name: str(file)})
+        assert getattr(alone, field) == getattr(filed, field)
+        assert "keep one of them" in refusal({name: str(file), name.removesuffix("_FILE"): written})
+        # the file of settings may say where a secret is, and still not hold it
+        toml = tmp_path / "barrack.toml"
+        toml.write_text(f"{field}_file = {str(file)!r}\n")
+        assert getattr(read_settings({"BARRACK_CONFIG": str(toml)}), field) == getattr(filed, field)
+        file.write_text("\n")
+        assert "is empty" in refusal({name: str(file)})
 
 
 @pytest.mark.parametrize(

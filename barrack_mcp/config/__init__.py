@@ -269,6 +269,12 @@ class Settings(BaseModel):
 
 NAMES: Final = {f"{PREFIX}{field.upper()}": field for field in Settings.model_fields}
 """Each setting's name in the environment, and its field."""
+IN_FILES: Final = {
+    f"{PREFIX}{field.upper()}_FILE": field
+    for field in (*_SECRETS, "state")
+    if f"{field}_file" not in Settings.model_fields
+}
+"""What names a file that holds a secret, and that secret's field; a database's address holds its password."""
 
 
 def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -287,12 +293,14 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
     for told in (_from_toml(config) if config else {}, given, flags or {}):
         # what is empty says nothing, so what was said before it holds
         values |= _clean_all(told, environ)
+    _take_from_files(values)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(detail) for detail in error.errors())) from None
     if settings.api_key_file is not None:
-        settings = settings.model_copy(update={"api_key": _key_from(settings.api_key_file)})
+        key = _read_secret("BARRACK_API_KEY_FILE", settings.api_key_file)
+        settings = settings.model_copy(update={"api_key": SecretStr(key)})
     if settings.key is not None:
         _check_key(settings.key.get_secret_value())
     settings._around = Network.from_environ(environ)  # noqa: SLF001 - the two are one
@@ -315,9 +323,11 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _field(name: str) -> str:
+    if name in IN_FILES:
+        return name.removeprefix(PREFIX).lower()
     field = NAMES.get(name)
     if field is None:
-        hint = guess(name, NAMES, otherwise="docs/settings.md lists those of this version.")
+        hint = guess(name, {*NAMES, *IN_FILES}, otherwise="docs/settings.md lists those of this version.")
         raise SettingsError(f"{name} is not a setting of this version; {hint}")
     return field
 
@@ -326,7 +336,8 @@ def _clean_all(told: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str,
     """Take off what was put around each value; leaves out what says nothing."""
     cleaned = {}
     for field, value in told.items():
-        filled = expand(value, environ) if field in _PATHS and isinstance(value, str) else value
+        names_a_file = field in _PATHS or _name(field) in IN_FILES
+        filled = expand(value, environ) if names_a_file and isinstance(value, str) else value
         cleaned[field] = _cleaned(_name(field), filled) if isinstance(filled, str) else filled
     return {field: value for field, value in cleaned.items() if value is not None}
 
@@ -379,24 +390,39 @@ def _from_toml(named: str) -> dict[str, Any]:
         full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
         field = _field(full)
         if field in _SECRETS:
-            raise SettingsError(f"{path} must not hold a secret; set {full} in the environment.")
+            raise SettingsError(f"{path} must not hold a secret; set {full} in the environment, or {full}_FILE.")
         values[field] = value
     return values
 
 
-def _key_from(path: Path) -> SecretStr:
+def _take_from_files(values: dict[str, Any]) -> None:
+    """Put each secret in its place that stands in a file of its own, and forget the file."""
+    for name, secret in IN_FILES.items():
+        named = values.pop(_field(name), None)
+        if named is None:
+            continue
+        if secret in values:
+            raise SettingsError(f"{_name(secret)} and {name} are both set; keep one of them.")
+        try:
+            path = as_path(str(named))
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}.") from None
+        values[secret] = _read_secret(name, path)
+
+
+def _read_secret(name: str, path: Path) -> str:
     try:
-        text = _cleaned("BARRACK_API_KEY_FILE", decode(path.read_bytes()))
+        text = _cleaned(name, decode(path.read_bytes()))
         check_reach(path)
     except OSError as error:
-        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} can't be read ({error.strerror}).") from None
+        raise SettingsError(f"{name}: {path} can't be read ({error.strerror}).") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is not text.") from None
+        raise SettingsError(f"{name}: {path} is not text.") from None
     except KeyFileError as error:
-        raise SettingsError(f"BARRACK_API_KEY_FILE: {error}.") from None
+        raise SettingsError(f"{name}: {error}.") from None
     if not text:
-        raise SettingsError(f"BARRACK_API_KEY_FILE: {path} is empty.")
-    return SecretStr(text)
+        raise SettingsError(f"{name}: {path} is empty.")
+    return text
 
 
 def _sentence(detail: Any) -> str:

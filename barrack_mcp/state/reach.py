@@ -12,7 +12,13 @@ from barrack_mcp.state.secret import KeyFileError
 _READ: Final = 0o044
 _WRITE: Final = 0o022
 _PASS: Final = 0o011
-_CONTAINERS: Final = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io")
+_CONTAINERS: Final = (
+    "/.dockerenv",
+    "/run/.containerenv",
+    "/var/run/secrets/kubernetes.io",
+    # the one trace of Kubernetes where a pod gets no token of its service account
+    "/dev/termination-log",
+)
 """What tells that this process is in a container, so that nobody else uses this machine."""
 
 
