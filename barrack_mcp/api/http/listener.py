@@ -24,6 +24,16 @@ IDLE_S: Final = 10.0
 """How long a connection may bring no whole request."""
 
 
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Let a connection's answers go as they are written, without waiting for the client to confirm their head.
+
+    That takes 40 ms each. The event loop does so by itself only where it has made the listening socket, too.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class _Connection(H11Protocol):
     """One connection. Where there may be only so many, those that ask for nothing give way to who comes."""
 
@@ -44,6 +54,7 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Take a connection; the one that was silent for longest goes, if there are too many."""
         super().connection_made(transport)
+        _send_at_once(transport)
         if self._most is None:
             return
         self._watch = self.loop.call_later(IDLE_S, self._look)
