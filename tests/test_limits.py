@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pkgutil
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -243,13 +244,22 @@ def asked(name: str) -> set[str]:
     module, _, short = name.rpartition(".")
     # what begins with an underscore is its module's own
     path = Path(str(sys.modules[module].__file__)) if short.startswith("_") else None
-    files = [path] if path else Path(barrack_mcp.__file__).parent.rglob("*.py")
-    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    source = path.read_text(encoding="utf-8") if path else whole_source()
     found = set(re.findall(rf"\b{short}\.(\w+)\(", source))
     return found if found and found <= AT_ONE_PLACE else {"fullmatch", "search"}
 
 
-def stretched(length: int) -> Iterator[str]:
+@functools.cache
+def whole_source() -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in Path(barrack_mcp.__file__).parent.rglob("*.py"))
+
+
+@functools.cache
+def stretched(length: int) -> Sequence[str]:
+    return tuple(stretching(length))
+
+
+def stretching(length: int) -> Iterator[str]:
     """Texts that a pattern may stumble over: one letter, two by turns, its own words, all over and over."""
     words = [
         *'aA0 \n-_./:{}[]"\\<*%$é', "ab", "a ", "a.", "a-", "{a", "a}", "0.", "/*", "//", '\\"', "\\ud8", "%20",
