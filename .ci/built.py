@@ -14,7 +14,15 @@ PACKAGE: Final = {".py", ".json", ".md", ".html", ".css", ".js", ".typed"}
 """Endings of the package's own files."""
 BESIDE: Final = {".py", ".md", ".json", ".toml", ".txt", ".svg", ".png", ".service", ".timer", ".yaml"}
 """Endings of what a source distribution has beside the package."""
-ADDED: Final = {"PKG-INFO", ".gitignore", "LICENSE", "manifests/reap/crontab"}
+ADDED: Final = {
+    "PKG-INFO",
+    ".gitignore",
+    "LICENSE",
+    "manifests/reap/crontab",
+    "manifests/docker/Caddyfile",
+    "manifests/docker/Dockerfile",
+    "manifests/docker/Dockerfile.dockerignore",
+}
 """Files of a source distribution without such an ending: the first two are put there by the build."""
 
 

@@ -11,6 +11,7 @@ from barrack_mcp.state.secret import KeyFileError
 
 _READ: Final = 0o044
 _WRITE: Final = 0o022
+_GROUP_READ: Final = 0o040
 _PASS: Final = 0o011
 _CONTAINERS: Final = (
     "/.dockerenv",
@@ -41,15 +42,19 @@ def check_reach(path: Path, *, in_container: bool | None = None) -> None:
         return
     file = path.resolve(strict=True)
     found = file.stat()
-    if not found.st_mode & (_READ | _WRITE):
+    open_bits = found.st_mode & (_READ | _WRITE)
+    if found.st_uid != os.getuid() and (found.st_uid, found.st_gid) == (0, 0):
+        # the system's own: systemd lets a service read its credential by a list, which shows as bits of that group
+        open_bits &= ~_GROUP_READ
+    if not open_bits:
         return
-    others = "others can write" if found.st_mode & _WRITE else "others can read"
+    others = "others can write" if open_bits & _WRITE else "others can read"
     # what is mounted bears no such bit, or can't be changed whatever its bits are; what a person made can
     if found.st_mode & stat.S_IWUSR and found.st_uid == os.getuid() and os.access(file, os.W_OK):
         raise KeyFileError(f"{others} {path}; run: chmod 600 {path}")
     if in_container is None:
         in_container = any(Path(each).exists() for each in _CONTAINERS)
-    if not found.st_mode & _WRITE and (in_container or _is_enclosed(file)):
+    if not open_bits & _WRITE and (in_container or _is_enclosed(file)):
         return
     raise KeyFileError(
         f"{others} {path}, and it is not yours to change: let who mounts it give it mode 0400 (Docker: mode, "

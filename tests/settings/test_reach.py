@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,3 +60,20 @@ def test_a_link_is_judged_by_what_it_leads_to(open_folder: Path) -> None:
 def test_what_others_can_write_is_never_taken(open_folder: Path) -> None:
     with pytest.raises(KeyFileError, match="others can write"):
         check_reach(made(open_folder, 0o422), in_container=True)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can make a file that is the system's")
+def test_a_credential_that_systemd_lets_its_service_read_is_taken(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = made(open_folder, 0o440)
+    monkeypatch.setattr(os, "getuid", lambda: 65_432)
+    check_reach(file, in_container=False)
+    for mode in (0o444, 0o460, 0o442):
+        file.chmod(mode)
+        with pytest.raises(KeyFileError, match="others can"):
+            check_reach(file, in_container=False)
+    file.chmod(0o440)
+    os.chown(file, 0, 65_431)
+    with pytest.raises(KeyFileError, match="others can read"):
+        check_reach(file, in_container=False)
