@@ -75,6 +75,11 @@ PROMISES = (
     Promise(
         "H1", "no token, a wrong one, two, another scheme, in the query, of one taken out", "401; 0 requests to the API"
     ),
+    Promise(
+        "R4",
+        "a token of the identity provider: expired, for others, unsigned, signed by others, in the query, twice",
+        "401 with where to get one, 403 where it is good for too little; 0 requests to the API",
+    ),
     Promise("H2", "two callers with two keys, 500 calls interleaved, approvals in between", "each its own alone"),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),

@@ -19,6 +19,8 @@ from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers, CallersError, new_token, read_callers
 from barrack_mcp.config.identity import Identity
 from barrack_mcp.server.house import open_server
+from barrack_mcp.transports.login import Gate
+from barrack_mcp.transports.login.credentials import Credentials
 from barrack_mcp.transports.serve import serve, sse_app
 from tests.support.callers import Desk, served
 from tests.support.house import ERAS
@@ -98,7 +100,7 @@ async def test_each_caller_sees_and_runs_the_tools_that_are_theirs(tmp_path: Pat
 async def test_over_the_older_transport_a_caller_is_known_by_their_token_too(tmp_path: Path) -> None:
     async with (
         served(tmp_path, {"bot": READER}) as made,
-        listening(sse_app(made.house.server, callers=made.house.callers)) as url,
+        listening(sse_app(made.house.server, gate=Gate(Credentials(Callers(made.desk.path))))) as url,
     ):
         stream = sse_client(f"{url}/sse", headers={"Authorization": f"Bearer {made.desk.tokens['bot']}"})
         async with Client(stream, mode="legacy") as client:

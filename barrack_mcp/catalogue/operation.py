@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -137,6 +137,10 @@ class Offer(ABC):
             yield f"the names of what destroys, and no others, begin with {', '.join(_ENDING)}"
         if self.result is not None and self.result not in self.response.model_fields:
             yield f"`result` is {self.result}, which is no field of {self.response.__name__}"
+
+    def is_in(self, toolsets: Collection[str]) -> bool:
+        """Whether it belongs to one of these toolsets; `all` and `core` are names of such, too."""
+        return "all" in toolsets or self.toolset in toolsets or (self.core and "core" in toolsets)
 
     @property
     @abstractmethod

@@ -36,6 +36,7 @@ from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
 from barrack_mcp.config.forms import (
     AskingRisks,
     AuditPath,
+    IssuerUrl,
     OwnPath,
     PassphraseHash,
     PublicUrl,
@@ -173,6 +174,15 @@ class Settings(BaseModel):
     http_tokens_file: OwnPath | None = Field(
         None, description="Who may call over HTTP: the file that `barrack-mcp callers` keeps."
     )
+    oidc_issuer: IssuerUrl | None = Field(
+        None, description="The identity provider whose tokens let callers in over HTTP: its issuer, https."
+    )
+    oidc_audience: str | None = Field(
+        None, description="What those tokens must name as their audience; never a client that people sign in to."
+    )
+    keys_from_callers: Switch = Field(
+        default=False, description="Let a caller send an API key of their own, in X-Barrack-Api-Key."
+    )
     keys_file: OwnPath | None = Field(
         None, description="API keys of callers who have one of their own, TOML: NAME = key; others use the server's."
     )
@@ -208,6 +218,11 @@ class Settings(BaseModel):
             raise ValueError("BARRACK_API_KEY and BARRACK_API_KEY_FILE are both set; keep one of them")
         return self
 
+    @property
+    def has_login(self) -> bool:
+        """Whether anything says who may call over HTTP."""
+        return self.http_tokens_file is not None or self.oidc_issuer is not None
+
     def offers(self, offer: Offer) -> bool:
         """Whether the chosen surface lists this tool."""
         if self.read_only and not offer.reads:
@@ -216,7 +231,7 @@ class Settings(BaseModel):
             return True
         if self.tools and "toolsets" not in self.model_fields_set:
             return False
-        return "all" in self.toolsets or offer.toolset in self.toolsets or ("core" in self.toolsets and offer.core)
+        return offer.is_in(self.toolsets)
 
     @property
     def network(self) -> Network:

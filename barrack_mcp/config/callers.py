@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from barrack_mcp.api.text import mention
-from barrack_mcp.catalogue import OFFERS, Offer, Risk, Toolset
+from barrack_mcp.catalogue import Risk, Toolset
 from barrack_mcp.config.globs import check_globs
 from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.state.reach import check_reach
@@ -94,16 +94,6 @@ class CallerRow(BaseModel):
     def known_by(self) -> str:
         """What says who that is: `token`, `subject` or `group`."""
         return "token" if self.sha256 is not None else "subject" if self.subject is not None else "group"
-
-    def may(self, offer: Offer) -> bool:
-        """Whether the caller may use a tool."""
-        wanted = {"all", offer.toolset, *(["core"] if offer.core else [])}
-        return offer.risk in self.risks and bool(wanted & set(self.toolsets))
-
-    @property
-    def tools(self) -> frozenset[str]:
-        """The tools that the caller may use, of all there are."""
-        return frozenset(name for name, offer in OFFERS.items() if self.may(offer))
 
 
 _TABLE: Final = TypeAdapter(dict[str, CallerRow])

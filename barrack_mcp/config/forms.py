@@ -70,6 +70,12 @@ def _public(value: str) -> str:
     return checked_url(value)
 
 
+def _issuer(value: str) -> str:
+    # a slash at its end is a part of its name
+    checked_url(value)
+    return value
+
+
 def _path(value: object) -> object:
     return as_path(value) if isinstance(value, str) else value
 
@@ -115,3 +121,4 @@ PassphraseHash: TypeAlias = Annotated[str, AfterValidator(_passphrase)]
 WebhookUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_webhook)]
 SealingKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_long_enough)]
 PublicUrl: TypeAlias = Annotated[str, AfterValidator(_public)]
+IssuerUrl: TypeAlias = Annotated[str, AfterValidator(_issuer)]

@@ -6,8 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from barrack_mcp.api.text import inline
+
 SCOPE: Final = "barrack:"
 """How the scopes begin that are for us: one for each risk."""
+ON_BEHALF_OF: Final = "barrack-mcp/on-behalf-of"
+"""Key in a call's `_meta` that says for whom a bot calls; the header is `X-Barrack-On-Behalf-Of`."""
+_CLAIM_LONGEST: Final = 100
+
+
+def claim(text: str) -> str:
+    """Make safe, and short, what somebody says of a name; a name that is compared with it is made so likewise."""
+    return inline(text.strip(), limit=_CLAIM_LONGEST)
 
 
 class Proof(StrEnum):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from mcp import MCPError
@@ -77,17 +78,27 @@ def allow(callers: Callers, who: Identity) -> Allowance | None:
         row = callers.row_of(who)
     except CallersError:
         return None
-    risks = frozenset(risk for risk in Risk if f"{SCOPE}{risk}" in who.scopes)
     if row is None and (who.proof is Proof.FILE or not who.scopes):
         return None
-    tools = frozenset(
-        name
-        for name, offer in OFFERS.items()
-        if (row is None or row.may(offer)) and (not who.scopes or offer.risk in risks)
-    )
+    risks = frozenset(risk for risk in Risk if f"{SCOPE}{risk}" in who.scopes) if who.scopes else frozenset(Risk)
     if row is None:
-        return Allowance(tools=tools)
+        return Allowance(tools=_tools(risks, ("all",)))
+    tools = _tools(risks & row.risks, row.toolsets)
     return Allowance(tools=tools, protect=row.protect, max_hourly_cost=row.max_hourly_cost)
+
+
+@lru_cache(maxsize=256)
+def _tools(risks: frozenset[Risk], toolsets: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name, offer in OFFERS.items() if offer.risk in risks and offer.is_in(toolsets))
+
+
+def find_lacking(callers: Callers, who: Identity, tool: str) -> str | None:
+    """Find the scope that alone stands between somebody and a tool; None if that is not what is missing."""
+    offer = OFFERS.get(tool)
+    if offer is None or not who.scopes or (scope := f"{SCOPE}{offer.risk}") in who.scopes:
+        return None
+    allowance = allow(callers, replace(who, scopes=who.scopes | {scope}))
+    return scope if allowance is not None and allowance.names(tool) else None
 
 
 def by_login(callers: Callers, accounts: Accounts) -> Callable[[ServerRequestContext[Any]], Caller]:

@@ -226,9 +226,15 @@ def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr
     Raises:
         SettingsError: What is wrong in those files.
     """
-    if settings.http_tokens_file is None:
+    if (settings.oidc_issuer is None) != (settings.oidc_audience is None):
+        raise SettingsError(
+            "BARRACK_OIDC_ISSUER and BARRACK_OIDC_AUDIENCE go together: a token for another service lets nobody in."
+        )
+    if not settings.has_login:
         if settings.keys_file is not None:
-            raise SettingsError("BARRACK_KEYS_FILE tells callers apart, so it needs BARRACK_HTTP_TOKENS_FILE.")
+            raise SettingsError(
+                "BARRACK_KEYS_FILE tells callers apart, so it needs BARRACK_HTTP_TOKENS_FILE or BARRACK_OIDC_ISSUER."
+            )
         return None, {}
     try:
         callers = Callers(settings.http_tokens_file)

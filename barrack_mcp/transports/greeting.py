@@ -33,7 +33,7 @@ def listening(settings: Settings, *, transport: str, address: str, api: str) -> 
     tools = sum(map(settings.offers, OFFERS.values()))
     offered = f"{tools} of {len(OFFERS)} tools" if tools < len(OFFERS) else f"{tools} tools"
     world = f"for the account at {api}" if api else "on the SIMULATOR, where nothing is real"
-    callers = "callers with a token" if settings.http_tokens_file is not None else "whoever can reach it"
+    callers = "callers with a token" if settings.has_login else "whoever can reach it"
     return f"Serving {transport} on {address} to {callers}: {offered} {world}; {', '.join(_terms(settings))}."
 
 

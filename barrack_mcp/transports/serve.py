@@ -23,18 +23,19 @@ from barrack_mcp import __version__
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
-from barrack_mcp.config.callers import Callers
 from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
-from barrack_mcp.transports.login import Login
-from barrack_mcp.transports.login.credentials import Credentials
+from barrack_mcp.transports.login import Gate, open_gate
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
+
+_HTTP: Final = "/mcp"
+_SSE: Final = "/sse"
 
 _SECURITY: Final = TransportSecuritySettings(
     # `Door` judges host and origin, whole; the SDK would take any port, and one loopback address of many
@@ -71,15 +72,16 @@ async def serve(
             mention(settings, house.contract, datetime.now(UTC).date())
             await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
-    if not is_loopback(host) and (settings.http_tokens_file is None or settings.public_url is None):
+    if not is_loopback(host) and (not settings.has_login or settings.public_url is None):
         raise SettingsError(_OPEN)
     from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
     async with open_server(settings, remote=True) as house:
         mention(settings, house.contract, datetime.now(UTC).date())
-        make = http_app if transport == "http" else sse_app
-        app = make(house.server, callers=house.callers, hosts=_hosts(settings))
-        address = f"http://{write_place(host, port)}/{'mcp' if transport == 'http' else 'sse'}"
+        make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
+        gate = open_gate(settings, house.callers, path) if house.callers is not None else None
+        app = make(house.server, gate=gate, hosts=_hosts(settings))
+        address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
             async with _reaping(house.reapers, reap_every):
@@ -113,8 +115,8 @@ def _longest(settings: Settings) -> float:
 
 _OPEN: Final = (
     "--host must be this machine (127.0.0.1, ::1 or localhost): anyone who reaches another address could spend your "
-    "credits. To serve others, say who may call (BARRACK_HTTP_TOKENS_FILE, see barrack-mcp callers), put a proxy with "
-    "TLS before it, and give its address (BARRACK_PUBLIC_URL)."
+    "credits. To serve others, say who may call (BARRACK_HTTP_TOKENS_FILE, see barrack-mcp callers, or "
+    "BARRACK_OIDC_ISSUER), put a proxy with TLS before it, and give its address (BARRACK_PUBLIC_URL)."
 )
 
 
@@ -124,28 +126,28 @@ def _hosts(settings: Settings) -> frozenset[str]:
     return frozenset(name.lower() for name in {*settings.allowed_hosts, *public})
 
 
-def _behind(app: ASGIApp, callers: Callers | None, hosts: frozenset[str]) -> ASGIApp:
+def _behind(app: ASGIApp, gate: Gate | None, hosts: frozenset[str]) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one."""
-    return Door(app if callers is None else Login(app, Credentials(callers)), hosts)
+    return Door(app if gate is None else gate.close(app), hosts)
 
 
-def http_app(server: Server[Any], *, callers: Callers | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+def http_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
 
     Args:
         server: What to serve.
-        callers: Who may call; None for whoever can reach it.
+        gate: Lets callers in; None for whoever can reach it.
         hosts: Names under which it is reached, beside this machine's own, in small letters.
     """
     app = server.streamable_http_app(
-        streamable_http_path="/mcp",
+        streamable_http_path=_HTTP,
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health)],
     )
-    return _behind(app, callers, hosts)
+    return _behind(app, gate, hosts)
 
 
-def sse_app(server: Server[Any], *, callers: Callers | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+def sse_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
     sse = SseServerTransport("/messages/", security_settings=_SECURITY)
 
@@ -156,11 +158,11 @@ def sse_app(server: Server[Any], *, callers: Callers | None = None, hosts: froze
     app = Starlette(
         routes=[
             Route("/health", _health),
-            _only_get("/sse", stream),
+            _only_get(_SSE, stream),
             Mount("/messages/", app=sse.handle_post_message),
         ],
     )
-    return _behind(app, callers, hosts)
+    return _behind(app, gate, hosts)
 
 
 def _only_get(path: str, app: Any) -> Route:

@@ -15,6 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from barrack_mcp.config import read_settings
 from barrack_mcp.config.callers import digest, new_token
 from barrack_mcp.server.house import House, open_server
+from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.serve import http_app
 from tests.support.listening import listening
 
@@ -26,10 +27,12 @@ class Desk:
     Attributes:
         path: The callers' file.
         tokens: Each caller's token.
+        more: Further rows, of callers without one.
     """
 
     path: Path
     tokens: dict[str, str] = field(default_factory=dict)
+    more: str = ""
     _rows: dict[str, str] = field(default_factory=dict)
 
     def let_in(self, name: str, *more: str) -> str:
@@ -47,7 +50,7 @@ class Desk:
     def _keep(self) -> None:
         # another file, as `barrack-mcp callers` puts one in place
         made = self.path.with_name("made")
-        made.write_text("\n\n".join(self._rows.values()), encoding="utf-8")
+        made.write_text("\n\n".join([*self._rows.values(), self.more]), encoding="utf-8")
         made.chmod(0o600)
         made.replace(self.path)
 
@@ -67,27 +70,39 @@ class Served:
     desk: Desk
 
     @asynccontextmanager
-    async def client(self, name: str, **options: Any) -> AsyncIterator[Client]:
-        """Connect as a caller."""
-        headers = {"Authorization": f"Bearer {self.desk.tokens[name]}"}
+    async def client(
+        self,
+        name: str,
+        *,
+        token: str | None = None,
+        path: str = "/mcp",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Client]:
+        """Connect as a caller: by the name of a row, or by a token."""
+        sent = {"Authorization": f"Bearer {token or self.desk.tokens[name]}", **(headers or {})}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=30) as http,
-            Client(streamable_http_client(f"{self.url}/mcp", http_client=http), **options) as connected,
+            httpx2.AsyncClient(headers=sent, timeout=30) as http,
+            Client(streamable_http_client(f"{self.url}{path}", http_client=http), **options) as connected,
         ):
             yield connected
 
     async def status(self, path: str = "/mcp", headers: Sequence[tuple[str, str]] = (), **options: Any) -> int:
         """Ask without a client; answers the status."""
+        return (await self.ask(path, headers, **options)).status_code
+
+    async def ask(self, path: str = "/mcp", headers: Sequence[tuple[str, str]] = (), **options: Any) -> httpx2.Response:
+        """Ask without a client."""
         async with httpx2.AsyncClient(timeout=30) as http:
-            return (
-                await http.request(options.pop("method", "POST"), f"{self.url}{path}", headers=headers, **options)
-            ).status_code
+            return await http.request(options.pop("method", "POST"), f"{self.url}{path}", headers=headers, **options)
 
 
 @asynccontextmanager
-async def served(folder: Path, callers: Mapping[str, Sequence[str]], **settings: str) -> AsyncIterator[Served]:
-    """Serve the simulator over HTTP for callers, each with lines of TOML of theirs."""
-    desk = Desk(folder / "callers.toml")
+async def served(
+    folder: Path, callers: Mapping[str, Sequence[str]], *, rows: str = "", **settings: str
+) -> AsyncIterator[Served]:
+    """Serve the simulator over HTTP for callers, each with lines of TOML of theirs, and for further rows."""
+    desk = Desk(folder / "callers.toml", more=rows)
     for name, lines in callers.items():
         desk.let_in(name, *lines)
     given = {
@@ -96,7 +111,9 @@ async def served(folder: Path, callers: Mapping[str, Sequence[str]], **settings:
         "BARRACK_HTTP_TOKENS_FILE": str(desk.path),
         **settings,
     }
-    async with open_server(read_settings(given), remote=True) as house:
-        hosts = frozenset({"bot.example.com"})
-        async with listening(http_app(house.server, callers=house.callers, hosts=hosts)) as url:
+    known = read_settings(given)
+    async with open_server(known, remote=True) as house:
+        assert house.callers is not None
+        gate, hosts = open_gate(known, house.callers, "/mcp"), frozenset({"bot.example.com"})
+        async with listening(http_app(house.server, gate=gate, hosts=hosts)) as url:
             yield Served(url, house, desk)
