@@ -362,7 +362,7 @@ async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(era: str, capl
         with caplog.at_level(logging.ERROR):
             for uri in ("barrack://instances/BRK-1D", "barrack://account"):
                 error = await refused(client, uri)
-                crash = re.match(r"Internal error ([0-9a-f]{8})", error.message)
+                crash = re.match(r"Internal error ([0-9a-f]{16})", error.message)
                 assert crash
                 assert crash[1] in caplog.text
                 assert CANARY not in error.message

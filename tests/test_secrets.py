@@ -180,7 +180,7 @@ async def test_whichever_layer_breaks_the_caller_gets_an_id_and_nobody_the_key(
                 result = await connected.call_tool(tool, arguments)
         (block,) = result.content
         assert isinstance(block, TextContent)
-        crash = re.match(r"Internal error ([0-9a-f]{8})", block.text)
+        crash = re.match(r"Internal error ([0-9a-f]{16})", block.text)
         assert crash, block.text
         assert result.is_error
         said = result.structured_content or {}

@@ -81,7 +81,7 @@ async def test_an_error_of_our_own_has_an_id_and_none_of_its_text(
     assert result.structured_content["outcome"] == outcome
     (block,) = result.content
     assert isinstance(block, TextContent)
-    crash = re.match(r"Internal error ([0-9a-f]{8})", block.text)
+    crash = re.match(r"Internal error ([0-9a-f]{16})", block.text)
     assert crash
     assert crash[1] in caplog.text
     assert CANARY not in block.text

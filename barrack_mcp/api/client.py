@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random as chance
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
 import httpx2
+from opentelemetry import trace
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
@@ -27,6 +28,9 @@ from barrack_mcp.api.wire.form import Contract, Sent, Wire, WireError
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import open_texts, secrets_in, whole_texts
 
+_tracer: Final = trace.get_tracer("barrack-mcp")
+
+_STATUS: Final = "http.response.status_code"
 _LEAST_SHARE: Final = 0.1
 """Part of a call's time that must be left to begin a request: a write that is sent too late to hear its answer would
 make an effect uncertain that need not be."""
@@ -142,7 +146,9 @@ class Client:
                         begun = True
                         attempts += 1
                         silence.begin(self._now())
-                        status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
+                        with _traced(operation, sent.method, attempts) as span:
+                            status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
+                            span.set_attribute(_STATUS, status)
             except ApiError as error:
                 error.attempts = attempts
                 silence.tell(error)
@@ -222,6 +228,27 @@ class Client:
         body = wire.answer(came)
         hold(operation, head.status_code, body, came=came, empty=not raw or raw.isspace())
         return head.status_code, body
+
+
+@contextmanager
+def _traced(operation: Operation, method: str, number: int) -> Iterator[trace.Span]:
+    """Send one request within the block, in a span: what it asks for and how it ended, nothing of whom it is about."""
+    path = operation.path
+    with _tracer.start_as_current_span(
+        f"{method} {path}",
+        kind=trace.SpanKind.CLIENT,
+        attributes={"http.request.method": method, "url.template": path, "http.request.resend_count": number - 1},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except ApiError as error:
+            if error.status is not None:
+                span.set_attribute(_STATUS, error.status)
+            span.set_attribute("error.type", error.failure.value)
+            span.set_status(trace.StatusCode.ERROR)
+            raise
 
 
 class _Progress:

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final, NoReturn, ParamSpec, Self, TypeVar
 import anyio
 import typer
 
-from barrack_mcp.api.redact import Redaction, protect
+from barrack_mcp.api.redact import Redaction
+from barrack_mcp.cli import logs
 from barrack_mcp.config import Settings, SettingsError, read_settings
 from barrack_mcp.guard.passphrase import PASSPHRASE, is_passphrase
 from barrack_mcp.state.store import StoreError
@@ -67,7 +68,7 @@ def configure(**flags: Any) -> Settings:
                 # what was typed is named as it was typed
                 sentence = sentence.replace(f"BARRACK_{name.upper()} ", f"--{name.replace('_', '-')} ")
         leave(sentence, ExitCode.USAGE)
-    protect(Redaction(settings.key, settings.webhook_url, *settings.state_keys))
+    logs.write_as(settings.log_format, Redaction(settings.key, settings.webhook_url, *settings.state_keys))
     return settings
 
 

@@ -167,6 +167,9 @@ class Settings(BaseModel):
     audit: AuditPath | None = Field(
         None, description="The record of what was done, JSONL; by default beside the state. off only with read-only."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the log is written to stderr: text for people, or json, one object a line."
+    )
     reveal_private_keys: Switch = Field(
         default=False, description="Over HTTP, let a generated private key stand in the result."
     )

@@ -40,6 +40,7 @@ from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.ending import OnEnd, ending
 from barrack_mcp.dispatch.likeness import Filled, UntoldError
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.quotes import tell_quotes
@@ -64,6 +65,7 @@ from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.audit import AuditError
+from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
@@ -110,6 +112,7 @@ class Dispatcher:
         reveal_private_keys: Whether such a key may stand in the result instead.
         drifts: Says in the log what is answered otherwise than known.
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
+        on_end: Told of each call when it is over; None where nobody counts.
     """
 
     surface: Mapping[str, Offer]
@@ -120,6 +123,7 @@ class Dispatcher:
     reveal_private_keys: bool = False
     drifts: Drifts = field(default_factory=Drifts)
     unsaid: str = ""
+    on_end: OnEnd | None = None
 
     def surface_of(self, caller: Caller) -> Mapping[str, Offer]:
         """The tools on offer for one caller, by name."""
@@ -136,13 +140,16 @@ class Dispatcher:
         offer = self.surface_of(caller).get(tool)
         if offer is None:
             raise UnknownToolError(tool)
-        try:
-            return await self._walk(offer, arguments, caller)
-        except Exception:  # noqa: BLE001 - logged, and answered without its text
-            # what was sent answers for itself: here nothing was
-            if offer.reads:
-                return conclude("failed", crashed(tool), failure="internal")
-            return conclude("refused", f"{crashed(tool)} Nothing was sent to Barrack.", failure="internal")
+        claimed = caller.on_behalf_of or ""
+        with coming_from(on_behalf_of=claimed), ending(tool, caller.subject, self.on_end) as call:
+            try:
+                answer = await self._walk(offer, arguments, caller)
+            except Exception:  # noqa: BLE001 - logged, and answered without its text
+                # what was sent answers for itself: here nothing was
+                sentence = crashed(tool) if offer.reads else f"{crashed(tool)} Nothing was sent to Barrack."
+                answer = conclude("failed" if offer.reads else "refused", sentence, failure="internal")
+            call.came_to(answer)
+            return answer
 
     async def _walk(self, offer: Offer, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
         names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface_of(caller))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import secrets
+
+from barrack_mcp.state.audit import origin
 
 _log = logging.getLogger(__name__)
 
 
 def crashed(what: str) -> str:
-    """Log the error that is being handled, and say so in a sentence."""
-    crash = secrets.token_hex(4)
+    """Log the error that is being handled, under the id of the request that met it, and say so in a sentence."""
+    crash = origin.current().request or origin.new_id()
     _log.exception("internal error %s in %s", crash, what)
     return f"Internal error {crash}; the server's log has more."

@@ -40,6 +40,7 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server import resources
 from barrack_mcp.server.cards import BY_TOOL as CARD_BY_TOOL
 from barrack_mcp.server.cards import EXTENSION as CARDS
+from barrack_mcp.server.tracing import Tracing
 
 NAME: Final = "barrack-mcp"
 FAILURE: Final = "barrack-mcp/failure"
@@ -156,7 +157,9 @@ def create_server(
     )
     # also where no tool on offer has one: what is announced is the same for every surface
     server.extensions[CARDS] = {}
-    server.middleware.append(RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME))
+    sealed = RequestStateBoundary(security or RequestStateSecurity.ephemeral(), default_audience=NAME)
+    # in the place of the SDK's own middleware, whose spans say more than they should
+    server.middleware = [Tracing(lambda method: server.get_request_handler(method) is not None), sealed]
     return server
 
 

@@ -27,9 +27,11 @@ from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
+from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Gate, open_gate
+from barrack_mcp.transports.monitoring.requests import RequestIds
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -70,7 +72,8 @@ async def serve(
             _log.warning(AT_A_TERMINAL)
         async with open_server(settings) as house:
             mention(settings, house.contract, datetime.now(UTC).date())
-            await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
+            with coming_from(transport=transport):
+                await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
     if not is_loopback(host) and (not settings.has_login or settings.public_url is None):
         raise SettingsError(_OPEN)
@@ -126,9 +129,9 @@ def _hosts(settings: Settings) -> frozenset[str]:
     return frozenset(name.lower() for name in {*settings.allowed_hosts, *public})
 
 
-def _behind(app: ASGIApp, gate: Gate | None, hosts: frozenset[str]) -> ASGIApp:
-    """Put an application behind the door, and behind the login where there is one."""
-    return Door(app if gate is None else gate.close(app), hosts)
+def _behind(app: ASGIApp, gate: Gate | None, hosts: frozenset[str], transport: Transport) -> ASGIApp:
+    """Put an application behind the door, and behind the login where there is one; whoever knocks has an id."""
+    return RequestIds(Door(app if gate is None else gate.close(app), hosts), transport)
 
 
 def http_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
@@ -144,7 +147,7 @@ def http_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health)],
     )
-    return _behind(app, gate, hosts)
+    return _behind(app, gate, hosts, "http")
 
 
 def sse_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
@@ -162,7 +165,7 @@ def sse_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[s
             Mount("/messages/", app=sse.handle_post_message),
         ],
     )
-    return _behind(app, gate, hosts)
+    return _behind(app, gate, hosts, "sse")
 
 
 def _only_get(path: str, app: Any) -> Route:

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from barrack_mcp.state.audit.file import WAIT_S, append
+from barrack_mcp.state.audit.origin import current
 
 Came: TypeAlias = Literal["done", "refused", "failed", "unknown"]
 Decided: TypeAlias = Literal["refused", "approval_required"]
@@ -186,11 +187,19 @@ class Audit:
     async def _in_thread(
         self, kind: str, fields: Mapping[str, Any], *, on_intact: Callable[[], None] | None = None
     ) -> None:
+        fields = {**fields, **_origin()}
         step = partial(append, self._path, kind, fields, at=self._at, wait=self._wait, on_intact=on_intact)
         await anyio.to_thread.run_sync(step, abandon_on_cancel=False, limiter=self._turn)
 
     def _at(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _origin() -> dict[str, str]:
+    """Say for which request a line is written, and for whom its caller says it is made."""
+    origin = current()
+    said = {"request": origin.request, "on_behalf_of": origin.on_behalf_of}
+    return {name: value for name, value in said.items() if value}
 
 
 def _nothing() -> None: ...
