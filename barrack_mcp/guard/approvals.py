@@ -260,6 +260,10 @@ class Approvals:
         await self._lapse()
         return await self._store.changes()
 
+    def new_nonce(self) -> str:
+        """Make what is good once; see `Store.new_nonce`."""
+        return self._store.new_nonce()
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use up what is good once, such as a link to sign in; see `Store.use`."""
         return await self._store.use(nonce, until=until)

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -331,7 +330,7 @@ class Guard:
         put = Question(
             tool=call.operation.tool,
             names=call.names,
-            nonce=secrets.token_urlsafe(18),
+            nonce=self._approvals.new_nonce(),
             binding=call.binding,
             fingerprint=planned.fingerprint,
             total=planned.plan.total,

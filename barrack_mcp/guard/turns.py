@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 import anyio
 
-from barrack_mcp.state.owner import is_gone, name_owner
+from barrack_mcp.state.owner import name_owner
 from barrack_mcp.state.store import Place, Store, StoreError
 
 PATIENCE_S: Final = 30.0
@@ -74,7 +74,7 @@ class Turns:
         now: The time in seconds since 1970.
         patience: Seconds for which a call waits for its turn.
         hold: Seconds after which a turn has lapsed: longer than any call can take from its last read to its end.
-        gone: Whether the process that bears a name has ended.
+        gone: Whether the process that bears a name has ended; by what the state knows if None.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Turns:
         now: Callable[[], float] = time.time,
         patience: float = PATIENCE_S,
         hold: float,
-        gone: Callable[[str], bool] = is_gone,
+        gone: Callable[[str], bool] | None = None,
     ) -> None:
         self._store = store
         self._now = now
         self._patience = patience
         self._hold = hold
-        self._gone = gone
+        self._gone = gone or store.gone
         self._owner = name_owner()
         self._here: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
         self._held: dict[int, Turn] = {}
@@ -173,7 +173,7 @@ class Turns:
                 _log.error("%s", error)
 
     def _has_lapsed(self, place: Place) -> bool:
-        return self._now() >= place.until
+        return self._now() >= place.until or not self._store.holds(place)
 
 
 class Turn:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from barrack_mcp.state.owner import is_gone, name_owner
+from barrack_mcp.state.owner import name_owner
 from barrack_mcp.state.store import Lease, Store
 
 HOUR_S: Final = 3_600.0
@@ -26,16 +26,16 @@ class Leases:
     Args:
         store: Keeps them.
         now: The time in seconds since 1970.
-        gone: Whether the process that bears a name has ended.
+        gone: Whether the process that bears a name has ended; by what the state knows if None.
     """
 
     def __init__(
-        self, store: Store, *, now: Callable[[], float] = time.time, gone: Callable[[str], bool] = is_gone
+        self, store: Store, *, now: Callable[[], float] = time.time, gone: Callable[[str], bool] | None = None
     ) -> None:
         self._store = store
         self.now = now
         self._owner = name_owner()
-        self._gone = gone
+        self._gone = gone or store.gone
 
     async def keep(
         self,

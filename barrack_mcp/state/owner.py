@@ -8,11 +8,23 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_STARTED: Final = secrets.token_hex(4)
+"""What tells this process from those before and after it that bear its number."""
 
 
 def name_owner() -> str:
     """Name one holder in this process, of which there may be several."""
-    return f"{process()}#{secrets.token_hex(4)}"
+    return f"{incarnation()}.{secrets.token_hex(4)}"
+
+
+def incarnation(owner: str | None = None) -> str:
+    """Name this process, or the one in which a holder is, so that no other one ever bears that name."""
+    if owner is None:
+        return f"{process()}#{_STARTED}"
+    place, _, rest = owner.partition("#")
+    return f"{place}#{rest.partition('.')[0]}"
 
 
 def process() -> str:
@@ -29,6 +41,9 @@ def is_gone(owner: str) -> bool:
     place, _, number = owner.partition("#")[0].rpartition("/")
     if place != process().rpartition("/")[0] or not number.isdecimal() or sys.platform == "win32":
         return False
+    if int(number) == os.getpid() and "." in owner.partition("#")[2]:
+        # a container that is started again gives its first process the same number
+        return incarnation(owner) != incarnation()
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import anyio
 import pytest
 
 from barrack_mcp.state.leases import HOUR_S, ClaimedError, Leases
-from barrack_mcp.state.store import Lease, SqliteStore
+from barrack_mcp.state.store import Lease
 from tests.support.clock import Clock
+from tests.support.stores import Kept
 
 pytestmark = pytest.mark.anyio
 
@@ -19,12 +18,12 @@ async def set_for(leases: Leases, instance: str, hours: float, *, account: str =
     return await leases.keep(account, instance, until=until, hours=hours, caller="ann", how="deploy_instance")
 
 
-async def test_a_lease_is_there_after_a_new_start_and_is_its_accounts_alone(tmp_path: Path) -> None:
+async def test_a_lease_is_there_after_a_new_start_and_is_its_accounts_alone(kept: Kept) -> None:
     clock = Clock()
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         leases = Leases(store, now=clock)
         late, soon = await set_for(leases, "BRK-1D", 8), await set_for(leases, "BRK-2D", 2)
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         leases = Leases(store, now=clock)
         assert await leases.all("a") == {"BRK-2D": soon, "BRK-1D": late}
         assert [*await leases.all("a")] == ["BRK-2D", "BRK-1D"]
@@ -33,9 +32,9 @@ async def test_a_lease_is_there_after_a_new_start_and_is_its_accounts_alone(tmp_
         assert (late.until, late.hours, late.since, late.set_by) == (clock.at + 8 * HOUR_S, 8, clock.at, "ann")
 
 
-async def test_a_lease_takes_the_place_of_the_one_before_and_may_begin_when_that_did() -> None:
+async def test_a_lease_takes_the_place_of_the_one_before_and_may_begin_when_that_did(kept: Kept) -> None:
     clock = Clock()
-    async with SqliteStore(":memory:", now=clock) as store:
+    async with kept.open(now=clock) as store:
         leases = Leases(store, now=clock)
         first = await set_for(leases, "BRK-1D", 2)
         clock.at += 60
@@ -44,8 +43,8 @@ async def test_a_lease_takes_the_place_of_the_one_before_and_may_begin_when_that
         assert (second.since, second.set_at, second.hours) == (first.since, first.since + 60, None)
 
 
-async def test_a_lease_is_taken_away_only_as_it_was_read() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_a_lease_is_taken_away_only_as_it_was_read(kept: Kept) -> None:
+    async with kept.open() as store:
         leases = Leases(store, now=Clock())
         first = await set_for(leases, "BRK-1D", 2)
         second = await set_for(leases, "BRK-1D", 4)
@@ -55,8 +54,8 @@ async def test_a_lease_is_taken_away_only_as_it_was_read() -> None:
         assert await leases.all("a") == {}
 
 
-async def test_of_twenty_that_claim_a_lease_at_once_one_has_it_until_it_lets_go() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_of_twenty_that_claim_a_lease_at_once_one_has_it_until_it_lets_go(kept: Kept) -> None:
+    async with kept.open() as store:
         clock = Clock()
         reapers = [Leases(store, now=clock) for _ in range(20)]
         lease = await set_for(reapers[0], "BRK-1D", 2)
@@ -77,8 +76,8 @@ async def test_of_twenty_that_claim_a_lease_at_once_one_has_it_until_it_lets_go(
         assert await holder.find("a", "BRK-1D") == lease
 
 
-async def test_a_claim_ends_with_its_time_and_with_its_process() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_a_claim_ends_with_its_time_and_with_its_process(kept: Kept) -> None:
+    async with kept.open() as store:
         clock = Clock()
         one, other = Leases(store, now=clock), Leases(store, now=clock)
         lease = await set_for(one, "BRK-1D", 2)
@@ -93,8 +92,8 @@ async def test_a_claim_ends_with_its_time_and_with_its_process() -> None:
         assert await heir.claim(found, seconds=60) is not None
 
 
-async def test_a_lease_is_not_set_while_a_process_ends_its_machine_and_is_again_when_that_lets_go() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_a_lease_is_not_set_while_a_process_ends_its_machine_and_is_again_when_that_lets_go(kept: Kept) -> None:
+    async with kept.open() as store:
         leases = Leases(store, now=Clock())
         claimed = await leases.claim(await set_for(leases, "BRK-1D", 2), seconds=60)
         assert claimed is not None
@@ -106,8 +105,8 @@ async def test_a_lease_is_not_set_while_a_process_ends_its_machine_and_is_again_
         assert await leases.find("a", "BRK-1D") == longer
 
 
-async def test_of_a_claim_and_a_longer_lease_at_once_one_holds_and_the_other_is_told_so() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_of_a_claim_and_a_longer_lease_at_once_one_holds_and_the_other_is_told_so(kept: Kept) -> None:
+    async with kept.open() as store:
         leases = Leases(store, now=Clock())
         lease = await set_for(leases, "BRK-1D", 2)
         told: list[str] = []

@@ -10,6 +10,7 @@ import pytest
 from barrack_mcp.state.purchases import Purchases
 from barrack_mcp.state.store import Bought, Purchase, SqliteStore, StoreError
 from tests.support.clock import Clock
+from tests.support.stores import Kept
 
 pytestmark = pytest.mark.anyio
 
@@ -19,15 +20,15 @@ async def begin(purchases: Purchases, name: str, *, account: str = "a", caller: 
     return await purchases.begin(account, caller=caller, kind="volume", thing=None, name=name, row=row)
 
 
-async def test_a_purchase_is_there_after_a_new_start_whatever_came_of_it(tmp_path: Path) -> None:
+async def test_a_purchase_is_there_after_a_new_start_whatever_came_of_it(kept: Kept) -> None:
     clock = Clock()
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         purchases = Purchases(store, now=clock)
         first, second = await begin(purchases, "one"), await begin(purchases, "two", caller="ben")
         await purchases.settle(first, thing="VOL-1", row={"size_gb": 120, "region": "EU1"})
         clock.at += 60
         grown = await purchases.begin("a", caller="cat", kind="volume", thing="VOL-1", name=None, row={})
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         found = await Purchases(store, now=clock).all("a")
         assert [each.id for each in found] == [first.id, second.id, grown.id]
         assert [(each.caller, each.thing, each.anew, each.standing) for each in found] == [
@@ -40,8 +41,8 @@ async def test_a_purchase_is_there_after_a_new_start_whatever_came_of_it(tmp_pat
         assert await Purchases(store, now=clock).all("b") == []
 
 
-async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_known_to_be_gone() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_known_to_be_gone(kept: Kept) -> None:
+    async with kept.open() as store:
         purchases = Purchases(store)
         failed, made, other = [await begin(purchases, name) for name in ("one", "two", "three")]
         foreign = await begin(purchases, "two", account="b")
@@ -58,8 +59,8 @@ async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_kn
         assert other in await purchases.all("a")
 
 
-async def test_a_purchase_whose_id_nobody_told_goes_on_being_awaited() -> None:
-    async with SqliteStore(":memory:") as store:
+async def test_a_purchase_whose_id_nobody_told_goes_on_being_awaited(kept: Kept) -> None:
+    async with kept.open() as store:
         purchases = Purchases(store)
         await purchases.settle(await begin(purchases, "one"), thing=None, row={})
         assert [(each.thing, each.standing) for each in await purchases.all("a")] == [(None, Bought.AWAITED)]

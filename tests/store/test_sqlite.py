@@ -6,49 +6,16 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import anyio
 import pytest
 
-from barrack_mcp.state.store import Approval, SqliteStore, Status, StoreError
+from barrack_mcp.state.store import SqliteStore, StoreError
 from barrack_mcp.state.store.database import Database
-from barrack_mcp.state.store.sqlite import KEPT_S, SLACK_S
-from tests.support.contending import contend
+from tests.support.stores import PENDING
 
 pytestmark = pytest.mark.anyio
-
-PENDING = Approval(
-    id="ap-one",
-    binding="b",
-    caller="local:1",
-    tool="delete_instance",
-    arguments={"zeta": 1, "alpha": [None, "ü"]},
-    plan={"summary": "s"},
-    must_type="train-1",
-    fingerprint="f",
-    status=Status.PENDING,
-    created_at=1_000.25,
-    expires_at=1_600.25,
-)
-
-CONTENDER = """
-import sys, anyio
-from barrack_mcp.state.store import SqliteStore
-async def main():
-    won = []
-    async def one():
-        won.append(await store.use("nonce", until=4e9))
-    async with SqliteStore(sys.argv[1]) as store:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(5):
-                tasks.start_soon(one)
-    sys.stdout.write(str(sum(won)))
-sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
-anyio.run(main)
-"""
 
 
 @pytest.fixture
@@ -60,145 +27,11 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_a_nonce_is_good_once_and_another_one_is_good_too(path: Path) -> None:
-    async with SqliteStore(path, now=lambda: 100) as store:
-        assert await store.use("a", until=200)
-        assert not await store.use("a", until=200)
-        assert not await store.use("a", until=300)
-        assert await store.use("b", until=200)
-
-
-async def test_a_nonce_stays_used_when_the_store_is_opened_again(path: Path) -> None:
+async def test_a_store_that_was_closed_opens_its_file_again(path: Path) -> None:
     async with SqliteStore(path) as store:
         assert await store.use("a", until=4e9)
     assert not await store.use("a", until=4e9)
-    async with SqliteStore(path) as other:
-        assert not await other.use("a", until=4e9)
     await store.aclose()
-
-
-@pytest.mark.parametrize(("now", "good"), [(199.0, True), (200.0, False), (201.0, False)])
-async def test_a_nonce_is_good_until_its_time_is_over(now: float, *, good: bool) -> None:
-    async with SqliteStore(":memory:", now=lambda: now) as store:
-        assert await store.use("a", until=200) is good
-
-
-async def test_used_nonces_are_forgotten_an_hour_past_their_time(path: Path) -> None:
-    clock = [0.0]
-    async with SqliteStore(path, now=lambda: clock[0]) as store:
-        for number in range(50):
-            await store.use(f"old-{number}", until=10)
-        clock[0] = 9 + SLACK_S
-        await store.use("within", until=1e9)
-        assert rows(path, "nonces") == 51
-        clock[0] = 10 + SLACK_S
-        await store.use("after", until=1e9)
-    assert rows(path, "nonces") == 2
-
-
-def rows(path: Path, table: str) -> int:
-    connection = sqlite3.connect(path)
-    try:
-        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # ours
-    finally:
-        connection.close()
-
-
-async def test_of_twenty_at_once_in_one_process_one_uses_the_nonce() -> None:
-    won: list[bool] = []
-
-    async def one() -> None:
-        won.append(await store.use("nonce", until=4e9))
-
-    async with SqliteStore(":memory:") as store, anyio.create_task_group() as tasks:
-        for _ in range(20):
-            tasks.start_soon(one)
-    assert sorted(won) == [False] * 19 + [True]
-
-
-@pytest.mark.slow
-def test_of_twenty_at_once_in_four_processes_that_make_the_file_one_uses_the_nonce(path: Path) -> None:
-    assert sorted(contend(CONTENDER, path)) == ["0", "0", "0", "1"]
-
-
-async def test_an_approval_comes_back_as_it_went_in_and_in_its_order(path: Path) -> None:
-    async with SqliteStore(path, now=lambda: 1_000) as store:
-        assert await store.add_approval(PENDING) == PENDING
-        found = await store.find_approval("ap-one")
-        assert found == PENDING
-        assert list(found.arguments) == ["zeta", "alpha"]
-        assert await store.live_approval("b") == PENDING
-        assert await store.find_approval("ap-two") is None
-        assert await store.live_approval("c") is None
-
-
-async def test_a_binding_has_one_live_approval_and_then_room_for_the_next() -> None:
-    second = replace(PENDING, id="ap-two")
-    async with SqliteStore(":memory:", now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
-        assert await store.add_approval(second) == PENDING
-        assert await store.swap_approval(PENDING, replace(PENDING, status=Status.USED))
-        assert await store.add_approval(second) == second
-
-
-@pytest.mark.parametrize(
-    ("changed", "live"),
-    [
-        ({"status": Status.APPROVED}, True),
-        ({"status": Status.DENIED}, True),
-        ({"status": Status.EXPIRED}, True),
-        ({"status": Status.DENIED, "told_at": 1.0}, False),
-        ({"status": Status.EXPIRED, "told_at": 1.0}, False),
-        ({"status": Status.USED}, False),
-    ],
-)
-async def test_an_answer_is_live_until_it_is_told_or_used(changed: dict[str, Status | float], *, live: bool) -> None:
-    after = replace(PENDING, **changed)  # type: ignore[arg-type]  # fields by name
-    async with SqliteStore(":memory:", now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
-        assert await store.swap_approval(PENDING, after)
-        assert (await store.live_approval("b") == after) is live
-
-
-async def test_a_swap_wants_the_approval_as_it_is_and_changes_nothing_else() -> None:
-    denied = replace(PENDING, status=Status.DENIED)
-    async with SqliteStore(":memory:", now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
-        assert await store.swap_approval(PENDING, denied)
-        assert not await store.swap_approval(PENDING, replace(PENDING, status=Status.APPROVED))
-        assert not await store.swap_approval(replace(denied, id="ap-two"), PENDING)
-        assert await store.find_approval("ap-one") == denied
-
-
-async def test_changes_count_additions_and_new_statuses_only() -> None:
-    async with SqliteStore(":memory:", now=lambda: 1_000) as store:
-        assert await store.changes() == 0
-        await store.add_approval(PENDING)
-        await store.add_approval(PENDING)
-        assert await store.changes() == 1
-        wrong = replace(PENDING, wrong_names=1)
-        await store.swap_approval(PENDING, wrong)
-        assert await store.changes() == 1
-        await store.swap_approval(wrong, replace(wrong, status=Status.DENIED))
-        await store.swap_approval(wrong, replace(wrong, status=Status.APPROVED))
-        assert await store.changes() == 2
-
-
-async def test_a_list_is_newest_first_of_the_statuses_asked_for_and_no_longer_than_asked() -> None:
-    async with SqliteStore(":memory:", now=lambda: 1_000) as store:
-        for number, status in enumerate([Status.PENDING, Status.DENIED, Status.PENDING, Status.USED]):
-            await store.add_approval(replace(PENDING, id=f"ap-{number}", binding=f"b{number}", status=status))
-        assert [a.id for a in await store.approvals([Status.PENDING], limit=9)] == ["ap-2", "ap-0"]
-        assert [a.id for a in await store.approvals([Status.PENDING, Status.USED], limit=2)] == ["ap-3", "ap-2"]
-
-
-async def test_old_approvals_are_forgotten() -> None:
-    clock = [1_000.0]
-    async with SqliteStore(":memory:", now=lambda: clock[0]) as store:
-        await store.add_approval(PENDING)
-        clock[0] = PENDING.expires_at + KEPT_S
-        await store.add_approval(replace(PENDING, id="ap-two", binding="c", expires_at=clock[0] + 600))
-        assert await store.find_approval("ap-one") is None
 
 
 async def test_the_file_and_its_folder_are_its_owners_alone(path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.state.traces import KEPT_S, MOST, Traces
 from tests.support.clock import Clock
+from tests.support.stores import Kept
 
 pytestmark = pytest.mark.anyio
 
@@ -21,15 +19,15 @@ async def last(
     return {key: (trace.caller, trace.at) for key, trace in (await traces.find(account, things)).items()}
 
 
-async def test_the_last_change_of_a_thing_counts_and_is_there_after_a_new_start(tmp_path: Path) -> None:
+async def test_the_last_change_of_a_thing_counts_and_is_there_after_a_new_start(kept: Kept) -> None:
     clock = Clock()
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
         await traces.note("a", [SCRIPT, KEY], caller="ann")
         clock.at += 60
         await traces.note("a", [SCRIPT], caller="ben")
         await traces.note("a", [], caller="cat")
-    async with SqliteStore(tmp_path / "state.db", now=clock) as store:
+    async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
         assert await last(traces, SCRIPT, KEY, ("script", "2")) == {
             SCRIPT: ("ben", clock.at), KEY: ("ann", clock.at - 60)
@@ -38,9 +36,9 @@ async def test_the_last_change_of_a_thing_counts_and_is_there_after_a_new_start(
         assert await last(traces) == {}
 
 
-async def test_what_is_older_than_a_year_and_what_is_too_much_is_forgotten() -> None:
+async def test_what_is_older_than_a_year_and_what_is_too_much_is_forgotten(kept: Kept) -> None:
     clock = Clock()
-    async with SqliteStore(":memory:", now=clock) as store:
+    async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
         await traces.note("a", [SCRIPT], caller="ann")
         clock.at += KEPT_S

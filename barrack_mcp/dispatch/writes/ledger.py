@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
-from barrack_mcp.state.owner import is_gone, name_owner
+from barrack_mcp.state.owner import name_owner
 from barrack_mcp.state.store import Entry, Standing, Store
 
 __all__ = ["Entry", "Held", "Ledger", "Why", "belongs", "digest_of"]
@@ -98,7 +98,7 @@ class Ledger:
         store: Keeps the entries.
         now: The time in seconds since 1970.
         under_way_s: How long one call may take in all.
-        gone: Whether the process that bears a name has ended.
+        gone: Whether the process that bears a name has ended; by what the state knows if None.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Ledger:
         *,
         now: Callable[[], float] = time.time,
         under_way_s: float = UNDER_WAY_S,
-        gone: Callable[[str], bool] = is_gone,
+        gone: Callable[[str], bool] | None = None,
     ) -> None:
         self._store = store
         self.now = now
         self._under_way_s = under_way_s
         self._owner = name_owner()
-        self._gone = gone
+        self._gone = gone or store.gone
         self._sending: set[str] = set()
 
     async def check(self) -> None:

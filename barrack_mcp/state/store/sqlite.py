@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import anyio.to_thread
 
+from barrack_mcp.state.owner import is_gone
 from barrack_mcp.state.store.database import MEMORY, Database, StoreError
 from barrack_mcp.state.store.identity import count_write, identify
 from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Purchase, Record, Status, Trace
@@ -20,6 +22,7 @@ SLACK_S: Final = 30 * 86_400.0
 """How long a used nonce is remembered past its time, should a clock be set on and back by less than that."""
 KEPT_S: Final = 30 * 86_400.0
 """How long a closed approval is kept to be shown; and an entry, open or not: after a month nobody asks again."""
+_NONCE_BYTES: Final = 18
 
 _MIGRATIONS: Final = (
     """
@@ -158,6 +161,18 @@ class SqliteStore:
         if found != self._identity:
             raise StoreError(_SET_BACK)
         return found
+
+    def new_nonce(self) -> str:
+        """Make a nonce; what carries it is sealed for this state."""
+        return secrets.token_urlsafe(_NONCE_BYTES)
+
+    def gone(self, owner: str) -> bool:
+        """Whether a process of this machine has ended."""
+        return is_gone(owner)
+
+    def holds(self, place: Place) -> bool:  # noqa: ARG002 - others
+        """Whether a place is held: the processes of one machine see each other."""
+        return True
 
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up."""

@@ -22,6 +22,18 @@ class Store(Protocol):
         """
         ...
 
+    def new_nonce(self) -> str:
+        """Make a nonce; it is good with this state alone, and not any more once that may have lost what it held."""
+        ...
+
+    def gone(self, owner: str) -> bool:
+        """Whether the process in which a holder was has ended; False where that isn't known."""
+        ...
+
+    def holds(self, place: Place) -> bool:
+        """Whether a place that this process took is still its own for sure, as far as others can tell its end."""
+        ...
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up: True for its first use ever, False for each later one and from `until` on.
 

@@ -1,0 +1,338 @@
+"""What Redis does in one step: scripts in Lua, each atomic, all keys of which lie in one slot of a cluster.
+
+A script that writes first sees that it is still at home: the state bears the id that its caller knows, holds no fewer
+writes than its caller has seen, and is kept by the run of the server for which it was settled. Otherwise it says so and
+does nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+ROOM: Final = "{barrack-mcp}"
+"""What every key begins with; the braces put them all into one slot."""
+
+
+def key(*words: str) -> str:
+    """Name a key."""
+    return ":".join((ROOM, *words))
+
+
+META: Final = key("state")
+"""Which state it is, and how far it has come."""
+
+DONE: Final = "done"
+LOST: Final = "lost"
+BACK: Final = "back"
+ANEW: Final = "anew"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, and the digest by which Redis knows it.
+
+    Attributes:
+        text: In Lua.
+        digest: Its SHA-1, as Redis has it.
+    """
+
+    text: str
+    digest: str
+
+
+def _script(*parts: str) -> Script:
+    text = "\n".join(parts)
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+_RUN: Final = """
+local function run()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+"""
+_NOW: Final = """
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+_AT_HOME: Final = """
+local found = redis.call('HMGET', KEYS[1], 'id', 'writes', 'run', 'era')
+if found[1] ~= ARGV[1] then return {'lost'} end
+if tonumber(found[2]) < tonumber(ARGV[2]) then return {'back'} end
+if found[3] ~= run() then return {'anew'} end
+local function done(answer)
+  return {'done', redis.call('HINCRBY', KEYS[1], 'writes', 1), found[4], answer}
+end
+"""
+
+
+def _write(text: str) -> Script:
+    """KEYS[1] is the state's; ARGV[1] its id as known, ARGV[2] the writes as seen."""
+    return _script(_RUN, _NOW, _AT_HOME, text)
+
+
+OPEN: Final = _script(
+    _RUN,
+    """
+    local found = redis.call('HMGET', KEYS[1], 'id', 'writes', 'run', 'era')
+    if not found[1] then
+      if ARGV[1] ~= '' then return {'lost'} end
+      redis.call('HSET', KEYS[1], 'id', ARGV[3], 'writes', 0, 'run', '', 'era', ARGV[3])
+      found = {ARGV[3], 0, '', ARGV[3]}
+    end
+    if ARGV[1] ~= '' and found[1] ~= ARGV[1] then return {'lost'} end
+    if tonumber(found[2]) < tonumber(ARGV[2]) then return {'back'} end
+    if found[3] ~= run() then return {'anew', found[1]} end
+    return {'done', redis.call('HINCRBY', KEYS[1], 'writes', 1), found[4], found[1]}
+    """,
+)
+"""Says which state it is; ARGV[3] is the id of one that is made now."""
+
+SETTLE: Final = _script(
+    _RUN,
+    _NOW,
+    """
+    local found = redis.call('HMGET', KEYS[1], 'run', 'era')
+    if found[1] == run() then return 1 end
+    local count = 0
+    for each = 6, 7 do count = count + redis.call('ZCARD', KEYS[each]) end
+    local keeps = ARGV[1] == ''
+    if not keeps then
+      if found[2] ~= ARGV[2] or count ~= (#ARGV - 3) / 3 then return 0 end
+      for each = 4, #ARGV, 3 do
+        if redis.call('HGET', KEYS[2], ARGV[each]) ~= ARGV[each + 1] then return 0 end
+      end
+      for each = 4, #ARGV, 3 do
+        local number
+        for at = 6, 7 do
+          number = number or redis.call('ZSCORE', KEYS[at], ARGV[each])
+          redis.call('ZREM', KEYS[at], ARGV[each])
+        end
+        redis.call('ZADD', KEYS[9], number, ARGV[each])
+        redis.call('HSET', KEYS[2], ARGV[each], ARGV[each + 2])
+        redis.call('HINCRBY', KEYS[1], 'changes', 1)
+      end
+      redis.call('HSET', KEYS[1], 'era', ARGV[1])
+    end
+    redis.call('HSET', KEYS[1], 'run', run(), 'proves', ARGV[3])
+    redis.call('HINCRBY', KEYS[1], 'writes', 1)
+    local at = now()
+    for _, name in ipairs(redis.call('ZRANGE', KEYS[11], 0, -1)) do redis.call('ZADD', KEYS[11], at, name) end
+    return 1
+    """,
+)
+"""Goes on with a new run of the server: as it was, or in the new era ARGV[1], in which what was open has expired."""
+
+USE: Final = _write(
+    """
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[5])
+    local era = string.match(ARGV[3], '^(%x+)%.')
+    if era and era ~= found[4] then return done(0) end
+    return done(redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[3]))
+    """
+)
+
+ADD_APPROVAL: Final = _write(
+    """
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])) do
+      local binding = redis.call('HGET', KEYS[5], id)
+      if redis.call('HGET', KEYS[4], binding) == id then redis.call('HDEL', KEYS[4], binding) end
+      redis.call('HDEL', KEYS[2], id)
+      redis.call('HDEL', KEYS[5], id)
+      redis.call('ZREM', KEYS[3], id)
+      for at = 6, 10 do redis.call('ZREM', KEYS[at], id) end
+    end
+    local held = redis.call('HGET', KEYS[4], ARGV[5])
+    if held then return done(redis.call('HGET', KEYS[2], held)) end
+    redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
+    redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
+    redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
+    redis.call('ZADD', KEYS[5 + ARGV[8]], redis.call('HINCRBY', KEYS[1], 'number', 1), ARGV[4])
+    if ARGV[9] == '1' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[4]) end
+    redis.call('HINCRBY', KEYS[1], 'changes', 1)
+    return done(ARGV[6])
+    """
+)
+
+SWAP_APPROVAL: Final = _write(
+    """
+    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
+    redis.call('HSET', KEYS[2], ARGV[3], ARGV[5])
+    local number
+    for at = 6, 10 do
+      number = number or redis.call('ZSCORE', KEYS[at], ARGV[3])
+      redis.call('ZREM', KEYS[at], ARGV[3])
+    end
+    redis.call('ZADD', KEYS[5 + ARGV[6]], number, ARGV[3])
+    local binding = redis.call('HGET', KEYS[5], ARGV[3])
+    if ARGV[7] == '1' then
+      redis.call('HSET', KEYS[4], binding, ARGV[3])
+    elseif redis.call('HGET', KEYS[4], binding) == ARGV[3] then
+      redis.call('HDEL', KEYS[4], binding)
+    end
+    if ARGV[8] == '1' then redis.call('HINCRBY', KEYS[1], 'changes', 1) end
+    return done(1)
+    """
+)
+
+BY_KEY: Final = _script(
+    """
+    local id = redis.call('HGET', KEYS[2], ARGV[1])
+    return id and redis.call('HGET', KEYS[1], id)
+    """
+)
+"""What a hash of records holds under the id that another has for a key."""
+
+NEWEST: Final = _script(
+    """
+    local rows = {}
+    for at = 2, #KEYS do
+      local ids = redis.call('ZREVRANGE', KEYS[at], 0, ARGV[1] - 1, 'WITHSCORES')
+      for each = 1, #ids, 2 do rows[#rows + 1] = {ids[each + 1], redis.call('HGET', KEYS[1], ids[each])} end
+    end
+    return rows
+    """
+)
+
+ADD_ENTRY: Final = _write(
+    """
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])) do
+      local digest = redis.call('HGET', KEYS[5], id)
+      if redis.call('HGET', KEYS[4], digest) == id then redis.call('HDEL', KEYS[4], digest) end
+      redis.call('HDEL', KEYS[2], id)
+      redis.call('HDEL', KEYS[5], id)
+      redis.call('ZREM', KEYS[3], id)
+      redis.call('ZREM', KEYS[6], id)
+    end
+    local held = redis.call('HGET', KEYS[4], ARGV[5])
+    if held then return done(redis.call('HGET', KEYS[2], held)) end
+    redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
+    redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
+    redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
+    redis.call('ZADD', KEYS[6], redis.call('HINCRBY', KEYS[1], 'number', 1), ARGV[4])
+    if ARGV[8] == '1' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[4]) end
+    return done(ARGV[6])
+    """
+)
+
+SWAP_ENTRY: Final = _write(
+    """
+    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
+    redis.call('HSET', KEYS[2], ARGV[3], ARGV[5])
+    local digest = redis.call('HGET', KEYS[5], ARGV[3])
+    if ARGV[6] == '1' then
+      redis.call('HSET', KEYS[4], digest, ARGV[3])
+    elseif redis.call('HGET', KEYS[4], digest) == ARGV[3] then
+      redis.call('HDEL', KEYS[4], digest)
+    end
+    return done(1)
+    """
+)
+
+LIVE_ENTRIES: Final = _script(
+    """
+    local rows = {}
+    for _, id in ipairs(redis.call('HVALS', KEYS[2])) do
+      rows[#rows + 1] = {redis.call('ZSCORE', KEYS[3], id), redis.call('HGET', KEYS[1], id)}
+    end
+    return rows
+    """
+)
+
+LINE_UP: Final = _write(
+    """
+    local number = redis.call('HINCRBY', KEYS[1], 'places', 1)
+    redis.call('HSET', KEYS[2], number, ARGV[3])
+    redis.call('ZADD', KEYS[3], now(), ARGV[4])
+    return done(number)
+    """
+)
+
+LEAVE: Final = _write("return done(redis.call('HDEL', KEYS[2], ARGV[3]))")
+
+LEAVE_TRACES: Final = _write(
+    """
+    for each = 5, #ARGV, 3 do
+      redis.call('HSET', KEYS[2], ARGV[each], ARGV[each + 1])
+      redis.call('ZADD', KEYS[3], ARGV[each + 2], ARGV[each])
+    end
+    local function forget(latest)
+      for _, thing in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', latest)) do
+        redis.call('HDEL', KEYS[2], thing)
+      end
+      redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', latest)
+    end
+    forget(ARGV[3])
+    local surplus = redis.call('ZREVRANGE', KEYS[3], ARGV[4], ARGV[4], 'WITHSCORES')
+    if surplus[2] then forget(surplus[2]) end
+    return done(1)
+    """
+)
+
+TRACES: Final = _script(
+    """
+    local rows = {}
+    for _, thing in ipairs(ARGV) do
+      local caller = redis.call('HGET', KEYS[1], thing)
+      if caller then rows[#rows + 1] = {thing, caller, redis.call('ZSCORE', KEYS[2], thing)} end
+    end
+    return rows
+    """
+)
+
+KEEP_LEASE: Final = _write("return done(redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]))")
+
+SWAP_LEASE: Final = _write(
+    """
+    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
+    redis.call('HDEL', KEYS[2], ARGV[3])
+    if ARGV[5] ~= '' then redis.call('HSET', KEYS[2], ARGV[6], ARGV[5]) end
+    return done(1)
+    """
+)
+
+KEEP_PURCHASE: Final = _write(
+    """
+    redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
+    if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then
+      redis.call('ZADD', KEYS[3], redis.call('HINCRBY', KEYS[1], 'number', 1), ARGV[3])
+    end
+    return done(1)
+    """
+)
+
+DROP_PURCHASE: Final = _write(
+    """
+    redis.call('HDEL', KEYS[2], ARGV[3])
+    return done(redis.call('ZREM', KEYS[3], ARGV[3]))
+    """
+)
+
+IN_ORDER: Final = _script(
+    """
+    local records = {}
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+      records[#records + 1] = redis.call('HGET', KEYS[1], id)
+    end
+    return records
+    """
+)
+
+BEAT: Final = _write(
+    """
+    local at, gone = now(), {}
+    local before = redis.call('ZSCORE', KEYS[2], ARGV[3])
+    redis.call('ZADD', KEYS[2], at, ARGV[3])
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', at - ARGV[5])
+    for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', at - ARGV[4])) do
+      if redis.call('PUBSUB', 'NUMSUB', ARGV[6] .. name)[2] == 0 then gone[#gone + 1] = name end
+    end
+    return done({before and at - before > tonumber(ARGV[4]) and 1 or 0, gone})
+    """
+)
+"""Says that a process is there, and hears which are not: those that were long silent and hold no connection."""
+
+GO: Final = _write("return done(redis.call('ZADD', KEYS[2], now() - ARGV[4], ARGV[3]))")

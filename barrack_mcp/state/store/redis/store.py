@@ -1,0 +1,274 @@
+"""The store of many machines: one Redis that all their servers share."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from barrack_mcp.state.store.database import StoreError
+from barrack_mcp.state.store.records import (
+    OPEN_ENDED,
+    Approval,
+    Entry,
+    Lease,
+    Place,
+    Purchase,
+    Status,
+    Trace,
+)
+from barrack_mcp.state.store.redis import scripts
+from barrack_mcp.state.store.redis.home import Home
+from barrack_mcp.state.store.redis.link import Link
+from barrack_mcp.state.store.redis.presence import Presence
+from barrack_mcp.state.store.redis.scripts import key
+from barrack_mcp.state.store.sqlite import KEPT_S, SLACK_S
+
+_STATUSES: Final = tuple(Status)
+_APPROVALS: Final = (
+    key("approvals"),
+    key("approvals", "until"),
+    key("approvals", "live"),
+    key("approvals", "bindings"),
+    *(key("approvals", status) for status in Status),
+)
+_ENTRIES: Final = (
+    key("entries"),
+    key("entries", "times"),
+    key("entries", "live"),
+    key("entries", "digests"),
+    key("entries", "order"),
+)
+_NONCES: Final = key("nonces")
+_TRACES: Final = (key("traces"), key("traces", "times"))
+_PURCHASES: Final = key("purchases")
+
+_R = TypeVar("_R", Approval, Entry, Purchase)
+
+
+class RedisStore:
+    """Keeps state in one Redis; a `Store`, whose methods say what each of these promises.
+
+    Args:
+        url: Where it is: `redis://` or `rediss://`, with what lets this server in.
+        now: The time in seconds since 1970.
+        ca_file: Certificates to trust beside the system's.
+    """
+
+    def __init__(self, url: str, *, now: Callable[[], float] = time.time, ca_file: Path | None = None) -> None:
+        self._link = Link(url, ca_file=ca_file)
+        self._home = Home(self._link, self._expired)
+        self._presence = Presence(self._link, self._home)
+        self._now = now
+
+    async def __aenter__(self) -> Self:
+        await self._presence.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._presence.__aexit__(kind, error, trace)
+        await self._link.aclose()
+
+    @property
+    def trips(self) -> int:
+        """How often something was sent to Redis and waited for."""
+        return self._link.trips
+
+    async def identity(self) -> str:
+        """Answer what tells this state from every other."""
+        return await self._home.identity()
+
+    def new_nonce(self) -> str:
+        """Make a nonce that is good in the present era alone."""
+        return self._home.new_nonce()
+
+    def gone(self, owner: str) -> bool:
+        """Whether a process has ended."""
+        return self._presence.gone(owner)
+
+    def holds(self, place: Place) -> bool:
+        """Whether a place of this process can't have been taken over."""
+        return self._presence.holds(place.number)
+
+    async def use(self, nonce: str, *, until: float) -> bool:
+        """Use a nonce up."""
+        now = self._now()
+        return until > now and bool(await self._write(scripts.USE, [_NONCES], nonce, until, now - SLACK_S))
+
+    async def add_approval(self, approval: Approval) -> Approval:
+        """Keep a new approval, unless its binding has a live one."""
+        forgotten, where = self._now() - KEPT_S, _STATUSES.index(approval.status) + 1
+        added = (approval.id, approval.binding, approval.to_json(), approval.expires_at, where, int(approval.live))
+        return _read(Approval, await self._write(scripts.ADD_APPROVAL, _APPROVALS, forgotten, *added))
+
+    async def find_approval(self, approval_id: str) -> Approval | None:
+        """Find an approval by its id."""
+        found = await self._link.ask("HGET", _APPROVALS[0], approval_id)
+        return None if found is None else _read(Approval, found)
+
+    async def live_approval(self, binding: str) -> Approval | None:
+        """Find the live approval of a binding."""
+        found = await self._link.run(scripts.BY_KEY, [_APPROVALS[0], _APPROVALS[2]], binding)
+        return None if found is None else _read(Approval, found)
+
+    async def swap_approval(self, before: Approval, after: Approval) -> bool:
+        """Put one approval in the place of another."""
+        where, changed = _STATUSES.index(after.status) + 1, after.status is not before.status
+        texts = (before.to_json(), after.to_json())
+        told = (before.id, *texts, where, int(after.live), int(changed))
+        return bool(await self._write(scripts.SWAP_APPROVAL, _APPROVALS, *told))
+
+    async def approvals(self, statuses: Collection[Status], *, limit: int) -> list[Approval]:
+        """List the approvals that stand at one of these, newest first."""
+        keys = [_APPROVALS[0], *(key("approvals", status) for status in statuses)]
+        return _in_order(Approval, await self._link.run(scripts.NEWEST, keys, limit))[::-1][:limit]
+
+    async def changes(self) -> int:
+        """Count the changes until now."""
+        return int(await self._link.ask("HGET", scripts.META, "changes") or 0)
+
+    async def add_entry(self, entry: Entry) -> Entry:
+        """Keep a new entry, unless its digest has a live one."""
+        added = (entry.id, entry.digest, entry.to_json(), entry.sent_at, int(entry.live))
+        return _read(Entry, await self._write(scripts.ADD_ENTRY, _ENTRIES, self._now() - KEPT_S, *added))
+
+    async def open_entry(self, digest: str) -> Entry | None:
+        """Find the open entry of a digest."""
+        found = await self._link.run(scripts.BY_KEY, [_ENTRIES[0], _ENTRIES[2]], digest)
+        entry = None if found is None else _read(Entry, found)
+        return None if entry is None or entry.sent_at <= self._now() - KEPT_S else entry
+
+    async def swap_entry(self, before: Entry, after: Entry) -> bool:
+        """Put one entry in the place of another."""
+        told = (before.id, before.to_json(), after.to_json(), int(after.live))
+        return bool(await self._write(scripts.SWAP_ENTRY, _ENTRIES, *told))
+
+    async def open_entries(self, account: str | None = None) -> list[Entry]:
+        """List the open entries, of one account or of all, oldest first."""
+        rows = await self._link.run(scripts.LIVE_ENTRIES, [_ENTRIES[0], _ENTRIES[2], _ENTRIES[4]])
+        since = self._now() - KEPT_S
+        entries = _in_order(Entry, rows)
+        return [each for each in entries if each.sent_at > since and account in (None, each.account)]
+
+    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+        """Take the last place in an account's line."""
+        since = self._now()
+        with self._presence.proving() as proven:
+            keys, kept = [_line(account), self._presence.key], json.dumps([owner, since, until])
+            number = int(await self._write(scripts.LINE_UP, keys, kept, self._presence.name))
+            proven(number)
+        return Place(number=number, account=account, owner=owner, since=since, until=until)
+
+    async def line(self, account: str) -> list[Place]:
+        """List the places in an account's line."""
+        found = await self._link.ask("HGETALL", _line(account))
+        rows = sorted((int(number), json.loads(text)) for number, text in found.items())
+        return [
+            Place(number=number, account=account, owner=owner, since=since, until=until)
+            for number, (owner, since, until) in rows
+        ]
+
+    async def leave(self, place: Place) -> None:
+        """Take a place out of its line."""
+        self._presence.left(place.number)
+        await self._write(scripts.LEAVE, [_line(place.account)], place.number)
+
+    async def leave_traces(self, traces: Sequence[Trace], *, since: float, most: int) -> None:
+        """Put the last changes of things in the place of the ones before."""
+        rows = [value for each in traces for value in (_trace(each.account, each.thing), each.caller, each.at)]
+        await self._write(scripts.LEAVE_TRACES, _TRACES, since, most, *rows)
+
+    async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
+        """List the last changes of these things of an account."""
+        asked = {_trace(account, thing): thing for thing in things}
+        rows = await self._link.run(scripts.TRACES, _TRACES, *asked)
+        return [Trace(account=account, thing=asked[kept], caller=who, at=float(at)) for kept, who, at in rows]
+
+    async def keep_lease(self, lease: Lease) -> None:
+        """Put a machine's lease in the place of the one before."""
+        await self._write(scripts.KEEP_LEASE, [_leases(lease.account)], lease.instance, _lease(lease))
+
+    async def swap_lease(self, before: Lease, after: Lease | None) -> bool:
+        """Put another lease, or none, in the place of one."""
+        then = ("", "") if after is None else (_lease(after), after.instance)
+        told = (before.instance, _lease(before), *then)
+        return bool(await self._write(scripts.SWAP_LEASE, [_leases(before.account)], *told))
+
+    async def leases(self, account: str) -> list[Lease]:
+        """List the leases of an account's machines."""
+        rows = await self._link.ask("HVALS", _leases(account))
+        found = [Lease(**json.loads(text)) for text in rows]
+        return sorted(found, key=lambda lease: (lease.until, lease.instance))
+
+    async def keep_purchase(self, purchase: Purchase) -> None:
+        """Put a purchase in the place of the one of its id."""
+        keys = [_PURCHASES, _bought(purchase.account)]
+        await self._write(scripts.KEEP_PURCHASE, keys, purchase.id, purchase.to_json())
+
+    async def drop_purchase(self, purchase_id: str) -> None:
+        """Forget a purchase."""
+        found = await self._link.ask("HGET", _PURCHASES, purchase_id)
+        if found is not None:
+            keys = [_PURCHASES, _bought(_read(Purchase, found).account)]
+            await self._write(scripts.DROP_PURCHASE, keys, purchase_id)
+
+    async def purchases(self, account: str) -> list[Purchase]:
+        """List the purchases of an account."""
+        found = await self._link.run(scripts.IN_ORDER, [_PURCHASES, _bought(account)])
+        return [_read(Purchase, text) for text in found]
+
+    async def _write(self, script: scripts.Script, keys: Iterable[str], *values: str | float) -> Any:
+        return await self._home.write(script, keys, *values)
+
+    async def _expired(self) -> Sequence[tuple[str, str, str]]:
+        """What was open, as it is kept and as it has expired."""
+        found = await self.approvals(OPEN_ENDED, limit=_MANY)
+        now = self._now()
+        ended = [replace(each, status=Status.EXPIRED, expires_at=min(now, each.expires_at)) for each in found]
+        return [(each.id, each.to_json(), then.to_json()) for each, then in zip(found, ended, strict=True)]
+
+
+_MANY: Final = 1_000_000
+
+
+def _line(account: str) -> str:
+    return key("line", account)
+
+
+def _leases(account: str) -> str:
+    return key("leases", account)
+
+
+def _bought(account: str) -> str:
+    return key("purchases", account)
+
+
+def _trace(account: str, thing: str) -> str:
+    return json.dumps([account, thing])
+
+
+def _lease(lease: Lease) -> str:
+    """Write a lease so that equal ones give equal texts, however their numbers were spelled."""
+    values = asdict(lease)
+    return json.dumps({name: float(value) if isinstance(value, int) else value for name, value in values.items()})
+
+
+def _read(kind: type[_R], text: str) -> _R:
+    try:
+        return kind.from_json(text)
+    except (ValueError, TypeError, KeyError):
+        raise StoreError(
+            "The Redis that BARRACK_STATE names holds something that this version can't read; let all servers be of "
+            "the same version."
+        ) from None
+
+
+def _in_order(kind: type[_R], rows: Iterable[tuple[str, str]]) -> list[_R]:
+    """Read records that came with their numbers."""
+    return [_read(kind, text) for _, text in sorted(rows, key=lambda row: float(row[0]))]

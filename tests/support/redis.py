@@ -1,0 +1,88 @@
+"""A real Redis of a test's own: started, killed, started again, with what it kept or without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+
+NEEDED: Final = "TESTS_NEED_REDIS"
+"""The variable with which a run says that the tests of a shared state must not be left out."""
+WITHIN_S: Final = 10.0
+
+
+class RedisServer:
+    """A `redis-server` on a free port of this machine.
+
+    Args:
+        folder: Where it keeps what it keeps.
+        settings: Words for its command line.
+    """
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.port = _free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *settings: str) -> None:
+        """Start it with what lies in its folder, and wait until it answers."""
+        words = ["redis-server", "--port", str(self.port), "--dir", str(self._folder), "--save", ""]
+        with (self._folder / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen([*words, *self._settings, *settings], stdout=log, stderr=log)
+        for _ in range(200):
+            if self.says("PING") == "PONG":
+                return
+        pytest.fail(f"redis-server did not start: {(self._folder / 'redis.log').read_text()[-2_000:]}")
+
+    def says(self, *words: str) -> str:
+        """What it answers to a command."""
+        command = ["redis-cli", "-p", str(self.port), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        return done.stdout.strip()
+
+    def kill(self) -> None:
+        """Kill it, as a machine would that fails."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(WITHIN_S)
+
+    def forget(self) -> None:
+        """Lose all that it kept; to be called while it doesn't run."""
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        (self._folder / "dump.rdb").unlink(missing_ok=True)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as the one that stops it until it is told to go on."""
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def need_redis() -> None:
+    """Leave the test out where this machine has no Redis, unless the run says that it must not be."""
+    if shutil.which("redis-server") is not None and shutil.which("redis-cli") is not None:
+        return
+    told = "this machine has no redis-server (Debian: apt install redis-server)"
+    if os.environ.get(NEEDED):
+        pytest.fail(told)
+    pytest.skip(told)
+
+
+def _free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
