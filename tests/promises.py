@@ -81,6 +81,11 @@ PROMISES = (
         "401 with where to get one, 403 where it is good for too little; 0 requests to the API",
     ),
     Promise("H2", "two callers with two keys, 500 calls interleaved, approvals in between", "each its own alone"),
+    Promise(
+        "H3",
+        "who asks, or is no approver, says yes on the page; who asks says it through their client",
+        "refused; 0 effects",
+    ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.ruling import ON_THE_PAGE
+from barrack_mcp.guard.approvals import ON_THE_PAGE
 from tests.support.house import Person, house, says_yes
 
 pytestmark = pytest.mark.anyio

@@ -34,6 +34,7 @@ from barrack_mcp.catalogue import Offer
 from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
 from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
 from barrack_mcp.config.forms import (
+    ApproverNames,
     AskingRisks,
     AuditPath,
     IssuerUrl,
@@ -194,6 +195,16 @@ class Settings(BaseModel):
     )
     public_url: PublicUrl | None = Field(
         None, description="The https address by which callers know this server: a proxy with TLS stands before it."
+    )
+    approvers: ApproverNames = Field(
+        (),
+        description="Who may say yes over HTTP beside the approvers in the callers' file: names of callers, subjects, "
+        "or group:NAME.",
+    )
+    four_eyes: Switch = Field(
+        default=True,
+        description="Over HTTP with a login nobody says yes to what they ask for: not on the page, and not through "
+        "their own client.",
     )
 
     proxy: Annotated[SecretStr, AfterValidator(checked_proxy)] | None = Field(

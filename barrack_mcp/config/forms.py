@@ -76,6 +76,12 @@ def _issuer(value: str) -> str:
     return value
 
 
+def _approvers(words: tuple[str, ...]) -> tuple[str, ...]:
+    if "group:" in words:
+        raise ValueError("names a group without its name; write group:NAME")
+    return words
+
+
 def _path(value: object) -> object:
     return as_path(value) if isinstance(value, str) else value
 
@@ -120,5 +126,6 @@ Template: TypeAlias = Annotated[str, AfterValidator(_template)]
 PassphraseHash: TypeAlias = Annotated[str, AfterValidator(_passphrase)]
 WebhookUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_webhook)]
 SealingKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_long_enough)]
+ApproverNames: TypeAlias = Annotated[Words, AfterValidator(_approvers)]
 PublicUrl: TypeAlias = Annotated[str, AfterValidator(_public)]
 IssuerUrl: TypeAlias = Annotated[str, AfterValidator(_issuer)]

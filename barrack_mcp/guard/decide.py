@@ -76,6 +76,7 @@ class Policy:
         max_machine_cost: What one machine may cost over its lease, in `currency`.
         currency: Currency of prices.
         question_seconds: Time for an answer through the client.
+        four_eyes: Whether somebody else than who asks has to say yes, so that their own client is not asked.
     """
 
     mode: Mode = Mode.AUTO
@@ -87,6 +88,7 @@ class Policy:
     max_machine_cost: Decimal | None = None
     currency: str = "USD"
     question_seconds: float = 120.0
+    four_eyes: bool = False
 
     @property
     def limits_spending(self) -> bool:

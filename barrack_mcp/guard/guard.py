@@ -103,7 +103,7 @@ class Guard:
         secret: Keys the digests that bind an answer to its call.
         on_request: Told of each new request out of band; it must not raise.
         on_shown: Told of what a person is asked; what it raises stops the call.
-        place: Where a person answers requests out of band, in words.
+        place: Where a person answers requests out of band, in words; `{id}` stands for the request's.
         now: Seconds since 1970.
     """
 
@@ -303,7 +303,8 @@ class Guard:
             and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
             limit=None if planned is None else passed_limit(planned.sums, policy),
             mode=policy.mode,
-            can_ask=asker is not None and asker.can_ask,
+            # what answers there is the asking caller's own
+            can_ask=asker is not None and asker.can_ask and not policy.four_eyes,
         )
 
     def _against(self, call: _Call, planned: Planned) -> Stopped | None:

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
+from starlette.types import ASGIApp
 
-from barrack_mcp.guard.approvals import Approval, Approvals, Witness
+from barrack_mcp.config import Settings
+from barrack_mcp.config.callers import Callers
+from barrack_mcp.guard.approvals import Approval, Approvals, Approvers, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
 from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.passphrase import PASSPHRASE
@@ -151,6 +154,40 @@ async def open_page(
                 if state.lasting and shown:
                     (folder / PAGE_ADDRESS).unlink(missing_ok=True)
                     (folder / _DOOR).unlink(missing_ok=True)
+
+
+def page_address(settings: Settings) -> str:
+    """The address of the page for those who sign in, where there is one."""
+    from barrack_mcp.guard.page.login.page import PATH  # noqa: PLC0415 - a web application, which stdio never needs
+
+    return f"{settings.public_url}{PATH}"
+
+
+def team_page(
+    settings: Settings, state: State, callers: Callers, *, about: About, costs: ReadCosts | None = None
+) -> ASGIApp | None:
+    """Make the approval page for those who sign in; None where the server has no address that browsers reach.
+
+    Args:
+        settings: What the operator set.
+        state: What it shows and decides.
+        callers: Who may call, and so may sign in.
+        about: For what the page speaks.
+        costs: Reads what runs and what it costs; None where that isn't shown.
+    """
+    if settings.public_url is None:
+        return None
+    from barrack_mcp.guard.page.login.page import create_team_page  # noqa: PLC0415 - as above
+
+    return create_team_page(
+        state.approvals,
+        public_url=settings.public_url,
+        keys=state.keys,
+        callers=callers,
+        approvers=Approvers.of_words(settings.approvers, four_eyes=settings.four_eyes),
+        about=about,
+        costs=costs,
+    )
 
 
 def _leave_hash(path: Path, passphrase: str | None) -> None:

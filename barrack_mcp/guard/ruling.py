@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -12,9 +12,6 @@ from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state import audit
-
-ON_THE_PAGE: Final = "on the page"
-"""How an answer given on the approval page is recorded."""
 
 
 @dataclass(frozen=True)

@@ -137,20 +137,32 @@ ON_THE_OPEN_PAGE: Final = (
 )
 
 
+def place_of(page: str, *, four_eyes: bool) -> str:
+    """Say where a person answers whom the server knows by name; `{id}` stands for the request's.
+
+    Args:
+        page: The page's address.
+        four_eyes: Whether it has to be somebody else than who asks.
+    """
+    who = "another person than the one who asks, who may approve and signs in there" if four_eyes else "an approver"
+    return f"on the approval page, {page}/requests/{{id}}, by {who}"
+
+
 def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
     """Say that a request waits for a person, where they answer it, and until when.
 
     Args:
         approval: The request.
-        place: Where a person answers.
+        place: Where a person answers; `{id}` stands for the request's.
         now: Seconds since 1970.
     """
+    there = place.replace("{id}", approval.id)
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
-        f"Not done yet: it needs a person's yes, outside of this conversation, {place}. A yes in the chat doesn't "
+        f"Not done yet: it needs a person's yes, outside of this conversation, {there}. A yes in the chat doesn't "
         f"count. It waits for {_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
-        "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once they "
-        "have approved it there, repeat exactly this call."
+        "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once it is "
+        "approved there, repeat exactly this call."
     )
 
 

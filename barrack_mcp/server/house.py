@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateSecurity
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
@@ -35,11 +36,11 @@ from barrack_mcp.dispatch.writes.writer import Writer, note_shown, witness
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Caller, Guard
-from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state
+from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.page.costs import Costs, read_costs
 from barrack_mcp.guard.ruling import unheard
-from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE
+from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_login, open_accounts
 from barrack_mcp.server.contract import open_contract, place, surface
@@ -57,6 +58,11 @@ _QUIET_S: Final = 60.0
 _OUR_OWN_S: Final = 60.0
 """Time for what a call waits for on this machine: the record, the state, a busy processor."""
 
+_ASKS_ITSELF: Final = (
+    "BARRACK_APPROVAL=elicit asks for a yes through the caller's own client, and with BARRACK_FOUR_EYES, which is on "
+    "where callers sign in, such a yes doesn't count: set BARRACK_APPROVAL=auto, or BARRACK_FOUR_EYES=off."
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +77,7 @@ class House:
         contract: The contract in force.
         reapers: End what is past its lease, one in each account; that of the server's own key first.
         callers: Who may call over HTTP; None for whoever can reach it.
+        page: The approval page for those who sign in; None where nobody can.
     """
 
     server: Server[Any]
@@ -79,6 +86,7 @@ class House:
     contract: Contract
     reapers: Sequence[Reaper]
     callers: Callers | None = None
+    page: ASGIApp | None = None
 
 
 @asynccontextmanager
@@ -100,8 +108,17 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     url = "http://127.0.0.1/api" if app else url
     record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
     callers, keys = _callers(settings) if remote else (None, {})
+    four_eyes = callers is not None and settings.four_eyes
+    if four_eyes and settings.approval == "elicit":
+        raise SettingsError(_ASKS_ITSELF)
     if record is not None:
         await _checked(record)
+    about = About(
+        api="" if app else urlsplit(url).netloc,
+        account="" if app else digest_of_key(settings.key)[:_SHORT],
+        simulator=app is not None,
+        remote=remote,
+    )
 
     async def costs() -> Costs:
         return await read_costs(accounts.shared, settings.currency, now=time.time())
@@ -119,12 +136,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             port=settings.page_port,
             browser=settings.browser,
             passphrase=settings.approval_passphrase_hash,
-            about=About(
-                api="" if app else urlsplit(url).netloc,
-                account="" if app else digest_of_key(settings.key)[:_SHORT],
-                simulator=app is not None,
-                remote=remote,
-            ),
+            about=about,
             costs=costs,
         ) as show,
         _writes() as tasks,
@@ -175,13 +187,15 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
                 )
 
         accounts = await opened.enter_async_context(open_accounts(account_of, settings.key, keys))
+        page = None if callers is None else team_page(settings, state, callers, about=about, costs=costs)
+        near = ON_THE_OPEN_PAGE if settings.browser and state.lasting else AT_A_TERMINAL
         guard = partial(
             Guard,
             approvals=state.approvals,
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secret=state.keys[0].encode(),
             on_request=on_request,
-            place=ON_THE_OPEN_PAGE if settings.browser and state.lasting else AT_A_TERMINAL,
+            place=near if page is None else place_of(page_address(settings), four_eyes=four_eyes),
             on_shown=note_shown(record) if record is not None else unheard,
         )
         policy = Policy(
@@ -194,6 +208,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             max_machine_cost=settings.max_machine_cost,
             currency=settings.currency,
             question_seconds=settings.elicit_timeout,
+            four_eyes=four_eyes,
         )
         writer = Writer(ledger=Ledger(state.store, under_way_s=_most_seconds(settings)), audit=record, tasks=tasks)
         dispatcher = Dispatcher(
@@ -217,7 +232,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             at_terminal=at_terminal,
         )
         reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
-        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reapers, callers)
+        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reapers, callers, page)
 
 
 def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr]]:

@@ -28,6 +28,7 @@ from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
 from barrack_mcp.state.audit.origin import coming_from
+from barrack_mcp.transports.approvals import Beside
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Gate, open_gate
@@ -84,6 +85,7 @@ async def serve(
         make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
         app = make(house.server, gate=gate, hosts=_hosts(settings))
+        app = app if house.page is None else Beside(house.page, app)
         address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:

@@ -13,7 +13,7 @@ from starlette.types import Message, Scope
 
 from barrack_mcp.guard.approvals import Status
 from barrack_mcp.guard.page import new_secret
-from barrack_mcp.guard.page.app import create_page
+from barrack_mcp.guard.page.link.page import create_page
 from barrack_mcp.guard.page.shield import MAX_BODY
 from barrack_mcp.guard.passphrase import hash_passphrase
 

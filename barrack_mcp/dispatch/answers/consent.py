@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
+from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.outcome import Confirmed
-from barrack_mcp.guard.ruling import ON_THE_PAGE, Passed
+from barrack_mcp.guard.approvals import ON_THE_PAGE, find_signer, is_signed_on_page
+from barrack_mcp.guard.ruling import Passed
 
 _APPROVED: Final = "approved by "
 _ASKS_NOBODY: Final = "never asks"
@@ -41,9 +43,13 @@ def confirm(passed: Passed, *, caller: str, now: float, at_terminal: bool = Fals
     if not passed.how.startswith(_APPROVED):
         return Confirmed(how="terminal" if at_terminal else "elicited", by=caller, at=at)
     by = passed.how.removeprefix(_APPROVED)
-    return Confirmed(how="page" if by == ON_THE_PAGE else "terminal", by=by, at=at)
+    if not is_signed_on_page(by):
+        return Confirmed(how="terminal", by=by, at=at)
+    return Confirmed(how="page", by=find_signer(by) or by, at=at)
 
 
 def tell_confirmed(confirmed: Confirmed) -> str:
     """Say in a sentence who agreed."""
+    if confirmed.how == "page" and confirmed.by != ON_THE_PAGE:
+        return f"{mention(confirmed.by)} approved it on the approval page."
     return _SENTENCES[confirmed.how]

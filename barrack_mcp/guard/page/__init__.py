@@ -1,10 +1,10 @@
-"""The web page on loopback where a person sees what a call would do, and says yes or no."""
+"""The web page where a person sees what a call would do, and says yes or no: common to all its entries."""
 
 from __future__ import annotations
 
-from barrack_mcp.guard.page.entry import login_link, new_secret
-from barrack_mcp.guard.page.knock import is_served
-from barrack_mcp.guard.page.server import PageError, PageServer
+from barrack_mcp.guard.page.link.entry import login_link, new_secret
+from barrack_mcp.guard.page.link.knock import is_served
+from barrack_mcp.guard.page.link.server import PageError, PageServer
 from barrack_mcp.guard.page.view import UNTOLD, About
 
 __all__ = ["UNTOLD", "About", "PageError", "PageServer", "is_served", "login_link", "new_secret"]

@@ -34,12 +34,14 @@ class Shield:
     Args:
         app: The page.
         hosts: The names and ports under which it may be addressed.
+        scheme: How browsers reach it, `http` or `https`.
         refuse: Makes the answer to a request that is turned away, from its status.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], refuse: Callable[[int], Response]) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str], scheme: str, refuse: Callable[[int], Response]) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._scheme = scheme
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +69,7 @@ class Shield:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return MISDIRECTED
-        if method not in _READS and not _same_origin(headers, hosts[0].lower()):
+        if method not in _READS and not _same_origin(headers, f"{self._scheme}://{hosts[0].lower()}"):
             return FORBIDDEN
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
@@ -75,13 +77,13 @@ class Shield:
         return TOO_LARGE if int(length) > MAX_BODY else None
 
 
-def _same_origin(headers: Headers, host: str) -> bool:
+def _same_origin(headers: Headers, own: str) -> bool:
     """Whether the browser says that our own page sends this; one that says neither has only the form's mark to show."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         return False
     # a page that sends no referrer posts its own forms with the origin "null"
-    return origin in {None, f"http://{host}"} or (origin == "null" and site == "same-origin")
+    return origin in {None, own} or (origin == "null" and site == "same-origin")
 
 
 async def _body(receive: Receive) -> bytes | None:

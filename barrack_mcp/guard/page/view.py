@@ -14,8 +14,7 @@ from barrack_mcp.account.things import write_time
 from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.ruling import ON_THE_PAGE
+from barrack_mcp.guard.approvals import ON_THE_PAGE, Approval, Status, find_signer
 from barrack_mcp.guard.telling import Line, read_plan, tell, write_value
 
 RISKS: Final = {
@@ -102,6 +101,10 @@ class Card:
     settled_by: str | None
     effect: str
     """What it would add to what all costs, as far as known."""
+    hindrance: str | None = None
+    """Why who looks at it may not approve it; None if they may."""
+    own: bool = False
+    """Whether who looks at it asked for it."""
 
     @property
     def settled_here(self) -> bool:
@@ -109,17 +112,27 @@ class Card:
         return self.settled_by == ON_THE_PAGE
 
     @property
+    def answer(self) -> str | None:
+        """Who answered it, and how where they have a name."""
+        name = None if self.settled_by is None else find_signer(self.settled_by)
+        if name is None:
+            return self.settled_by
+        return f"{'denied' if self.status == Status.DENIED else 'approved'} by {name}"
+
+    @property
     def pending(self) -> bool:
         """Whether it waits for an answer."""
         return self.status == Status.PENDING
 
 
-def card(approval: Approval, *, now: float) -> Card:
+def card(approval: Approval, *, now: float, hindrance: str | None = None, own: bool = False) -> Card:
     """Make a request ready to be laid out.
 
     Args:
         approval: The request.
         now: The time in seconds since 1970.
+        hindrance: Why who looks at it may not approve it; None if they may.
+        own: Whether who looks at it asked for it.
     """
     plan = read_plan(approval.plan)
     left = max(0, int(approval.expires_at - now))
@@ -145,6 +158,8 @@ def card(approval: Approval, *, now: float) -> Card:
         settled=_moment(settled),
         settled_by=approval.decided_by,
         effect=_effect([approval]),
+        hindrance=hindrance,
+        own=own,
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from barrack_mcp.guard.page.entry import answer_knock
+from barrack_mcp.guard.page.link.entry import answer_knock
 
 _SECONDS: Final = 2.0
 _LONGEST: Final = 4_096

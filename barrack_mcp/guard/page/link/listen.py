@@ -11,8 +11,8 @@ import anyio
 
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.app import create_page
 from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.link.page import create_page
 from barrack_mcp.guard.page.view import About
 
 _MAX_CONNECTIONS: Final = 64

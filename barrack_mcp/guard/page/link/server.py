@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page.costs import ReadCosts
-from barrack_mcp.guard.page.entry import login_link, new_room
+from barrack_mcp.guard.page.link.entry import login_link, new_room
 from barrack_mcp.guard.page.view import UNTOLD, About
 
 _HOST: Final = "127.0.0.1"
@@ -111,7 +111,7 @@ class PageServer:
             self._url = f"http://{_HOST}:{port}{self._room}"
 
     async def _serve(self, bound: socket.socket, port: int, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        from barrack_mcp.guard.page.listen import serve_page  # noqa: PLC0415 - a web server, and mostly not needed
+        from barrack_mcp.guard.page.link.listen import serve_page  # noqa: PLC0415 - a web server, and mostly not needed
 
         await serve_page(
             self._approvals,

@@ -1,0 +1,34 @@
+"""Requests for a person's yes out of band, their answers, and who may give them."""
+
+from __future__ import annotations
+
+from barrack_mcp.guard.approvals.approvals import (
+    MAX_WRONG_NAMES,
+    Approval,
+    ApprovalError,
+    Approvals,
+    NotPending,
+    Status,
+    UnknownApproval,
+    Witness,
+    WrongName,
+)
+from barrack_mcp.guard.approvals.approvers import ON_THE_PAGE, Approvers, Person, find_signer, is_signed_on_page, sign
+
+__all__ = [
+    "MAX_WRONG_NAMES",
+    "ON_THE_PAGE",
+    "Approval",
+    "ApprovalError",
+    "Approvals",
+    "Approvers",
+    "NotPending",
+    "Person",
+    "Status",
+    "UnknownApproval",
+    "Witness",
+    "WrongName",
+    "find_signer",
+    "is_signed_on_page",
+    "sign",
+]

@@ -1,0 +1,99 @@
+"""Who may say yes to what: approvers, and with four eyes nobody to what they ask for themselves. Pure functions."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Self
+
+from barrack_mcp.state.store import Approval
+
+ON_THE_PAGE: Final = "on the page"
+"""How an answer given on the approval page is recorded; where people sign in to it, after their name."""
+_GROUP: Final = "group:"
+_NO_APPROVER: Final = "You are not among those who may approve here, so somebody else has to answer this."
+_OWN: Final = "You asked for this yourself, so somebody else has to approve it."
+_FOR_YOU: Final = "This is said to be asked for on your behalf, so somebody else has to approve it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody who signed in.
+
+    Attributes:
+        name: The name under which they call, and under which their answers are recorded.
+        approver: Whether the callers' file makes them one who may say yes.
+        groups: The groups that they are in, by the word of who knows them.
+        known_as: What else they are called; used only to find that something is asked for on their behalf.
+    """
+
+    name: str
+    approver: bool = False
+    groups: frozenset[str] = frozenset()
+    known_as: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approvers:
+    """Who may say yes, beside those whom the callers' file makes approvers.
+
+    Attributes:
+        names: Their names.
+        groups: Groups whose members may.
+        four_eyes: Whether nobody may to what they ask for themselves, or what is asked for on their behalf.
+    """
+
+    names: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    four_eyes: bool = True
+
+    @classmethod
+    def of_words(cls, words: Collection[str], *, four_eyes: bool) -> Self:
+        """Read names, and groups as `group:NAME`."""
+        groups = frozenset(word.removeprefix(_GROUP) for word in words if word.startswith(_GROUP))
+        names = frozenset(word for word in words if not word.startswith(_GROUP))
+        return cls(names=names, groups=groups, four_eyes=four_eyes)
+
+    def include(self, person: Person) -> bool:
+        """Whether a person may say yes to what others ask for."""
+        return person.approver or person.name in self.names or bool(person.groups & self.groups)
+
+    def why_not(self, person: Person, approval: Approval) -> str | None:
+        """Say why a person may not say yes to a request; None if they may."""
+        if not self.include(person):
+            return _NO_APPROVER
+        if not self.four_eyes:
+            return None
+        if _fold(approval.caller) == _fold(person.name):
+            return _OWN
+        return None
+
+    def may_see(self, person: Person, approval: Approval) -> bool:
+        """Whether a person is shown a request, and may say no to it: an approver, and who asks for it."""
+        return self.include(person) or approval.caller == person.name
+
+
+def sign(name: str | None) -> str:
+    """Write down who answers on the page.
+
+    Args:
+        name: The name of who signed in; None where the page knows no names.
+    """
+    return ON_THE_PAGE if name is None else f"{name} {ON_THE_PAGE}"
+
+
+def is_signed_on_page(signature: str) -> bool:
+    """Whether an answer was given on the page."""
+    return signature.endswith(ON_THE_PAGE)
+
+
+def find_signer(signature: str) -> str | None:
+    """Answer the name of who answered on the page; None if it was answered elsewhere, or no name is known."""
+    name = signature.removesuffix(f" {ON_THE_PAGE}")
+    return None if name == signature else name
+
+
+def _fold(name: str) -> str:
+    """A name as all that differ from it in case, Unicode form or space around it alone: more is refused, never less."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()

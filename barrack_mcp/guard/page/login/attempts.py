@@ -1,0 +1,46 @@
+"""How often somebody may try to sign in with what is wrong: so seldom that nobody can guess, nor keep us busy."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import Request
+
+EACH: Final = 5
+"""Wrong attempts of one address in a minute."""
+ALL: Final = 200
+"""Wrong attempts of all addresses in a minute."""
+SPAN_S: Final = 60.0
+
+
+class Attempts:
+    """Counts what was wrong in the last minute, in this process.
+
+    A token has 256 random bits, so the count by address is against noise, and the one of all is a bound for memory.
+
+    Args:
+        now: The time in seconds since 1970.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._wrong: deque[tuple[float, str]] = deque()
+
+    def too_many(self, address: str) -> bool:
+        """Whether this address has to wait before it tries again."""
+        while self._wrong and self._wrong[0][0] <= self._now() - SPAN_S:
+            self._wrong.popleft()
+        return len(self._wrong) >= ALL or sum(each == address for _, each in self._wrong) >= EACH
+
+    def count(self, address: str) -> None:
+        """Take note of a wrong one."""
+        self._wrong.append((self._now(), address))
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from: by the word of the proxy before this server, which adds it last; else by its peer."""
+    told = request.headers.getlist("x-forwarded-for")
+    peer = request.client.host if request.client is not None else ""
+    return told[-1].rpartition(",")[2].strip() if told else peer
