@@ -25,7 +25,7 @@ class Person:
         name: The name under which they call, and under which their answers are recorded.
         approver: Whether the callers' file makes them one who may say yes.
         groups: The groups that they are in, by the word of who knows them.
-        known_as: What else they are called; used only to find that something is asked for on their behalf.
+        known_as: What else they are called; it only ever finds one more request to be theirs.
     """
 
     name: str
@@ -65,8 +65,11 @@ class Approvers:
             return _NO_APPROVER
         if not self.four_eyes:
             return None
-        if _fold(approval.caller) == _fold(person.name):
+        known = frozenset(_fold(name) for name in (person.name, *person.known_as))
+        if _fold(approval.caller) in known:
             return _OWN
+        if approval.on_behalf_of is not None and _names(approval.on_behalf_of) & _names(*person.known_as, person.name):
+            return _FOR_YOU
         return None
 
     def may_see(self, person: Person, approval: Approval) -> bool:
@@ -92,6 +95,12 @@ def find_signer(signature: str) -> str | None:
     """Answer the name of who answered on the page; None if it was answered elsewhere, or no name is known."""
     name = signature.removesuffix(f" {ON_THE_PAGE}")
     return None if name == signature else name
+
+
+def _names(*names: str) -> frozenset[str]:
+    """All that names may stand for, mail addresses without their place too: who claims one is no careful writer."""
+    folded = [_fold(name) for name in names]
+    return frozenset(folded) | {name.partition("@")[0] for name in folded}
 
 
 def _fold(name: str) -> str:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from barrack_mcp.config.callers import Callers
+from barrack_mcp.config.callers import CallerRow, Callers, CallersError
+from barrack_mcp.config.identity import Identity
 from barrack_mcp.guard.approvals import Approvals, Approvers, Person
 from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.page.login.attempts import SPAN_S, Attempts, address_of
@@ -144,12 +145,14 @@ class _TeamPage(Page):
             answer = self.invite(request, to, error=_TOO_OFTEN, status=HTTPStatus.TOO_MANY_REQUESTS)
             answer.headers["Retry-After"] = f"{SPAN_S:.0f}"
             return answer
-        name = self._callers.find(fields.get("caller_token", "").strip())
-        row = None if name is None else self._callers.named(name)
-        if name is None or row is None:
+        who = self._callers.find(fields.get("caller_token", "").strip())
+        row = None if who is None else self._row(who)
+        if who is None or row is None:
             self._attempts.count(address)
             return self.invite(request, to, error=_WRONG)
-        return self._welcome(Session(id=new_id(), name=name, proof=row.sha256, until=self._now() + SESSION_S), to)
+        until = self._now() + SESSION_S
+        session = Session(id=new_id(), name=who.name, proof=who.proof, bound=str(row.sha256), until=until)
+        return self._welcome(session, to)
 
     async def sign_out(self, request: Request) -> Response:
         """End a session: its browser forgets it."""
@@ -163,11 +166,17 @@ class _TeamPage(Page):
 
     def _person(self, session: Session) -> Person | None:
         """Find who a session is of, as the callers' file says now; None if it isn't good any more."""
-        row = self._callers.named(session.name)
+        row = self._row(Identity(session.name, session.proof, groups=frozenset(session.groups)))
         # another token is another sign-in, whatever the name
-        if row is None or row.sha256 != session.proof:
+        if row is None or row.sha256 != session.bound:
             return None
         return Person(name=session.name, approver=row.approver)
+
+    def _row(self, who: Identity) -> CallerRow | None:
+        try:
+            return self._callers.row_of(who)
+        except CallersError:
+            return None
 
     def _welcome(self, session: Session, to: str) -> Response:
         answer = RedirectResponse(self.place(to), HTTPStatus.SEE_OTHER)

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 
+from barrack_mcp.config.identity import Proof
+
 _ID_BYTES: Final = 16
 _LONGEST: Final = 4_096
 """Letters of what a browser may carry."""
@@ -27,7 +29,8 @@ class Session:
     Attributes:
         id: Tells it from every other.
         name: Who signed in.
-        proof: What they showed, as it was then: a digest that ends the session once it isn't so any more.
+        proof: How they showed who they are.
+        bound: To what that was tied then: once it isn't so any more, the session has ended.
         groups: The groups that they were in then.
         known_as: What else they are called.
         until: When it ends, in seconds since 1970.
@@ -35,7 +38,8 @@ class Session:
 
     id: str
     name: str
-    proof: str
+    proof: Proof
+    bound: str
     groups: tuple[str, ...] = ()
     known_as: tuple[str, ...] = ()
     until: float
@@ -83,8 +87,8 @@ class Seals:
         carried = self.open("session", sealed)
         if carried is None:
             return None
-        groups, known_as = tuple(carried.pop("groups")), tuple(carried.pop("known_as"))
-        return Session(**carried, groups=groups, known_as=known_as)
+        lists = {name: tuple(carried[name]) for name in ("groups", "known_as")}
+        return Session(**carried | lists | {"proof": Proof(carried["proof"])})
 
     def mark(self, session: str, about: str) -> str:
         """Make the mark that a form carries: it shows that this session was shown this."""
