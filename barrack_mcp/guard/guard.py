@@ -303,7 +303,6 @@ class Guard:
             and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
             limit=None if planned is None else passed_limit(planned.sums, policy),
             mode=policy.mode,
-            # what answers there is the asking caller's own
             can_ask=asker is not None and asker.can_ask and not policy.four_eyes,
         )
 
