@@ -41,7 +41,7 @@ class Team(Served):
             told = (await http.get(f"{self.api}/_sim/journal")).json()
         return [each["operation"] for each in (told["journal"] if isinstance(told, dict) else told)]
 
-    async def ask(self, client: Client) -> JsonObject:
+    async def delete(self, client: Client) -> JsonObject:
         """Make the call that wants a yes."""
         return dict((await client.call_tool(*CALL)).structured_content or {})
 
@@ -64,7 +64,7 @@ async def team(folder: Path, callers: Mapping[str, Sequence[str]] = TEAM, /, **s
 @each_era
 async def test_what_one_asks_for_another_approves_and_it_runs_once(tmp_path: Path, era: str) -> None:
     async with team(tmp_path) as made, made.client("ada", mode=era) as ada:
-        asked = await made.ask(ada)
+        asked = await made.delete(ada)
         assert (asked["outcome"], await made.effects()) == ("approval_required", [])
         waits = asked["approval"]["id"]
         assert f"on the approval page, {PUBLIC}/approvals/requests/{waits}, by another person" in asked["message"]
@@ -75,7 +75,7 @@ async def test_what_one_asks_for_another_approves_and_it_runs_once(tmp_path: Pat
             assert "Asked by ada" in text_of(await grace.open(f"/approvals/requests/{waits}"))
             assert (await grace.answer(waits, yes=True, typed="checkpoints")).status_code == 303
             assert "approved by grace" in text_of(await grace.open())
-        done = await made.ask(ada)
+        done = await made.delete(ada)
         assert (done["outcome"], await made.effects()) == ("done", ["delete_volume"])
         assert (done["confirmed"]["how"], done["confirmed"]["by"]) == ("page", "grace")
         assert "grace approved it on the approval page." in done["message"]
@@ -86,16 +86,16 @@ async def test_what_one_asks_for_another_approves_and_it_runs_once(tmp_path: Pat
 @pytest.mark.promise("H3")
 async def test_nobody_approves_what_they_ask_for_but_may_withdraw_it(tmp_path: Path) -> None:
     async with team(tmp_path) as made, made.client("ada") as client, browsing(made.url) as ada:
-        waits = (await made.ask(client))["approval"]["id"]
+        waits = (await made.delete(client))["approval"]["id"]
         await ada.sign_in(made.desk.tokens["ada"])
         shown = await ada.open(f"/approvals/requests/{waits}")
         assert "You asked for this yourself, so somebody else has to approve it." in text_of(shown)
         assert "/approve" not in shown.text
         refused = await ada.answer(waits, yes=True, typed="checkpoints")
         assert refused.status_code == 403
-        assert (await made.ask(client))["outcome"] == "approval_required"
+        assert (await made.delete(client))["outcome"] == "approval_required"
         assert (await ada.answer(waits, yes=False)).status_code == 303
-        assert ((await made.ask(client))["outcome"], await made.effects()) == ("refused", [])
+        assert ((await made.delete(client))["outcome"], await made.effects()) == ("refused", [])
 
 
 @pytest.mark.promise("H3")
@@ -106,7 +106,7 @@ async def test_who_is_no_approver_sees_their_own_requests_alone_and_approves_non
         made.client("eve") as own,
         browsing(made.url) as eve,
     ):
-        theirs, hers = [(await made.ask(client))["approval"]["id"] for client in (ada, own)]
+        theirs, hers = [(await made.delete(client))["approval"]["id"] for client in (ada, own)]
         await eve.sign_in(made.desk.tokens["eve"])
         listed = await eve.open()
         assert (theirs in listed.text, hers in listed.text) == (False, True)
@@ -116,7 +116,7 @@ async def test_who_is_no_approver_sees_their_own_requests_alone_and_approves_non
         assert (told.status_code, "not among those who may approve" in text_of(told)) == (403, True)
         for yes in (True, False):
             assert (await eve.answer(theirs, yes=yes, typed="checkpoints")).status_code in (403, 404)
-        assert [(await made.ask(client))["outcome"] for client in (ada, own)] == ["approval_required"] * 2
+        assert [(await made.delete(client))["outcome"] for client in (ada, own)] == ["approval_required"] * 2
         assert await made.effects() == []
 
 
@@ -125,7 +125,7 @@ async def test_who_is_no_approver_sees_their_own_requests_alone_and_approves_non
 async def test_with_four_eyes_a_callers_own_client_is_not_asked_and_its_yes_is_none(tmp_path: Path, era: str) -> None:
     person = Person(says_yes)
     async with team(tmp_path) as made, made.client("ada", mode=era, elicitation_callback=person) as ada:
-        assert (await made.ask(ada))["outcome"] == "approval_required"
+        assert (await made.delete(ada))["outcome"] == "approval_required"
         assert (person.questions, await made.effects()) == ([], [])
 
 
@@ -140,7 +140,7 @@ async def test_without_four_eyes_a_caller_is_asked_through_the_client_and_may_ap
         made.client("grace", mode=era) as unasked,
         browsing(made.url) as grace,
     ):
-        assert (await made.ask(asked))["confirmed"]["how"] == "elicited"
+        assert (await made.delete(asked))["confirmed"]["how"] == "elicited"
         assert len(person.questions) == 1
         waiting = (await unasked.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content or {}
         await grace.sign_in(made.desk.tokens["grace"])
@@ -154,10 +154,10 @@ async def test_approvers_may_be_named_in_the_settings_too(tmp_path: Path) -> Non
         made.client("ada") as ada,
         browsing(made.url) as eve,
     ):
-        waits = (await made.ask(ada))["approval"]["id"]
+        waits = (await made.delete(ada))["approval"]["id"]
         await eve.sign_in(made.desk.tokens["eve"])
         assert (await eve.answer(waits, yes=True, typed="checkpoints")).status_code == 303
-        assert (await made.ask(ada))["confirmed"]["by"] == "eve"
+        assert (await made.delete(ada))["confirmed"]["by"] == "eve"
 
 
 async def test_who_is_put_out_or_no_approver_any_more_can_do_nothing_from_the_next_request_on(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def test_who_is_put_out_or_no_approver_any_more_can_do_nothing_from_the_ne
         browsing(made.url) as grace,
         browsing(made.url) as other,
     ):
-        waits = (await made.ask(ada))["approval"]["id"]
+        waits = (await made.delete(ada))["approval"]["id"]
         for browser in (grace, other):
             await browser.sign_in(made.desk.tokens["grace"])
         shown = await grace.open(f"/approvals/requests/{waits}")
@@ -180,7 +180,7 @@ async def test_who_is_put_out_or_no_approver_any_more_can_do_nothing_from_the_ne
         assert (await other.open()).status_code == 401
         await grace.sign_in(made.desk.tokens["grace"])
         assert (await grace.open(f"/approvals/requests/{waits}")).status_code == 404
-        assert (await made.ask(ada))["outcome"] == "approval_required"
+        assert (await made.delete(ada))["outcome"] == "approval_required"
 
 
 async def test_a_session_is_good_at_every_replica_of_one_state_and_at_no_other_server(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ async def test_a_mark_of_one_session_or_one_request_is_good_for_no_other(tmp_pat
         browsing(made.url) as grace,
         browsing(made.url) as other,
     ):
-        waits = [(await made.ask(each))["approval"]["id"] for each in (ada, client)]
+        waits = [(await made.delete(each))["approval"]["id"] for each in (ada, client)]
         for browser in (grace, other):
             await browser.sign_in(made.desk.tokens["grace"])
         shown = await grace.open(f"/approvals/requests/{waits[0]}")
