@@ -88,7 +88,7 @@ def test_the_image_keeps_its_state_in_a_folder_of_its_users(monkeypatch: pytest.
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("BARRACK_STATE", raising=False)
     settings = read_settings({})
-    assert IMAGE.folders[settings.state_folder.as_posix()] == (IMAGE.user, "0700")
+    assert IMAGE.folders[settings.state_folder.parent.as_posix()] == (IMAGE.user, "0700")
     assert settings.cache_folder.is_relative_to("/tmp")  # noqa: S108 - what is read again anyway
     assert all(owner == IMAGE.user for owner, _ in IMAGE.folders.values())
 

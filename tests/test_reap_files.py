@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.main import get_command
 
 from barrack_mcp.cli.app import MODULES
@@ -18,8 +17,8 @@ FILES = Path(__file__).parents[1] / "manifests" / "reap"
 ALL = sorted(path.name for path in FILES.iterdir())
 
 
-def test_there_is_one_for_cron_two_for_systemd_and_one_for_kubernetes() -> None:
-    assert ALL == ["barrack-mcp-reap.service", "barrack-mcp-reap.timer", "cronjob.yaml", "crontab"]
+def test_there_is_one_for_cron_and_two_for_systemd() -> None:
+    assert ALL == ["barrack-mcp-reap.service", "barrack-mcp-reap.timer", "crontab"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -27,12 +26,12 @@ def test_each_names_settings_and_a_command_that_there_are(name: str) -> None:
     text = (FILES / name).read_text(encoding="utf-8")
     assert set(re.findall(r"BARRACK_[A-Z_]+", text)) <= NAMES.keys()
     text = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    words = {"barrack-mcp", "barrack-mcp-reap", "barrack-mcp-state"}
+    words = {"barrack-mcp", "barrack-mcp-reap"}
     assert set(re.findall(r"barrack-mcp(?:-\w+)*", text)) <= words
-    ran = re.findall(r'barrack-mcp (\w+)((?: --?\w+)*)|args: \["(\w+)"\]', text)
-    assert all((command or alone) in MODULES for command, _, alone in ran)
+    ran = re.findall(r"barrack-mcp (\w+)((?: --?\w+)*)", text)
+    assert all(command in MODULES for command, _ in ran)
     options = {each for parameter in get_command(reap.app).params for each in parameter.opts}
-    assert all(set(flags.split()) <= options for _, flags, _ in ran)
+    assert all(set(flags.split()) <= options for _, flags in ran)
 
 
 def test_the_crontab_has_one_line_that_runs_every_ten_minutes() -> None:
@@ -52,17 +51,3 @@ def test_the_units_belong_together() -> None:
     assert units["service"]["Service"]["Type"] == "oneshot"
     assert units["timer"]["Timer"]["OnUnitActiveSec"] == "10min"
     assert units["timer"]["Install"]["WantedBy"] == "timers.target"
-
-
-def test_the_cronjob_runs_one_at_a_time_on_the_servers_state() -> None:
-    job = yaml.safe_load((FILES / "cronjob.yaml").read_text(encoding="utf-8"))
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
-    spec = job["spec"]
-    assert (spec["schedule"], spec["concurrencyPolicy"]) == ("*/10 * * * *", "Forbid")
-    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert (pod["restartPolicy"], container["args"]) == ("Never", ["reap"])
-    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
-    (state,) = (each["value"] for each in container["env"] if each["name"] == "BARRACK_STATE")
-    assert {each["name"] for each in pod["volumes"]} == mounts.keys()
-    assert state.startswith(f"{mounts['state']}/")
