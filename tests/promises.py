@@ -80,7 +80,11 @@ PROMISES = (
         "a token of the identity provider: expired, for others, unsigned, signed by others, in the query, twice",
         "401 with where to get one, 403 where it is good for too little; 0 requests to the API",
     ),
-    Promise("H2", "two callers with two keys, 500 calls interleaved, approvals in between", "each its own alone"),
+    Promise(
+        "H2",
+        "two callers with two keys, 500 calls interleaved, approvals in between; three who buy, grow and delete",
+        "each sees and spends its own alone",
+    ),
     Promise(
         "H3",
         "who asks, or is no approver, says yes on the page; who asks says it through their client",

@@ -182,7 +182,7 @@ async def test_over_500_interleaved_calls_each_caller_sees_and_changes_their_own
 async def test_a_callers_limit_holds_where_it_is_narrower_than_everybodys_and_never_where_it_is_wider(
     tmp_path: Path, era: str
 ) -> None:
-    callers = {"thrifty": ("max_hourly_cost = 0.01",), "lavish": ("max_hourly_cost = 1000",)}
+    callers = {"thrifty": ("max_hourly_cost = 0.005",), "lavish": ("max_hourly_cost = 1000",)}
     volume = {"tier": "legacy", "region": "NORWAY-1", "volume_type": "SSD", "size_gb": 100}
     for most, ends in (("500", ["refused", "done"]), ("0.02", ["refused", "refused"])):
         folder = tmp_path / most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -19,7 +19,8 @@ from barrack_mcp.account.things import Thing
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.state.leases import Leases
-from barrack_mcp.state.store import Trace
+from barrack_mcp.state.purchases import Purchases
+from barrack_mcp.state.store import Purchase, StoreError, Trace
 from barrack_mcp.state.traces import Traces
 
 KEPT: Final = frozenset({"get_pricing", "list_regions", "list_os_images", "list_gpu_specs"})
@@ -42,6 +43,7 @@ class Account:
         sleep: Waits for so many seconds of it.
         traces: Knows by whom and when things were last changed through us; None where no state is kept.
         leases: Knows until when machines may run; None where no state is kept.
+        purchases: Knows who bought what; None where no state is kept.
         lease_hours: How long a machine may run that is bought without a lease; None for no end.
     """
 
@@ -53,6 +55,7 @@ class Account:
     sleep: Callable[[float], Awaitable[object]] = field(default=anyio.sleep, repr=False)
     traces: Traces | None = field(default=None, repr=False)
     leases: Leases | None = field(default=None, repr=False)
+    purchases: Purchases | None = field(default=None, repr=False)
     lease_hours: int | None = None
 
     @property
@@ -91,6 +94,16 @@ class Account:
             StoreError: The state can't be read.
         """
         return {} if self.traces is None else await self.traces.find(self.id, [thing.key for thing in things])
+
+    async def find_purchases(self) -> Sequence[Purchase]:
+        """Answer who bought what, the first purchase first.
+
+        Raises:
+            StoreError: That can't be read, or isn't kept.
+        """
+        if self.purchases is None:
+            raise StoreError("No state is kept here, so it isn't known who bought what.")
+        return await self.purchases.all(self.id)
 
     async def read(self, tool: str, arguments: JsonObject) -> JsonObject:
         """Read, now.

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -66,6 +66,9 @@ def _plain(text: str) -> str:
     return text
 
 
+Budget: TypeAlias = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+
+
 class CallerRow(BaseModel):
     """What one caller may, by the operator's word; it only ever narrows what the server offers."""
 
@@ -82,7 +85,10 @@ class CallerRow(BaseModel):
     approver: bool = False
     """Whether this caller may say yes to what others ask for."""
     protect: Annotated[tuple[str, ...], AfterValidator(check_globs)] = ()
-    max_hourly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_hourly_cost: Budget | None = None
+    """What this caller's own purchases may cost per hour."""
+    max_monthly_cost: Budget | None = None
+    """What they may come to in a month."""
 
     @model_validator(mode="after")
     def _known_by_one(self) -> Self:

@@ -270,7 +270,9 @@ class Dispatcher:
             return conclude("failed", unpriced, failure=Failure.REJECTED)
         if quoted := quote(operation, values, data, self.currency):
             policy = self.guard.policy.within(call.caller.allowance)
-            await tell_quotes(quoted, data, account=call.account, policy=policy, now=self.writer.now())
+            await tell_quotes(
+                quoted, data, account=call.account, caller=call.caller.subject, policy=policy, now=self.writer.now()
+            )
         cut_prices(operation, values, data)
         tell_scope(operation, values, data)
         if operation.tool == "list_gpu_stock":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from barrack_mcp.account.desk import Desk
 from barrack_mcp.account.rates import Quotation
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.overview import tell_time
+from barrack_mcp.account.spending.shares import UNTOLD, Budget, reckon_share
 from barrack_mcp.account.standing import Standing
 from barrack_mcp.account.things import objects, write_time
 from barrack_mcp.api.errors import ApiError
@@ -23,7 +25,9 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.dispatch.answers import stock
 from barrack_mcp.guard.decide import Policy, Sums, passed_limit
+from barrack_mcp.guard.plans import find_budget
 from barrack_mcp.guard.sentences import foretell
+from barrack_mcp.state.store import StoreError
 
 SECONDS: Final = 4.0
 """Time for all that stands beside a quote."""
@@ -32,6 +36,7 @@ HOLDS_S: Final = 600
 """How long a quote is taken as told: a purchase is priced anew, and asked about with its own price."""
 
 _DAY_HOURS: Final = 24
+_log = logging.getLogger(__name__)
 _SPECS: Final = "list_gpu_specs"
 
 
@@ -45,30 +50,45 @@ class _Beside:
     policy: Policy
     lease_hours: int | None
     now: float
+    """By the account's clock."""
+    asked_at: float
+    """By ours."""
+    budget: Budget | None
 
 
 async def tell_quotes(
-    quotations: list[Quotation], data: JsonObject, *, account: Account, policy: Policy, now: float
+    quotations: list[Quotation], data: JsonObject, *, account: Account, caller: str, policy: Policy, now: float
 ) -> None:
     """Add to a quote what all would then cost, whether there is stock, and whether the operator's limits let it pass.
 
     Args:
         quotations: What was quoted.
         data: The typed answer; changed in place.
-        account: Whose purchase it would be.
-        policy: What the operator set.
+        account: Whose credit it would take.
+        caller: Whose purchase it would be.
+        policy: What the operator set, for that caller.
         now: Seconds since 1970.
     """
     desk = Desk(account.recall, seconds=SECONDS, deeds=account.deeds)
     async with desk.side_by_side() as sheet:
-        standing = Standing.ask(sheet, bills=policy.max_monthly_cost is not None)
+        standing = Standing.ask(sheet, bills=policy.by_month)
         machines = any(each.machine for each in quotations)
         there = sheet.rows("list_gpu_stock", {}, "the stock") if machines else Listing()
     specs = await _specs(account) if machines else []
-    beside = _Beside(standing, there, specs, policy, account.lease_hours, tell_time(standing, now))
+    budget = await _find_budget(account, caller, policy)
+    beside = _Beside(standing, there, specs, policy, account.lease_hours, tell_time(standing, now), now, budget)
     quotes = [_quote(each, beside) for each in quotations]
     data["quotes"] = [told for told, _ in quotes]
     data["billing"] = " ".join(sentence for _, sentences in quotes for sentence in sentences)
+
+
+async def _find_budget(account: Account, caller: str, policy: Policy) -> Budget | None:
+    """What the caller's own purchases are held against; None where that isn't limited, or can't be told."""
+    try:
+        return await find_budget(account, caller, policy)
+    except StoreError as error:
+        _log.error("%s", error)
+        return None
 
 
 async def _specs(account: Account) -> list[JsonObject]:
@@ -161,6 +181,11 @@ def _tell_limits(quotation: Quotation, beside: _Beside, told: JsonObject) -> lis
         runway_hours_after=outlook.runway_hours,
         month_cost=standing.month(quotation.price, own, now=beside.now),
         machine_cost=machine,
+        share=UNTOLD
+        if beside.budget is None
+        else reckon_share(
+            beside.budget, standing, quotation.price, currency=own, now=beside.asked_at, bill_time=beside.now
+        ),
     )
     limit = passed_limit(sums, policy)
     told["allowed"] = limit is None

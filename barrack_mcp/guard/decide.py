@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from barrack_mcp.account.spending.shares import UNTOLD, Share
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 from barrack_mcp.catalogue.outcome import Plan
 
@@ -43,6 +44,10 @@ class Decision(StrEnum):
     """The month comes to too much with it."""
     TOO_DEAR = "too_dear"
     """The machine costs too much over its lease, or has none."""
+    OVER_BUDGET = "over_budget"
+    """What the caller bought costs too much per hour with it."""
+    OVER_MONTH = "over_month"
+    """What the caller bought comes to too much this month with it."""
     NOT_ALLOWED = "not_allowed"
     """It needs a yes that nobody can be asked for."""
 
@@ -74,6 +79,8 @@ class Policy:
         min_runway_hours: How long the credit has to last after a call.
         max_monthly_cost: What a month may come to: what was spent in it, and what runs to its end; in `currency`.
         max_machine_cost: What one machine may cost over its lease, in `currency`.
+        hourly_budget: What the caller's own purchases may cost per hour, in `currency`.
+        monthly_budget: What the caller's own purchases may come to in a month, as above.
         currency: Currency of prices.
         question_seconds: Time for an answer through the client.
         four_eyes: Whether somebody else than who asks has to say yes, so that their own client is not asked.
@@ -86,6 +93,8 @@ class Policy:
     min_runway_hours: Decimal | None = None
     max_monthly_cost: Decimal | None = None
     max_machine_cost: Decimal | None = None
+    hourly_budget: Decimal | None = None
+    monthly_budget: Decimal | None = None
     currency: str = "USD"
     question_seconds: float = 120.0
     four_eyes: bool = False
@@ -94,12 +103,26 @@ class Policy:
     def limits_spending(self) -> bool:
         """Whether a purchase may be refused for what it costs, whatever anyone says."""
         all_ = (self.max_hourly_cost, self.min_runway_hours, self.max_monthly_cost, self.max_machine_cost)
-        return any(each is not None for each in all_)
+        return self.has_budget or any(each is not None for each in all_)
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the caller's own purchases are limited."""
+        return self.hourly_budget is not None or self.monthly_budget is not None
+
+    @property
+    def by_month(self) -> bool:
+        """Whether what a month comes to is limited."""
+        return self.max_monthly_cost is not None or self.monthly_budget is not None
 
     def within(self, allowance: Allowance) -> Policy:
         """The same, as it holds for a caller who may less."""
-        costs = [each for each in (self.max_hourly_cost, allowance.max_hourly_cost) if each is not None]
-        return replace(self, protect=(*self.protect, *allowance.protect), max_hourly_cost=min(costs) if costs else None)
+        return replace(
+            self,
+            protect=(*self.protect, *allowance.protect),
+            hourly_budget=allowance.max_hourly_cost,
+            monthly_budget=allowance.max_monthly_cost,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +132,14 @@ class Allowance:
     Attributes:
         tools: The tools that the caller may use; None for all on offer.
         protect: Further globs of names and ids that nothing of this caller's may interrupt or destroy.
-        max_hourly_cost: What all that runs may cost per hour after a call of this caller's.
+        max_hourly_cost: What this caller's own purchases may cost per hour.
+        max_monthly_cost: What they may come to in a month: what they cost in it, and what runs to its end.
     """
 
     tools: frozenset[str] | None = None
     protect: tuple[str, ...] = ()
     max_hourly_cost: Decimal | None = None
+    max_monthly_cost: Decimal | None = None
 
     def names(self, tool: str) -> bool:
         """Whether the caller may use a tool."""
@@ -126,12 +151,13 @@ ALL_ALLOWED: Final = Allowance()
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """What the operator's limits are held against, each as in `Planned`; None for what is not known."""
+    """What the limits are held against, each as in `Planned`; None for what is not known."""
 
     hourly_after: Decimal | None
     runway_hours_after: Decimal | None
     machine_cost: Decimal | None
     month_cost: Decimal | None = None
+    share: Share = UNTOLD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,14 +245,18 @@ def _fold(text: str) -> str:
 
 
 def passed_limit(sums: Sums, policy: Policy) -> Decision | None:
-    """Answer the first of the operator's spending limits that a purchase does not keep; None if it keeps them all."""
+    """Answer the first of the limits that a purchase does not keep, the operator's own first; None if it keeps all."""
     if exceeds(sums.hourly_after, policy.max_hourly_cost):
         return Decision.TOO_COSTLY
     if falls_below(sums.runway_hours_after, policy.min_runway_hours):
         return Decision.TOO_SHORT
     if exceeds(sums.month_cost, policy.max_monthly_cost):
         return Decision.TOO_MUCH
-    return Decision.TOO_DEAR if exceeds(sums.machine_cost, policy.max_machine_cost) else None
+    if exceeds(sums.machine_cost, policy.max_machine_cost):
+        return Decision.TOO_DEAR
+    if exceeds(sums.share.hourly_after, policy.hourly_budget):
+        return Decision.OVER_BUDGET
+    return Decision.OVER_MONTH if exceeds(sums.share.month_after, policy.monthly_budget) else None
 
 
 def exceeds(cost: Decimal | None, limit: Decimal | None) -> bool:

@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.account.account import Account, Once
-from barrack_mcp.account.leases import find_term
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
@@ -37,7 +36,7 @@ from barrack_mcp.guard.decide import (
     why_unasked,
     without_forbidden,
 )
-from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan
+from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan, recollect
 from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
@@ -268,7 +267,7 @@ class Guard:
         return Passed(why_unasked(most), turn)
 
     async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
-        account = call.caller.account
+        caller, policy = call.caller, self.policy.within(call.caller.allowance)
         return await plan(
             call.operation,
             call.values,
@@ -276,10 +275,7 @@ class Guard:
             currency=self.policy.currency,
             now=self._now(),
             binding=binding,
-            deeds=account.deeds,
-            last_changes=account.last_changes,
-            find_term=partial(find_term, account, call.operation, call.values),
-            by_month=self.policy.max_monthly_cost is not None,
+            known=await recollect(caller.account, call.operation, call.values, caller=caller.subject, policy=policy),
         )
 
     async def _step_back(self, call: _Call, read: Reader) -> Planned | None:

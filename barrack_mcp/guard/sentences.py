@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
-from barrack_mcp.account.money import FOREVER
+from barrack_mcp.account import money
+from barrack_mcp.account.spending.shares import Share
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
@@ -37,6 +39,12 @@ WHATEVER_ANYONE_SAYS: Final = {
     Decision.TOO_DEAR: "It is not done: over its lease this machine would cost more than the operator allows for "
     "one{limit}, and no approval passes that. A shorter lease (lease_hours) or a smaller machine costs less; ask the "
     "user which.",
+    Decision.OVER_BUDGET: "It is not done: what you have bought here costs {now}, with this it would cost {after}, and "
+    "the operator allows you less{limit}; no approval passes that. Tell the user. What of it is not needed any more "
+    "can be hibernated or deleted.",
+    Decision.OVER_MONTH: "It is not done: what you have bought here comes to {now} this month, with what runs to its "
+    "end, with this it would come to {after}, and the operator allows you less{limit}; no approval passes that. Tell "
+    "the user. What of it is not needed any more can be hibernated or deleted.",
 }
 _UNTOLD: Final = {
     Decision.TOO_COSTLY: "It is not done: what all that runs would cost can't be told, the operator limits it{limit}, "
@@ -47,6 +55,10 @@ _UNTOLD: Final = {
     "and no approval passes that. Tell the user.",
     Decision.TOO_DEAR: "It is not done: what this machine would cost over its lease can't be told, the operator limits "
     "it{limit}, and no approval passes that. Tell the user.",
+    Decision.OVER_BUDGET: "It is not done: what all would cost that you have bought here can't be told, the operator "
+    "limits it{limit}, and no approval passes that. Tell the user.",
+    Decision.OVER_MONTH: "It is not done: what all that you have bought here comes to this month can't be told, the "
+    "operator limits it{limit}, and no approval passes that. Tell the user.",
 }
 _ENDLESS: Final = (
     "It is not done: the operator limits what one machine may cost over its lease{limit}, and this call gives it none, "
@@ -67,13 +79,26 @@ def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:
         Decision.TOO_SHORT: (f"{policy.min_runway_hours} hours", sums.runway_hours_after),
         Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency}", sums.month_cost),
         Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency}", sums.machine_cost),
+        Decision.OVER_BUDGET: (f"{policy.hourly_budget} {policy.currency} an hour", sums.share.hourly_after),
+        Decision.OVER_MONTH: (f"{policy.monthly_budget} {policy.currency} a month", sums.share.month_after),
     }.get(decision, ("", None))
     words = (
         WHATEVER_ANYONE_SAYS[decision] if found is not None else _UNTOLD.get(decision, WHATEVER_ANYONE_SAYS[decision])
     )
-    if decision is Decision.TOO_DEAR and found == FOREVER:
+    if decision is Decision.TOO_DEAR and found == money.FOREVER:
         words = _ENDLESS
-    return words.format(limit=f" ({limit})" if limit else "")
+    told = {} if found is None else _tell_share(decision, policy, sums.share)
+    return words.format(limit=f" ({limit})" if limit else "", **told)
+
+
+def _tell_share(decision: Decision, policy: Policy, share: Share) -> dict[str, str]:
+    """What a caller's own purchases cost without the call and with it; nothing of anybody else's."""
+    write, sums = (
+        (money.write, (share.month_now, share.month_after))
+        if decision is Decision.OVER_MONTH
+        else (money.write_rate, (share.hourly_now, share.hourly_after))
+    )
+    return {name: write(sum_ or Decimal(0), policy.currency) for name, sum_ in zip(("now", "after"), sums, strict=True)}
 
 
 def foretell(decision: Decision, policy: Policy, sums: Sums) -> str:
@@ -89,8 +114,16 @@ def foretell(decision: Decision, policy: Policy, sums: Sums) -> str:
         Decision.TOO_SHORT: (f"credit for {policy.min_runway_hours} hours", sums.runway_hours_after),
         Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency} for this month", sums.month_cost),
         Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency} for a machine's lease", sums.machine_cost),
+        Decision.OVER_BUDGET: (
+            f"{policy.hourly_budget} {policy.currency} an hour for what you buy",
+            sums.share.hourly_after,
+        ),
+        Decision.OVER_MONTH: (
+            f"{policy.monthly_budget} {policy.currency} a month for what you buy",
+            sums.share.month_after,
+        ),
     }.get(decision, ("", None))
-    if decision is Decision.TOO_DEAR and found == FOREVER:
+    if decision is Decision.TOO_DEAR and found == money.FOREVER:
         return f"Bought without a lease (lease_hours) it would be refused: the operator's limit is {limit}."
     why = "passes" if found is not None else "may pass, since not all could be read or priced,"
     return f"A purchase would be refused, whatever anyone says: it {why} the operator's limit, {limit}."

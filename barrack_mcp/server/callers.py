@@ -84,7 +84,12 @@ def allow(callers: Callers, who: Identity) -> Allowance | None:
     if row is None:
         return Allowance(tools=_tools(risks, ("all",)))
     tools = _tools(risks & row.risks, row.toolsets)
-    return Allowance(tools=tools, protect=row.protect, max_hourly_cost=row.max_hourly_cost)
+    return Allowance(
+        tools=tools,
+        protect=row.protect,
+        max_hourly_cost=row.max_hourly_cost,
+        max_monthly_cost=row.max_monthly_cost,
+    )
 
 
 @lru_cache(maxsize=256)

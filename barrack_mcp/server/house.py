@@ -47,6 +47,7 @@ from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
+from barrack_mcp.state.purchases import Purchases
 from barrack_mcp.state.store import Approval, StoreError
 from barrack_mcp.state.traces import Traces
 
@@ -183,6 +184,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
                     api="simulator" if app else str(urlsplit(url).netloc),
                     traces=Traces(state.store),
                     leases=Leases(state.store),
+                    purchases=Purchases(state.store),
                     lease_hours=settings.default_lease_hours,
                 )
 

@@ -67,15 +67,14 @@ class Purchases:
 
         Args:
             purchase: As it began.
-            thing: The id of what was bought, as far as that is known.
+            thing: The id of what was bought, if that was told; else its name stands for it.
             row: What more tells its price.
 
         Raises:
             StoreError: The state can't be written; the purchase counts as one of which nobody knows.
         """
-        known = purchase.thing or thing
-        standing = Bought.AWAITED if known is None else Bought.THERE
-        await self._store.keep_purchase(replace(purchase, thing=known, row={**purchase.row, **row}, standing=standing))
+        known, row = purchase.thing or thing, {**purchase.row, **row}
+        await self._store.keep_purchase(replace(purchase, thing=known, row=row, standing=Bought.THERE))
 
     async def drop(self, purchase: Purchase) -> None:
         """Forget a purchase that did not take place.

@@ -45,7 +45,14 @@ TABLE = {
 }
 
 
-LIMITS = (Decision.TOO_COSTLY, Decision.TOO_SHORT, Decision.TOO_MUCH, Decision.TOO_DEAR)
+LIMITS = (
+    Decision.TOO_COSTLY,
+    Decision.TOO_SHORT,
+    Decision.TOO_MUCH,
+    Decision.TOO_DEAR,
+    Decision.OVER_BUDGET,
+    Decision.OVER_MONTH,
+)
 
 
 def by_hand(facts: Facts) -> str:

@@ -16,7 +16,7 @@ from barrack_mcp.account.pages import presented
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS
-from barrack_mcp.guard.plans import Binding, Planned, plan
+from barrack_mcp.guard.plans import Binding, Known, Planned, plan
 from barrack_mcp.guard.plans.draft import FindTerm, LastChanges, no_term, none_known
 from tests.support import examples
 from tests.support.simulation import Simulation, simulated
@@ -90,9 +90,7 @@ class Room(Simulation):
                 currency=self.currency,
                 now=now,
                 seconds=self.seconds,
-                last_changes=self.last_changes,
-                deeds=self.deeds,
-                find_term=self.find_term,
+                known=Known(deeds=self.deeds, last_changes=self.last_changes, find_term=self.find_term),
                 binding=binding,
             )
 

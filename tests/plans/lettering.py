@@ -16,6 +16,7 @@ from pathlib import Path
 
 from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.leases import Term
+from barrack_mcp.account.spending.shares import UNTOLD
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.guard.plans import Binding, Planned
@@ -85,6 +86,7 @@ def letter(planned: Planned) -> str:
         ("runway", planned.runway_hours_after and f"{planned.runway_hours_after:.3f} hours"),
         ("month cost", planned.month_cost),
         ("machine cost", planned.machine_cost or None),
+        ("share", None if planned.share == UNTOLD else planned.share),
         *((name, name) for name in ("touches_unread", "overwrites", "wide") if getattr(planned, name)),
     ]
     return "\n".join(f"{name}: {value}" for name, value in told if value not in ("", (), None))

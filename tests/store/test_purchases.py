@@ -59,11 +59,12 @@ async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_kn
         assert other in await purchases.all("a")
 
 
-async def test_a_purchase_whose_id_nobody_told_goes_on_being_awaited(kept: Kept) -> None:
+async def test_a_purchase_whose_id_nobody_told_is_known_by_its_name(kept: Kept) -> None:
     async with kept.open() as store:
         purchases = Purchases(store)
         await purchases.settle(await begin(purchases, "one"), thing=None, row={})
-        assert [(each.thing, each.standing) for each in await purchases.all("a")] == [(None, Bought.AWAITED)]
+        told = [(each.thing, each.name, each.standing) for each in await purchases.all("a")]
+        assert told == [(None, "one", Bought.THERE)]
 
 
 async def test_purchases_of_another_version_are_an_error_and_never_none(tmp_path: Path) -> None:

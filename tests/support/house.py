@@ -16,6 +16,7 @@ from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ask import READING_S
 from barrack_mcp.state.leases import Leases
+from barrack_mcp.state.purchases import Purchases
 from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.state.traces import Traces
 from tests.support import examples
@@ -117,6 +118,7 @@ async def house(
                 sleep=clock.sleep,
                 traces=Traces(own, now=clock),
                 leases=Leases(own, now=clock),
+                purchases=Purchases(own, now=clock),
                 lease_hours=lease_hours,
             ),
             surface=OFFERS,

@@ -178,9 +178,9 @@ class Spent:
     untold: int = 0
     unread: list[str] = field(default_factory=list)
 
-    def add(self, row: Mapping[str, Any], *, currency: str, now: float) -> Part | None:
-        """Add what a row has in it, and answer that."""
-        part = cut(row, self.window, now=now)
+    def add(self, row: Mapping[str, Any], *, currency: str, now: float, within: Window | None = None) -> Part | None:
+        """Add what a row has in it, or in a part of it, and answer that."""
+        part = cut(row, within or self.window, now=now)
         if part is None:
             self.untold += 1
             return None

@@ -32,7 +32,10 @@ def add(
     approver: Annotated[bool, typer.Option("--approver", help="They may say yes to what others ask for.")] = False,
     protect: Annotated[str, typer.Option(help="Globs of names and ids that they may not interrupt or destroy.")] = "",
     max_hourly_cost: Annotated[
-        float | None, typer.Option(help="What all that runs may cost per hour after a purchase of theirs.")
+        float | None, typer.Option(help="What the things that they buy may cost per hour together.")
+    ] = None,
+    max_monthly_cost: Annotated[
+        float | None, typer.Option(help="What the things that they buy may come to in a month together.")
     ] = None,
 ) -> None:
     """Let a caller in, and print their token, once: only its SHA-256 is kept."""
@@ -51,8 +54,8 @@ def add(
         leave(f"--risks names {len(unknown)} that are none; known: {', '.join(Risk)}.", ExitCode.USAGE)
     if approver:
         row["approver"] = True
-    if max_hourly_cost is not None:
-        row["max_hourly_cost"] = max_hourly_cost
+    budgets = {"max_hourly_cost": max_hourly_cost, "max_monthly_cost": max_monthly_cost}
+    row |= {field: most for field, most in budgets.items() if most is not None}
     document[name] = row
     _write(path, document)
     typer.echo(token)
@@ -87,6 +90,7 @@ def show(as_json: AsJson = False) -> None:
             "approver": row.approver,
             "protect": ", ".join(row.protect),
             "max_hourly_cost": None if row.max_hourly_cost is None else str(row.max_hourly_cost),
+            "max_monthly_cost": None if row.max_monthly_cost is None else str(row.max_monthly_cost),
         }
         for name, row in callers.items()
     ]

@@ -28,7 +28,8 @@ from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
-from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, belongs, digest_of
+from barrack_mcp.dispatch.writes.begun import Begun, begin
+from barrack_mcp.dispatch.writes.ledger import Held, Ledger, belongs, digest_of
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Caller
@@ -224,18 +225,18 @@ class Writer:
         account = caller.account
         before = await looking.note(operation, values, read=passed.read or account.read)
         replaced = find_replaced(operation, values, before)
-        entry = await self._begun(operation, values, account)
-        if isinstance(entry, Unsent):
-            return entry
+        begun = await self._begun(operation, values, caller)
+        if isinstance(begun, Unsent):
+            return begun
         try:
             intent = await self._intent(operation, values, caller, passed, replaced)
         except AuditError as error:
             _log.error("%s", error)
-            await self._close(entry, "failed")
+            await begun.close("failed")
             return Unsent(UNRECORDED)
         if passed.turn.lapsed:
             # what was read last may be so no more
-            await self._close(entry, "failed")
+            await begun.close("failed")
             await self._outcome(intent, operation, values, Unsent(_TOO_LATE), attempts=[], seconds=0)
             return Unsent(_TOO_LATE)
         where = looking.look_with(operation, values)
@@ -250,7 +251,7 @@ class Writer:
                 if isinstance(sent, Done | Unknown):
                     await self._trace(operation, values, sent, caller)
             finally:
-                await self._close(entry, _standing(sent))
+                await begun.close(_standing(sent), sent.data if isinstance(sent, Done) else None)
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
         except Exception:  # noqa: BLE001 - logged, and told without its text
             return Unknown(broke_off(operation, where), where)
@@ -317,31 +318,13 @@ class Writer:
             return Done(typed(operation, looked.result), f"{error.sentence} {looked.sentence}")
         return Done(typed(operation, body))
 
-    async def _begun(self, operation: Operation, values: JsonObject, account: Account) -> Entry | Unsent | None:
-        if not belongs(operation):
-            return None
-        where = looking.look_with(operation, values)
+    async def _begun(self, operation: Operation, values: JsonObject, caller: Caller) -> Begun | Unsent:
         try:
-            begun = await self.ledger.begin(
-                # another lease makes no other purchase of it
-                digest_of(operation.tool, operation.on_the_wire(values), account.id),
-                operation.tool,
-                masked(operation, values),
-                (where.tool, where.arguments),
-                account.id,
-            )
+            begun = await begin(self.ledger, operation, values, caller)
         except StoreError as error:
             _log.error("%s", error)
             return Unsent(STATE_UNUSABLE)
         return _held_back(begun) if isinstance(begun, Held) else begun
-
-    async def _close(self, entry: Entry | None, outcome: Literal["done", "failed", "unknown"]) -> None:
-        if entry is None:
-            return
-        try:
-            await self.ledger.close(entry, outcome)
-        except StoreError as error:
-            _log.error("%s", error)
 
     async def _trace(self, operation: Operation, values: JsonObject, sent: Done | Unknown, caller: Caller) -> None:
         """Take note of who changed what, or may have."""

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.desk import SECONDS, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import sentence
@@ -14,18 +13,17 @@ from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
 from barrack_mcp.guard.plans.draft import (
     Draft,
-    FindTerm,
     Inquiry,
-    LastChanges,
+    Known,
     NotThereError,
     Planned,
-    no_term,
-    none_known,
+    find_budget,
     not_found,
+    recollect,
 )
 from barrack_mcp.guard.plans.openings import may_open
 
-__all__ = ["PLANNERS", "Binding", "Planned", "may_open", "plan"]
+__all__ = ["PLANNERS", "Binding", "Known", "Planned", "find_budget", "may_open", "plan", "recollect"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 
@@ -88,10 +86,7 @@ async def plan(
     now: float,
     seconds: float = SECONDS,
     binding: Binding = Binding.NOT_YET,
-    deeds: Deeds | None = None,
-    last_changes: LastChanges = none_known,
-    find_term: FindTerm = no_term,
-    by_month: bool = False,
+    known: Known = Known(),  # noqa: B008 - frozen
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -104,10 +99,7 @@ async def plan(
         seconds: Time for all reads but the target's; what is not read by then is a warning.
         binding: Which reads are made. Of what binds alone there is no plan to show, but the same `fingerprint` as
             before unless something changed in between.
-        deeds: What was made through us a moment ago, which counts though no list shows it yet.
-        last_changes: By whom and when things were last changed through us.
-        find_term: Which lease the purchase gives.
-        by_month: Whether what the month comes to counts, which takes the bills.
+        known: What we know ourselves, and the API doesn't.
 
     Returns:
         The plan with what binds it.
@@ -116,8 +108,8 @@ async def plan(
         ApiError: The target could not be read.
         KeyError: The operation never asks.
     """
-    desk = Desk(read, seconds=seconds, binding=binding, deeds=deeds)
-    inquiry = Inquiry(operation, arguments, desk, currency, now, last_changes, find_term, by_month)
+    desk = Desk(read, seconds=seconds, binding=binding, deeds=known.deeds)
+    inquiry = Inquiry(operation, arguments, desk, currency, now, known)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
     except NotThereError as error:

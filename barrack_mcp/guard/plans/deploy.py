@@ -48,7 +48,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
     """A new instance costs from when it is ACTIVE."""
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
         stock = ask_stock(sheet)
         regions = sheet.rows("list_regions", {}, "the regions")
         listed_keys = sheet.rows("list_ssh_keys", {}, "the SSH keys", binds=True)

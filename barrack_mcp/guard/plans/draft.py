@@ -7,18 +7,22 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
+from barrack_mcp.account.account import Account
+from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.desk import Binding, Desk, Single
-from barrack_mcp.account.leases import Term
+from barrack_mcp.account.leases import Term, find_term
 from barrack_mcp.account.prices import Prices
+from barrack_mcp.account.spending.shares import UNTOLD, Budget, Share
 from barrack_mcp.account.things import Thing, ago, joined, marks, usable_id
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
-from barrack_mcp.guard.decide import Sums
+from barrack_mcp.guard.decide import Policy, Sums
 from barrack_mcp.state.store import Trace
 
 _A_CENT: Final = 0.01
@@ -48,6 +52,7 @@ class Planned:
         runway_hours_after: How long it lasts after the call; `Infinity` if nothing is spent, None if unknown.
         month_cost: What this month comes to at most after the call; None if unknown, or if no limit asks for it.
         machine_cost: What a machine that is bought costs over its lease; `Infinity` without one, None if unknown.
+        share: What the caller's own purchases cost, where a budget asks for it.
         read_in_part: The lists of what costs that could not be read in full, so that no sum can be told.
         refusal: Why the call can't make sense and must not be sent; None if it can.
         overwrites: Whether a text that is there would be lost to another, or nobody can tell.
@@ -65,6 +70,7 @@ class Planned:
     runway_hours_after: Decimal | None = None
     month_cost: Decimal | None = None
     machine_cost: Decimal | None = Decimal(0)
+    share: Share = UNTOLD
     read_in_part: tuple[str, ...] = ()
     refusal: str | None = None
     wide: bool = False
@@ -78,6 +84,7 @@ class Planned:
             runway_hours_after=self.runway_hours_after,
             month_cost=self.month_cost,
             machine_cost=self.machine_cost,
+            share=self.share,
         )
 
     @property
@@ -130,6 +137,54 @@ async def none_known(_: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What we know ourselves, and the API doesn't; without it nothing is known.
+
+    Attributes:
+        deeds: What was made through us a moment ago, which counts though no list shows it yet.
+        last_changes: By whom and when things were last changed through us.
+        find_term: Which lease the purchase gives.
+        budget: What the caller's own purchases are held against; None where nothing limits them.
+        by_month: Whether what the month comes to counts, which takes the bills.
+    """
+
+    deeds: Deeds | None = None
+    last_changes: LastChanges = none_known
+    find_term: FindTerm = no_term
+    budget: Budget | None = None
+    by_month: bool = False
+
+
+async def recollect(
+    account: Account, operation: Operation, values: JsonObject, *, caller: str, policy: Policy
+) -> Known:
+    """Answer what we know of an account that a call of a caller's may be held against.
+
+    Raises:
+        StoreError: Who bought what can't be read, so no budget can be kept.
+    """
+    spends = operation.risk is Risk.SPEND
+    return Known(
+        deeds=account.deeds,
+        last_changes=account.last_changes,
+        find_term=partial(find_term, account, operation, values),
+        budget=await find_budget(account, caller, policy) if spends else None,
+        by_month=policy.by_month,
+    )
+
+
+async def find_budget(account: Account, caller: str, policy: Policy) -> Budget | None:
+    """Answer what a caller's own purchases are held against; None where nothing limits them.
+
+    Raises:
+        StoreError: Who bought what can't be read, so no budget can be kept.
+    """
+    if not policy.has_budget:
+        return None
+    return Budget(caller, policy.hourly_budget, policy.monthly_budget, await account.find_purchases())
+
+
+@dataclass(frozen=True)
 class Inquiry:
     """One call to plan.
 
@@ -139,9 +194,7 @@ class Inquiry:
         desk: Sends the reads.
         currency: Currency of prices.
         now: Unix seconds, for ages.
-        last_changes: By whom and when things were last changed through us.
-        find_term: Which lease the purchase gives.
-        by_month: Whether what the month comes to counts.
+        known: What we know ourselves.
     """
 
     operation: Operation
@@ -149,15 +202,13 @@ class Inquiry:
     desk: Desk
     currency: str
     now: float
-    last_changes: LastChanges = none_known
-    find_term: FindTerm = no_term
-    by_month: bool = False
+    known: Known = field(default_factory=Known)
 
     async def tell_last_changes(self, found: Sequence[Thing]) -> Mapping[tuple[str, str], str]:
         """Say by whom and when things were last changed through us, by their type and id; for showing alone."""
         if self.desk.binding is not Binding.NOT_YET:
             return {}
-        known = await self.last_changes(found)
+        known = await self.known.last_changes(found)
         return {
             key: f"changed through us {ago(self.now - last.at)} by {mention(last.caller)}"
             for key, last in known.items()
@@ -207,6 +258,7 @@ class Draft:
     runway_hours: Decimal | None = None
     month_cost: Decimal | None = None
     machine_cost: Decimal | None = Decimal(0)
+    share: Share = UNTOLD
     read_in_part: list[str] = field(default_factory=list)
     refusal: str | None = None
 
@@ -252,6 +304,7 @@ class Draft:
             runway_hours_after=self.runway_hours,
             month_cost=self.month_cost,
             machine_cost=self.machine_cost,
+            share=self.share,
             read_in_part=tuple(self.read_in_part),
             refusal=self.refusal,
             wide=bool(self.widely),

@@ -13,6 +13,8 @@ from barrack_mcp.account.leases import WHO_REAPS
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.overview import tell_time
+from barrack_mcp.account.spending.purchases import makes
+from barrack_mcp.account.spending.shares import Budget, reckon_share
 from barrack_mcp.account.standing import Price, Standing
 from barrack_mcp.account.things import (
     COMPLETE,
@@ -73,11 +75,34 @@ def bought(
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
     draft.read_in_part = standing.read_in_part
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
-    if inquiry.by_month:
+    if inquiry.known.by_month:
         draft.month_cost = standing.month(price, inquiry.currency, now=tell_time(standing, inquiry.now))
         if draft.month_cost is not None:
             draft.bill.append(f"This month all would come to {money.write(draft.month_cost, inquiry.currency)}.")
+    if inquiry.known.budget is not None:
+        _hold_against(inquiry.known.budget, inquiry, standing, draft, price)
     return draft
+
+
+def _hold_against(budget: Budget, inquiry: Inquiry, standing: Standing, draft: Draft, price: Price) -> None:
+    """Put into the plan of a purchase what of its caller's budget it takes."""
+    draft.share = reckon_share(
+        budget,
+        standing,
+        price,
+        currency=inquiry.currency,
+        now=inquiry.now,
+        bill_time=tell_time(standing, inquiry.now),
+        taken=None if makes(inquiry.operation) else draft.things[0],
+    )
+    budgets = (
+        (budget.hourly, draft.share.hourly_after, money.write_rate),
+        (budget.monthly, draft.share.month_after, lambda cost, currency: f"{money.write(cost, currency)} this month"),
+    )
+    for most, after, write in budgets:
+        if most is not None and after is not None:
+            costs = f"what {mention(budget.caller)} has bought would cost {write(after, inquiry.currency)}"
+            draft.bill.append(f"With it, {costs}; their budget is {most} {inquiry.currency}.")
 
 
 def _added(hourly: Decimal, currency: str, *, to: Decimal | None) -> str:
@@ -97,7 +122,7 @@ async def lease(inquiry: Inquiry, standing: Standing, draft: Draft, hourly: Pric
         draft: The plan, its prices told.
         hourly: What the machine costs per hour once it runs.
     """
-    term, rate = await inquiry.find_term(), hourly(standing.prices(inquiry.currency))
+    term, rate = await inquiry.known.find_term(), hourly(standing.prices(inquiry.currency))
     if term is None:
         draft.machine_cost = None if rate is None else money.FOREVER
         return draft
@@ -115,7 +140,7 @@ async def restore_instance(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
         path = {"instance_id": instance_id}
         firewalls = sheet.rows("list_instance_firewalls", path, "what its firewalls let in", binds=True)
         stock = ask_stock(sheet)
@@ -213,7 +238,7 @@ async def create_volume(inquiry: Inquiry) -> Draft:
     """A new volume costs while it exists."""
     wanted = inquiry.arguments
     async with inquiry.desk.side_by_side() as sheet:
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
         regions = sheet.rows("list_regions", {}, "the regions")
     region = known_region(wanted["region"], regions.rows)
 
@@ -301,7 +326,7 @@ async def _volume(inquiry: Inquiry) -> tuple[Thing, Standing]:
     volume_id = inquiry.arguments["volume_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_volume", {"volume_id": volume_id})
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
     return require(found, VOLUME, volume_id), standing
 
 
@@ -317,7 +342,7 @@ async def create_snapshot(inquiry: Inquiry) -> Draft:
     instance_id = inquiry.arguments["instance_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_instance", {"instance_id": instance_id})
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
     instance = require(found, INSTANCE, instance_id)
     row = instance.row
     own = things(SNAPSHOT, standing.snapshots.rows, where=lambda each: text(each, "instance_id") == instance_id)
@@ -348,7 +373,7 @@ async def restore_snapshot(inquiry: Inquiry) -> Draft:
     snapshot_id = inquiry.arguments["snapshot_id"]
     async with inquiry.desk.side_by_side() as sheet:
         found = sheet.target("get_snapshot", {"snapshot_id": snapshot_id})
-        standing = Standing.ask(sheet, bills=inquiry.by_month)
+        standing = Standing.ask(sheet, bills=inquiry.known.by_month)
         stock = ask_stock(sheet)
     snapshot = require(found, SNAPSHOT, snapshot_id)
     row = snapshot.row
