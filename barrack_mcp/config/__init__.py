@@ -43,7 +43,7 @@ from barrack_mcp.config.forms import (
     PublicUrl,
     SealingKeys,
     Source,
-    StatePath,
+    StatePlace,
     Switch,
     Template,
     Tools,
@@ -158,8 +158,10 @@ class Settings(BaseModel):
     webhook_url: WebhookUrl | None = Field(
         None, description="Where new requests for approval are posted, such as a chat's incoming webhook."
     )
-    state: StatePath | None = Field(
-        None, description="The SQLite file for approvals and used answers; by default in the user's state folder."
+    state: StatePlace | None = Field(
+        None,
+        description="The SQLite file for approvals and used answers; by default in the user's state folder. Or a Redis "
+        "that many servers share, redis://… or rediss://…; that needs `barrack-mcp[redis]` and state keys.",
     )
     state_keys: SealingKeys = Field(
         (), description="Keys of 32 characters or more that seal questions, newest first; by default made once."
@@ -227,6 +229,15 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _shared_keys(self) -> Self:
+        if isinstance(self.state, SecretStr) and not self.state_keys:
+            raise ValueError(
+                "BARRACK_STATE is a Redis that servers share, so BARRACK_STATE_KEYS must be set: the same for each of "
+                "them, and kept elsewhere"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_key(self) -> Self:
         if self.api_key is not None and self.api_key_file is not None:
             raise ValueError("BARRACK_API_KEY and BARRACK_API_KEY_FILE are both set; keep one of them")
@@ -255,7 +266,7 @@ class Settings(BaseModel):
     @property
     def state_folder(self) -> Path:
         """Where files are kept: the user's state folder; where the user has no home, a folder for passing files."""
-        if self.state is not None:
+        if isinstance(self.state, Path):
             return self.state.parent
         try:
             # what is not real is kept apart: its requests and its record would pass for those of the account
@@ -266,7 +277,7 @@ class Settings(BaseModel):
     @property
     def cache_folder(self) -> Path:
         """Where what can be read again is kept: beside the state, where the operator says where that is."""
-        if self.state is not None:
+        if isinstance(self.state, Path):
             return self.state.parent / "cache"
         try:
             return user_cache_path("barrack-mcp")
@@ -275,8 +286,13 @@ class Settings(BaseModel):
 
     @property
     def state_file(self) -> Path:
-        """Where approvals and used answers are kept."""
-        return self.state_folder / "state.db" if self.state is None else self.state
+        """Where approvals and used answers are kept on this machine, unless that is in a Redis."""
+        return self.state if isinstance(self.state, Path) else self.state_folder / "state.db"
+
+    @property
+    def state_place(self) -> Path | SecretStr:
+        """Where approvals and used answers are kept: a file, or the address of a Redis."""
+        return self.state if isinstance(self.state, SecretStr) else self.state_file
 
     @property
     def audit_file(self) -> Path | None:
@@ -365,10 +381,15 @@ def _clean_all(told: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str,
     """Take off what was put around each value; leaves out what says nothing."""
     cleaned = {}
     for field, value in told.items():
-        names_a_file = field in _PATHS or _name(field) in IN_FILES
+        names_a_file = (field in _PATHS or _name(field) in IN_FILES) and not _is_address(field, value)
         filled = expand(value, environ) if names_a_file and isinstance(value, str) else value
         cleaned[field] = _cleaned(_name(field), filled) if isinstance(filled, str) else filled
     return {field: value for field, value in cleaned.items() if value is not None}
+
+
+def _is_address(field: str, value: object) -> bool:
+    """Whether the state is said to be in a database, whose password may look like anything."""
+    return field == "state" and isinstance(value, str) and "://" in value
 
 
 def _cleaned(name: str, value: str) -> str | None:
@@ -418,7 +439,7 @@ def _from_toml(named: str) -> dict[str, Any]:
     for name, value in table.items():
         full = name.upper() if name.upper().startswith(PREFIX) else f"{PREFIX}{name.upper()}"
         field = _field(full)
-        if field in _SECRETS:
+        if field in _SECRETS or _is_address(field, value):
             raise SettingsError(f"{path} must not hold a secret; set {full} in the environment, or {full}_FILE.")
         values[field] = value
     return values

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -18,6 +20,7 @@ _FALSE: Final = ("", "0", "false", "off", "no")
 _SETS: Final = ("all", "core", *Toolset)
 _KEY_LENGTH: Final = 32
 _ADDRESS: Final = "://"
+_REDIS: Final = ("redis", "rediss")
 
 
 def _switch(value: object) -> object:
@@ -92,8 +95,27 @@ def _source(value: str) -> str:
 
 def _state(value: object) -> object:
     if isinstance(value, str) and _ADDRESS in value:
-        raise ValueError("must be the path of a file; a database server is not supported in this version")
+        return SecretStr(_redis(value))
     return _file(value)
+
+
+def _redis(value: str) -> str:
+    """Check the address of a Redis; no sentence repeats it, as it may hold a password."""
+    parts = urlsplit(value)
+    if parts.scheme not in _REDIS:
+        raise ValueError("must be the path of a file, or the address of a Redis: redis://… or rediss://…")
+    try:
+        plain = bool(parts.hostname) and parts.port != 0 and value.isprintable() and " " not in value
+    except ValueError:
+        plain = False
+    if not plain or parts.query or parts.fragment or re.fullmatch(r"(/\d{0,4})?", parts.path) is None:
+        raise ValueError(
+            "must be of the form redis://USER:PASSWORD@HOST:PORT/NUMBER, of which only the host has to be there; write "
+            "what is no letter or digit in the password as %40 for @, %2F for /, %23 for #"
+        )
+    if find_spec("redis") is None:
+        raise ValueError("is a Redis, which needs a further package; run: pip install 'barrack-mcp[redis]'")
+    return value
 
 
 def _audit(value: object) -> object:
@@ -119,7 +141,7 @@ Toolsets: TypeAlias = Annotated[Words, _known("toolset", _SETS)]
 Tools: TypeAlias = Annotated[Words, _known("tool", frozenset(OFFERS))]
 AskingRisks: TypeAlias = Annotated[Words, _known("risk", tuple(risk for risk in Risk if risk is not Risk.READ))]
 OwnPath: TypeAlias = Annotated[Path, BeforeValidator(_path)]
-StatePath: TypeAlias = Annotated[Path, BeforeValidator(_state)]
+StatePlace: TypeAlias = Annotated[Path | SecretStr, BeforeValidator(_state)]
 AuditPath: TypeAlias = Annotated[Path | Literal["off"], BeforeValidator(_audit)]
 Source: TypeAlias = Annotated[str, AfterValidator(_source)]
 Template: TypeAlias = Annotated[str, AfterValidator(_template)]

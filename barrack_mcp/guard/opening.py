@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from barrack_mcp.config import Settings
@@ -25,7 +26,7 @@ from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
-from barrack_mcp.state.store import SqliteStore, Store, StoreError
+from barrack_mcp.state.store import Store, StoreError, store_at
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"
@@ -33,6 +34,8 @@ NOTHING_CHANGES: Final = "Nothing is changed until that is mended; reading goes 
 
 _SEALING_KEY: Final = "seal.key"
 _DOOR: Final = "page.html"
+_SHARED: Final = "shared"
+"""What keys are bound to that servers share: they have to be the same before Redis can be asked which state it is."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,18 +64,35 @@ class State:
 
 @asynccontextmanager
 async def open_state(
-    path: Path, *, keys: tuple[str, ...], ttl: float, witness: Witness | None = None
+    place: Path | SecretStr,
+    *,
+    keys: tuple[str, ...],
+    ttl: float,
+    witness: Witness | None = None,
+    ca_file: Path | None = None,
 ) -> AsyncIterator[State]:
     """Open the state; where it can't be kept, every use of it raises until it can, and the log says so.
 
     Args:
-        path: The SQLite file; the keys stand beside it.
+        place: The SQLite file, beside which the keys stand; or the address of a Redis, which wants keys of the
+            operator's.
         keys: The operator's own keys; without any, one is made and kept.
         ttl: Seconds until a request lapses.
         witness: Told of each answer.
+        ca_file: Certificates to trust beside the system's.
     """
-    async with SqliteStore(path) as store:
+    async with store_at(place, ca_file=ca_file) as store:
         approvals = Approvals(store, ttl=ttl, witness=witness)
+        if not isinstance(place, Path):
+            try:
+                await store.identity()
+            except StoreError as error:
+                # it may be there in a moment, and then this server goes on as if it had been
+                _log.error("%s %s", error, NOTHING_CHANGES)
+            # a nonce is good with one state alone, and so is what carries it
+            yield State(store, approvals, tuple(_bound(key, _SHARED) for key in keys))
+            return
+        path = place
         if path.parent.is_dir() and can_be_changed_by_others(path.parent):
             _log.warning("Others can exchange the files in %s; run: chmod go-w %s", path.parent, path.parent)
         try:

@@ -126,8 +126,9 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
 
     async with (
         open_state(
-            settings.state_file,
+            settings.state_place,
             keys=settings.sealing_keys,
+            ca_file=settings.ca_file,
             ttl=settings.approval_ttl,
             witness=witness(record) if record is not None else None,
         ) as state,

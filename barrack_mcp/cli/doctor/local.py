@@ -19,7 +19,7 @@ from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.server.contract import learnable
 from barrack_mcp.state.audit import AuditError, verify
 from barrack_mcp.state.files import is_open_to_others
-from barrack_mcp.state.store import SqliteStore, StoreError
+from barrack_mcp.state.store import StoreError, store_at
 
 _OTHERS_WRITE: Final = 0o022
 _SHOWN: Final = 5
@@ -41,7 +41,7 @@ async def look(settings: Settings, contract: Contract, *, now: Callable[[], floa
         *_contract(settings, contract, now=now),
         await anyio.to_thread.run_sync(_folder, settings.state_file),
         await anyio.to_thread.run_sync(_audit, settings.audit_file),
-        await _ledger(settings.state_file, now),
+        await _ledger(settings, now),
         _key(settings),
     ]
 
@@ -113,11 +113,11 @@ def _plain(text: str) -> str:
     return ascii(text[:_LONGEST])[1:-1]
 
 
-async def _ledger(state: Path, now: Callable[[], float]) -> Check:
-    name = "ledger"
-    if not await anyio.to_thread.run_sync(state.exists):
+async def _ledger(settings: Settings, now: Callable[[], float]) -> Check:
+    name, place = "ledger", settings.state_place
+    if isinstance(place, Path) and not await anyio.to_thread.run_sync(place.exists):
         return Check(name, Verdict.OK, "No call is open; there is no state yet.")
-    async with SqliteStore(state, now=now) as store:
+    async with store_at(place, now=now, ca_file=settings.ca_file) as store:
         ledger = Ledger(store, now=now)
         try:
             entries = [each for each in await ledger.open_entries() if not ledger.under_way(each)]

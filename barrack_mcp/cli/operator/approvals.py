@@ -97,7 +97,9 @@ def hash_new() -> ExitCode:
 async def show(settings: Settings) -> None:
     """List what waits and what was decided; at a terminal also the way to the page."""
     console = Console(highlight=False)
-    async with open_state(settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl) as state:
+    async with open_state(
+        settings.state_place, keys=settings.sealing_keys, ttl=settings.approval_ttl, ca_file=settings.ca_file
+    ) as state:
         pending, recent = await state.approvals.pending(), await state.approvals.recent(10)
     console.print(_table("Waiting for an answer", pending) if pending else Text("Nothing waits for an answer."))
     if recent:
@@ -117,7 +119,11 @@ async def answer(settings: Settings, approval_id: str, *, yes: bool) -> ExitCode
     by = f"local:{os.getuid()} at a terminal" if hasattr(os, "getuid") else "the local user at a terminal"
     record = witness(Audit(settings.audit_file)) if settings.audit_file is not None else None
     async with open_state(
-        settings.state_file, keys=settings.sealing_keys, ttl=settings.approval_ttl, witness=record
+        settings.state_place,
+        keys=settings.sealing_keys,
+        ttl=settings.approval_ttl,
+        witness=record,
+        ca_file=settings.ca_file,
     ) as state:
         try:
             approval = await state.approvals.find(approval_id)

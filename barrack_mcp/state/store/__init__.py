@@ -1,6 +1,7 @@
 """What outlives a call: nonces, approvals, ledger, line, traces, leases, purchases; each changed by one at a time."""
 
 from barrack_mcp.state.store.database import StoreError
+from barrack_mcp.state.store.place import store_at
 from barrack_mcp.state.store.records import (
     OPEN_ENDED,
     Approval,
@@ -30,4 +31,5 @@ __all__ = [
     "Store",
     "StoreError",
     "Trace",
+    "store_at",
 ]
