@@ -35,6 +35,19 @@ NOBODY = {"BARRACK_API_KEY": "k", "BARRACK_API_URL": "http://127.0.0.1:1/api"}
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 
 
+LATE = """
+import sys
+from barrack_mcp.cli.app import load_late
+load_late()
+import barrack_mcp.transports.serve
+assert not {"mcp.client", "mcp.server.mcpserver"} & sys.modules.keys()
+import mcp
+from mcp.server import MCPServer
+assert mcp.Client.__module__ == "mcp.client.client" and mcp.server.MCPServer is MCPServer
+assert not hasattr(mcp, "nothing")
+"""
+
+
 @asynccontextmanager
 async def served(transport: str) -> AsyncIterator[tuple[str, anyio.abc.Process]]:
     """Run `serve` on a free port and wait until it says where."""
@@ -50,6 +63,10 @@ async def served(transport: str) -> AsyncIterator[tuple[str, anyio.abc.Process]]
         finally:
             if process.returncode is None:
                 process.terminate()
+
+
+async def test_a_start_loads_of_the_sdk_what_it_uses_and_the_rest_for_who_asks() -> None:
+    await anyio.run_process([sys.executable, "-c", LATE])
 
 
 async def _until_healthy(url: str) -> None:

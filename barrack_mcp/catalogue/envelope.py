@@ -1,7 +1,5 @@
 """What many requests and answers share: pages of a list, the receipt of a change, the body of an error."""
 
-from __future__ import annotations
-
 from barrack_mcp.catalogue.models import DOCUMENTED, FEW, MANY, Request, Response, answered, optional
 from barrack_mcp.catalogue.values import (
     Anything,

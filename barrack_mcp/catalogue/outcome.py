@@ -1,7 +1,5 @@
 """What a call came to: the one shape in which everything that is no read answers."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema

@@ -11,12 +11,14 @@ import gc
 import logging
 import sys
 from importlib import import_module, resources
-from types import MappingProxyType
+from importlib.util import find_spec, module_from_spec
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Final
 
 import typer
 import typer.core
 import typer.main
+from pydantic import BaseModel
 
 from barrack_mcp import __version__
 
@@ -120,9 +122,37 @@ def main() -> None:
     """Run the command line."""
     # what is loaded at the start stays: looking for garbage in it takes a sixth of the time to the first answer
     gc.disable()
+    load_late()
     speak_safely()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="barrack-mcp: %(message)s")
     app()
+
+
+_WHOLE: Final = ("mcp", "mcp.server")
+"""Packages of the SDK that load all there is, a client and another server included, whichever module is asked for."""
+
+
+def load_late() -> None:
+    """Let nobody wait for what a command doesn't use of the SDK: parts are loaded, and models built, for their use."""
+    BaseModel.model_config["defer_build"] = True
+    for name in _WHOLE:
+        if name not in sys.modules and (spec := find_spec(name)) is not None:
+            sys.modules[name] = made = module_from_spec(spec)
+            made.__class__ = _Package
+            parent, _, own = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], own, made)
+
+
+class _Package(ModuleType):
+    """A package whose own module is loaded once somebody asks for more of it than for single modules."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or self.__spec__ is None or self.__spec__.loader is None:
+            raise AttributeError(name)
+        self.__class__ = ModuleType  # type: ignore[assignment]  # what it is from now on
+        self.__spec__.loader.exec_module(self)
+        return getattr(self, name)
 
 
 def speak_safely() -> None:

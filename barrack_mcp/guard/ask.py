@@ -18,8 +18,8 @@ from typing import Any, Final, TypeAlias
 
 import anyio
 from anyio import BrokenResourceError, ClosedResourceError
-from mcp import MCPError
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.types import (
     REQUEST_TIMEOUT,

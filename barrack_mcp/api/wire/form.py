@@ -193,9 +193,10 @@ class Contract:
         """The operation as this API has it: with its extra arguments, held to what it requires and documents."""
         override = self._override(operation)
         in_path = placeholders(override.path) if override.path else ()
-        optional = {name for name, info in operation.arguments.model_fields.items() if not info.is_required()}
-        constant = set(override.constants)
-        requires = [name for name in dict.fromkeys((*override.requires, *in_path)) if name in optional - constant]
+        asked = [name for name in dict.fromkeys((*override.requires, *in_path)) if name not in override.constants]
+        # the model of all arguments is made where something asks for it: a start does for none
+        fields = operation.arguments.model_fields if asked else {}
+        requires = [name for name in asked if name in fields and not fields[name].is_required()]
         made = extended(operation, override.arguments, requires, override.about, self._room)
         return documented(made, override.documented)
 

@@ -1,8 +1,6 @@
 # ruff: noqa: N815 - the API spells its summaries in camelCase
 """What the vendor billed, and how it takes a bill apart. The rows and summaries are documented."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import model_validator

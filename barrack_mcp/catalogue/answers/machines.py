@@ -1,7 +1,5 @@
 """The machines as the API shows them: in a list, and in detail."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from barrack_mcp.catalogue.answers.billing import Billing

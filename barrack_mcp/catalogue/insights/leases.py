@@ -1,7 +1,5 @@
 """Leases: until when machines may run."""
 
-from __future__ import annotations
-
 from typing import Final, Self
 
 from pydantic import model_validator

@@ -1,7 +1,5 @@
 """Spending: what all costs, how long the credit lasts, and what could be saved."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from barrack_mcp.catalogue.answers.billing import SpentBetween

@@ -1,7 +1,5 @@
 """Waiting for a thing that is on its way, in one call."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from barrack_mcp.catalogue.envelope import Beside

@@ -1,7 +1,5 @@
 """Balance: the prepaid credit of the account."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, Final
 

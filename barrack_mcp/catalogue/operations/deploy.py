@@ -1,7 +1,5 @@
 """Deploy instance: the purchase of a machine."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final, Self
 

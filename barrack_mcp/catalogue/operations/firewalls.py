@@ -1,7 +1,5 @@
 """Firewalls: sets of rules that are shared by the instances they are attached to."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final, Self
 

@@ -1,7 +1,5 @@
 """GPU specs: the hardware that comes with a GPU model and count."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

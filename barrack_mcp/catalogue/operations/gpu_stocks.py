@@ -1,7 +1,5 @@
 """GPU stocks: what can be deployed right now, and where."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

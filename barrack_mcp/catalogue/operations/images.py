@@ -1,7 +1,5 @@
 """Images: what instances boot from. The vendor's OS images, and custom images made from snapshots."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

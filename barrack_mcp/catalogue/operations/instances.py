@@ -1,7 +1,5 @@
 """Instances: the machines. Stopping one saves nothing; only hibernating or deleting ends the full rate."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """Pricing: what things cost now. The one group whose wire form the vendor documents."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """Regions: where things can be made. Nothing moves between regions."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final
 

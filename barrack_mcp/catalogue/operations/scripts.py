@@ -1,7 +1,5 @@
 """Startup scripts: what a new instance runs at its first boot."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Any, Final, Self
 

@@ -1,7 +1,5 @@
 """Snapshots: copies of an instance's disk, legacy tier only, billed while they exist."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Final
 

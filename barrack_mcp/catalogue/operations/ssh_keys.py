@@ -1,7 +1,5 @@
 """SSH keys: how people get into their machines. Barrack spreads each key to all regions."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Volumes: block storage that outlives the instances it is attached to, billed while it exists."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Final, Self, TypeAlias
 
