@@ -52,6 +52,7 @@ from barrack_mcp.config.forms import (
     Words,
 )
 from barrack_mcp.config.globs import check_globs
+from barrack_mcp.state.audit.place import file_at
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
 
@@ -168,7 +169,9 @@ class Settings(BaseModel):
     )
 
     audit: AuditPath | None = Field(
-        None, description="The record of what was done, JSONL; by default beside the state. off only with read-only."
+        None,
+        description="The record of what was done, JSONL; by default beside the state. A folder is shared by several "
+        "servers, with a file for each host. off only with read-only.",
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="How the log is written to stderr: text for people, or json, one object a line."
@@ -295,11 +298,16 @@ class Settings(BaseModel):
         return self.state if isinstance(self.state, SecretStr) else self.state_file
 
     @property
-    def audit_file(self) -> Path | None:
-        """Where the record is kept; None if there is none."""
+    def audit_place(self) -> Path | None:
+        """Where records are kept, a file or a folder; None if there are none."""
         if self.audit == "off":
             return None
         return self.state_folder / "audit.jsonl" if self.audit is None else self.audit
+
+    @property
+    def audit_file(self) -> Path | None:
+        """Where this host's record is kept; None if there is none."""
+        return None if self.audit_place is None else file_at(self.audit_place)
 
     @property
     def sealing_keys(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,7 +120,14 @@ def _redis(value: str) -> str:
 
 
 def _audit(value: object) -> object:
-    return "off" if isinstance(value, str) and value.strip().lower() in _FALSE[1:] else _file(value)
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() in _FALSE[1:]:
+        return "off"
+    path = as_path(value)
+    if value.rstrip().endswith(("/", os.sep)) and not path.is_dir():
+        raise ValueError("names a folder that is not there: make it, or name a file")
+    return path
 
 
 def _file(value: object) -> object:

@@ -111,7 +111,7 @@ async def test_a_whole_record_is_well_and_a_broken_one_fails(tmp_path: Path) -> 
 
 async def test_a_record_that_can_not_be_read_is_said(tmp_path: Path) -> None:
     chosen = settings(tmp_path, audit=str(tmp_path / "folder"))
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "web-1.jsonl").mkdir(parents=True)
     audit = (await looked(chosen))["audit record"]
     assert audit.verdict is Verdict.FAILS
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
 
-from barrack_mcp.account.things import joined
+from barrack_mcp.account.things import counted, joined, listed
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.cli.doctor.report import Check, Verdict
 from barrack_mcp.cli.process import ExitCode
@@ -18,11 +19,13 @@ from barrack_mcp.config import PREFIX, Settings
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.server.contract import learnable
 from barrack_mcp.state.audit import AuditError, verify
+from barrack_mcp.state.audit.place import records_at
 from barrack_mcp.state.files import is_open_to_others
 from barrack_mcp.state.store import StoreError, store_at
 
 _OTHERS_WRITE: Final = 0o022
 _SHOWN: Final = 5
+_WORST_FIRST: Final = (Verdict.FAILS, Verdict.WARNING, Verdict.UNTRIED, Verdict.OK)
 _LONGEST: Final = 60
 _MOST_BYTES: Final = 50_000_000
 """More would not be verified in the time there is."""
@@ -40,7 +43,7 @@ async def look(settings: Settings, contract: Contract, *, now: Callable[[], floa
         _settings(settings, contract),
         *_contract(settings, contract, now=now),
         await anyio.to_thread.run_sync(_folder, settings.state_file),
-        await anyio.to_thread.run_sync(_audit, settings.audit_file),
+        await anyio.to_thread.run_sync(_audit, settings.audit_place),
         await _ledger(settings, now),
         _key(settings),
     ]
@@ -88,12 +91,30 @@ def _at_home(path: Path) -> str:
         return str(path)
 
 
-def _audit(path: Path | None) -> Check:
-    name, look = "audit record", "Look with: barrack-mcp audit verify."
-    if path is None or not path.exists():
-        why = "It is off: this is read-only." if path is None else "There is none yet; the first write makes it."
+def _audit(place: Path | None) -> Check:
+    """Look at each record there is; what is worst counts, and all is told."""
+    name = "audit record"
+    try:
+        records = [] if place is None else [path for path in records_at(place) if place.is_dir() or path.exists()]
+    except AuditError as error:
+        return Check(name, Verdict.FAILS, str(error))
+    if not records:
+        why = "It is off: this is read-only." if place is None else "There is none yet; the first write makes it."
         return Check(name, Verdict.OK, why)
-    if path.stat().st_size > _MOST_BYTES:
+    checks = {path: _record(name, path) for path in records}
+    if records == [place]:
+        return checks[records[0]]
+    worst = next(check for verdict in _WORST_FIRST for check in checks.values() if check.verdict is verdict)
+    odd = [f"{path.name}: {each.sentence}" for path, each in checks.items() if each.verdict is not Verdict.OK]
+    if not odd:
+        told = f"All lines of {counted(len(records), 'record')} are as they were written; every intent has its outcome."
+        return replace(worst, sentence=told)
+    return replace(worst, sentence=" ".join(listed(odd, most=_SHOWN)))
+
+
+def _record(name: str, path: Path) -> Check:
+    look = "Look with: barrack-mcp audit verify."
+    if path.is_file() and path.stat().st_size > _MOST_BYTES:
         return Check(name, Verdict.UNTRIED, f"It is larger than {_MOST_BYTES // 10**6} MB, which takes its time.", look)
     try:
         report = verify(path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,12 +15,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from barrack_mcp.account.things import counted
 from barrack_mcp.api.text import escape
 from barrack_mcp.cli.process import AsJson, ExitCode, Simulator, configure, leave
 from barrack_mcp.cli.tools.layout import cut, in_words
 from barrack_mcp.state import audit
 from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.audit.file import Snapshot, reading
+from barrack_mcp.state.audit.place import records_at
 from barrack_mcp.state.audit.record import MAX_LINE, JsonObject, parsed
 
 _BLOCK: Final = 65_536
@@ -35,15 +38,25 @@ app = typer.Typer(name="audit", help="The record of what was done: check it, or 
 @app.command()
 def verify(simulator: Simulator = False) -> None:
     """Check that no line of the record was changed, moved or taken out; exit 1 and say where if one was."""
-    path = _record(simulator=simulator)
-    try:
-        report = audit.verify(path)
-    except AuditError as error:
-        leave(str(error), ExitCode.USAGE)
+    place = _place(simulator=simulator)
     console = Console(highlight=False)
-    console.print(Text(f"{path}"), soft_wrap=True)
-    console.print(Text(report.as_text(), style="" if report.ok else "bold red"), soft_wrap=True)
-    raise typer.Exit(ExitCode.OK if report.ok else ExitCode.FAILED)
+    broken = 0
+    records = _records(place)
+    for path in records:
+        try:
+            report = audit.verify(path)
+            whole, told = report.ok, report.as_text()
+        except AuditError as error:
+            if records == [place]:
+                leave(str(error), ExitCode.USAGE)
+            whole, told = False, str(error)
+        broken += not whole
+        console.print(Text(f"{path}"), soft_wrap=True)
+        console.print(Text(told, style="" if whole else "bold red"), soft_wrap=True)
+    if records != [place]:
+        ended = f"{broken} not as written" if broken else "all as written"
+        console.print(Text(f"{counted(len(records), 'record')} in {place}: {ended}."), soft_wrap=True)
+    raise typer.Exit(ExitCode.FAILED if broken else ExitCode.OK)
 
 
 @app.command()
@@ -54,7 +67,8 @@ def tail(
 ) -> None:
     """Show the last calls that were sent, refused or approved, and what came of them."""
     try:
-        rows = last_rows(_record(simulator=simulator), count)
+        place = _place(simulator=simulator)
+        rows = last_rows(place, count)
     except AuditError as error:
         leave(str(error), ExitCode.USAGE)
     if json_wanted:
@@ -63,11 +77,21 @@ def tail(
         typer.echo(as_text(rows, width=shutil.get_terminal_size().columns), nl=False)
 
 
-def _record(*, simulator: bool) -> Path:
-    path = configure(simulator=simulator or None).audit_file
-    if path is None:
+def _place(*, simulator: bool) -> Path:
+    place = configure(simulator=simulator or None).audit_place
+    if place is None:
         leave("BARRACK_AUDIT is off, so there is no record.", ExitCode.USAGE)
-    return path
+    return place
+
+
+def _records(place: Path) -> list[Path]:
+    try:
+        records = records_at(place)
+    except AuditError as error:
+        leave(str(error), ExitCode.USAGE)
+    if not records:
+        leave(f"There is no audit record in {place}.", ExitCode.USAGE)
+    return records
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +108,35 @@ class Row:
     """Empty while nothing is known to have come of it."""
     record: JsonObject
     """The same as the record has it, with what came of it."""
+    host: str = ""
+    """Whose record has it, where several servers share a folder."""
 
 
-def last_rows(path: Path | str, count: int) -> list[Row]:
-    """Read the last rows of a record, oldest first; an intent and its outcome make one row. Verifies nothing.
+def last_rows(place: Path | str, count: int) -> list[Row]:
+    """Read the last rows of a record, or of all in a folder, oldest first; an intent and its outcome make one row.
+
+    Verifies nothing. Rows of one record stay in its order, whatever its host's clock said.
 
     Raises:
         AuditError: There is no record, or it can't be read.
     """
+    place = Path(place)
+    if not place.is_dir():
+        return _last_rows(place, count)
+    records = records_at(place)
+    if not records:
+        raise AuditError(f"There is no audit record in {place}.")
+    named = (
+        [replace(row, host=path.stem, record={"host": path.stem, **row.record}) for row in _last_rows(path, count)]
+        for path in records
+    )
+    return list(heapq.merge(*named, key=lambda row: row.at))[-count:] if count else []
+
+
+def _last_rows(path: Path, count: int) -> list[Row]:
     rows: list[Row] = []
     outcomes: dict[str, JsonObject] = {}
-    with reading(Path(path)) as snapshot:
+    with reading(path) as snapshot:
         if snapshot is None:
             raise AuditError(f"There is no audit record at {path}.")
         for line in _backwards(snapshot):
@@ -121,7 +163,12 @@ def as_text(rows: Sequence[Row], *, width: int = 120) -> str:
         return "The audit record is empty.\n"
     lines: list[str] = []
     for row in rows:
-        how = [cut(_safe(row.who), _LONGEST_WHO), _safe(row.confirmed), _safe(row.came) or "no outcome is known"]
+        where = f" at {cut(_safe(row.host), _LONGEST_WHO)}" if row.host else ""
+        how = [
+            f"{cut(_safe(row.who), _LONGEST_WHO)}{where}",
+            _safe(row.confirmed),
+            _safe(row.came) or "no outcome is known",
+        ]
         lines += [f"{_moment(row.at)}  {_safe(row.what)}".strip(), f"  {'; '.join(filter(None, how))}"]
     return "\n".join(cut(line, width) for line in lines) + "\n"
 
