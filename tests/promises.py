@@ -65,7 +65,11 @@ PROMISES = (
     Promise("N9", "a call without an answer, made again", "held back until the read that tells has been made"),
     Promise("N10", "404 of an unverified path, every operation", "failed with what mends it; 0 effects"),
     Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
-    Promise("R3", "500 calls at once (the API's side)", "16 at the API, 256 wait, the rest is told busy"),
+    Promise(
+        "R3",
+        "500 calls at once, by one caller and by several",
+        "16 at the API, 256 wait, the rest is told busy; the lines of callers take turns",
+    ),
     Promise(
         "R6", "cancelled in a read, in a sent write; the client gone", "the read ends at once; the write is recorded"
     ),

@@ -1,9 +1,16 @@
-"""How many requests are under way at once, how many calls wait for that, and how fast requests follow each other."""
+"""How many requests are under way at once, how many calls wait for that, and how fast requests follow each other.
+
+All of that is shared by those who send: whoever asks for little is served before whoever asks for more once more. A
+call waits in the line of its share, and the lines take turns; where too many wait, the longest line gives way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -11,6 +18,8 @@ import anyio
 from barrack_mcp.api.errors import ApiError, Failure
 
 AT_ONCE: Final = 16
+OF_ONE: Final = 12
+"""Of these, so many are one share's at most, once there are several: a place is free for whoever comes."""
 WAITING: Final = 256
 PER_MINUTE: Final = 400
 """The vendor publishes no limit; a comparable cloud allows 500."""
@@ -18,6 +27,31 @@ PER_MINUTE: Final = 400
 _MINUTE_S: Final = 60.0
 _BURST: Final = 4
 """A quarter of a minute's requests may go at once, the rest evenly: in no minute more than all of them."""
+
+_share: ContextVar[str] = ContextVar("share", default="")
+
+
+@contextmanager
+def sharing(name: str) -> Iterator[None]:
+    """Let what the block sends count for somebody.
+
+    Args:
+        name: What tells them from others who send.
+    """
+    before = _share.set(name)
+    try:
+        yield
+    finally:
+        _share.reset(before)
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A call that waits for a place."""
+
+    over: anyio.Event = field(default_factory=anyio.Event)
+    got: bool = False
+    turned_away: bool = False
 
 
 class Pace:
@@ -43,8 +77,12 @@ class Pace:
         self._now = now
         self._sleep = sleep
         self._used_up_to = now()
-        self._places = anyio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._held: Counter[str] = Counter()
+        self._lines: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        """Who waits, by share; the share whose turn it is stands first."""
+        self._first: str | None = None
+        self._several = False
+        """Whether more than one share has ever sent."""
 
     @asynccontextmanager
     async def turn(self, latest: float) -> AsyncIterator[None]:
@@ -56,35 +94,83 @@ class Pace:
         Raises:
             ApiError: BUSY or THROTTLED; there is no turn in time, so nothing was sent. At once where that is known.
         """
-        await self._place(latest)
+        share = _share.get()
+        self._several = self._several or self._first not in (None, share)
+        self._first = share if self._first is None else self._first
+        await self._place(share, latest)
         try:
             if self._now() > latest:
                 raise _too_late()
             await self._even_out(latest)
             yield
         finally:
-            self._places.release()
+            self._release(share)
 
-    async def _place(self, latest: float) -> None:
-        self._refuse_beyond(latest, self._delay(ahead=self._waiting))
-        try:
-            self._places.acquire_nowait()
-        except anyio.WouldBlock:
-            await self._wait_for_place(latest)
+    async def _place(self, share: str, latest: float) -> None:
+        self._refuse_beyond(latest, self._delay(ahead=self._ahead(share)))
+        if self._may_have(share):
+            self._held[share] += 1
+            return
+        if sum(map(len, self._lines.values())) >= WAITING:
+            self._make_room(share)
+        await self._wait(share, latest)
 
-    async def _wait_for_place(self, latest: float) -> None:
-        if self._waiting >= WAITING:
-            raise ApiError(Failure.BUSY, f"Busy: {AT_ONCE} requests are under way and {WAITING} wait; nothing was sent")
-        self._waiting += 1
-        got = False
+    async def _wait(self, share: str, latest: float) -> None:
+        waiting = _Waiting()
+        self._lines.setdefault(share, deque()).append(waiting)
         try:
             with anyio.move_on_after(latest - self._now()):
-                await self._places.acquire()
-                got = True
+                await waiting.over.wait()
+        except BaseException:
+            if waiting.got:
+                self._release(share)
+            raise
         finally:
-            self._waiting -= 1
-        if not got:
+            if not waiting.over.is_set():
+                self._leave(share, waiting)
+        if waiting.turned_away:
+            raise _busy()
+        if not waiting.got:
             raise _too_late()
+
+    def _may_have(self, share: str) -> bool:
+        """Whether a place is free for a share."""
+        most = OF_ONE if self._several else AT_ONCE
+        return self._held.total() < AT_ONCE and self._held[share] < most
+
+    def _ahead(self, share: str) -> int:
+        """How many calls that wait are served before the next of a share, as the lines take turns."""
+        own = len(self._lines.get(share, ()))
+        return own + sum(min(len(line), own + 1) for name, line in self._lines.items() if name != share)
+
+    def _make_room(self, share: str) -> None:
+        """Turn away the last of the longest line; whoever has that line is told so themselves."""
+        longest = max(self._lines, key=lambda name: len(self._lines[name]))
+        if len(self._lines[longest]) <= len(self._lines.get(share, ())) + 1:
+            raise _busy()
+        last = self._lines[longest][-1]
+        last.turned_away = True
+        self._leave(longest, last)
+        last.over.set()
+
+    def _leave(self, share: str, waiting: _Waiting) -> None:
+        self._lines[share].remove(waiting)
+        if not self._lines[share]:
+            del self._lines[share]
+
+    def _release(self, share: str) -> None:
+        """Give a place back, and on to whose turn it is."""
+        self._held[share] -= 1
+        if not self._held[share]:
+            del self._held[share]
+        while (next_ := next((name for name in self._lines if self._may_have(name)), None)) is not None:
+            first = self._lines[next_][0]
+            self._leave(next_, first)
+            if next_ in self._lines:
+                self._lines.move_to_end(next_)
+            self._held[next_] += 1
+            first.got = True
+            first.over.set()
 
     async def _even_out(self, latest: float) -> None:
         delay = self._delay()
@@ -114,3 +200,7 @@ class Pace:
 
 def _too_late() -> ApiError:
     return ApiError(Failure.BUSY, "Busy: earlier requests took all the time there was; nothing was sent")
+
+
+def _busy() -> ApiError:
+    return ApiError(Failure.BUSY, f"Busy: {AT_ONCE} requests are under way and {WAITING} wait; nothing was sent")

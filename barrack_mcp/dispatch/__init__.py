@@ -24,6 +24,7 @@ from barrack_mcp.account.spending.credit import tell_burn
 from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
+from barrack_mcp.api.pace import sharing
 from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation
 from barrack_mcp.catalogue.outcome import Confirmed
 from barrack_mcp.dispatch import insights
@@ -141,7 +142,11 @@ class Dispatcher:
         if offer is None:
             raise UnknownToolError(tool)
         claimed = caller.on_behalf_of or ""
-        with coming_from(on_behalf_of=claimed), ending(tool, caller.subject, self.on_end) as call:
+        with (
+            sharing(caller.subject),
+            coming_from(on_behalf_of=claimed),
+            ending(tool, caller.subject, self.on_end) as call,
+        ):
             try:
                 answer = await self._walk(offer, arguments, caller)
             except Exception:  # noqa: BLE001 - logged, and answered without its text

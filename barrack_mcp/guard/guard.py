@@ -20,7 +20,7 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status
+from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status, TooManyPending
 from barrack_mcp.guard.ask import Asked, Asker, Consent, KnownNames, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
     ALL_ALLOWED,
@@ -454,16 +454,19 @@ class Guard:
     async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
         if not can_be_shown(planned.plan):
             return Stopped(TOO_MUCH, planned.plan)
-        approval = await self._approvals.request(
-            binding=call.binding,
-            caller=call.caller.subject,
-            tool=call.operation.tool,
-            arguments=masked(call.operation, call.values),
-            plan=planned.plan.model_dump(mode="json", exclude_none=True),
-            must_type=planned.typed_for(call.operation.risk),
-            fingerprint=planned.fingerprint,
-            on_behalf_of=call.caller.on_behalf_of,
-        )
+        try:
+            approval = await self._approvals.request(
+                binding=call.binding,
+                caller=call.caller.subject,
+                tool=call.operation.tool,
+                arguments=masked(call.operation, call.values),
+                plan=planned.plan.model_dump(mode="json", exclude_none=True),
+                must_type=planned.typed_for(call.operation.risk),
+                fingerprint=planned.fingerprint,
+                on_behalf_of=call.caller.on_behalf_of,
+            )
+        except TooManyPending as error:
+            return Stopped(str(error), planned.plan)
         self._names.keep(call.given, call.names, until=approval.expires_at)
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from barrack_mcp.guard.approvals.approvals import (
     MAX_WRONG_NAMES,
+    MOST_PENDING,
     Approval,
     ApprovalError,
     Approvals,
     NotPending,
     Status,
+    TooManyPending,
     UnknownApproval,
     Witness,
     WrongName,
@@ -17,6 +19,7 @@ from barrack_mcp.guard.approvals.approvers import ON_THE_PAGE, Approvers, Person
 
 __all__ = [
     "MAX_WRONG_NAMES",
+    "MOST_PENDING",
     "ON_THE_PAGE",
     "Approval",
     "ApprovalError",
@@ -25,6 +28,7 @@ __all__ = [
     "NotPending",
     "Person",
     "Status",
+    "TooManyPending",
     "UnknownApproval",
     "Witness",
     "WrongName",

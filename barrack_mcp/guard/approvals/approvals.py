@@ -21,6 +21,7 @@ __all__ = [
     "Approvals",
     "NotPending",
     "Status",
+    "TooManyPending",
     "UnknownApproval",
     "Witness",
     "WrongName",
@@ -29,6 +30,8 @@ __all__ = [
 Witness: TypeAlias = Callable[[Approval], Awaitable[None]]
 
 MAX_WRONG_NAMES: Final = 10
+MOST_PENDING: Final = 50
+"""Requests of one caller's that may wait at a time."""
 _MAX_PENDING: Final = 1_000
 _ID_LETTERS: Final = 10
 
@@ -49,6 +52,16 @@ class UnknownApproval(ApprovalError):  # noqa: N818  # named for what it says
 
     def __init__(self) -> None:
         super().__init__("There is no request with this id; it may be older than this server keeps.")
+
+
+class TooManyPending(ApprovalError):  # noqa: N818  # as above
+    """One caller asks for more than people can be asked by one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Not done: {MOST_PENDING} requests of this caller's wait for an answer already, and no more are taken "
+            "until some of them are answered or lapse. Nothing was sent to Barrack; tell the user."
+        )
 
 
 class NotPending(ApprovalError):  # noqa: N818  # as above
@@ -112,6 +125,9 @@ class Approvals:
             must_type: What the person has to type to approve; None if a plain yes is enough.
             fingerprint: The target as the plan found it.
             on_behalf_of: For whom the caller says that it asks.
+
+        Raises:
+            TooManyPending: As many of the caller's wait already as one caller may have.
         """
         now = self._now()
         fresh = Approval(
@@ -132,6 +148,8 @@ class Approvals:
             kept = await self._store.add_approval(fresh)
             current = self._as_of_now(kept)
             if current.status in OPEN_ENDED:
+                if kept.id == fresh.id:
+                    await self._keep_to_share(fresh)
                 return current
             # whoever asks anew has no need to hear of the old answer
             await self._store.swap_approval(kept, replace(current, told_at=self._now()))
@@ -280,6 +298,13 @@ class Approvals:
         if current.status is not Status.PENDING and not (or_approved and current.status is Status.APPROVED):
             raise NotPending(current)
         return kept
+
+    async def _keep_to_share(self, fresh: Approval) -> None:
+        """Take a request back where its caller has too many: people are to see others', too."""
+        own = [each for each in await self.pending() if each.caller == fresh.caller]
+        if len(own) > MOST_PENDING:
+            await self.withdraw(fresh)
+            raise TooManyPending
 
     async def _lapse(self) -> None:
         for kept in await self._store.approvals(OPEN_ENDED, limit=_MAX_PENDING):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from barrack_mcp.account.reading import FEW_PAGES, Listing, read_list
+from barrack_mcp.api.pace import sharing
 from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
@@ -57,7 +58,8 @@ class Reads:
         operation = self.surface.get(tool)
         if operation is None or not operation.reads:
             raise UnknownToolError(tool)
-        return await self.caller.account.read(tool, arguments)
+        with sharing(self.caller.subject):
+            return await self.caller.account.read(tool, arguments)
 
     async def rows(self, operation: Operation) -> Listing:
         """Read a list quietly.
