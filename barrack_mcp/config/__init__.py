@@ -189,6 +189,11 @@ class Settings(BaseModel):
     oidc_audience: str | None = Field(
         None, description="What those tokens must name as their audience; never a client that people sign in to."
     )
+    oidc_client_id: str | None = Field(
+        None,
+        description="What the identity provider knows the approval page by: a public client (code with PKCE) that "
+        "leads back to BARRACK_PUBLIC_URL/approvals/callback.",
+    )
     keys_from_callers: Switch = Field(
         default=False, description="Let a caller send an API key of their own, in X-Barrack-Api-Key."
     )

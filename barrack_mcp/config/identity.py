@@ -38,12 +38,29 @@ class Identity:
         proof: How they showed it.
         groups: Theirs, as the provider says.
         scopes: What the token is good for, as the provider says: `barrack:read` and the like alone.
+        known_as: What else the provider calls them, such as their mail address; for nobody to trust.
     """
 
     name: str
     proof: Proof = Proof.FILE
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
+    known_as: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where people sign in at the identity provider.
+
+    Attributes:
+        issuer: The provider's name.
+        authorization: Where their browsers are led.
+        token: Where a code that they bring back is exchanged.
+    """
+
+    issuer: str
+    authorization: str
+    token: str
 
 
 class UnknownYetError(Exception):
@@ -76,4 +93,11 @@ class Identities(Protocol):
 
         Raises:
             UnknownYetError: It can't be said now; nobody is let in.
+        """
+
+    async def places(self) -> Places:
+        """Answer where people sign in.
+
+        Raises:
+            UnknownYetError: There is no provider, or it doesn't answer, or doesn't say so.
         """

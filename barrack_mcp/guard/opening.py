@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from barrack_mcp.config import Settings
 from barrack_mcp.config.callers import Callers
+from barrack_mcp.config.identity import Identities
 from barrack_mcp.guard.approvals import Approval, Approvals, Approvers, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
 from barrack_mcp.guard.page.costs import ReadCosts
@@ -185,8 +186,10 @@ def page_address(settings: Settings) -> str:
 
 def team_page(
     settings: Settings, state: State, callers: Callers, *, about: About, costs: ReadCosts | None = None
-) -> ASGIApp | None:
-    """Make the approval page for those who sign in; None where the server has no address that browsers reach.
+) -> Callable[[Identities], ASGIApp] | None:
+    """Have the approval page ready for those who sign in, once it is known who says who somebody is.
+
+    None where the server has no address that browsers reach, or nobody could sign in.
 
     Args:
         settings: What the operator set.
@@ -195,15 +198,21 @@ def team_page(
         about: For what the page speaks.
         costs: Reads what runs and what it costs; None where that isn't shown.
     """
-    if settings.public_url is None:
-        return None
+    from barrack_mcp.guard.page.login.code import Client  # noqa: PLC0415 - a web application, which stdio never needs
     from barrack_mcp.guard.page.login.page import create_team_page  # noqa: PLC0415 - as above
 
-    return create_team_page(
+    public_url, issuer, client_id = settings.public_url, settings.oidc_issuer, settings.oidc_client_id
+    client = Client(issuer, client_id, settings.network) if issuer is not None and client_id is not None else None
+    if public_url is None or (client is None and settings.http_tokens_file is None):
+        return None
+    return lambda identities: create_team_page(
         state.approvals,
-        public_url=settings.public_url,
+        public_url=public_url,
         keys=state.keys,
         callers=callers,
+        by_token=settings.http_tokens_file is not None,
+        identities=identities,
+        client=client,
         approvers=Approvers.of_words(settings.approvers, four_eyes=settings.four_eyes),
         about=about,
         costs=costs,

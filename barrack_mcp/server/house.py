@@ -26,6 +26,7 @@ from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.config.callers import Callers, CallersError, read_keys
+from barrack_mcp.config.identity import Identities
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.reaping import Reaper, unasked
@@ -63,6 +64,10 @@ _ASKS_ITSELF: Final = (
     "BARRACK_APPROVAL=elicit asks for a yes through the caller's own client, and with BARRACK_FOUR_EYES, which is on "
     "where callers sign in, such a yes doesn't count: set BARRACK_APPROVAL=auto, or BARRACK_FOUR_EYES=off."
 )
+_ONE_CLIENT: Final = (
+    "BARRACK_OIDC_CLIENT_ID is BARRACK_OIDC_AUDIENCE: what shows that somebody signed in to the page would let their "
+    "browser call, too. Register the page as a client of its own."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +83,7 @@ class House:
         contract: The contract in force.
         reapers: End what is past its lease, one in each account; that of the server's own key first.
         callers: Who may call over HTTP; None for whoever can reach it.
-        page: The approval page for those who sign in; None where nobody can.
+        page: Makes the approval page for those who sign in, with who says who they are; None where nobody can.
     """
 
     server: Server[Any]
@@ -87,7 +92,7 @@ class House:
     contract: Contract
     reapers: Sequence[Reaper]
     callers: Callers | None = None
-    page: ASGIApp | None = None
+    page: Callable[[Identities], ASGIApp] | None = None
 
 
 @asynccontextmanager
@@ -247,6 +252,13 @@ def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr
     if (settings.oidc_issuer is None) != (settings.oidc_audience is None):
         raise SettingsError(
             "BARRACK_OIDC_ISSUER and BARRACK_OIDC_AUDIENCE go together: a token for another service lets nobody in."
+        )
+    if settings.oidc_client_id is not None and settings.oidc_client_id == settings.oidc_audience:
+        raise SettingsError(_ONE_CLIENT)
+    if settings.oidc_client_id is not None and (settings.oidc_issuer is None or settings.public_url is None):
+        raise SettingsError(
+            "BARRACK_OIDC_CLIENT_ID lets people sign in to the approval page, so it needs BARRACK_OIDC_ISSUER and "
+            "BARRACK_PUBLIC_URL."
         )
     if not settings.has_login:
         if settings.keys_file is not None:

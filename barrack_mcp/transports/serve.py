@@ -84,8 +84,8 @@ async def serve(
         mention(settings, house.contract, datetime.now(UTC).date())
         make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
-        app = make(house.server, gate=gate, hosts=_hosts(settings))
-        app = app if house.page is None else Beside(house.page, app)
+        page = None if gate is None or house.page is None else house.page(gate.credentials)
+        app = make(house.server, gate=gate, hosts=_hosts(settings), page=page)
         address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
@@ -131,28 +131,44 @@ def _hosts(settings: Settings) -> frozenset[str]:
     return frozenset(name.lower() for name in {*settings.allowed_hosts, *public})
 
 
-def _behind(app: ASGIApp, gate: Gate | None, hosts: frozenset[str], transport: Transport) -> ASGIApp:
+def _behind(
+    app: ASGIApp, gate: Gate | None, hosts: frozenset[str], transport: Transport, page: ASGIApp | None
+) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one; whoever knocks has an id."""
-    return RequestIds(Door(app if gate is None else gate.close(app), hosts), transport)
+    door = Door(app if gate is None else gate.close(app), hosts)
+    return RequestIds(door if page is None else Beside(page, door), transport)
 
 
-def http_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+def http_app(
+    server: Server[Any],
+    *,
+    gate: Gate | None = None,
+    hosts: frozenset[str] = frozenset(),
+    page: ASGIApp | None = None,
+) -> ASGIApp:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
 
     Args:
         server: What to serve.
         gate: Lets callers in; None for whoever can reach it.
         hosts: Names under which it is reached, beside this machine's own, in small letters.
+        page: The approval page for those who sign in; None where there is none.
     """
     app = server.streamable_http_app(
         streamable_http_path=_HTTP,
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health)],
     )
-    return _behind(app, gate, hosts, "http")
+    return _behind(app, gate, hosts, "http", page)
 
 
-def sse_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+def sse_app(
+    server: Server[Any],
+    *,
+    gate: Gate | None = None,
+    hosts: frozenset[str] = frozenset(),
+    page: ASGIApp | None = None,
+) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
     sse = SseServerTransport("/messages/", security_settings=_SECURITY)
 
@@ -167,7 +183,7 @@ def sse_app(server: Server[Any], *, gate: Gate | None = None, hosts: frozenset[s
             Mount("/messages/", app=sse.handle_post_message),
         ],
     )
-    return _behind(app, gate, hosts, "sse")
+    return _behind(app, gate, hosts, "sse", page)
 
 
 def _only_get(path: str, app: Any) -> Route:

@@ -15,7 +15,6 @@ from mcp.client.streamable_http import streamable_http_client
 from barrack_mcp.config import read_settings
 from barrack_mcp.config.callers import digest, new_token
 from barrack_mcp.server.house import House, open_server
-from barrack_mcp.transports.approvals import Beside
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.serve import http_app
 from tests.support.listening import listening
@@ -116,6 +115,6 @@ async def served(
     async with open_server(known, remote=True) as house:
         assert house.callers is not None
         gate, hosts = open_gate(known, house.callers, "/mcp"), frozenset({"bot.example.com"})
-        app = http_app(house.server, gate=gate, hosts=hosts)
-        async with listening(app if house.page is None else Beside(house.page, app)) as url:
+        page = None if house.page is None else house.page(gate.credentials)
+        async with listening(http_app(house.server, gate=gate, hosts=hosts, page=page)) as url:
             yield Served(url, house, desk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 import anyio
@@ -30,7 +31,14 @@ class FetchError(Exception):
         self.reached = reached
 
 
-async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES, network: Network | None = None) -> bytes:
+async def fetch(
+    url: str,
+    *,
+    seconds: float = SECONDS,
+    most: int = MAX_BYTES,
+    network: Network | None = None,
+    form: Mapping[str, str] | None = None,
+) -> bytes:
     """Read what stands at an address: https, or this machine.
 
     Args:
@@ -38,6 +46,7 @@ async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES, ne
         seconds: Time for all of it.
         most: Bytes at most.
         network: The way out; directly, trusting the system's certificates, if None.
+        form: Fields to post there; None to read alone.
 
     Raises:
         FetchError: The address is none that we read, or what is there could not be read.
@@ -52,7 +61,7 @@ async def fetch(url: str, *, seconds: float = SECONDS, most: int = MAX_BYTES, ne
         with anyio.fail_after(seconds):
             async with (
                 open_http(network or Network(), headers=headers, seconds=seconds) as http,
-                http.stream("GET", url) as response,
+                http.stream("GET" if form is None else "POST", url, data=form) as response,
             ):
                 return await _read(response, most)
     except TimeoutError:

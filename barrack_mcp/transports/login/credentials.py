@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mcp.server.auth.provider import AccessToken
 from starlette.authentication import AuthenticationError
 
 from barrack_mcp.config import Settings
 from barrack_mcp.config.callers import SHAPE, Callers
-from barrack_mcp.config.identity import Identity, UnknownYetError
+from barrack_mcp.config.identity import Identity, Places, UnknownYetError
 from barrack_mcp.server.callers import access_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ class Credentials:
         shown = None if self.issuer is None else await self.issuer.signed_in(token, client_id=client_id, nonce=nonce)
         return None if shown is None else shown.identity
 
+    async def places(self) -> Places:
+        """Answer where people sign in; see `Identities`."""
+        provider = None if self.issuer is None else await self.issuer.provider()
+        if provider is None or provider.authorization is None or provider.token is None:
+            raise UnknownYetError(_NOWHERE)
+        return Places(issuer=provider.issuer, authorization=provider.authorization, token=provider.token)
+
     async def verify_token(self, token: str) -> AccessToken | None:
         """Answer whose a bearer token is, in the SDK's words.
 
@@ -58,6 +65,9 @@ class Credentials:
         if shown is None:
             return None
         return access_of(shown.identity, client=shown.client, issuer=shown.issuer, expires_at=shown.expires_at)
+
+
+_NOWHERE: Final = "The identity provider doesn't say where people sign in, so nobody can by it."
 
 
 def open_credentials(settings: Settings, callers: Callers) -> Credentials:

@@ -41,6 +41,8 @@ _BYTES: Final = 1024 * 1024
 _LONGEST: Final = 16_384
 """Characters of a token."""
 _NAME_LONGEST: Final = 255
+_NAMES: Final = ("email", "preferred_username")
+"""Claims by which people go that are no proof of anything."""
 _TYPES: Final = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 """What a token may call itself: one that ends a session or proves a key is none that lets somebody in."""
 _DISCOVERY: Final = "/.well-known/openid-configuration"
@@ -268,7 +270,11 @@ def _shown(claims: Mapping[str, Any], *, scopes: frozenset[str]) -> Shown | None
     groups = claims.get("groups")
     theirs = groups if isinstance(groups, list) else [groups]
     who = Identity(
-        subject, Proof.ISSUER, groups=frozenset(each for each in theirs if isinstance(each, str)), scopes=scopes
+        subject,
+        Proof.ISSUER,
+        groups=frozenset(each for each in theirs if isinstance(each, str)),
+        scopes=scopes,
+        known_as=frozenset(each for name in _NAMES if isinstance(each := claims.get(name), str)),
     )
     client = next((each for each in (claims.get("azp"), claims.get("client_id")) if isinstance(each, str)), "")
     return Shown(who, client, str(claims["iss"]), int(claims["exp"]) + LEEWAY_S)

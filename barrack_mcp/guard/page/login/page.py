@@ -8,27 +8,37 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
-from barrack_mcp.config.callers import CallerRow, Callers, CallersError
-from barrack_mcp.config.identity import Identity
+from barrack_mcp.config.callers import Callers, CallersError, digest
+from barrack_mcp.config.identity import Identities, Identity, Proof, UnknownYetError
 from barrack_mcp.guard.approvals import Approvals, Approvers, Person
 from barrack_mcp.guard.page.costs import ReadCosts
 from barrack_mcp.guard.page.login.attempts import SPAN_S, Attempts, address_of
+from barrack_mcp.guard.page.login.code import BEGUN_S, Client, CodeFlow
 from barrack_mcp.guard.page.login.session import Seals, Session, new_id
 from barrack_mcp.guard.page.page import Page, Visitor, read_fields
 from barrack_mcp.guard.page.view import UNTOLD, About
 
 PATH: Final = "/approvals"
 """Where the page is, below the server's public address."""
+CALLBACK: Final = "/callback"
 COOKIE: Final = "__Host-barrack_approvals"
 """Its prefix makes browsers take it over TLS alone, from this very host, and no other host can set it."""
+BEGUN: Final = "__Host-barrack_sign_in"
+"""The cookie of a sign-in under way at the identity provider."""
 SESSION_S: Final = 12 * 3600
+ISSUER_SESSION_S: Final = 3600
+"""The provider says who somebody is once, and can take nothing back: so it is asked again soon."""
+_GROUPS_LONGEST: Final = 1_500
+"""Characters of groups in a session: a browser keeps 4,096 of a cookie."""
 
 _WRONG: Final = "No caller has this token. Nothing was signed in."
+_NOT_SIGNED_IN: Final = "The identity provider did not sign you in here, or it took too long. Try it again."
 _TOO_OFTEN: Final = "Too many sign-ins went wrong from here. Wait a minute, then try again."
 
 
@@ -38,11 +48,14 @@ def create_team_page(
     public_url: str,
     keys: Sequence[str],
     callers: Callers,
+    by_token: bool,
     approvers: Approvers,
+    identities: Identities,
+    client: Client | None = None,
     about: About = UNTOLD,
     costs: ReadCosts | None = None,
     now: Callable[[], float] = time.time,
-) -> Starlette:
+) -> ASGIApp:
     """Make the page on which approvers answer what others ask for; it answers below `PATH`.
 
     Args:
@@ -50,16 +63,24 @@ def create_team_page(
         public_url: The address under which browsers reach this server.
         keys: The keys of the state, newest first.
         callers: Who may call, and so may sign in.
+        by_token: Whether they may sign in by a token of the callers' file.
         approvers: Who may say yes.
+        identities: Says whom the identity provider has signed in.
+        client: What the provider knows the page by; None where nobody signs in by it.
         about: For what it speaks, told in its header.
         costs: Reads what runs and what it costs; None where that isn't shown.
         now: The time in seconds since 1970.
     """
     public = urlsplit(public_url)
+    seals = Seals(keys, now=now)
+    callback = f"{public_url}{PATH}{CALLBACK}"
+    flow = None if client is None else CodeFlow(identities, client=client, callback=callback, seals=seals)
     page = _TeamPage(
         approvals,
         callers=callers,
-        seals=Seals(keys, now=now),
+        by_token=by_token,
+        flow=flow,
+        seals=seals,
         approvers=approvers,
         room=f"{public.path}{PATH}",
         about=about,
@@ -69,6 +90,8 @@ def create_team_page(
     entered = [
         Route("/sign-in", page.ask_in),
         Route("/sign-in", page.sign_in, methods=["POST"]),
+        Route("/sign-in/issuer", page.lead_out),
+        Route(CALLBACK, page.come_back),
         Route("/sign-out", page.inside(page.sign_out), methods=["POST"]),
         Route("/static/{name}", page.asset),
     ]
@@ -87,6 +110,8 @@ class _TeamPage(Page):
         approvals: Approvals,
         *,
         callers: Callers,
+        by_token: bool,
+        flow: CodeFlow | None,
         seals: Seals,
         approvers: Approvers,
         room: str,
@@ -96,6 +121,8 @@ class _TeamPage(Page):
     ) -> None:
         super().__init__(approvals, room=room, about=about, now=now, costs=costs, approvers=approvers)
         self._callers = callers
+        self._by_token = by_token
+        self._flow = flow
         self._seals = seals
         self._attempts = Attempts(now)
 
@@ -126,8 +153,15 @@ class _TeamPage(Page):
         self, request: Request, to: str, *, error: str | None = None, status: int = HTTPStatus.UNAUTHORIZED
     ) -> Response:
         """Show the form to sign in with, and lead to a request from there."""
-        known = self.place(to).endswith(f"/{to}")
-        return self.render("sign_in.html", request=request, status=status, to=to if known else "", error=error)
+        return self.render(
+            "sign_in.html",
+            request=request,
+            status=status,
+            to=self._known(to),
+            error=error,
+            by_token=self._by_token,
+            by_issuer=self._flow is not None,
+        )
 
     async def lead_in(self, _: Request) -> Response:
         """Lead to the list."""
@@ -142,23 +176,69 @@ class _TeamPage(Page):
         fields, address = await read_fields(request), address_of(request)
         to = fields.get("to", "")
         if self._attempts.too_many(address):
-            answer = self.invite(request, to, error=_TOO_OFTEN, status=HTTPStatus.TOO_MANY_REQUESTS)
-            answer.headers["Retry-After"] = f"{SPAN_S:.0f}"
-            return answer
-        who = self._callers.find(fields.get("caller_token", "").strip())
-        row = None if who is None else self._row(who)
-        if who is None or row is None:
+            return self._turn_away(request, to)
+        token = fields.get("caller_token", "").strip()
+        who = self._callers.find(token)
+        if not self._by_token or who is None:
             self._attempts.count(address)
             return self.invite(request, to, error=_WRONG)
         until = self._now() + SESSION_S
-        session = Session(id=new_id(), name=who.name, proof=who.proof, bound=str(row.sha256), until=until)
+        session = Session(id=new_id(), name=who.name, proof=who.proof, bound=digest(token), until=until)
         return self._welcome(session, to)
+
+    async def lead_out(self, request: Request) -> Response:
+        """Lead to the identity provider, to sign in there."""
+        to = request.query_params.get("to", "")
+        if self._flow is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        try:
+            place, begun = await self._flow.begin(self._known(to), now=self._now())
+        except UnknownYetError as error:
+            return self.invite(request, to, error=str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = RedirectResponse(place, HTTPStatus.SEE_OTHER)
+        _keep(answer, BEGUN, begun, seconds=BEGUN_S)
+        return answer
+
+    async def come_back(self, request: Request) -> Response:
+        """Take what the identity provider sends along with somebody, and open a session if it has signed them in."""
+        query, address = request.query_params, address_of(request)
+        if (flow := self._flow) is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        carried = flow.read(request.cookies.get(BEGUN, ""), query.get("state", ""))
+        to = "" if carried is None else carried["to"]
+        if self._attempts.too_many(address):
+            return self._turn_away(request, to)
+        who = None
+        # each sign-in ends once, wherever it ends
+        ends = carried is not None and await self._approvals.use(
+            f"sign-in {carried['state']}", until=self._now() + BEGUN_S
+        )
+        if carried is not None and ends and "code" in query:
+            try:
+                who = await flow.finish(carried, code=query["code"], issuer=query.get("iss"))
+            except UnknownYetError as error:
+                return self.invite(request, to, error=str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        if who is None:
+            self._attempts.count(address)
+            return self.invite(request, to, error=_NOT_SIGNED_IN)
+        session = Session(
+            id=new_id(),
+            name=who.name,
+            proof=who.proof,
+            bound=flow.client.bound,
+            groups=self._most(who.groups),
+            known_as=tuple(sorted(who.known_as)),
+            until=self._now() + ISSUER_SESSION_S,
+        )
+        answer = self._welcome(session, to)
+        _forget(answer, BEGUN)
+        return answer
 
     async def sign_out(self, request: Request) -> Response:
         """End a session: its browser forgets it."""
         await self._genuine(request, "sign-out")
         answer = RedirectResponse(f"{self._room}/sign-in", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        _forget(answer, COOKIE)
         return answer
 
     def _session(self, request: Request) -> Session | None:
@@ -166,28 +246,50 @@ class _TeamPage(Page):
 
     def _person(self, session: Session) -> Person | None:
         """Find who a session is of, as the callers' file says now; None if it isn't good any more."""
-        row = self._row(Identity(session.name, session.proof, groups=frozenset(session.groups)))
-        # another token is another sign-in, whatever the name
-        if row is None or row.sha256 != session.bound:
-            return None
-        return Person(name=session.name, approver=row.approver)
-
-    def _row(self, who: Identity) -> CallerRow | None:
+        groups = frozenset(session.groups)
         try:
-            return self._callers.row_of(who)
+            row = self._callers.row_of(Identity(session.name, session.proof, groups=groups))
         except CallersError:
             return None
+        if session.proof is Proof.FILE:
+            # another token is another sign-in, whatever the name
+            good = self._by_token and row is not None and row.sha256 == session.bound
+        else:
+            good = self._flow is not None and session.bound == self._flow.client.bound
+        if not good:
+            return None
+        approver = row is not None and row.approver
+        return Person(name=session.name, approver=approver, groups=groups, known_as=frozenset(session.known_as))
+
+    def _known(self, to: str) -> str:
+        """The id of a request to open; nothing where it can't be one."""
+        return to if self.place(to).endswith(f"/requests/{to}") else ""
+
+    def _most(self, groups: frozenset[str]) -> tuple[str, ...]:
+        """As many groups as a cookie holds, those that make an approver first; the others can only do without."""
+        ours = self._approvers.groups if self._approvers is not None else frozenset()
+        kept: list[str] = []
+        for group in sorted(groups, key=lambda each: (each not in ours, each)):
+            if sum(map(len, kept)) + len(group) <= _GROUPS_LONGEST:
+                kept.append(group)
+        return tuple(kept)
+
+    def _turn_away(self, request: Request, to: str) -> Response:
+        answer = self.invite(request, to, error=_TOO_OFTEN, status=HTTPStatus.TOO_MANY_REQUESTS)
+        answer.headers["Retry-After"] = f"{SPAN_S:.0f}"
+        return answer
 
     def _welcome(self, session: Session, to: str) -> Response:
         answer = RedirectResponse(self.place(to), HTTPStatus.SEE_OTHER)
-        # lax: who comes by a link from a chat is to be known, and nothing changes by a GET
-        answer.set_cookie(
-            COOKIE,
-            self._seals.seal_session(session),
-            max_age=int(session.until - self._now()),
-            path="/",
-            secure=True,
-            httponly=True,
-            samesite="lax",
-        )
+        _keep(answer, COOKIE, self._seals.seal_session(session), seconds=session.until - self._now())
         return answer
+
+
+def _keep(answer: Response, cookie: str, value: str, *, seconds: float) -> None:
+    """Have a browser keep a cookie: lax, as who comes by a link from a chat is to be known; no GET changes a thing."""
+    answer.set_cookie(cookie, value, max_age=int(seconds), path="/", secure=True, httponly=True, samesite="lax")
+
+
+def _forget(answer: Response, cookie: str) -> None:
+    """Have a browser forget a cookie."""
+    answer.delete_cookie(cookie, path="/", secure=True, httponly=True, samesite="lax")
