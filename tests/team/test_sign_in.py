@@ -56,9 +56,7 @@ class Team:
 
 
 @asynccontextmanager
-async def team(
-    folder: Path, callers: Mapping[str, Sequence[str]] | None = None, **settings: str
-) -> AsyncIterator[Team]:
+async def team(folder: Path, callers: Mapping[str, Sequence[str]] = ADA, /, **settings: str) -> AsyncIterator[Team]:
     issuer = Issuer()
     async with listening(issuer.app) as url:
         issuer.url = url
