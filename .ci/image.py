@@ -5,21 +5,23 @@ has it; volumes are mounted where Compose or Kubernetes mounts them, secrets as 
 environment and its user are read from the Dockerfile, compose.yaml and Kubernetes' files. All of that lives in mounts
 and a network of this process alone, which wants root. Not tried is how an image is built, and what a cluster does.
 
-Arguments: the folder for passing things, and the virtual environment that has the product.
+Arguments: the folder for passing things, the virtual environment that has the product, and Caddy.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,8 +38,8 @@ from tests.support.image import Image, read_image
 
 LONGEST_S: Final = 60
 SYSTEM: Final = ("usr", "lib", "lib64", "bin", "sbin")
-OF_ETC: Final = ("ld.so.cache", "ssl", "ca-certificates")
-"""What libraries and certificates are found by; the rest of /etc is this machine's own."""
+OF_ETC: Final = ("hosts", "nsswitch.conf", "ld.so.cache", "ssl", "ca-certificates")
+"""What names, libraries and certificates are found by; the rest of /etc is this machine's own."""
 UP: Final = 0x1 | 0x40
 SET_FLAGS: Final = 0x8914
 TRIED: Final = """
@@ -51,6 +53,8 @@ for place in sys.argv[1:]:
     print(place)
 """
 PUBLIC: Final = "bot.example.com"
+ADDRESSES: Final = {name: f"127.0.0.{number}" for number, name in enumerate(clusters.SERVERS, start=1)}
+API: Final = "http://127.0.0.1:8900/api"
 
 
 def say(line: str) -> None:
@@ -219,11 +223,11 @@ async def healthy(url: str, headers: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def connected(url: str, token: str) -> AsyncIterator[Client]:
-    """Connect as a caller does behind the proxy, which says for which name the request came."""
+async def connected(url: str, token: str, trusted: ssl.SSLContext | bool = True) -> AsyncIterator[Client]:  # noqa: FBT001, FBT002 - as httpx2 takes it
+    """Connect as a caller does, or as the proxy does, which says for which name the request came."""
     headers = {"Authorization": f"Bearer {token}", "Host": PUBLIC}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30) as http,
+        httpx2.AsyncClient(headers=headers, timeout=30, verify=trusted) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
         yield client
@@ -246,27 +250,110 @@ def check_walls(container: Container, settings: Mapping[str, str], writable: Seq
         raise AssertionError(f"{container.name}: could write to {', '.join(could)}")
 
 
-def as_compose(image: Image, venv: Path, scratch: Path) -> None:
-    """Run a server of compose.yaml: a caller is added, it serves, and it is well by its own check."""
-    server = next(iter(clusters.SERVERS.values()))
-    places = [each.split(":")[1] for each in server["volumes"]]
-    volumes = {place: volume(scratch, f"compose{place.replace('/', '-')}", (65532, 65532), 0o700) for place in places}
-    container = Container(image, venv, scratch, "compose", volumes)
-    secrets = {name: clusters.SECRETS[name] or "/state/state.db" for name in server["secrets"]}
-    container.build(secrets=secrets, at="/run/secrets", mode=0o644, like="/.dockerenv")
-    settings = {**server["environment"], "BARRACK_PUBLIC_URL": f"https://{PUBLIC}", "BARRACK_SIMULATOR": "1"}
-    check_walls(container, settings, ("/tmp", *places))  # noqa: S108 - what the image has
-    added = container.run([*image.entrypoint, "callers", "add", "ada"], settings)
-    if added.returncode != 0:
-        raise AssertionError(added.stderr)
+@contextmanager
+def sharing(scratch: Path) -> Iterator[None]:
+    """Run Redis by the command of compose.yaml, with the secret of its password, while the block runs."""
+    service = clusters.SERVICES["redis"]
+    (secret,) = service["secrets"]
+    conf, kept = scratch / secret, scratch / "redis"
+    conf.write_text(f"{clusters.SECRETS[secret]}\nlogfile {scratch}/redis.log\n", encoding="utf-8")
+    kept.mkdir()
+    moved = {f"/run/secrets/{secret}": str(conf), "/data": str(kept)}
+    with subprocess.Popen([moved.get(word, word) for word in service["command"]]) as redis:  # noqa: S603 - ours
+        try:
+            yield
+        finally:
+            redis.terminate()
+
+
+@contextmanager
+def proxying(caddy: Path, scratch: Path) -> Iterator[Path]:
+    """Run Caddy by its Caddyfile while the block runs; gives the certificate of its own authority.
+
+    Here is nobody who makes certificates for others, and this machine is to trust none of them.
+    """
+    env = {**os.environ, "BARRACK_HOST": PUBLIC, "XDG_DATA_HOME": str(scratch), "XDG_CONFIG_HOME": str(scratch)}
+    file = clusters.MANIFESTS / "docker" / "Caddyfile"
+    adapt = [str(caddy), "adapt", "--adapter", "caddyfile", "--config", str(file)]
+    said = subprocess.run(adapt, check=True, capture_output=True, text=True, env=env)  # noqa: S603 - our own words
+    made = json.loads(said.stdout)
+    made["apps"]["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
+    made["apps"]["tls"] = {"automation": {"policies": [{"issuers": [{"module": "internal"}]}]}}
+    (scratch / "caddy.json").write_text(json.dumps(made), encoding="utf-8")
+    run = [str(caddy), "run", "--config", str(scratch / "caddy.json")]
+    with (scratch / "caddy.log").open("w") as log, subprocess.Popen(run, env=env, stderr=log) as proxy:  # noqa: S603 - ours
+        try:
+            yield scratch / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+        finally:
+            proxy.terminate()
+
+
+def built(image: Image, venv: Path, scratch: Path) -> dict[str, Container]:
+    """Put a container together for each server of compose.yaml, on the volumes that they share."""
+    containers: dict[str, Container] = {}
+    shared: dict[str, Path] = {}
+    for name, server in clusters.SERVERS.items():
+        mounted = dict(each.split(":") for each in server["volumes"])
+        shared |= {each: volume(scratch, each, (65532, 65532), 0o700) for each in mounted if each not in shared}
+        containers[name] = Container(image, venv, scratch, name, {at: shared[each] for each, at in mounted.items()})
+        secrets = {each: clusters.SECRETS[each] for each in server["secrets"]}
+        containers[name].build(secrets=secrets, at="/run/secrets", mode=0o644, like="/.dockerenv")
+        check_walls(containers[name], {}, ("/tmp", *mounted.values()))  # noqa: S108 - what the image has
+    return containers
+
+
+def as_compose(image: Image, venv: Path, caddy: Path, scratch: Path) -> None:
+    """Run all of compose.yaml: a caller is added, two servers serve behind the proxy, and one of them goes."""
+    containers = built(image, venv, scratch)
+    one = containers[min(containers)]
+    settings = {**clusters.SERVERS[one.name]["environment"], "BARRACK_PUBLIC_URL": f"https://{PUBLIC}"}
+    settings["BARRACK_API_URL"] = API
+    added = one.run([*image.entrypoint, "callers", "add", "ada"], settings)
     began = time.monotonic()
-    with container.serving([*image.entrypoint, *server["command"]], settings):
-        anyio.run(healthy, f"http://127.0.0.1:{image.port}/health", {})
+    with ExitStack() as running:
+        root = running.enter_context(proxying(caddy, scratch))
+        endings = {}
+        for name, container in containers.items():
+            # there is one network here, so that each has an address of its own
+            words = [*image.entrypoint, *clusters.SERVERS[name]["command"], "--host", ADDRESSES[name]]
+            endings[name] = running.enter_context(ExitStack())
+            endings[name].enter_context(container.serving(words, settings))
+        for address in ADDRESSES.values():
+            anyio.run(healthy, f"http://{address}:{image.port}/health", {})
         ready = time.monotonic() - began
-        tools = anyio.run(ask, f"http://127.0.0.1:{image.port}/mcp", added.stdout.strip())
-        if (said := container.run(image.check, settings)).returncode != 0:
+        if (said := one.run(image.check, settings)).returncode != 0:
             raise AssertionError(f"its own check says: {said.stderr}")
-    say(f"as Compose starts it, as {image.user}, on a root for reading alone: there in {ready:.1f} s, {tools} tools")
+        while not root.exists() and time.monotonic() - began < LONGEST_S:
+            time.sleep(0.05)
+        anyio.run(behind, root, added.stdout.strip(), endings[one.name].close)
+    for name, container in containers.items():
+        if not any(each.is_file() for each in container.volumes["/state"].rglob("audit*")):
+            raise AssertionError(f"{name} kept no record")
+    say(f"as Compose starts it, as {image.user}, on a root for reading alone: both there in {ready:.1f} s")
+    say("through the proxy: nothing without a token, and what waits for a yes is known to the other when one goes")
+
+
+async def behind(root: Path, token: str, end_one: Callable[[], None]) -> None:
+    """Call through the proxy as a caller does, while one of two servers goes."""
+    url = f"https://{PUBLIC}"
+    trusted = ssl.create_default_context(cafile=root)
+    async with httpx2.AsyncClient(verify=trusted) as http:
+        shown = [(await http.get(f"{url}{path}")).status_code for path in ("/", "/health", "/ready", "/metrics")]
+        closed = [(await http.post(f"{url}/mcp", json={})).status_code for _ in range(4)]
+    if (shown, closed) != ([404] * 4, [401] * 4):
+        raise AssertionError(f"from outside: {shown}, without a token: {closed}")
+    asked = [await _ask_to_stop(url, token, trusted) for _ in range(2)]
+    await anyio.to_thread.run_sync(end_one)
+    asked += [await _ask_to_stop(url, token, trusted) for _ in range(2)]
+    if len(set(asked)) != 1 or not asked[0]:
+        raise AssertionError(f"what waits for a yes: {asked}")
+
+
+async def _ask_to_stop(url: str, token: str, trusted: ssl.SSLContext) -> str:
+    """Ask for what wants a person's yes; answers under which id it waits."""
+    async with connected(f"{url}/mcp", token, trusted) as client:
+        called = await client.call_tool("stop_instance", {"instance_id": "train-1"})
+    return str((called.structured_content or {}).get("approval", {}).get("id", ""))
 
 
 def as_kubernetes(image: Image, venv: Path, scratch: Path) -> None:
@@ -285,10 +372,10 @@ def as_kubernetes(image: Image, venv: Path, scratch: Path) -> None:
             keeper.build(secrets={}, at="/etc/barrack-mcp", mode=0o400, like="/dev/termination-log")
             added = keeper.run([*image.entrypoint, "callers", "add", "ada"], keeping)
             token, callers = added.stdout.strip(), (keeper.root / "tmp/callers.toml").read_text(encoding="utf-8")
-        secrets = {**clusters.SECRETS, "state": f"{mounts['state']}/shared.db", "callers.toml": callers}
+        secrets = {**clusters.SECRETS, "callers.toml": callers}
         container.build(secrets=secrets, at=mounts["secrets"], mode=0o440, like="/dev/termination-log")
         own = {each["name"]: each["value"].replace("$(POD)", name) for each in pod["env"] if "value" in each}
-        settings = {**shared, **own, "BARRACK_PUBLIC_URL": f"https://{PUBLIC}", "BARRACK_SIMULATOR": "1"}
+        settings = {**shared, **own, "BARRACK_PUBLIC_URL": f"https://{PUBLIC}", "BARRACK_API_URL": API}
         words = [*image.entrypoint, *pod["args"]]
         if name == "reap":
             done = container.run(words, settings)
@@ -305,10 +392,21 @@ def as_kubernetes(image: Image, venv: Path, scratch: Path) -> None:
         say(f"as Kubernetes starts it: the probe is answered, {tools} tools")
 
 
-def main(scratch: Path, venv: Path) -> None:
+@contextmanager
+def simulating(venv: Path) -> Iterator[None]:
+    """Run the fake Barrack that all servers share while the block runs."""
+    words = [str(venv / "bin" / "barrack-mcp"), "simulate", "--port", API.split(":")[-1].split("/")[0]]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as simulator:  # noqa: S603 - ours
+        try:
+            yield
+        finally:
+            simulator.terminate()
+
+
+def main(scratch: Path, venv: Path, caddy: Path) -> None:
     """Start everything, in mounts and a network of this process alone."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        say("NOT RUN: the image's command as it is in a container; that wants root and unshare")
+    if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("redis-server") is None:
+        say("NOT RUN: the image's command as it is in a container; that wants root, unshare and redis-server")
         return
     if "--inside" not in sys.argv:
         again = ["unshare", "--mount", "--net", sys.executable, *sys.argv, "--inside"]
@@ -317,9 +415,14 @@ def main(scratch: Path, venv: Path) -> None:
     raise_loopback()
     own = scratch / "image"
     own.mkdir()
+    names = own / "hosts"
+    known = {"localhost": "127.0.0.1", PUBLIC: "127.0.0.1", "redis": "127.0.0.1", **ADDRESSES}
+    names.write_text("".join(f"{address} {name}\n" for name, address in known.items()), encoding="utf-8")
+    mount("--bind", names, "/etc/hosts")
     image = read_image()
-    as_compose(image, venv, own)
-    as_kubernetes(image, venv, own)
+    with sharing(own), simulating(venv):
+        as_compose(image, venv, caddy, own)
+        as_kubernetes(image, venv, own)
 
 
-main(Path(sys.argv[1]), Path(sys.argv[2]))
+main(*map(Path, sys.argv[1:4]))

@@ -28,14 +28,20 @@ PODS: Final = {
     "serve": KINDS["Deployment"]["spec"]["template"],
     "reap": KINDS["CronJob"]["spec"]["jobTemplate"]["spec"]["template"],
 }
-SECRETS: Final = {"api-key": "k-1", "state": "", "state-keys": "k" * 32, "callers.toml": ""}
+SECRETS: Final = {
+    "api-key": "sim-key",
+    "state": "redis://:word@redis:6379/0",
+    "state-keys": "k" * 32,
+    "callers.toml": "",
+    "redis.conf": "requirepass word",
+}
 CADDY: Final = (MANIFESTS / "docker" / "Caddyfile").read_text(encoding="utf-8")
 
 
 def read_as_given(given: Mapping[str, str], mounted: str, folder: Path) -> Settings:
     """Read settings as a container gets them: what they name below a mount stands in a folder here."""
     for name, text in SECRETS.items():
-        (folder / name).write_text(text or str(folder / "state.db"), encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
         (folder / name).chmod(0o600)
     return read_settings({name: value.replace(mounted, str(folder)) for name, value in given.items()})
 
