@@ -1,9 +1,12 @@
-"""The webhook: told once of a request; whatever the other side does, the call goes on and the address stays secret."""
+"""The webhook's way: whatever the other side does, the call goes on, nothing is followed, the address stays secret."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,10 +21,9 @@ import pytest
 from mcp import Client
 from pydantic import SecretStr
 
-from barrack_mcp.api.http.fetch import post_webhook
-from barrack_mcp.config import Settings
-from barrack_mcp.server.house import open_server, request_told
-from barrack_mcp.state.store import Approval, Status
+from barrack_mcp.api.http.webhook import ATTEMPTS, DELIVERY, SIGNATURE, Webhook
+from barrack_mcp.config import Settings, SettingsError, read_settings
+from barrack_mcp.server.house import open_server
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -133,16 +135,84 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def test_the_text_is_posted_once_as_each_chat_reads_it_and_with_no_key() -> None:
+BODY = b'{"text":"A request."}'
+SECRET = SecretStr("canary-9c1e-the-two-sides-know-this-alone")
+
+
+async def post(chat: SecretStr, *, attempts: int = 1, waited: list[float] | None = None, **options: Any) -> bool:
+    """Post as the server does; what would be waited between attempts is kept instead."""
+
+    async def pause(seconds: float) -> bool:
+        (waited if waited is not None else []).append(seconds)
+        return True
+
+    return await Webhook(chat, pause=pause, **options).post(BODY, delivery="d-1", attempts=attempts)
+
+
+async def test_a_message_is_posted_once_and_with_no_key() -> None:
     with anyio.fail_after(20):
         async with listening(answers("204 No Content")) as chat:
-            assert await post_webhook(chat.url, "Delete «a<!here>&b» @everyone é")
+            assert await post(chat.url, attempts=ATTEMPTS)
     ((first, headers, body),) = chat.heard
     assert first == f"POST /hooks/{TOKEN} HTTP/1.1"
     assert headers["content-type"] == "application/json"
-    safe = "Delete «a&lt;!here&gt;&amp;b» @everyone é"
-    assert body == {"text": safe, "content": safe, "allowed_mentions": {"parse": []}}
-    assert not {"authorization", "x-api-key", "cookie"} & set(headers)
+    assert headers[DELIVERY.lower()] == "d-1"
+    assert body == json.loads(BODY)
+    assert not {"authorization", "x-api-key", "cookie", SIGNATURE.lower()} & set(headers)
+
+
+async def test_what_is_posted_is_signed_as_the_page_for_teams_says_to_check_it() -> None:
+    with anyio.fail_after(20):
+        async with listening(answers("204 No Content")) as chat:
+            assert await post(chat.url, secret=SECRET)
+    ((_, headers, _),) = chat.heard
+    page = Path(__file__).parents[1].joinpath("docs", "team.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(import hashlib.*?)```", page, re.DOTALL)
+    told: dict[str, Any] = {}
+    exec(shown, told)  # noqa: S102 - our own page
+    signature, secret = headers[SIGNATURE.lower()], SECRET.get_secret_value()
+    at = int(signature.split(",")[0].removeprefix("t="))
+    assert told["is_from_barrack"](secret, signature, BODY, now=at)
+    assert told["is_from_barrack"](secret, signature, BODY, now=at + 299)
+    wrong = [
+        (secret, signature, BODY + b" ", at),
+        (secret[:-1], signature, BODY, at),
+        (secret, signature.replace(f"t={at}", f"t={at + 1}"), BODY, at),
+        (secret, signature[:-1], BODY, at),
+        (secret, "", BODY, at),
+        (secret, "v1,t", BODY, at),
+        (secret, signature, BODY, at + 301),
+    ]
+    assert [told["is_from_barrack"](key, said, body, now=now) for key, said, body, now in wrong] == [False] * len(wrong)
+    made = hmac.new(secret.encode(), f"{at}.".encode() + BODY, hashlib.sha256).hexdigest()
+    assert signature == f"t={at},v1={made}"
+
+
+@pytest.mark.parametrize(
+    ("handler", "tries", "asked"),
+    [
+        (answers("500 Internal Server Error\r\nContent-Length: 0"), ATTEMPTS, 0),
+        (answers("503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0"), ATTEMPTS, 7),
+        (answers("429 Too Many Requests\r\nRetry-After: 100000\r\nContent-Length: 0"), ATTEMPTS, 30),
+        (answers("429 Too Many Requests\r\nRetry-After: soon\r\nContent-Length: 0"), ATTEMPTS, 0),
+        (resets, ATTEMPTS, 0),
+        (answers("403 Forbidden\r\nContent-Length: 0"), 1, 0),
+        (answers("410 Gone\r\nContent-Length: 0"), 1, 0),
+        (answers("307 Temporary Redirect\r\nLocation: /\r\nContent-Length: 0"), 1, 0),
+    ],
+    ids=["500", "503", "429", "429 without a time", "reset", "403", "410", "redirect"],
+)
+async def test_what_may_pass_is_tried_again_a_few_times_further_and_further_apart(
+    handler: Handler, tries: int, asked: float
+) -> None:
+    waited: list[float] = []
+    with anyio.fail_after(20):
+        async with listening(handler) as chat:
+            assert not await post(chat.url, attempts=ATTEMPTS, waited=waited)
+    assert len(chat.heard) == tries
+    assert {headers[DELIVERY.lower()] for _, headers, _ in chat.heard} == {"d-1"}
+    bounds = [(asked + most / 2, asked + most) for most in (1, 4, 16)][: tries - 1]
+    assert all(least <= seconds <= most for seconds, (least, most) in zip(waited, bounds, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +235,7 @@ async def test_what_goes_wrong_at_the_other_side_is_told_in_the_log_without_the_
     waits = handler in (stalls, stalls_after_the_status, drips)
     with anyio.fail_after(20):
         async with listening(handler) as chat:
-            assert not await post_webhook(chat.url, "A request.", seconds=SECONDS if waits else 20)
+            assert not await post(chat.url, seconds=SECONDS if waits else 20)
     assert len(chat.heard) == 1
     assert f"The webhook {told}" in caplog.text
     assert TOKEN not in caplog.text
@@ -175,7 +245,7 @@ async def test_what_goes_wrong_at_the_other_side_is_told_in_the_log_without_the_
 async def test_an_endless_answer_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
     with anyio.fail_after(20):
         async with listening(never_ends) as chat:
-            assert await post_webhook(chat.url, "A request.", seconds=15)
+            assert await post(chat.url, seconds=15)
     assert TOKEN not in caplog.text
 
 
@@ -185,7 +255,7 @@ async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCapture
         async with listening(answers("200 OK\r\nContent-Length: 0")) as elsewhere:
             away = answers(f"{status}\r\nLocation: {elsewhere.url.get_secret_value()}\r\nContent-Length: 0")
             async with listening(away) as chat:
-                assert not await post_webhook(chat.url, "A request.")
+                assert not await post(chat.url, attempts=ATTEMPTS)
     assert (len(chat.heard), elsewhere.heard) == (1, [])
     assert f"The webhook answered {status[:3]}" in caplog.text
     assert TOKEN not in caplog.text
@@ -198,21 +268,17 @@ async def test_an_address_where_nobody_is_or_that_is_none_is_told_without_it(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with anyio.fail_after(20):
-        assert not await post_webhook(SecretStr(url.format(port=closed_port(), token=TOKEN)), "A request.")
+        assert not await post(SecretStr(url.format(port=closed_port(), token=TOKEN)))
     assert "The webhook could not be reached (" in caplog.text
     assert TOKEN not in caplog.text
 
 
-async def test_text_that_can_not_be_sent_and_a_transport_that_breaks_are_no_exception(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_transport_that_breaks_is_no_exception(caplog: pytest.LogCaptureFixture) -> None:
     def breaks(request: httpx2.Request) -> httpx2.Response:
         raise RuntimeError(f"broken at {request.url}")
 
     url = SecretStr(f"http://127.0.0.1/{TOKEN}")
-    assert not await post_webhook(url, "half a pair: \ud800")
-    assert not await post_webhook(url, "A request.", transport=httpx2.MockTransport(breaks))
-    assert "(UnicodeEncodeError)" in caplog.text
+    assert not await post(url, attempts=ATTEMPTS, transport=httpx2.MockTransport(breaks))
     assert "(RuntimeError)" in caplog.text
     assert TOKEN not in caplog.text
 
@@ -221,27 +287,22 @@ async def test_one_that_is_cancelled_ends_at_once() -> None:
     with anyio.fail_after(20):
         async with listening(stalls) as chat:
             with anyio.move_on_after(SECONDS) as scope:
-                await post_webhook(chat.url, "A request.", seconds=60)
+                await post(chat.url, seconds=60)
             assert scope.cancelled_caught
 
 
-def test_what_is_told_names_the_request_and_where_to_answer_and_gives_no_way_in() -> None:
-    approval = Approval(
-        id="ap-aaaaaaaaaa",
-        binding="bound-to-this",
-        caller="local:1000",
-        tool="delete_volume",
-        arguments={"volume_id": "BRK-1V"},
-        plan={"summary": "Delete volume «data» (BRK-1V)."},
-        must_type="data",
-        fingerprint="seen",
-        status=Status.PENDING,
-        created_at=0.0,
-        expires_at=600.0,
-    )
-    told = request_told(approval)
-    assert told.startswith("Delete volume «data» (BRK-1V). Asked for by local:1000, request ap-aaaaaaaaaa.")
-    assert not {"bound-to-this", "http"} & set(told.replace("/", " ").split())
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BARRACK_WEBHOOK_SECRET", "too short a one", "must have at least 32 characters"),
+        ("BARRACK_WEBHOOK_FORM", "teams", "must be 'json' or 'slack'"),
+        ("BARRACK_WEBHOOK_URL", "http://chat.example/hook", "https://"),
+    ],
+)
+def test_a_wrong_setting_is_said_without_its_value(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} .*{said}") as caught:
+        read_settings({"BARRACK_SIMULATOR": "1", name: value})
+    assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize(

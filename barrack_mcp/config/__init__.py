@@ -48,6 +48,7 @@ from barrack_mcp.config.forms import (
     Template,
     Tools,
     Toolsets,
+    WebhookSecret,
     WebhookUrl,
     Words,
 )
@@ -59,7 +60,7 @@ from barrack_mcp.state.secret import KeyFileError
 PREFIX: Final = "BARRACK_"
 SIMULATOR_KEY: Final = "sim-key"
 
-_SECRETS: Final = ("api_key", "state_keys", "webhook_url", "proxy")
+_SECRETS: Final = ("api_key", "state_keys", "webhook_url", "webhook_secret", "proxy")
 _CONFIG: Final = f"{PREFIX}CONFIG"
 _PATHS: Final = (
     _CONFIG,
@@ -157,7 +158,13 @@ class Settings(BaseModel):
         default=False, description="Open the approval page in a browser; by default where there is a screen."
     )
     webhook_url: WebhookUrl | None = Field(
-        None, description="Where new requests for approval are posted, such as a chat's incoming webhook."
+        None, description="Where requests for approval are posted and how they end, as a chat's incoming webhook."
+    )
+    webhook_form: Literal["json", "slack"] | None = Field(
+        None, description="Form of what is posted there: slack (blocks) or json; slack by default for Slack's hosts."
+    )
+    webhook_secret: WebhookSecret | None = Field(
+        None, description="Signs what is posted there (HMAC-SHA256); 32 characters or more."
     )
     state: StatePlace | None = Field(
         None,

@@ -68,6 +68,12 @@ def _webhook(value: SecretStr) -> SecretStr:
     return value
 
 
+def _unguessable(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _KEY_LENGTH:
+        raise ValueError(f"must have at least {_KEY_LENGTH} characters")
+    return value
+
+
 def _public(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError("must begin with https://: tokens would pass in the clear")
@@ -155,6 +161,7 @@ Source: TypeAlias = Annotated[str, AfterValidator(_source)]
 Template: TypeAlias = Annotated[str, AfterValidator(_template)]
 PassphraseHash: TypeAlias = Annotated[str, AfterValidator(_passphrase)]
 WebhookUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_webhook)]
+WebhookSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_unguessable)]
 SealingKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_words), AfterValidator(_long_enough)]
 ApproverNames: TypeAlias = Annotated[Words, AfterValidator(_approvers)]
 PublicUrl: TypeAlias = Annotated[str, AfterValidator(_public)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
@@ -26,7 +26,7 @@ from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import sharing
 from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation
-from barrack_mcp.catalogue.outcome import Confirmed
+from barrack_mcp.catalogue.outcome import Confirmed, Ending
 from barrack_mcp.dispatch import insights
 from barrack_mcp.dispatch.answers import advice, stock
 from barrack_mcp.dispatch.answers.brief import abridge, is_brief
@@ -61,6 +61,7 @@ from barrack_mcp.dispatch.writes.writer import (
     Unsent,
     Writer,
     broke_off,
+    recorded,
 )
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.guard import Caller, Guard
@@ -112,6 +113,7 @@ class Dispatcher:
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
         drifts: Says in the log what is answered otherwise than known.
+        on_end: Told what came of a call that was approved out of band: the request's id, the verdict, a sentence.
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
         on_end: Told of each call when it is over; None where nobody counts.
     """
@@ -123,6 +125,7 @@ class Dispatcher:
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
     drifts: Drifts = field(default_factory=Drifts)
+    on_end: Callable[[str, Ending, str], None] | None = None
     unsaid: str = ""
     on_end: OnEnd | None = None
 
@@ -339,6 +342,9 @@ class Dispatcher:
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
         sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
+        if passed.approval is not None and self.on_end is not None:
+            verdict, said, _ = recorded(operation, values, sent)
+            self.on_end(passed.approval, verdict, said)
         asker = call.caller.asker
         here = asker is not None and asker.at_terminal
         confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now(), at_terminal=here)

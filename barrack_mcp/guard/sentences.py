@@ -193,17 +193,20 @@ def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
         f"Not done yet: it needs a person's yes, outside of this conversation, {there}. A yes in the chat doesn't "
-        f"count. It waits for {_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
+        f"count. It waits for {write_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
         "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once it is "
         "approved there, repeat exactly this call."
     )
 
 
-def _duration(seconds: float) -> str:
-    """How long something waits, for people: `10 minutes`."""
+def write_duration(seconds: float) -> str:
+    """Write how long something waits, for people: `10 minutes`."""
+    if seconds >= 2 * _HOUR_S:
+        return f"{seconds / _HOUR_S:.0f} hours"
     if seconds >= 2 * _MINUTE_S:
         return f"{seconds / _MINUTE_S:.0f} minutes"
     return f"{max(seconds, 0):.0f} seconds"
 
 
 _MINUTE_S: Final = 60
+_HOUR_S: Final = 60 * _MINUTE_S

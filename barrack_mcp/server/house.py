@@ -20,8 +20,6 @@ from starlette.types import ASGIApp
 
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
-from barrack_mcp.api.http.fetch import post_webhook
-from barrack_mcp.api.text import mention
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
@@ -30,11 +28,11 @@ from barrack_mcp.config.identity import Identities
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.reaping import Reaper, unasked
+from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
-from barrack_mcp.dispatch.writes.writer import Writer, note_shown, witness
-from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state, page_address, team_page
@@ -44,19 +42,18 @@ from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_login, open_accounts
+from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import LOCAL_USER, create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
-from barrack_mcp.state.store import Approval, StoreError
+from barrack_mcp.state.store import Approval
 from barrack_mcp.state.traces import Traces
 
 _SEAL_OUTLASTS_S: Final = 60.0
 _SHORT: Final = 8
 """Letters of a key's digest that tell it from others."""
-_QUIET_S: Final = 60.0
-"""How often a chat hears of new requests while others wait."""
 _OUR_OWN_S: Final = 60.0
 """Time for what a call waits for on this machine: the record, the state, a busy processor."""
 
@@ -146,30 +143,21 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             about=about,
             costs=costs,
         ) as show,
+        # told last, so that it hears of what was still under way
+        open_telling(state.approvals, settings, simulator=app is not None, grace=_most_seconds(settings)) as chat,
         _writes() as tasks,
         AsyncExitStack() as opened,
     ):
-        told_at = -_QUIET_S
 
         async def on_request(approval: Approval) -> None:
-            nonlocal told_at
             await show(approval)
             if remote:
                 # whoever runs the server may be the only one who sits near it
                 _log.warning(
                     "A call waits for a person: barrack-mcp approve %s, or barrack-mcp approvals.", approval.id
                 )
-            if settings.webhook_url is None:
-                return
-            waiting, now = await _waiting(state.approvals), anyio.current_time()
-            if waiting <= 1 or now - told_at >= _QUIET_S:
-                told_at = now
-                # a chat that is slow keeps nobody waiting
-                tasks.start_soon(
-                    partial(post_webhook, network=settings.network),
-                    settings.webhook_url,
-                    request_told(approval, waiting=waiting),
-                )
+            if chat is not None:
+                chat.asked()
 
         @asynccontextmanager
         async def account_of(key: SecretStr | None) -> AsyncIterator[Account]:
@@ -227,6 +215,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
             reveal_private_keys=remote and settings.reveal_private_keys,
             drifts=Drifts(0) if app else Drifts(),
+            on_end=chat.ended if chat is not None else None,
             unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
         )
         # whoever has it run has said yes to all that it does; what a surface leaves out is left out for callers
@@ -296,26 +285,9 @@ def _most_seconds(settings: Settings) -> float:
     return 3 * settings.timeout + looking.SECONDS + looking.NOTE_SECONDS + _OUR_OWN_S
 
 
-async def _waiting(approvals: Approvals) -> int:
-    """Count what waits for an answer; 1 where that can't be read, as something was just asked for."""
-    try:
-        return len(await approvals.pending())
-    except StoreError:
-        return 1
-
-
 async def _checked(record: Audit) -> None:
     """See that the record can be written; if not, reads go on and every write is refused until it can."""
     try:
         await record.check()
     except AuditError as error:
         _log.error("%s Nothing is changed until that is mended; reading goes on.", error)
-
-
-def request_told(approval: Approval, *, waiting: int = 1) -> str:
-    """Say in a chat that somebody is asked for, and how many requests wait in all."""
-    many = f"{waiting} requests wait, this among them: " if waiting > 1 else ""
-    return (
-        f"{many}{approval.plan['summary']} Asked for by {mention(approval.caller)}, request {approval.id}. Approve or "
-        "deny it on the machine that runs barrack-mcp: on its page, or with barrack-mcp approvals."
-    )

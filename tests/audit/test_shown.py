@@ -13,7 +13,7 @@ from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import Operation
 from barrack_mcp.cli.operator.audit import as_text, last_rows
-from barrack_mcp.dispatch.writes.writer import note_shown, witness
+from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.state.audit import Audit, AuditError, digest, verify

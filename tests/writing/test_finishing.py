@@ -198,7 +198,7 @@ async def test_each_write_leaves_who_what_how_and_what_came_of_it(
 
 @pytest.mark.promise("P3")
 async def test_what_waits_what_is_refused_and_who_said_yes_is_written_down(tmp_path: Path) -> None:
-    from barrack_mcp.dispatch.writes.writer import witness  # noqa: PLC0415 - told to the approvals below alone
+    from barrack_mcp.dispatch.witness import witness  # noqa: PLC0415 - told to the approvals below alone
 
     path = tmp_path / "audit.jsonl"
     record = Audit(path)

@@ -14,10 +14,11 @@ import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Risk
 from barrack_mcp.catalogue.outcome import Cost, LookWith, Plan
+from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Why, digest_of
 from barrack_mcp.dispatch.writes.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
-from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, note_shown, witness
+from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ruling import Passed, Shown, Stopped, digest
 from barrack_mcp.guard.turns import Turns

@@ -1,19 +1,16 @@
-"""What goes to other places than the API, without the key and without following: a document read, a chat told."""
+"""What is read from other places than the API, without the key and without following."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Final
 
 import anyio
 import httpx2
-from pydantic import SecretStr
 
 from barrack_mcp import __version__
 from barrack_mcp.api.http import checked_url
 from barrack_mcp.api.http.network import Network, open_http, why
-from barrack_mcp.api.text import escape_markup
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 SECONDS: Final = 30.0
@@ -84,43 +81,3 @@ async def _read(response: httpx2.Response, most: int) -> bytes:
         if len(body) > most:
             raise FetchError(f"The document is larger than {most // 2**20} MiB; save the API's own part to a file.")
     return bytes(body)
-
-
-_SECONDS: Final = 5.0
-
-_log = logging.getLogger(__name__)
-
-
-async def post_webhook(
-    url: SecretStr,
-    text: str,
-    *,
-    seconds: float = _SECONDS,
-    transport: httpx2.AsyncBaseTransport | None = None,
-    network: Network | None = None,
-) -> bool:
-    """Post a text; says whether it was taken. Never raises. The address is itself a secret and never logged.
-
-    Args:
-        url: Address of an incoming webhook, as Slack, Mattermost and Discord have them.
-        text: Plain text.
-        seconds: Time for all of it.
-        transport: Another way out than the network.
-        network: As for `fetch`.
-    """
-    safe = escape_markup(text)
-    body = {"text": safe, "content": safe, "allowed_mentions": {"parse": []}}
-    try:
-        with anyio.fail_after(seconds):
-            async with (
-                open_http(network or Network(), transport=transport, seconds=seconds) as http,
-                # what it says beside its status is of no use, and may have no end
-                http.stream("POST", url.get_secret_value(), json=body) as answer,
-            ):
-                status, taken = answer.status_code, answer.is_success
-    except Exception as error:  # noqa: BLE001 - nothing hangs on it, whatever goes wrong
-        _log.warning("The webhook could not be reached (%s).", type(error).__name__)
-        return False
-    if not taken:
-        _log.warning("The webhook answered %d.", status)
-    return taken

@@ -31,7 +31,7 @@ from barrack_mcp.cli.process import (
     run,
 )
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch.writes.writer import witness
+from barrack_mcp.dispatch.witness import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import is_served, login_link

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,9 +31,8 @@ from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.begun import Begun, begin
 from barrack_mcp.dispatch.writes.ledger import Held, Ledger, belongs, digest_of
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
-from barrack_mcp.guard.approvals import Approval, Status, Witness
 from barrack_mcp.guard.guard import Caller
-from barrack_mcp.guard.ruling import Passed, Shown, Stopped, Waiting, digest
+from barrack_mcp.guard.ruling import Passed, Stopped, Waiting, digest
 from barrack_mcp.state.audit import NEVER_ASKS, Audit, AuditError
 from barrack_mcp.state.store import StoreError
 
@@ -106,6 +105,7 @@ class Came:
 
 
 Sent: TypeAlias = Done | NotDone | Unknown | Unsent
+Verdict: TypeAlias = Literal["done", "refused", "failed", "unknown"]
 
 
 @dataclass
@@ -363,15 +363,13 @@ class Writer:
     ) -> None:
         if self.audit is None:
             return
-        verdict, message, request_id = _recorded(operation, sent)
-        # the API's words come without them; what else is said of the call may not hold them either
-        echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
+        verdict, message, request_id = recorded(operation, values, sent)
         try:
             await self.audit.outcome(
                 intent,
                 outcome=verdict,
-                message=echo.hidden(message),
-                request_id=None if request_id is None else echo.hidden(str(request_id)),
+                message=message,
+                request_id=request_id,
                 status=attempts[-1].status if attempts else None,
                 attempts=len(attempts),
                 seconds=seconds,
@@ -384,46 +382,6 @@ class Writer:
         if not self._under_way:
             self._none.set()
             self._none = anyio.Event()
-
-
-def witness(record: Audit) -> Witness:
-    """Make what writes a person's answers down; if it can't, the log says so, and the call itself will not be sent."""
-
-    async def note(approval: Approval) -> None:
-        try:
-            await record.approval(
-                approval.id,
-                caller=approval.caller,
-                tool=approval.tool,
-                answer="approved" if approval.status is Status.APPROVED else "denied",
-                by=str(approval.decided_by),
-                plan=_digest_of(Plan.model_validate(approval.plan)),
-            )
-        except AuditError as error:
-            _log.error("%s", error)
-
-    return note
-
-
-def note_shown(record: Audit) -> Callable[[Shown], Awaitable[None]]:
-    """Make what writes down what a person is asked; an `AuditError` stops the call before anybody is."""
-
-    async def note(shown: Shown) -> None:
-        operation, values = shown.operation, shown.values
-        # a plan is made of what was read; should that repeat what the call holds in secret, it goes
-        echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
-        await record.shown(
-            caller=shown.caller,
-            tool=operation.tool,
-            risk=operation.risk,
-            arguments=masked(operation, values),
-            plan=digest(shown.plan),
-            shown=echo.hidden_in(shown.plan.model_dump(mode="json", exclude_none=True)),
-            question=None if shown.question is None else echo.hidden(shown.question),
-            approval=shown.approval,
-        )
-
-    return note
 
 
 def _digest_of(plan: Plan | None) -> str | None:
@@ -449,17 +407,21 @@ def _standing(sent: Sent) -> Literal["done", "failed", "unknown"]:
             return "failed"
 
 
-def _recorded(operation: Operation, sent: Sent) -> tuple[Literal["done", "refused", "failed", "unknown"], str, Any]:
-    """Say for the record what came of it, in a sentence, and the API's name for the request."""
+def recorded(operation: Operation, values: JsonObject, sent: Sent) -> tuple[Verdict, str, str | None]:
+    """Say for the record what came of it, in a sentence, and the API's name for the request; without secrets."""
+    verdict: Verdict
     match sent:
         case Done(data):
-            return ("failed" if sent.partly else "done"), sent.words(operation), data.get("request_id")
+            verdict, told, name = "failed" if sent.partly else "done", sent.words(operation), data.get("request_id")
         case NotDone(error):
-            return ("refused" if error.unsent else "failed"), error.sentence, error.request_id
+            verdict, told, name = "refused" if error.unsent else "failed", error.sentence, error.request_id
         case Unknown(sentence):
-            return "unknown", sentence, None
+            verdict, told, name = "unknown", sentence, None
         case Unsent(sentence):
-            return "refused", sentence, None
+            verdict, told, name = "refused", sentence, None
+    # the API's words come without them; what else is said of the call may not hold them either
+    echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
+    return verdict, echo.hidden(told), None if name is None else echo.hidden(str(name))
 
 
 STATE_UNUSABLE: Final = (
