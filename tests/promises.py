@@ -90,6 +90,11 @@ PROMISES = (
         "each sees and spends its own alone",
     ),
     Promise(
+        "H5",
+        "requests asked, answered and used by several processes, in floods and over restarts; a dead chat; any name",
+        "a chat is told each thing once, no name becomes a link or a mention, and no call waits for it",
+    ),
+    Promise(
         "H3",
         "who asks, or is no approver, says yes on the page; who asks says it through their client",
         "refused; 0 effects",

@@ -124,6 +124,7 @@ async def test_the_next_look_is_never_later_than_what_comes_next_and_never_at_on
     assert 0.4 <= await chat.look() <= 0.6
 
 
+@pytest.mark.promise("H5")
 async def test_how_it_ended_is_told_by_whichever_process_sees_it_and_by_one_alone(hall: Hall) -> None:
     first, second, third = hall.process(), hall.process(), hall.process(grace=60)
     everyone = (second, first, third)
@@ -167,6 +168,7 @@ async def test_what_came_of_a_call_whose_process_is_gone_is_said_to_stand_in_the
     assert note.standing() == "Approved by ada at a terminal and used. What came of it stands in the server's record."
 
 
+@pytest.mark.promise("H5")
 async def test_a_restart_tells_the_end_of_what_was_asked_before_and_nothing_of_what_nobody_heard_of(hall: Hall) -> None:
     asked, unheard = await hall.ask("asked"), None
     await hall.process().look()
@@ -193,6 +195,7 @@ async def test_one_who_hears_late_is_not_reminded_at_once_and_what_is_long_over_
     assert hall.heard() == []
 
 
+@pytest.mark.promise("H5")
 async def test_a_flood_is_told_in_a_few_messages_and_no_request_is_left_out(hall: Hall) -> None:
     chat = hall.process()
     for number in range(200):
@@ -263,6 +266,9 @@ def test_what_is_told_says_what_it_costs_what_is_lost_who_asks_until_when_and_wh
     assert "Lost: 3 snapshots." in text
     assert re.search(r"Difference: -0.05 USD", text)
     assert text.endswith("with barrack-mcp approvals. An answer in this chat doesn't count.")
+    claimed = written(note(on_behalf_of="bob"))
+    assert "Asked for by local:1000, which says it acts for bob, request ap-aaaaaaaaaa." in claimed["text"]
+    assert claimed["events"][0]["request"]["on_behalf_of"] == "bob"
     linked = written(note(link=link("ap-aaaaaaaaaa")))["text"]
     assert linked.endswith(f"Approve or deny it there, not here: {LINK}ap-aaaaaaaaaa")
 
@@ -280,7 +286,7 @@ def test_nothing_that_is_secret_or_gives_a_way_in_is_told(form: Form) -> None:
         ({"event": Event.APPROVED, "decided_by": "bob on the page"}, "Approved by bob on the page. It is done when"),
         ({"event": Event.APPROVED, "decided_by": "on the page"}, "Approved on the page."),
         ({"event": Event.DENIED, "decided_by": "local:7 at a terminal"}, "Denied by local:7 at a terminal. Nothing"),
-        ({"event": Event.DENIED, "decided_by": "a b. Approved on the page"}, "Denied by «a b. Approved on the page»."),
+        ({"event": Event.DENIED, "decided_by": "a b. Approved on the page"}, "Denied by «a b. Approved» on the page."),
         ({"event": Event.LAPSED}, "Lapsed: nobody answered in time. Nothing was done."),
         ({"event": Event.LAPSED, "decided_by": "bob"}, "but its call was not repeated in time. Nothing was done."),
         ({"event": Event.LAPSED, "told_at": START + 5, "expires_at": START + 5}, "what it is about has changed."),
@@ -296,6 +302,7 @@ def test_each_end_has_a_sentence_of_its_own(changes: dict[str, Any], said: str) 
 HOSTILE = "<!channel> <@U1> <https://evil.example|ok> @channel @everyone [x](https://evil.example) www.evil.example"
 
 
+@pytest.mark.promise("H5")
 def test_no_name_becomes_a_link_or_a_mention_in_either_form() -> None:
     hostile = note(caller=f"{HOSTILE}", plan=PLAN | {"summary": f"Delete volume «{HOSTILE}».", "lost": [HOSTILE]})
     plain = written(hostile)
@@ -397,11 +404,11 @@ async def told_until(told: Callable[[], list[Any]], event: Event) -> dict[str, A
 async def test_a_chat_hears_of_a_request_of_the_yes_given_elsewhere_and_of_what_came_of_it(tmp_path: Path) -> None:
     call = ("stop_instance", {"instance_id": "train-1"})
     with anyio.fail_after(60):
-        async with told_by_a_server(tmp_path, public_url="https://bot.example.com") as (client, told):
+        async with told_by_a_server(tmp_path) as (client, told):
             asked = (await client.call_tool(*call)).structured_content or {}
             first = await told_until(told, Event.ASKED)
             assert first["request"]["id"] == asked["approval"]["id"]
-            assert first["link"] == LINK + asked["approval"]["id"]
+            assert first["link"] is None
             # as another process does it
             async with SqliteStore(tmp_path / "state.db") as store:
                 await Approvals(store, ttl=TTL).approve(asked["approval"]["id"], by="bob on the page")

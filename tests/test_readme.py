@@ -108,7 +108,7 @@ def test_the_two_commands_stand_there_word_for_word() -> None:
 
 
 def test_every_block_is_of_a_kind_that_a_test_reads() -> None:
-    assert {block.language for block in BLOCKS} <= {"", "sh", "json", "toml"}
+    assert {block.language for block in BLOCKS} <= {"", "sh", "json", "toml", "python"}
     assert [block.command for block in BLOCKS if not block.language] == list(COMMANDS)
 
 

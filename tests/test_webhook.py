@@ -305,6 +305,7 @@ def test_a_wrong_setting_is_said_without_its_value(name: str, value: str, said: 
     assert value not in str(caught.value)
 
 
+@pytest.mark.promise("H5")
 @pytest.mark.parametrize(
     ("handler", "told"),
     [

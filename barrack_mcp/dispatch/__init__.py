@@ -113,7 +113,7 @@ class Dispatcher:
         key_folder: Where private keys go that the API generates; None where the caller sits elsewhere.
         reveal_private_keys: Whether such a key may stand in the result instead.
         drifts: Says in the log what is answered otherwise than known.
-        on_end: Told what came of a call that was approved out of band: the request's id, the verdict, a sentence.
+        on_redeemed: Told what came of a call that was approved out of band: the request's id, the verdict, a sentence.
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
         on_end: Told of each call when it is over; None where nobody counts.
     """
@@ -125,7 +125,7 @@ class Dispatcher:
     key_folder: KeyFolder | None = None
     reveal_private_keys: bool = False
     drifts: Drifts = field(default_factory=Drifts)
-    on_end: Callable[[str, Ending, str], None] | None = None
+    on_redeemed: Callable[[str, Ending, str], None] | None = None
     unsaid: str = ""
     on_end: OnEnd | None = None
 
@@ -342,9 +342,9 @@ class Dispatcher:
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
         sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
-        if passed.approval is not None and self.on_end is not None:
+        if passed.approval is not None and self.on_redeemed is not None:
             verdict, said, _ = recorded(operation, values, sent)
-            self.on_end(passed.approval, verdict, said)
+            self.on_redeemed(passed.approval, verdict, said)
         asker = call.caller.asker
         here = asker is not None and asker.at_terminal
         confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now(), at_terminal=here)

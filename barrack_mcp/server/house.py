@@ -144,7 +144,13 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             costs=costs,
         ) as show,
         # told last, so that it hears of what was still under way
-        open_telling(state.approvals, settings, simulator=app is not None, grace=_most_seconds(settings)) as chat,
+        open_telling(
+            state.approvals,
+            settings,
+            page=None if callers is None or settings.public_url is None else page_address(settings),
+            simulator=app is not None,
+            grace=_most_seconds(settings),
+        ) as chat,
         _writes() as tasks,
         AsyncExitStack() as opened,
     ):
@@ -215,7 +221,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             key_folder=None if remote else KeyFolder(settings.state_folder / "keys"),
             reveal_private_keys=remote and settings.reveal_private_keys,
             drifts=Drifts(0) if app else Drifts(),
-            on_end=chat.ended if chat is not None else None,
+            on_redeemed=chat.ended if chat is not None else None,
             unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
         )
         # whoever has it run has said yes to all that it does; what a surface leaves out is left out for callers

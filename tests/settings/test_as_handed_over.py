@@ -36,6 +36,8 @@ GOOD = {
     "BARRACK_PAGE_PORT": "8123",
     "BARRACK_BROWSER": "1",
     "BARRACK_WEBHOOK_URL": "https://chat.example/hook",
+    "BARRACK_WEBHOOK_FORM": "slack",
+    "BARRACK_WEBHOOK_SECRET": "w" * 32,
     "BARRACK_STATE": "/var/lib/barrack/state.db",
     "BARRACK_STATE_KEYS": "k" * 40,
     "BARRACK_AUDIT": "/var/lib/barrack/audit.jsonl",

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from barrack_mcp.api.text import escape_markup
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.server.chat.notes import HEADLINES, Note, in_short, on_behalf_of
+from barrack_mcp.server.chat.notes import HEADLINES, Note, in_short
 
 Form: TypeAlias = Literal["json", "slack"]
 
@@ -83,7 +83,7 @@ def _event(note: Note) -> JsonObject:
             "cost": None if plan is None or plan.cost is None else plan.cost.model_dump(mode="json"),
             "details": note.details(),
             "caller": approval.caller,
-            "on_behalf_of": on_behalf_of(approval),
+            "on_behalf_of": approval.on_behalf_of,
             "asked_at": _iso(approval.created_at),
             "expires_at": _iso(approval.expires_at),
             "status": approval.status.value,

@@ -11,15 +11,14 @@ from typing import Final
 from barrack_mcp.account.things import write_time
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.outcome import Ending, Plan
-from barrack_mcp.guard.approvals import Approval
-from barrack_mcp.guard.ruling import ON_THE_PAGE
+from barrack_mcp.guard.approvals import ON_THE_PAGE, Approval
 from barrack_mcp.guard.sentences import write_duration
 from barrack_mcp.guard.telling import Part, read_plan, tell
 
 _ESSENTIAL: Final = 3_000
 """Characters of what a plan loses, opens and costs; the rest is read where it is approved."""
 _MORE: Final = "There is more to it than fits here: read it where it is approved."
-_WHERE: Final = re.compile(r"(\S+)( at a terminal| on the page)")
+_WHERE: Final = re.compile(rf"(.+)( at a terminal| {ON_THE_PAGE})")
 """Who answered, and where: the first is somebody's name, the rest is ours."""
 
 
@@ -96,7 +95,7 @@ class Note:
     @property
     def who(self) -> str:
         """Who asks, and for whom that one says it is."""
-        claimed = on_behalf_of(self.approval)
+        claimed = self.approval.on_behalf_of
         acts = "" if claimed is None else f", which says it acts for {mention(claimed)}"
         return f"{mention(self.approval.caller)}{acts}"
 
@@ -156,12 +155,6 @@ class Note:
         if not self.waits:
             return [self.standing(), self.summary, asked]
         return [f"{many}{self.summary}", asked, self.standing(), *map(_closed, self.details()), self.where()]
-
-
-def on_behalf_of(approval: Approval) -> str | None:
-    """For whom the caller says that it acts: a claim, no more."""
-    claimed = getattr(approval, "on_behalf_of", None)
-    return claimed if isinstance(claimed, str) and claimed else None
 
 
 def in_short(notes: Sequence[Note], *, most: int) -> list[str]:

@@ -250,13 +250,14 @@ def _stale(approval: Approval) -> float:
 
 @asynccontextmanager
 async def open_telling(
-    approvals: Approvals, settings: Settings, *, simulator: bool, grace: float
+    approvals: Approvals, settings: Settings, *, page: str | None, simulator: bool, grace: float
 ) -> AsyncIterator[Telling | None]:
     """Tell a chat, beside all else, while the block runs; None where no chat is set.
 
     Args:
         approvals: The requests.
         settings: What the operator set.
+        page: Address of the page where people answer who sign in; None where there is none.
         simulator: Whether none of it is real.
         grace: Seconds after which what came of a call is not waited for any more.
     """
@@ -264,7 +265,6 @@ async def open_telling(
         yield None
         return
     form = settings.webhook_form or form_for(settings.webhook_url)
-    public = settings.public_url
 
     async def post(notes: list[Note], attempts: int) -> bool:
         delivery = secrets.token_hex(8)
@@ -274,7 +274,7 @@ async def open_telling(
     telling = Telling(
         approvals,
         post=post,
-        link=lambda approval_id: None if public is None else f"{public}/approvals/requests/{approval_id}",
+        link=lambda approval_id: None if page is None else f"{page}/requests/{approval_id}",
         grace=grace,
     )
     webhook = Webhook(settings.webhook_url, settings.webhook_secret, network=settings.network, pause=telling.pause)
