@@ -35,7 +35,7 @@ from barrack_mcp.cli.install.clients import CLIENTS
 from barrack_mcp.cli.install.places import place
 from barrack_mcp.cli.manifests import readme
 from barrack_mcp.cli.process import ExitCode
-from barrack_mcp.config import NAMES, read_settings
+from barrack_mcp.config import IN_FILES, NAMES, read_settings
 from barrack_mcp.simulator.app import create_app
 from tests.promises import PROMISES
 from tests.support import forking
@@ -97,7 +97,7 @@ def test_every_tool_and_every_setting_is_told() -> None:
 
 def test_every_setting_that_is_told_exists() -> None:
     told = set(re.findall(r"BARRACK_[A-Z_]*[A-Z]", ALL))
-    assert told <= {*NAMES, "BARRACK_CONFIG"}
+    assert told <= {*NAMES, *IN_FILES, "BARRACK_CONFIG"}
 
 
 def test_the_two_commands_stand_there_word_for_word() -> None:
