@@ -199,7 +199,7 @@ async def test_one_who_hears_late_is_not_reminded_at_once_and_what_is_long_over_
 async def test_a_flood_is_told_in_a_few_messages_and_no_request_is_left_out(hall: Hall) -> None:
     chat = hall.process()
     for number in range(200):
-        await hall.ask(f"v{number}")
+        await hall.ask(f"v{number}", caller=f"bot-{number % 5}")
         await chat.look()
     assert [len(notes) for notes in hall.told] == [1] * 6
     seconds = 0.0

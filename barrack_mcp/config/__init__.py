@@ -7,7 +7,6 @@ is worse than none.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from barrack_mcp.api.http.network import CertificatesError, Network, checked_pro
 from barrack_mcp.api.text import decode, guess
 from barrack_mcp.catalogue import Offer
 from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
-from barrack_mcp.config.environment import as_path, clean, expand, is_anothers
+from barrack_mcp.config.environment import as_path, clean, expand, has_screen, is_anothers
 from barrack_mcp.config.forms import (
     ApproverNames,
     AskingRisks,
@@ -435,13 +434,6 @@ def _user() -> int | str:
 def default_key_file(home: Path) -> Path:
     """Where `barrack-mcp key` keeps a key, and where clients look that can't take one from their environment."""
     return home / ".config" / "barrack-mcp" / "api-key"
-
-
-def has_screen(environ: Mapping[str, str]) -> bool:
-    """Whether a person sees this machine's windows: not over ssh, nor in a container."""
-    if "SSH_CONNECTION" in environ:
-        return False
-    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _from_toml(named: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ who can't fill in a reference leaves the reference. What is certain is put right
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,13 @@ def is_anothers(name: str, value: str) -> bool:
     if name.endswith("_PORT") and _PLACE.fullmatch(value):
         return True
     return bool(_SERVICE.search(name)) or (name.endswith("_NAME") and bool(_LINKED.fullmatch(value)))
+
+
+def has_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a person sees this machine's windows: not over ssh, nor in a container."""
+    if "SSH_CONNECTION" in environ:
+        return False
+    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _stripped(value: str) -> str:

@@ -49,6 +49,7 @@ GOOD = {
     "BARRACK_HTTP_TOKENS_FILE": "/etc/barrack/callers.toml",
     "BARRACK_OIDC_ISSUER": "https://login.example.com/",
     "BARRACK_OIDC_AUDIENCE": "https://bot.example.com/mcp",
+    "BARRACK_OIDC_CLIENT_ID": "barrack-page",
     "BARRACK_KEYS_FROM_CALLERS": "on",
     "BARRACK_KEYS_FILE": "/etc/barrack/keys.toml",
     "BARRACK_ALLOWED_HOSTS": "bot.example.com",
