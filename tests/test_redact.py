@@ -21,7 +21,7 @@ from urllib.parse import quote, quote_plus
 import anyio
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -87,6 +87,7 @@ def test_a_secret_is_hidden_in_base64_whatever_stands_beside_it(text: str) -> No
 @given(secret=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=8, max_size=40))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_secret_is_hidden_however_it_is_written(secret: str) -> None:
+    assume(secret not in HIDDEN)
     knowing = Redaction(SecretStr(secret))
     for text in (*forms(secret), *encoded(secret)):
         assert HIDDEN in knowing.hidden(text)
@@ -345,3 +346,22 @@ def test_what_is_no_text_passes() -> None:
     things: list[Any] = [None, True, 7, 1.5, [], {}]
     for thing in things:
         assert KNOWING.hidden_in(thing) == thing
+
+
+@given(
+    secret=st.text(min_size=8, max_size=12),
+    before=st.text(max_size=3),
+    after=st.text(max_size=3),
+    named=st.booleans(),
+)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_a_secret_is_found_in_an_answer_whatever_it_is_made_of_and_whatever_stands_beside_it(
+    *, secret: str, before: str, after: str, named: bool
+) -> None:
+    assume(len(secret.strip()) >= 8)
+    knowing = Redaction(SecretStr(secret))
+    text = f"{before}{secret.strip()}{after}"
+    answer = {"rows": [{text: 1} if named else {"name": text}]}
+    shown = knowing.hidden_in(answer)
+    assert shown != answer
+    assert shown["rows"] == ([{knowing.hidden(text): 1}] if named else [{"name": knowing.hidden(text)}])

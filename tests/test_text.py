@@ -6,6 +6,8 @@ import codecs
 import json
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from barrack_mcp.api.text import (
     INLINE_LONGEST,
@@ -20,7 +22,9 @@ from barrack_mcp.api.text import (
     is_one_word,
     is_plain,
     is_same_name,
+    is_unmarked,
     mention,
+    pieces,
     size,
     write_json,
 )
@@ -177,3 +181,10 @@ def test_json_for_people_holds_no_link_and_no_tag_and_is_the_same_json() -> None
     value = {"a": "[x](y) <b> ä"}
     assert write_json(value) == '{"a":"[x]\\u0028y) \\u003cb> ä"}'
     assert json.loads(write_json(value)) == value
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1, max_size=12))
+@settings(max_examples=500, deadline=None, derandomize=True)
+def test_what_one_look_calls_unmarked_is_left_as_it_is_by_the_closer_look(text: str) -> None:
+    assume(is_unmarked(text))
+    assert [piece for _, piece in pieces(text)] == list(text)

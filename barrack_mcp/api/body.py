@@ -127,15 +127,17 @@ def _excerpt(value: Any) -> str:
 
 def without_nulls(data: JsonObject) -> JsonObject:
     """Leave out what the API answers as null, at every depth: a tool's answer has no null, and its schema none."""
-    return {name: _without(each, None) for name, each in data.items() if each is not None}
+    return dict(_without(data, None))
 
 
-def _without(value: Any, absent: object) -> Any:
+def _without(value: JsonObject | list[Any], absent: object) -> Any:
     if isinstance(value, dict):
-        return {name: _without(each, absent) for name, each in value.items() if each is not absent}
-    if isinstance(value, list):
-        return [_without(each, absent) for each in value if each is not absent]
-    return value
+        return {
+            name: _without(each, absent) if isinstance(each, dict | list) else each
+            for name, each in value.items()
+            if each is not absent
+        }
+    return [_without(each, absent) if isinstance(each, dict | list) else each for each in value if each is not absent]
 
 
 def _has(holder: Any, step: int | str) -> bool:

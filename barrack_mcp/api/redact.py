@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
+from pydantic_core import PydanticSerializationError, to_json
 
 HIDDEN: Final = "[secret]"
 LEAST: Final = 8
@@ -40,6 +41,7 @@ class Redaction:
     def __init__(self, *secrets: SecretStr | None) -> None:
         self._forms: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
+        self._in_json: re.Pattern[bytes] | None = None
         self.learn(*secrets)
 
     def learn(self, *secrets: SecretStr | None) -> None:
@@ -49,27 +51,46 @@ class Redaction:
         if forms != self._forms:
             longest_first = sorted(forms, key=lambda form: (-len(form), form))
             self._forms, self._pattern = forms, re.compile("|".join(map(re.escape, longest_first)))
+            # JSON writes a text letter by letter, so that a part of it is there, too, in the same way
+            written = [_json(form) for form in longest_first]
+            whole = None if None in written else b"|".join(re.escape(each[1:-1]) for each in written if each)
+            self._in_json = None if whole is None else re.compile(whole)
 
     def hidden(self, text: str) -> str:
         """Replace each secret in a text by `[secret]`."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
     def hidden_in(self, value: Any) -> Any:
-        """Copy JSON with each secret in its texts replaced, names included."""
+        """Copy JSON with each secret in its texts replaced, names included; what holds none is answered as it is."""
         if self._pattern is None:
             return value
+        # one look at the whole instead of one at each text: hardly any answer holds a secret
+        written = _json(value)
+        if self._in_json is not None and written is not None and not self._in_json.search(written):
+            return value
+        return self._replaced(value)
+
+    def _replaced(self, value: Any) -> Any:
         match value:
             case str():
                 return self.hidden(value)
             case dict():
-                return {self.hidden_in(name): self.hidden_in(each) for name, each in value.items()}
+                return {self._replaced(name): self._replaced(each) for name, each in value.items()}
             case list():
-                return [self.hidden_in(each) for each in value]
+                return [self._replaced(each) for each in value]
             case int() if len(digits := str(value)) >= LEAST:
                 # a key of digits alone may come back as a number
                 return HIDDEN if HIDDEN in self.hidden(digits) else value
             case _:
                 return value
+
+
+def _json(value: Any) -> bytes | None:
+    """Write JSON; None for what holds half a pair of surrogates."""
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        return None
 
 
 class Echo:

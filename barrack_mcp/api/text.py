@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic_core import PydanticSerializationError, to_json
+
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 """Unicode's categories of what has no shape of its own or moves what has: controls, bidi marks, tags, odd spaces."""
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -54,6 +56,9 @@ _IN_JSON: Final = re.compile(r'(?<=\])\(|<(?=[^\s<\\"])')
 """The same where it stands in JSON, in which no text begins a line."""
 _ADDRESS: Final = re.compile(r":(?=//)")
 
+_UNMARKED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,:;/+@%=&'\"!?*()$-]*")
+"""A line of what most names, ids, states and prices are made of: nothing in it is hidden, and nothing is acted upon."""
+
 _STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
 """A space that nobody sees: at an end, or beside another."""
 
@@ -87,6 +92,8 @@ def escape(text: str, *, limit: int = 200, keep: str = "", code: bool = False) -
         keep: Characters to leave as they are, such as a newline.
         code: Whether it is code, whose brackets stay as they are.
     """
+    if len(text) <= limit and is_unmarked(text):
+        return Escaped(text, len(text), cut=False)
     plain = text.isascii() and _without(text, keep).isprintable()
     if plain and len(text) <= limit and (code or not _MARKDOWN.search(text)):
         return Escaped(text, len(text), cut=False)
@@ -158,6 +165,11 @@ def is_same_name(typed: str, name: str) -> bool:
     return not alike and composed == unicodedata.normalize("NFC", name)
 
 
+def is_unmarked(text: str) -> bool:
+    """Whether a text is certainly shown as it is, by one look; of many others it takes a closer look to tell."""
+    return _UNMARKED.fullmatch(text) is not None
+
+
 def is_plain(text: str) -> bool:
     """Whether the text stands in a question exactly as it is, so that a person can type it."""
     return inline(text) == text
@@ -184,9 +196,12 @@ def _escaped(char: str) -> str:
     return _SHORT.get(char) or (f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}")
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def compact(value: Any) -> str:
     """Write JSON in as few characters as it takes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def write_json(value: Any) -> str:
@@ -196,7 +211,11 @@ def write_json(value: Any) -> str:
 
 def size(value: Any) -> int:
     """Bytes of a value as JSON."""
-    return len(compact(value).encode(errors="replace"))
+    try:
+        return len(to_json(value))
+    except PydanticSerializationError:
+        # it holds half a pair, as no answer of the API does
+        return len(compact(value).encode(errors="replace"))
 
 
 def decode(raw: bytes) -> str:

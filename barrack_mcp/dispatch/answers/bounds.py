@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from barrack_mcp.account.things import counted, joined
-from barrack_mcp.api.text import Escaped, escape, mention, pieces, size
+from barrack_mcp.api.text import Escaped, escape, is_unmarked, mention, pieces, size
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.marks import SECRET, Marks, inner
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
@@ -49,7 +49,7 @@ class SafeCopy:
         """Write an object, its names included."""
         written: JsonObject = {}
         for name, each in value.items():
-            shown = self._name(name, path)
+            shown = name if len(name) <= _FIELD and is_unmarked(name) else self._name(name, path)
             while shown in written:
                 shown += "~"
             told = self._value(each, inner(marks, name), (*path, shown))
@@ -63,15 +63,11 @@ class SafeCopy:
         return [shown for each, shown in told if shown is not None or each is None]
 
     def _value(self, value: Any, marks: Marks, path: Path) -> Any:
-        match value:
-            case str():
-                return self._text(value, marks, path)
-            case dict():
-                return self.fields(value, marks, path)
-            case list():
-                return self.rows(value, marks, path)
-            case _:
-                return value
+        if isinstance(value, str):
+            return self._text(value, marks, path)
+        if isinstance(value, dict):
+            return self.fields(value, marks, path)
+        return self.rows(value, marks, path) if isinstance(value, list) else value
 
     def _name(self, name: str, path: Path) -> str:
         shown = _shown(name) if len(name) <= _FIELD else escape(name, limit=_LONGEST_NAME)
@@ -81,6 +77,8 @@ class SafeCopy:
 
     def _text(self, text: str, marks: Marks, path: Path) -> str | None:
         private = marks == SECRET or (marks is not Keep.WHOLE and PRIVATE_KEY.search(text))
+        if not private and len(text) <= LONGEST and is_unmarked(text):
+            return text
         if private and not self.reveal:
             self._hidden.append(_place(path))
             return NOT_SHOWN

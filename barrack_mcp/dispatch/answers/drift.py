@@ -61,6 +61,8 @@ class Drifts:
             operation: What was answered.
             data: The answer as `body.typed` gives it.
         """
+        if len(self._said) >= self._most:
+            return
         for path in other_types(data):
             self._say(f"{operation.tool}: {path} comes with another type than we know; it stands under `unexpected`.")
         for before, place in places(operation, data, beside=_ADDED).items():
@@ -109,7 +111,9 @@ def _walk(model: type[BaseModel], value: Any, before: str, found: dict[str, Plac
         return
     if not isinstance(value, dict) or not model.model_fields:
         return
-    found.setdefault(before, Place(frozenset(model.model_fields))).came.update(value)
+    if (place := found.get(before)) is None:
+        place = found[before] = Place(frozenset(model.model_fields))
+    place.came.update(value)
     for name, inner, is_map in _objects(model):
         held = value.get(name)
         if held is not None:

@@ -43,12 +43,17 @@ def make_safe(
         rest = copy.within(rest, LOOKED_AT)
         rest = copy.within(copy.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
         room = MAX_BYTES - size(rest)
-        rows = copy.within(fitting(span.rows, LOOKED_AT), LOOKED_AT, (root,))
-        rows = copy.within(fitting(copy.rows(rows, marks, (root,)), room), room, (root,))
+        rows = copy.rows(_fit(copy, span.rows, LOOKED_AT, root), marks, (root,))
+        rows = _fit(copy, rows, room, root)
         data = rest | {root: rows}
         add_notes(data, *span.notes(operation, rows))
     add_notes(data, *copy.notes())
     return data
+
+
+def _fit(copy: SafeCopy, rows: list[Any], room: int, root: str) -> Any:
+    """Answer the rows that fit, and of a single one that doesn't, what fits."""
+    return rows if size(rows) <= room else copy.within(fitting(rows, room), room, (root,))
 
 
 def take_private_key(operation: Operation, data: JsonObject) -> str | None:
