@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 from barrack_mcp.account.account import Account
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page import PageServer
-from barrack_mcp.guard.page.costs import DAYS, Costs, read_costs
+from barrack_mcp.guard.page.costs import DAYS, Books, Costs, read_costs
 from barrack_mcp.state.store import SqliteStore
 from stage import SECRET, THEN, TTL_S
 from tests.support.house import house
@@ -27,10 +27,10 @@ async def test_it_is_readable_from_the_list_on_and_asks_for_nothing(
     async with house() as made, SqliteStore(":memory:") as store:
         account = Account(made.api, "http://127.0.0.1/api")
 
-        async def read() -> Costs:
+        async def read(_: str) -> Costs:
             return await read_costs(account, "USD", now=THEN)
 
-        async with PageServer(Approvals(store, ttl=TTL_S), secret=SECRET, costs=read) as page:
+        async with PageServer(Approvals(store, ttl=TTL_S), secret=SECRET, costs=Books(read)) as page:
             await page.start()
             context = await browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
             context.on("console", lambda message: complaints.append(message.text))

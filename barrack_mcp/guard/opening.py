@@ -23,7 +23,7 @@ from barrack_mcp.config.callers import Callers
 from barrack_mcp.config.identity import Identities
 from barrack_mcp.guard.approvals import Approval, Approvals, Approvers, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
@@ -125,7 +125,7 @@ async def open_page(
     browser: bool,
     passphrase: str | None = None,
     about: About = UNTOLD,
-    costs: ReadCosts | None = None,
+    costs: Books | None = None,
 ) -> AsyncIterator[Callable[[Approval], Awaitable[None]]]:
     """Have the approval page ready; it begins to listen, and a browser to show it, with the first request.
 
@@ -136,7 +136,7 @@ async def open_page(
         browser: Whether this machine has a browser that a person sees.
         passphrase: Hash of what has to be typed at the sign-in and at a terminal; None where nothing is.
         about: For what the page speaks.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
 
     Yields:
         What to tell of each new request.
@@ -185,7 +185,7 @@ def page_address(settings: Settings) -> str:
 
 
 def team_page(
-    settings: Settings, state: State, callers: Callers, *, about: About, costs: ReadCosts | None = None
+    settings: Settings, state: State, callers: Callers, *, about: About, costs: Books | None = None
 ) -> Callable[[Identities], ASGIApp] | None:
     """Have the approval page ready for those who sign in, once it is known who says who somebody is.
 
@@ -196,7 +196,7 @@ def team_page(
         state: What it shows and decides.
         callers: Who may call, and so may sign in.
         about: For what the page speaks.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
     """
     from barrack_mcp.guard.page.login.code import Client  # noqa: PLC0415 - a web application, which stdio never needs
     from barrack_mcp.guard.page.login.page import create_team_page  # noqa: PLC0415 - as above

@@ -68,6 +68,17 @@ async def open_accounts(
         yield Accounts(by_key[shared], {name: by_key[key] for name, key in keys.items()})
 
 
+def owners_of(keys: Mapping[str, SecretStr], *, shared: SecretStr | None) -> list[list[str]]:
+    """Say which callers have accounts of their own, those of one account together.
+
+    Args:
+        keys: The keys of callers, by name.
+        shared: The server's own key.
+    """
+    own = dict.fromkeys(key for key in keys.values() if key != shared)
+    return [[name for name, key in keys.items() if key == each] for each in own]
+
+
 def allow(callers: Callers, who: Identity) -> Allowance | None:
     """Say what somebody may: what their row says, and of that what the scopes of their token are good for.
 

@@ -37,11 +37,11 @@ from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
-from barrack_mcp.guard.page.costs import Costs, read_costs
+from barrack_mcp.guard.page.costs import Books, Costs, read_costs
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
-from barrack_mcp.server.callers import by_login, open_accounts
+from barrack_mcp.server.callers import by_login, open_accounts, owners_of
 from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import LOCAL_USER, create_server
@@ -123,8 +123,10 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         remote=remote,
     )
 
-    async def costs() -> Costs:
-        return await read_costs(accounts.shared, settings.currency, now=time.time())
+    async def read(caller: str) -> Costs:
+        return await read_costs(accounts.of(caller), settings.currency, now=time.time())
+
+    costs = Books(read, owners_of(keys, shared=settings.key))
 
     async with (
         open_state(

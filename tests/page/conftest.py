@@ -16,7 +16,7 @@ from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.page.link.page import create_page
 from barrack_mcp.guard.page.view import UNTOLD, About
 from barrack_mcp.state.store import SqliteStore
@@ -52,7 +52,7 @@ class Desk:
     asked: int = 0
     passphrase: str | None = None
     about: About = UNTOLD
-    costs: ReadCosts | None = None
+    costs: Books | None = None
 
     def browser(self, **headers: str) -> httpx2.AsyncClient:
         """A browser that keeps cookies, follows nothing and has everything it is answered written down."""

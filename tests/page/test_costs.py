@@ -14,7 +14,7 @@ import pytest
 from barrack_mcp.account import money
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.guard.page.costs import DAYS, HEIGHT, Costs, read_costs
+from barrack_mcp.guard.page.costs import DAYS, HEIGHT, Books, Costs, read_costs
 from tests.support.house import House, house
 
 from .conftest import ROOM, Desk, text_of
@@ -31,10 +31,10 @@ async def costing(desk: Desk, **settings: Any) -> AsyncIterator[tuple[House, htt
     async with house(**settings) as made:
         account = Account(made.api, "http://127.0.0.1/api")
 
-        async def read() -> Costs:
+        async def read(_: str) -> Costs:
             return await read_costs(account, "USD", now=NOW)
 
-        desk.costs = read
+        desk.costs = Books(read)
         async with desk.browser() as browser:
             await browser.get(desk.link())
             yield made, browser
@@ -82,10 +82,10 @@ async def test_the_list_leads_there_where_it_is_shown_and_nowhere_else(desk: Des
 
 
 async def test_what_cant_be_read_is_said_in_the_apis_words(desk: Desk) -> None:
-    async def read() -> Costs:
+    async def read(_: str) -> Costs:
         raise ApiError(Failure.UNREACHABLE, "The API could not be reached (no route)")
 
-    desk.costs = read
+    desk.costs = Books(read)
     async with desk.browser() as browser:
         await browser.get(desk.link())
         answer = await browser.get("/costs")

@@ -40,6 +40,14 @@ async def test_a_nonce_is_good_once_and_another_one_is_good_too(kept: Kept) -> N
         assert await store.use("b", until=200)
 
 
+async def test_a_nonce_that_was_used_is_known_without_using_it(kept: Kept) -> None:
+    async with kept.open(now=lambda: 100) as store:
+        assert not await store.is_used("a")
+        assert await store.use("a", until=200)
+        assert (await store.is_used("a"), await store.is_used("b")) == (True, False)
+        assert await store.use("b", until=200)
+
+
 async def test_a_nonce_stays_used_when_the_store_is_opened_again(kept: Kept) -> None:
     async with kept.open() as store:
         assert await store.use("a", until=4e9)

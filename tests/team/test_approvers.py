@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
+from barrack_mcp.state.store import SqliteStore
 from tests.page.conftest import text_of
 from tests.support.browser import PUBLIC, browsing
 from tests.support.callers import Desk, Served, served
@@ -217,6 +218,9 @@ async def test_a_session_is_a_cookie_of_this_host_alone_that_no_script_reads_and
         mark = page.text.partition('name="mark" value="')[2][:64]
         assert (await grace.submit("/approvals/sign-out", mark=mark)).status_code == 303
         assert (await grace.open()).status_code == 401
+        # wherever else the cookie may be
+        kept = await forger.get("/approvals/", headers={"Cookie": f"__Host-barrack_approvals={sealed}"})
+        assert kept.status_code == 401
 
 
 async def test_a_token_signs_in_by_the_form_alone_and_wrong_ones_are_soon_not_even_looked_at(tmp_path: Path) -> None:
@@ -284,3 +288,43 @@ async def test_four_eyes_and_asking_the_caller_alone_can_t_both_be_had(tmp_path:
             pass
     async with open_server(read_settings({**given, "BARRACK_FOUR_EYES": "off"}), remote=True):
         pass
+
+
+async def test_the_costs_are_those_of_the_account_that_a_request_is_about(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    keys.write_text('eve = "sim-key-eur"\nada = "sim-key"\n', encoding="utf-8")
+    keys.chmod(0o600)
+    async with (
+        team(tmp_path, BARRACK_KEYS_FILE=str(keys)) as made,
+        made.client("eve") as eve,
+        browsing(made.url) as grace,
+    ):
+        name = (await eve.call_tool("list_instances", {"limit": 1})).structured_content["instances"][0]["vm_name"]
+        asked = (await eve.call_tool("delete_instance", {"instance_id": name})).structured_content
+        waits = asked["approval"]["id"]
+        await grace.sign_in(made.desk.tokens["grace"])
+        assert 'href="/approvals/costs?of=eve"' in (await grace.open(f"/approvals/requests/{waits}")).text
+        found = {of: text_of(await grace.open(f"/approvals/costs?of={of}")) for of in ("eve", "ada", "nobody", "")}
+        assert "in the account of eve" in found["eve"]
+        assert "EUR" in found["eve"].partition("Credit")[2][:30]
+        # ada's key is the server's own
+        for of in ("ada", "nobody", ""):
+            assert "in the account of all who have none of their own" in found[of]
+            assert "USD" in found[of].partition("Credit")[2][:30]
+
+
+@pytest.mark.promise("H3")
+async def test_whom_a_bot_says_it_acts_for_is_shown_as_a_claim_and_can_t_approve_it(tmp_path: Path) -> None:
+    async with team(tmp_path, {**TEAM, "ci-bot": ()}) as made, browsing(made.url) as ada, browsing(made.url) as grace:
+        async with made.client("ci-bot") as bot, SqliteStore(tmp_path / "state.db") as store:
+            kept = await store.find_approval((await made.delete(bot))["approval"]["id"])
+            assert kept is not None
+            waits = f"{kept.id[:-1]}0"
+            await store.add_approval(replace(kept, id=waits, binding="claimed", on_behalf_of="Ada@example.com"))
+        await ada.sign_in(made.desk.tokens["ada"])
+        await grace.sign_in(made.desk.tokens["grace"])
+        shown = text_of(await ada.open(f"/approvals/requests/{waits}"))
+        assert "Asked by ci-bot , which says it acts for Ada@example.com , with delete_volume" in shown
+        told = await ada.answer(waits, yes=True, typed="checkpoints")
+        assert (told.status_code, "on your behalf" in text_of(told)) == (403, True)
+        assert (await grace.answer(waits, yes=True, typed="checkpoints")).status_code == 303

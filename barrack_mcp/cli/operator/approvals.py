@@ -32,7 +32,7 @@ from barrack_mcp.cli.process import (
 )
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.witness import witness
-from barrack_mcp.guard.approvals import Approval, ApprovalError
+from barrack_mcp.guard.approvals import Approval, ApprovalError, name_asker
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import is_served, login_link
 from barrack_mcp.guard.passphrase import SHORTEST, hash_passphrase
@@ -200,7 +200,7 @@ def _status(approval: Approval) -> str:
 def _details(approval: Approval) -> Group:
     plan = read_plan(approval.plan)
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
-    asked = f"  Asked by {mention(approval.caller)} with {mention(approval.tool)}; until {until}."
+    asked = f"  Asked by {name_asker(approval)} with {mention(approval.tool)}; until {until}."
     return Group(*(plan_lines(plan) if plan is not None else ()), Text(asked, style="dim"))
 
 

@@ -15,7 +15,15 @@ from barrack_mcp.guard.approvals.approvals import (
     Witness,
     WrongName,
 )
-from barrack_mcp.guard.approvals.approvers import ON_THE_PAGE, Approvers, Person, find_signer, is_signed_on_page, sign
+from barrack_mcp.guard.approvals.approvers import (
+    ON_THE_PAGE,
+    Approvers,
+    Person,
+    find_signer,
+    is_signed_on_page,
+    name_asker,
+    sign,
+)
 
 __all__ = [
     "MAX_WRONG_NAMES",
@@ -34,5 +42,6 @@ __all__ = [
     "WrongName",
     "find_signer",
     "is_signed_on_page",
+    "name_asker",
     "sign",
 ]

@@ -286,6 +286,10 @@ class Approvals:
         """Use up what is good once, such as a link to sign in; see `Store.use`."""
         return await self._store.use(nonce, until=until)
 
+    async def is_used(self, nonce: str) -> bool:
+        """Whether what is good once was used up."""
+        return await self._store.is_used(nonce)
+
     async def _kept(self, approval_id: str) -> Approval:
         kept = await self._store.find_approval(approval_id) if approval_id.isascii() else None
         if kept is None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Self
 
+from barrack_mcp.api.text import mention
 from barrack_mcp.state.store import Approval
 
 ON_THE_PAGE: Final = "on the page"
@@ -75,6 +76,12 @@ class Approvers:
     def may_see(self, person: Person, approval: Approval) -> bool:
         """Whether a person is shown a request, and may say no to it: an approver, and who asks for it."""
         return self.include(person) or approval.caller == person.name
+
+
+def name_asker(approval: Approval) -> str:
+    """Say who asks, and for whom they say that they do: what is claimed is told as that."""
+    claimed = "" if approval.on_behalf_of is None else f", which says it acts for {mention(approval.on_behalf_of)},"
+    return f"{mention(approval.caller)}{claimed}"
 
 
 def sign(name: str | None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 
 import anyio.to_thread
 
@@ -34,12 +34,23 @@ _CUTS: Final = (
     ("by_state", "state"),
 )
 
-ReadCosts: TypeAlias = Callable[[], Awaitable["Costs"]]
-"""Reads what runs and what it costs, now.
 
-Raises:
-    ApiError: Nothing of it could be read.
-"""
+@dataclass(frozen=True)
+class Books:
+    """The accounts whose costs are shown.
+
+    Attributes:
+        read: Reads what runs and what it costs now in the account that a caller's calls are about; an `ApiError` if
+            nothing of it could be read.
+        owners: The callers who have accounts of their own, those of one account together.
+    """
+
+    read: Callable[[str], Awaitable[Costs]]
+    owners: Sequence[Sequence[str]] = ()
+
+    def owners_of(self, caller: str) -> Sequence[str]:
+        """Whose account a caller's calls are about; nobody's where it is the one that the others share."""
+        return next((owners for owners in self.owners if caller in owners), ())
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -34,7 +34,7 @@ from barrack_mcp.guard.approvals import (
     WrongName,
     sign,
 )
-from barrack_mcp.guard.page.costs import BAR, HEIGHT, WIDTH, ReadCosts
+from barrack_mcp.guard.page.costs import BAR, HEIGHT, WIDTH, Books
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
 from barrack_mcp.guard.page.view import About, Card, by_caller, card
@@ -83,7 +83,7 @@ class Page(ABC):
         room: The path below which it lives, as browsers see it.
         about: For what it speaks, told in its header.
         now: The time in seconds since 1970.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
         approvers: Who may say yes; None where everybody may who got in.
     """
 
@@ -98,7 +98,7 @@ class Page(ABC):
         room: str,
         about: About,
         now: Callable[[], float],
-        costs: ReadCosts | None,
+        costs: Books | None,
         approvers: Approvers | None = None,
     ) -> None:
         self._approvals = approvals
@@ -229,10 +229,19 @@ class Page(ABC):
         if self._costs is None or not self._approves(_visitor(request)):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         try:
-            found = await self._costs()
+            found = await self._costs.read(caller := request.query_params.get("of", ""))
         except ApiError as error:
             return self.problem(HTTPStatus.BAD_GATEWAY, error.sentence, request=request)
-        return self.render("costs.html", request=request, costs=found, width=WIDTH, height=HEIGHT, bar=BAR)
+        return self.render(
+            "costs.html",
+            request=request,
+            costs=found,
+            owners=self._costs.owners,
+            whose=self._costs.owners_of(caller),
+            width=WIDTH,
+            height=HEIGHT,
+            bar=BAR,
+        )
 
     async def events(self, _: Request) -> Response:
         """Tell of changes as they happen."""
@@ -352,7 +361,9 @@ class Page(ABC):
         self, request: Request, approval: Approval, *, status: int = HTTPStatus.OK, error: str | None = None
     ) -> Response:
         shown = self._card(_visitor(request), approval)
-        return self.render("request.html", request=request, status=status, card=shown, error=error)
+        own = self._costs is not None and self._costs.owners_of(approval.caller)
+        about = f"?{urlencode({'of': approval.caller})}" if own else ""
+        return self.render("request.html", request=request, status=status, card=shown, error=error, about_whom=about)
 
     def _card(self, visitor: Visitor, approval: Approval) -> Card:
         if self._approvers is None or visitor.person is None:

@@ -105,6 +105,8 @@ class Card:
     """Why who looks at it may not approve it; None if they may."""
     own: bool = False
     """Whether who looks at it asked for it."""
+    on_behalf_of: str | None = None
+    """For whom the caller says that it asks."""
 
     @property
     def settled_here(self) -> bool:
@@ -160,6 +162,7 @@ def card(approval: Approval, *, now: float, hindrance: str | None = None, own: b
         effect=_effect([approval]),
         hindrance=hindrance,
         own=own,
+        on_behalf_of=approval.on_behalf_of,
     )
 
 

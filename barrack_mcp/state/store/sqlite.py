@@ -184,6 +184,15 @@ class SqliteStore:
 
         return until > now and await self._write(step)
 
+    async def is_used(self, nonce: str) -> bool:
+        """Whether a nonce was used."""
+
+        def step() -> bool:
+            with self._database.reading() as tables:
+                return tables.execute("SELECT 1 FROM nonces WHERE nonce = ?", (nonce,)).fetchone() is not None
+
+        return await anyio.to_thread.run_sync(step)
+
     async def add_approval(self, approval: Approval) -> Approval:
         """Keep a new approval, unless its binding has a live one."""
         forgotten = self._now() - KEPT_S

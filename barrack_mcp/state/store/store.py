@@ -43,6 +43,10 @@ class Store(Protocol):
         """
         ...
 
+    async def is_used(self, nonce: str) -> bool:
+        """Whether a nonce was used, until some time after it has lapsed."""
+        ...
+
     async def add_approval(self, approval: Approval) -> Approval:
         """Keep a new live approval, unless its binding has one; answers the one that is kept."""
         ...

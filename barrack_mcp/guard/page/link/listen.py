@@ -11,7 +11,7 @@ import anyio
 
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.page.link.page import create_page
 from barrack_mcp.guard.page.view import About
 
@@ -28,7 +28,7 @@ async def serve_page(
     hosts: list[str],
     passphrase: str | None,
     about: About,
-    costs: ReadCosts | None,
+    costs: Books | None,
     started: Callable[[], None],
     now: Callable[[], float] = time.time,
 ) -> None:
@@ -42,7 +42,7 @@ async def serve_page(
         hosts: Names under which it answers.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         about: For what it speaks.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
         started: Called once it listens.
         now: The time in seconds since 1970.
     """

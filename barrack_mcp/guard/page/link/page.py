@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.page.link.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.page import Page, Visitor, read_fields
 from barrack_mcp.guard.page.view import UNTOLD, About
@@ -30,7 +30,7 @@ def create_page(
     allowed_hosts: Collection[str],
     passphrase: str | None = None,
     about: About = UNTOLD,
-    costs: ReadCosts | None = None,
+    costs: Books | None = None,
     now: Callable[[], float] = time.time,
 ) -> Starlette:
     """Make the page on which the owner of this machine approves and denies.
@@ -42,7 +42,7 @@ def create_page(
         allowed_hosts: The names with ports under which it may be addressed, such as `127.0.0.1:40123`.
         passphrase: Hash of what has to be typed beside; None where the link is enough.
         about: For what it speaks, told in its header.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
         now: The time in seconds since 1970.
     """
     entry = Entry(secret, room=room, passphrase=passphrase, now=now)
@@ -70,7 +70,7 @@ class _LinkPage(Page):
         room: str,
         about: About,
         now: Callable[[], float],
-        costs: ReadCosts | None,
+        costs: Books | None,
     ) -> None:
         super().__init__(approvals, room=room, about=about, now=now, costs=costs)
         self._entry = entry

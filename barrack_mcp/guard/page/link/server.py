@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.page.link.entry import login_link, new_room
 from barrack_mcp.guard.page.view import UNTOLD, About
 
@@ -33,7 +33,7 @@ class PageServer:
         port: The port on 127.0.0.1; 0 for any free one.
         passphrase: Hash of what has to be typed at the sign-in; None where a link is enough.
         about: For what it speaks, told in its header.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
         now: The time in seconds since 1970.
     """
 
@@ -45,7 +45,7 @@ class PageServer:
         port: int = 0,
         passphrase: str | None = None,
         about: About = UNTOLD,
-        costs: ReadCosts | None = None,
+        costs: Books | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._approvals = approvals

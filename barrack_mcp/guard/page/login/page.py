@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from barrack_mcp.config.callers import Callers, CallersError, digest
 from barrack_mcp.config.identity import Identities, Identity, Proof, UnknownYetError
 from barrack_mcp.guard.approvals import Approvals, Approvers, Person
-from barrack_mcp.guard.page.costs import ReadCosts
+from barrack_mcp.guard.page.costs import Books
 from barrack_mcp.guard.page.login.attempts import SPAN_S, Attempts, address_of
 from barrack_mcp.guard.page.login.code import BEGUN_S, Client, CodeFlow
 from barrack_mcp.guard.page.login.session import Seals, Session, new_id
@@ -53,7 +53,7 @@ def create_team_page(
     identities: Identities,
     client: Client | None = None,
     about: About = UNTOLD,
-    costs: ReadCosts | None = None,
+    costs: Books | None = None,
     now: Callable[[], float] = time.time,
 ) -> ASGIApp:
     """Make the page on which approvers answer what others ask for; it answers below `PATH`.
@@ -68,7 +68,7 @@ def create_team_page(
         identities: Says whom the identity provider has signed in.
         client: What the provider knows the page by; None where nobody signs in by it.
         about: For what it speaks, told in its header.
-        costs: Reads what runs and what it costs; None where that isn't shown.
+        costs: The accounts whose costs are shown; None where none are.
         now: The time in seconds since 1970.
     """
     public = urlsplit(public_url)
@@ -116,7 +116,7 @@ class _TeamPage(Page):
         approvers: Approvers,
         room: str,
         about: About,
-        costs: ReadCosts | None,
+        costs: Books | None,
         now: Callable[[], float],
     ) -> None:
         super().__init__(approvals, room=room, about=about, now=now, costs=costs, approvers=approvers)
@@ -130,7 +130,9 @@ class _TeamPage(Page):
         """Find who signed in, and whether they still may: the callers' file is asked at each request."""
         session = self._session(request)
         person = None if session is None else self._person(session)
-        return None if session is None or person is None else Visitor(session.id, person)
+        if session is None or person is None or await self._approvals.is_used(_ended(session)):
+            return None
+        return Visitor(session.id, person)
 
     def mark(self, visitor: Visitor | None, about: str) -> str:
         """Make the mark that a form carries: it shows that this session was shown this."""
@@ -235,8 +237,11 @@ class _TeamPage(Page):
         return answer
 
     async def sign_out(self, request: Request) -> Response:
-        """End a session: its browser forgets it."""
+        """End a session, wherever else its cookie may be."""
         await self._genuine(request, "sign-out")
+        session = self._session(request)
+        if session is not None:
+            await self._approvals.use(_ended(session), until=session.until)
         answer = RedirectResponse(f"{self._room}/sign-in", HTTPStatus.SEE_OTHER)
         _forget(answer, COOKIE)
         return answer
@@ -283,6 +288,11 @@ class _TeamPage(Page):
         answer = RedirectResponse(self.place(to), HTTPStatus.SEE_OTHER)
         _keep(answer, COOKIE, self._seals.seal_session(session), seconds=session.until - self._now())
         return answer
+
+
+def _ended(session: Session) -> str:
+    """What is used up once a session was ended."""
+    return f"signed out {session.id}"
 
 
 def _keep(answer: Response, cookie: str, value: str, *, seconds: float) -> None:

@@ -101,6 +101,10 @@ class RedisStore:
         now = self._now()
         return until > now and bool(await self._write(scripts.USE, [_NONCES], nonce, until, now - SLACK_S))
 
+    async def is_used(self, nonce: str) -> bool:
+        """Whether a nonce was used."""
+        return await self._link.ask("ZSCORE", _NONCES, nonce) is not None
+
     async def add_approval(self, approval: Approval) -> Approval:
         """Keep a new approval, unless its binding has a live one."""
         forgotten, where = self._now() - KEPT_S, _STATUSES.index(approval.status) + 1
