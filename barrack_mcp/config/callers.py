@@ -281,6 +281,49 @@ def read_keys(path: Path) -> Mapping[str, SecretStr]:
         # the parser's own words may hold what stands there
         raise CallersError(f'BARRACK_KEYS_FILE: {path} is not TOML; it wants NAME = "key", a line each.') from None
     for name, key in keys.items():
-        if not isinstance(key, str) or not key.isascii() or not key.isprintable() or not key.strip():
+        if not isinstance(key, str) or not is_key(key):
             raise CallersError(f"BARRACK_KEYS_FILE: {path}: the key of {mention(name)} can't be one; copy it again.")
     return {name: SecretStr(key.strip()) for name, key in keys.items()}
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be an API key: what a header can carry."""
+    return text.isascii() and text.isprintable() and bool(text.strip())
+
+
+class Keys:
+    """The API keys of callers who have one of their own, as the file says now.
+
+    Args:
+        path: The file.
+
+    Raises:
+        CallersError: It can't be followed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._keys: Mapping[str, SecretStr] | None = read_keys(path)
+        self._seen = _stamp(path)
+
+    def of(self, name: str) -> SecretStr | None:
+        """The key of a caller; None if they use the server's.
+
+        Raises:
+            CallersError: The file can't be followed now, so nobody's account is known.
+        """
+        stamp = _stamp(self._path)
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._keys = read_keys(self._path)
+            except CallersError as error:
+                _log.error("Nobody can call until that is mended: %s", error)
+                self._keys = None
+        if self._keys is None:
+            raise CallersError("The file of keys can't be followed, so nobody's account is known.")
+        return self._keys.get(name)
+
+    def by_name(self) -> Mapping[str, SecretStr]:
+        """Each key there was when the file was last read, by its caller."""
+        return self._keys or {}

@@ -12,7 +12,7 @@ SCOPE: Final = "barrack:"
 """How the scopes begin that are for us: one for each risk."""
 ON_BEHALF_OF: Final = "barrack-mcp/on-behalf-of"
 """Key in a call's `_meta` that says for whom a bot calls; the header is `X-Barrack-On-Behalf-Of`."""
-_CLAIM_LONGEST: Final = 100
+_CLAIM_LONGEST: Final = 255
 
 
 def claim(text: str) -> str:

@@ -236,7 +236,7 @@ class Dispatcher:
             case Asked():
                 return ruling
             case Stopped() | Waiting():
-                await self.writer.decided(operation, values, caller.subject, ruling)
+                await self.writer.decided(operation, values, caller, ruling)
                 return conclude_held(ruling)
 
     async def _settled(self, call: _Call, answer: Answer) -> Answer:

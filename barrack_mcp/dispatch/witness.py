@@ -23,6 +23,7 @@ def witness(record: Audit) -> Witness:
             await record.approval(
                 approval.id,
                 caller=approval.caller,
+                on_behalf_of=approval.on_behalf_of,
                 tool=approval.tool,
                 answer="approved" if approval.status is Status.APPROVED else "denied",
                 by=str(approval.decided_by),
@@ -43,6 +44,7 @@ def note_shown(record: Audit) -> Callable[[Shown], Awaitable[None]]:
         echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
         await record.shown(
             caller=shown.caller,
+            on_behalf_of=shown.on_behalf_of,
             tool=operation.tool,
             risk=operation.risk,
             arguments=masked(operation, values),

@@ -31,9 +31,11 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from barrack_mcp.account.account import Account
 from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.api.text import is_same_name
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.decide import ALL_ALLOWED, Allowance
 
 _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
@@ -260,6 +262,30 @@ class Asker:
 
     def _judged(self, given: ElicitResult, question: Question, now: float) -> Reply:
         return judged(given, question.must_type, after=math.inf if self.at_terminal else now - question.asked)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who makes a call, for which account, and how a question reaches the person behind it.
+
+    Attributes:
+        subject: The token's subject, else `local:<uid>`.
+        account: What the call is about.
+        asker: Asks through the client; None where there is none.
+        allowance: What the caller may, of what all may.
+        on_behalf_of: For whom it says that it calls: a claim, made safe, that is shown and never trusted.
+    """
+
+    subject: str
+    account: Account
+    asker: Asker | None = None
+    allowance: Allowance = ALL_ALLOWED
+    on_behalf_of: str | None = None
+
+    async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
+        """Say something while the call goes on, if there is somebody who listens."""
+        if self.asker is not None:
+            await self.asker.report(sentence, progress=progress, total=total)
 
 
 def form(must_type: str | None) -> JsonObject:

@@ -14,17 +14,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from barrack_mcp.account.account import Account, Once
+from barrack_mcp.account.account import Once
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status, TooManyPending
-from barrack_mcp.guard.ask import Asked, Asker, Consent, KnownNames, Meanings, Question, Reply
+from barrack_mcp.guard.ask import Asked, Asker, Caller, Consent, KnownNames, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
-    ALL_ALLOWED,
-    Allowance,
     Decision,
     Facts,
     Mode,
@@ -50,35 +48,13 @@ from barrack_mcp.guard.sentences import (
     settle,
     tell_waiting,
 )
-from barrack_mcp.guard.telling import can_be_shown, question
+from barrack_mcp.guard.telling import can_be_shown, question, tell_claim
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
 from barrack_mcp.state.store import OPEN_ENDED
 
+__all__ = ["Caller", "Guard"]
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who makes a call, for which account, and how a question reaches the person behind it.
-
-    Attributes:
-        subject: The token's subject, else `local:<uid>`.
-        account: What the call is about.
-        asker: Asks through the client; None where there is none.
-        allowance: What the caller may, of what all may.
-        on_behalf_of: For whom it says that it calls: a claim, made safe, that is shown and never trusted.
-    """
-
-    subject: str
-    account: Account
-    asker: Asker | None = None
-    allowance: Allowance = ALL_ALLOWED
-    on_behalf_of: str | None = None
-
-    async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
-        """Say something while the call goes on, if there is somebody who listens."""
-        if self.asker is not None:
-            await self.asker.report(sentence, progress=progress, total=total)
 
 
 @dataclass(frozen=True)
@@ -318,10 +294,12 @@ class Guard:
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = planned.typed_for(call.operation.risk)
-        asked = question(planned.plan, must_type=must_type)
+        asked = question(
+            planned.plan, must_type=must_type, claim=tell_claim(call.caller.subject, call.caller.on_behalf_of)
+        )
         if asked is None:
             return Stopped(TOO_MUCH, planned.plan)
-        await self._on_shown(Shown(call.operation, call.values, call.caller.subject, planned.plan, question=asked))
+        await self._show(call, planned.plan, question=asked)
         now = self._now()
         put = Question(
             tool=call.operation.tool,
@@ -338,6 +316,13 @@ class Guard:
         )
         reply = await asker.ask(asked, put, now=self._now)
         return reply if isinstance(reply, Asked) else await self._by(call, put, reply, planned)
+
+    async def _show(
+        self, call: _Call, shown: Plan, *, question: str | None = None, approval: str | None = None
+    ) -> None:
+        """Take note of what a person is asked, and for whom."""
+        who, by = call.caller.subject, call.caller.on_behalf_of
+        await self._on_shown(Shown(call.operation, call.values, who, shown, question, approval, on_behalf_of=by))
 
     async def _answered(self, call: _Call, asker: Asker, put: Question) -> Ruling:
         """Take the answer that came with a second call; nothing is read for one that is a person's no."""
@@ -471,7 +456,7 @@ class Guard:
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)
         try:
-            await self._on_shown(Shown(call.operation, call.values, call.caller.subject, put, approval=approval.id))
+            await self._show(call, put, approval=approval.id)
         except BaseException:
             # nobody is to say yes to what the record doesn't hold
             await self._approvals.withdraw(approval)

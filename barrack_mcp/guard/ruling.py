@@ -25,6 +25,7 @@ class Shown:
         plan: What is shown of it.
         question: The words that were put through the client; None out of band, where the plan is laid out.
         approval: The id of the request out of band; None through the client.
+        on_behalf_of: For whom the caller says that it acts; None if it says nobody.
     """
 
     operation: Operation
@@ -33,6 +34,7 @@ class Shown:
     plan: Plan
     question: str | None = None
     approval: str | None = None
+    on_behalf_of: str | None = None
 
 
 def digest(shown: Plan) -> str:

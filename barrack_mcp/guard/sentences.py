@@ -13,6 +13,7 @@ from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.decide import Decision, Policy, Sums
 from barrack_mcp.guard.ruling import Stopped, Waiting
+from barrack_mcp.guard.telling import tell_claim
 
 SENT_NOTHING: Final = "Nothing was sent to Barrack."
 ANSWERED_ELSEWHERE: Final = (
@@ -191,9 +192,11 @@ def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
     """
     there = place.replace("{id}", approval.id)
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    claim = tell_claim(approval.caller, approval.on_behalf_of)
     return (
         f"Not done yet: it needs a person's yes, outside of this conversation, {there}. A yes in the chat doesn't "
         f"count. It waits for {write_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
+        f"{f'{claim} ' if claim else ''}"
         "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once it is "
         "approved there, repeat exactly this call."
     )

@@ -18,6 +18,8 @@ LONGEST: Final = 800
 """Characters of a question in all."""
 PATIENCE: Final = 8_000
 """Characters that a person is asked to read at the terminal or on the page before a yes; more would only be skimmed."""
+_CLAIM: Final = 80
+"""Characters that are shown of a claim."""
 _LEFT_OUT: Final = "Less that matters is left out here."
 
 
@@ -93,7 +95,15 @@ def sentences(plan: Plan) -> list[str]:
     return _sentences(tell(plan))
 
 
-def question(plan: Plan, *, must_type: str | None) -> str | None:
+def tell_claim(caller: str, on_behalf_of: str | None) -> str:
+    """Say for whom a caller says that it acts; empty if it says nobody. It may be wrong, so it is told as its word."""
+    if on_behalf_of is None:
+        return ""
+    cut = f"{on_behalf_of[:_CLAIM]}…" if len(on_behalf_of) > _CLAIM else on_behalf_of
+    return f"Asked by {mention(caller)}, which says that it acts for {cut}."
+
+
+def question(plan: Plan, *, must_type: str | None, claim: str = "") -> str | None:
     """Put a plan into at most 800 characters, ending with what to do to say yes.
 
     All that is essential stands in it whole. Of the rest, whole lines are left out from the end until it fits.
@@ -101,17 +111,19 @@ def question(plan: Plan, *, must_type: str | None) -> str | None:
     Args:
         plan: Made from what the server read; none of the caller's own words are in it.
         must_type: What has to be typed; None where a plain yes is enough.
+        claim: For whom the caller says that it acts, in a sentence.
 
     Returns:
         The question; None if what is essential doesn't fit, so that nobody could know what they agree to.
     """
-    end = f"Type {must_type} to approve." if must_type is not None else "Approve?"
+    end = [claim] if claim else []
+    end.append(f"Type {must_type} to approve." if must_type is not None else "Approve?")
     lines = tell(plan)
     essential = [line for line in lines if line.part.essential]
     further = [line for line in lines if not line.part.essential and line.part is not Part.COST]
     for kept in range(len(further), -1, -1):
         left_out = [_LEFT_OUT] if kept < len(further) else []
-        asked = "\n".join([*_sentences([*essential, *further[:kept]]), *left_out, end])
+        asked = "\n".join([*_sentences([*essential, *further[:kept]]), *left_out, *end])
         if len(asked) <= LONGEST:
             return asked
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
-from barrack_mcp.config.callers import Callers, CallersError, read_keys
+from barrack_mcp.config.callers import Callers, CallersError, Keys
 from barrack_mcp.config.identity import Identities
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
@@ -34,17 +34,19 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.decide import Mode, Policy
-from barrack_mcp.guard.guard import Caller, Guard
+from barrack_mcp.guard.guard import Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.page.costs import Books, Costs, read_costs
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
-from barrack_mcp.server.callers import by_login, open_accounts, owners_of
+from barrack_mcp.server.callers import by_request
+from barrack_mcp.server.callers.accounts import open_accounts, owners_of
+from barrack_mcp.server.callers.own_keys import OwnKeys
 from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
-from barrack_mcp.server.tools import LOCAL_USER, create_server
+from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
@@ -110,7 +112,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     url, auth_header, auth_template = place(settings, contract)
     url = "http://127.0.0.1/api" if app else url
     record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
-    callers, keys = _callers(settings) if remote else (None, {})
+    callers, keys = _callers(settings) if remote else (None, None)
     four_eyes = callers is not None and settings.four_eyes
     if four_eyes and settings.approval == "elicit":
         raise SettingsError(_ASKS_ITSELF)
@@ -124,9 +126,10 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     )
 
     async def read(caller: str) -> Costs:
-        return await read_costs(accounts.of(caller), settings.currency, now=time.time())
+        async with accounts.of(keys.of(caller) if keys is not None else None) as account:
+            return await read_costs(account, settings.currency, now=time.time())
 
-    costs = Books(read, owners_of(keys, shared=settings.key))
+    costs = Books(read, owners_of(keys, shared=settings.key) if keys is not None else ())
 
     async with (
         open_state(
@@ -231,16 +234,17 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         reaps = replace(dispatcher, surface=known, guard=guard(policy=unasked(policy)), drifts=Drifts(0), unsaid="")
         server = create_server(
             dispatcher,
-            (lambda _: Caller(LOCAL_USER, accounts.shared)) if callers is None else by_login(callers, accounts),
+            by_request(callers, accounts.shared),
             # the guard keeps the time limit itself; the seal's own only has to outlast it
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
             at_terminal=at_terminal,
         )
+        server.middleware.append(OwnKeys(accounts, callers, keys, brought=settings.keys_from_callers))
         reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
         yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reapers, callers, page)
 
 
-def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr]]:
+def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:
     """Read who may call, and the keys that they have of their own.
 
     Raises:
@@ -262,7 +266,7 @@ def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr
             raise SettingsError(
                 "BARRACK_KEYS_FILE tells callers apart, so it needs BARRACK_HTTP_TOKENS_FILE or BARRACK_OIDC_ISSUER."
             )
-        return None, {}
+        return None, None
     try:
         callers = Callers(settings.http_tokens_file)
     except CallersError as error:
@@ -270,7 +274,7 @@ def _callers(settings: Settings) -> tuple[Callers | None, Mapping[str, SecretStr
             "\n".join(f"BARRACK_HTTP_TOKENS_FILE: {each}" for each in str(error).splitlines())
         ) from None
     try:
-        return callers, {} if settings.keys_file is None else read_keys(settings.keys_file)
+        return callers, None if settings.keys_file is None else Keys(settings.keys_file)
     except CallersError as error:
         raise SettingsError(str(error)) from None
 

@@ -33,6 +33,7 @@ from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Gate, open_gate
 from barrack_mcp.transports.monitoring.requests import RequestIds
+from barrack_mcp.transports.narrowing import MESSAGES, Narrowed
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
 Transport: TypeAlias = Literal["stdio", "http", "sse"]
@@ -135,7 +136,8 @@ def _behind(
     app: ASGIApp, gate: Gate | None, hosts: frozenset[str], transport: Transport, page: ASGIApp | None
 ) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one; whoever knocks has an id."""
-    door = Door(app if gate is None else gate.close(app), hosts)
+    path = _HTTP if transport == "http" else _SSE
+    door = Door(Narrowed(app, path) if gate is None else gate.close(app, path), hosts)
     return RequestIds(door if page is None else Beside(page, door), transport)
 
 
@@ -170,7 +172,7 @@ def sse_app(
     page: ASGIApp | None = None,
 ) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
-    sse = SseServerTransport("/messages/", security_settings=_SECURITY)
+    sse = SseServerTransport(MESSAGES, security_settings=_SECURITY)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         async with sse.connect_sse(scope, receive, send) as (incoming, outgoing):
@@ -180,7 +182,7 @@ def sse_app(
         routes=[
             Route("/health", _health),
             _only_get(_SSE, stream),
-            Mount("/messages/", app=sse.handle_post_message),
+            Mount(MESSAGES, app=sse.handle_post_message),
         ],
     )
     return _behind(app, gate, hosts, "sse", page)

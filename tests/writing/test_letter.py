@@ -20,6 +20,7 @@ from barrack_mcp.dispatch.writes.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
 from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.guard.guard import Caller
 from barrack_mcp.guard.ruling import Passed, Shown, Stopped, digest
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.state.audit import Audit
@@ -404,7 +405,7 @@ async def test_a_refusal_bears_the_digest_of_what_was_shown_else_of_what_is_so_n
     made = desk(Answers(), path, clock)
     stop = BY_TOOL["stop_instance"]
     for shown in ("d" * 64, None):
-        await made.writer.decided(stop, ID, "local:0", Stopped("No.", PLAN, shown=shown))
+        await made.writer.decided(stop, ID, Caller("local:0", made.account), Stopped("No.", PLAN, shown=shown))
     assert [line["plan"] for line in lines(path)] == ["d" * 64, digest(PLAN)]
 
 

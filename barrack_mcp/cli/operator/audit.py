@@ -229,12 +229,17 @@ def _row(fields: JsonObject | None, outcomes: dict[str, JsonObject]) -> Row:
         seq=seq if isinstance(seq, int) else 0,
         at=_text(fields, "at"),
         kind=kind,
-        who=_text(fields, "caller"),
+        who=_who(fields),
         what=what,
         confirmed=confirmed,
         came=came,
         record=_without_seals(fields) | ({} if outcome is None else {"outcome": _without_seals(outcome)}),
     )
+
+
+def _who(fields: JsonObject) -> str:
+    claim = _text(fields, "on_behalf_of")
+    return f"{_text(fields, 'caller')} (says: for {claim})" if claim else _text(fields, "caller")
 
 
 def _came(fields: JsonObject) -> str:

@@ -154,20 +154,21 @@ class Writer:
         except StoreError as error:
             _log.error("%s", error)
 
-    async def decided(self, operation: Operation, values: JsonObject, caller: str, ruling: Stopped | Waiting) -> None:
+    async def decided(self, operation: Operation, values: JsonObject, caller: Caller, held: Stopped | Waiting) -> None:
         """Write down that a call was not sent: it was refused, or waits for a person."""
         if self.audit is None:
             return
         try:
             await self.audit.decision(
-                caller=caller,
+                caller=caller.subject,
+                on_behalf_of=caller.on_behalf_of,
                 tool=operation.tool,
                 risk=operation.risk,
                 arguments=masked(operation, values),
-                decision="approval_required" if isinstance(ruling, Waiting) else "refused",
-                message=ruling.sentence,
-                plan=ruling.shown if isinstance(ruling, Stopped) and ruling.shown else _digest_of(ruling.plan),
-                approval=ruling.approval.id if isinstance(ruling, Waiting) else None,
+                decision="approval_required" if isinstance(held, Waiting) else "refused",
+                message=held.sentence,
+                plan=held.shown if isinstance(held, Stopped) and held.shown else _digest_of(held.plan),
+                approval=held.approval.id if isinstance(held, Waiting) else None,
             )
         except AuditError as error:
             _log.error("%s", error)
@@ -275,6 +276,7 @@ class Writer:
             try:
                 intent = await self.audit.intent(
                     caller=caller.subject,
+                    on_behalf_of=caller.on_behalf_of,
                     tool=offer.tool,
                     risk=offer.risk,
                     arguments=masked(offer, values),
@@ -290,9 +292,8 @@ class Writer:
         finally:
             if self.audit is not None:
                 try:
-                    await self.audit.outcome(
-                        intent, outcome=came.outcome, message=came.message, seconds=self.now() - began
-                    )
+                    took = self.now() - began
+                    await self.audit.outcome(intent, outcome=came.outcome, message=came.message, seconds=took)
                 except AuditError as error:
                     _log.error("%s", error)
 
@@ -341,6 +342,7 @@ class Writer:
             return ""
         return await self.audit.intent(
             caller=caller.subject,
+            on_behalf_of=caller.on_behalf_of,
             tool=operation.tool,
             risk=operation.risk,
             arguments=masked(operation, values),

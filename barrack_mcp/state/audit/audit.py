@@ -37,6 +37,8 @@ def approved_by(who: str) -> str:
 class _Asked(TypedDict):
     caller: str
     """Who asked for it."""
+    on_behalf_of: NotRequired[str | None]
+    """For whom the caller says that it acts; left out if it says nobody."""
     tool: str
     """The tool's name."""
     plan: NotRequired[str | None]
@@ -188,6 +190,8 @@ class Audit:
         self, kind: str, fields: Mapping[str, Any], *, on_intact: Callable[[], None] | None = None
     ) -> None:
         fields = {**fields, **_origin()}
+        if fields.get("on_behalf_of", "") is None:
+            del fields["on_behalf_of"]
         step = partial(append, self._path, kind, fields, at=self._at, wait=self._wait, on_intact=on_intact)
         await anyio.to_thread.run_sync(step, abandon_on_cancel=False, limiter=self._turn)
 

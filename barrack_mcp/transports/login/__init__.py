@@ -22,6 +22,7 @@ from barrack_mcp.server.callers import allow, identity_of
 from barrack_mcp.transports.login.credentials import Credentials, open_credentials
 from barrack_mcp.transports.login.resource import Resource, refuse
 from barrack_mcp.transports.login.scopes import StepUp
+from barrack_mcp.transports.narrowing import Narrowed
 
 OPEN: Final = frozenset({"/health"})
 """The paths that tell nothing of anybody's."""
@@ -81,11 +82,16 @@ class Gate:
     offered: frozenset[str] = frozenset(OFFERS)
     resource: Resource | None = None
 
-    def close(self, app: ASGIApp) -> ASGIApp:
-        """Put an application behind the login."""
+    def close(self, app: ASGIApp, path: str) -> ASGIApp:
+        """Put an application behind the login, and what narrows it behind that.
+
+        Args:
+            app: The application.
+            path: Where calls come in.
+        """
         if self.resource is not None:
             app = StepUp(app, self.credentials.callers, self.resource, self.offered)
-        return Login(app, self.credentials, self.resource)
+        return Login(Narrowed(app, path), self.credentials, self.resource)
 
 
 def open_gate(settings: Settings, callers: Callers, path: str) -> Gate:

@@ -9,8 +9,10 @@ from typing import Any, Final
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.config.callers import Callers
 from barrack_mcp.server.callers import find_lacking, identity_of
+from barrack_mcp.server.callers.narrowing import ALL, KEY
 from barrack_mcp.transports.login.resource import Resource, refuse
 
 _MOST: Final = 4 * 1024 * 1024
@@ -44,8 +46,10 @@ class StepUp:
             await self._app(scope, receive, send)
             return
         body, messages = await _read(receive)
+        narrowing = scope.get(KEY, ALL)
         for tool in _called(body):
-            lacking = find_lacking(self._callers, who, tool) if tool in self._offered else None
+            offered = tool in self._offered and narrowing.leaves(OFFERS[tool])
+            lacking = find_lacking(self._callers, who, tool) if offered else None
             if lacking is not None:
                 refusal = refuse(
                     403,
