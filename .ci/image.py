@@ -272,7 +272,7 @@ def proxying(caddy: Path, scratch: Path) -> Iterator[Path]:
 
     Here is nobody who makes certificates for others, and this machine is to trust none of them.
     """
-    env = {**os.environ, "BARRACK_HOST": PUBLIC, "XDG_DATA_HOME": str(scratch), "XDG_CONFIG_HOME": str(scratch)}
+    env = {**os.environ, "BOT_HOST": PUBLIC, "XDG_DATA_HOME": str(scratch), "XDG_CONFIG_HOME": str(scratch)}
     file = clusters.MANIFESTS / "docker" / "Caddyfile"
     adapt = [str(caddy), "adapt", "--adapter", "caddyfile", "--config", str(file)]
     said = subprocess.run(adapt, check=True, capture_output=True, text=True, env=env)  # noqa: S603 - our own words

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 import yaml
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import SecretStr
 
 from barrack_mcp.config import Settings, read_settings
 from barrack_mcp.transports.login import OPEN
+from tests.support.callers import served
 from tests.support.image import read_image
+from tests.support.pages import BLOCKS, TYPED
 from tests.test_deploy_files import DRAIN_S, MANIFESTS, PORT, check_arguments
 
 IMAGE: Final = read_image()
@@ -46,6 +57,56 @@ def read_as_given(given: Mapping[str, str], mounted: str, folder: Path) -> Setti
     return read_settings({name: value.replace(mounted, str(folder)) for name, value in given.items()})
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the page is typed into a POSIX shell")
+def test_the_page_makes_each_secret_in_the_form_in_which_it_is_read(tmp_path: Path) -> None:
+    block = next(each for each in TYPED if each.page == "docs/team.md" and "requirepass" in each.text)
+    subprocess.run(["sh", "-ec", block.text], check=True, env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]})  # noqa: S607 - the system's
+    folder = tmp_path / "bot"
+    (folder / "api-key").write_text("k-1")
+    named = {each["file"].rpartition("/")[2] for each in COMPOSE["secrets"].values()}
+    assert {*COMPOSE["secrets"]} == named == {each.name for each in folder.iterdir()} - {"compose.env"}
+    said = dict(line.split("=") for line in (folder / "compose.env").read_text(encoding="utf-8").splitlines())
+    text = (MANIFESTS / "compose.yaml").read_text(encoding="utf-8")
+    assert {*said} == {*re.findall(r"\$\{(\w+)", text)}
+    assert said["BOT_SECRETS"] == str(folder)
+    for each in folder.iterdir():
+        each.chmod(0o600)
+    given = {
+        name: str(folder / secret)
+        for name, secret in (("BARRACK_STATE_FILE", "state"), ("BARRACK_STATE_KEYS_FILE", "state-keys"))
+    }
+    settings = read_settings(given)
+    assert isinstance(settings.state, SecretStr)
+    (word,) = re.findall(r"^requirepass (\w{64})$", (folder / "redis.conf").read_text(encoding="utf-8"), re.MULTILINE)
+    assert urlsplit(settings.state.get_secret_value()).netloc == f":{word}@redis:6379"
+    assert (folder.stat().st_mode & 0o777, len(settings.sealing_keys)) == (0o700, 1)
+
+
+@pytest.mark.anyio
+async def test_the_pages_own_bot_calls_as_it_stands_there(tmp_path: Path) -> None:
+    (block,) = (
+        each
+        for each in BLOCKS
+        if each.page == "docs/team.md" and "bot.example.com" in each.text and each.language == "python"
+    )
+    async with served(tmp_path, {"bot": ()}) as made:
+        body = block.text.replace("https://bot.example.com", made.url)
+        known: dict[str, Any] = {"httpx2": httpx2, "Client": Client, "streamable_http_client": streamable_http_client}
+        exec(f"async def call(token):\n{textwrap.indent(body, '    ')}    return tools, answer\n", known)  # noqa: S102 - our own page
+        tools, answer = await known["call"](made.desk.tokens["bot"])
+    assert len(tools) > 60
+    assert not answer.is_error
+
+
+@pytest.mark.parametrize("language", ["json", "yaml"])
+def test_what_clients_read_names_the_address_and_a_token(language: str) -> None:
+    (block,) = (each for each in BLOCKS if each.page == "docs/team.md" and each.language == language)
+    (entry,) = yaml.safe_load(block.text)["mcpServers"].values()
+    assert entry["url"] == "https://bot.example.com/mcp"
+    assert entry["headers"]["Authorization"].startswith("Bearer ")
+
+
 def test_two_servers_share_all_but_their_records() -> None:
     one, other = SERVERS.values()
     differing = {name for name in {*one, *other} if one.get(name) != other.get(name)}
@@ -76,7 +137,7 @@ def test_the_servers_are_started_as_the_product_wants_it(tmp_path: Path) -> None
         assert (MANIFESTS / server["build"]["context"] / server["build"]["dockerfile"]).is_file()
         assert int(server["stop_grace_period"].removesuffix("s")) > DRAIN_S
         given = {
-            name: re.sub(r"\$\{\w+:\?.*\}", "bot.example.com", each) for name, each in server["environment"].items()
+            name: re.sub(r"\$\{\w+(:\?.*)?\}", "bot.example.com", each) for name, each in server["environment"].items()
         }
         read = {name: each.removeprefix("/run/secrets/") for name, each in given.items() if "/secrets/" in each}
         assert set(read.values()) == set(server["secrets"])
