@@ -99,6 +99,16 @@ PROMISES = (
         "who asks, or is no approver, says yes on the page; who asks says it through their client",
         "refused; 0 effects",
     ),
+    Promise(
+        "R10",
+        "the state, the record, the key, the API broken in turn; 40 probes at once; a drain",
+        "/ready names which, and nothing else; one request to the API in 30 s",
+    ),
+    Promise(
+        "R11",
+        "calls of every outcome, by callers, with ids, names and secrets in them",
+        "/metrics counts each once and holds none of them; one reading of what all costs a minute",
+    ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(

@@ -65,6 +65,7 @@ class Client:
         random: Gives a number from 0 to 1.
         wall: The time of day, in seconds since 1970.
         redact: Takes the key out of JSON that the API answers.
+        watch: Told of each request when it is over, and of each that was not begun, under the number 0.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Client:
         random: Callable[[], float] = chance.random,
         wall: Callable[[], float] = time.time,
         redact: Callable[[Any], Any] = lambda body: body,
+        watch: Callable[[Attempt], None] | None = None,
     ) -> None:
         # callers with different keys may share the pool: a session must never pass from one to another
         http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -94,7 +96,8 @@ class Client:
         self._random = random
         self._wall = wall
         self._redact = redact
-        self._pace = Pace(per_minute=per_minute, now=now, sleep=sleep)
+        self._watch = watch
+        self.pace = Pace(per_minute=per_minute, now=now, sleep=sleep)
         self._budget = Budget()
         self._circuit = Circuit(now)
 
@@ -104,6 +107,7 @@ class Client:
         arguments: Mapping[str, Any],
         *,
         on_attempt: Callable[[Attempt], None] | None = None,
+        attempts_at_most: int = ATTEMPTS,
     ) -> Any:
         """Send one operation and answer the API's JSON.
 
@@ -114,6 +118,7 @@ class Client:
             operation: What to do.
             arguments: Its validated arguments; those not given are left out.
             on_attempt: Told of each request when it is over, unless it was cancelled.
+            attempts_at_most: Requests for it at most.
 
         Returns:
             The body of a successful answer, under our names: mostly an object, sometimes a list; `{}` if there is none.
@@ -141,7 +146,7 @@ class Client:
             begun = False
             try:
                 self._circuit.check()
-                async with self._pace.turn(self._latest(deadline)):
+                async with self.pace.turn(self._latest(deadline)):
                     with self._circuit.watching():
                         begun = True
                         attempts += 1
@@ -153,21 +158,27 @@ class Client:
                 error.attempts = attempts
                 silence.tell(error)
                 _explain(error, wire)
-                if begun and on_attempt is not None:
-                    on_attempt(Attempt(attempts, error.status, error.failure))
+                self._tell(Attempt(attempts if begun else 0, error.status, error.failure), on_attempt)
                 if not begun and failed is not None:
                     # there was no turn for another try: what the last one met says more
                     raise failed from None
-                wait = self._pause(operation, error, attempts, deadline) if begun else None
+                again = begun and attempts < attempts_at_most
+                wait = self._pause(operation, error, attempts, deadline) if again else None
                 if wait is None:
                     raise
                 failed = error
             else:
-                if on_attempt is not None:
-                    on_attempt(Attempt(attempts, status, None))
+                self._tell(Attempt(attempts, status, None), on_attempt)
                 self._contract.saw(operation, body)
                 return body
             await self._sleep(wait)
+
+    def _tell(self, attempt: Attempt, on_attempt: Callable[[Attempt], None] | None) -> None:
+        """Say that a request is over to who watches, and, if it was begun, to who wants to know of this call's."""
+        if self._watch is not None:
+            self._watch(attempt)
+        if on_attempt is not None and attempt.number:
+            on_attempt(attempt)
 
     def _latest(self, deadline: float) -> float:
         return deadline - self._seconds * _LEAST_SHARE
@@ -315,6 +326,7 @@ async def open_client(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     random: Callable[[], float] = chance.random,
+    watch: Callable[[Attempt], None] | None = None,
 ) -> AsyncIterator[Client]:
     """Open the connection pool and close it at the end.
 
@@ -331,6 +343,7 @@ async def open_client(
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
+        watch: Told of each request.
     """
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
     headers = {
@@ -356,6 +369,7 @@ async def open_client(
             sleep=sleep,
             random=random,
             redact=Redaction(key).hidden_in,
+            watch=watch,
         )
 
 

@@ -84,6 +84,16 @@ class Pace:
         self._several = False
         """Whether more than one share has ever sent."""
 
+    @property
+    def under_way(self) -> int:
+        """How many have a turn."""
+        return self._held.total()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return sum(map(len, self._lines.values()))
+
     @asynccontextmanager
     async def turn(self, latest: float) -> AsyncIterator[None]:
         """Wait for a turn and keep it while the block runs.
@@ -111,7 +121,7 @@ class Pace:
         if self._may_have(share):
             self._held[share] += 1
             return
-        if sum(map(len, self._lines.values())) >= WAITING:
+        if self.waiting >= WAITING:
             self._make_room(share)
         await self._wait(share, latest)
 

@@ -182,6 +182,9 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = Field(
         "text", description="How the log is written to stderr: text for people, or json, one object a line."
     )
+    metrics_by_caller: Switch = Field(
+        default=False, description="Let /metrics tell calls apart by their caller's name, too; it tells no names else."
+    )
     reveal_private_keys: Switch = Field(
         default=False, description="Over HTTP, let a generated private key stand in the result."
     )

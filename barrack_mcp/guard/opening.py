@@ -28,6 +28,7 @@ from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in
 from barrack_mcp.state.store import Store, StoreError, store_at
+from barrack_mcp.state.store.counted import counted
 
 PAGE_SECRET: Final = "page.secret"  # noqa: S105 - a file's name
 PAGE_ADDRESS: Final = "page.url"
@@ -71,6 +72,7 @@ async def open_state(
     ttl: float,
     witness: Witness | None = None,
     ca_file: Path | None = None,
+    on_error: Callable[[], None] | None = None,
 ) -> AsyncIterator[State]:
     """Open the state; where it can't be kept, every use of it raises until it can, and the log says so.
 
@@ -81,8 +83,10 @@ async def open_state(
         ttl: Seconds until a request lapses.
         witness: Told of each answer.
         ca_file: Certificates to trust beside the system's.
+        on_error: Told of each failure of the store.
     """
-    async with store_at(place, ca_file=ca_file) as store:
+    async with store_at(place, ca_file=ca_file) as opened:
+        store = opened if on_error is None else counted(opened, on_error)
         approvals = Approvals(store, ttl=ttl, witness=witness)
         if not isinstance(place, Path):
             try:

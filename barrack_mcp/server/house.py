@@ -35,18 +35,19 @@ from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Guard
-from barrack_mcp.guard.opening import NOTHING_CHANGES, open_page, open_state, page_address, team_page
+from barrack_mcp.guard.opening import NOTHING_CHANGES, State, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.page.costs import Books, Costs, read_costs
 from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_request
-from barrack_mcp.server.callers.accounts import open_accounts, owners_of
+from barrack_mcp.server.callers.accounts import Accounts, open_accounts, owners_of
 from barrack_mcp.server.callers.own_keys import OwnKeys
 from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import create_server
+from barrack_mcp.server.watch import NOBODY, Watch
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
@@ -83,6 +84,10 @@ class House:
         reapers: End what is past its lease, one in each account; that of the server's own key first.
         callers: Who may call over HTTP; None for whoever can reach it.
         page: Makes the approval page for those who sign in, with who says who they are; None where nobody can.
+        accounts: The accounts that calls are about.
+        state: What outlives a call.
+        record: The audit record; None where none is kept.
+        draining: Whether no more writes begin, since the process ends.
     """
 
     server: Server[Any]
@@ -90,18 +95,25 @@ class House:
     api: str
     contract: Contract
     reapers: Sequence[Reaper]
+    accounts: Accounts
+    state: State
+    record: Audit | None
+    draining: Callable[[], bool]
     callers: Callers | None = None
     page: Callable[[Identities], ASGIApp] | None = None
 
 
 @asynccontextmanager
-async def open_server(settings: Settings, *, remote: bool = False, at_terminal: bool = False) -> AsyncIterator[House]:
+async def open_server(
+    settings: Settings, *, remote: bool = False, at_terminal: bool = False, watch: Watch = NOBODY
+) -> AsyncIterator[House]:
     """Wire the house from the settings: client, dispatcher, server; at the end, what was sent is waited for.
 
     Args:
         settings: What the operator set.
         remote: Whether callers sit elsewhere, so that a file written here is out of their reach.
         at_terminal: Whether the person who is asked sits at the terminal where the calls are made.
+        watch: Told of what happens.
     """
     app = None
     if settings.simulator:
@@ -111,7 +123,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
     contract = await open_contract(settings)
     url, auth_header, auth_template = place(settings, contract)
     url = "http://127.0.0.1/api" if app else url
-    record = None if settings.audit_file is None or settings.read_only else Audit(settings.audit_file)
+    record = _record(settings, watch)
     callers, keys = _callers(settings) if remote else (None, None)
     four_eyes = callers is not None and settings.four_eyes
     if four_eyes and settings.approval == "elicit":
@@ -138,6 +150,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             ca_file=settings.ca_file,
             ttl=settings.approval_ttl,
             witness=witness(record) if record is not None else None,
+            on_error=partial(watch.unkept, "store"),
         ) as state,
         open_page(
             state,
@@ -181,6 +194,7 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
                 contract=contract,
                 app=app,
                 network=settings.network,
+                watch=watch.sent,
             ) as client:
                 yield Account(
                     client,
@@ -228,10 +242,13 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
             drifts=Drifts(0) if app else Drifts(),
             on_redeemed=chat.ended if chat is not None else None,
             unsaid="" if state.unkept is None else f"{state.unkept} {NOTHING_CHANGES}",
+            on_end=watch.ended,
         )
         # whoever has it run has said yes to all that it does; what a surface leaves out is left out for callers
         known = {operation.tool: contract.operation(operation) for operation in OPERATIONS}
-        reaps = replace(dispatcher, surface=known, guard=guard(policy=unasked(policy)), drifts=Drifts(0), unsaid="")
+        reaps = replace(
+            dispatcher, surface=known, guard=guard(policy=unasked(policy)), drifts=Drifts(0), unsaid="", on_end=None
+        )
         server = create_server(
             dispatcher,
             by_request(callers, accounts.shared),
@@ -241,7 +258,19 @@ async def open_server(settings: Settings, *, remote: bool = False, at_terminal: 
         )
         server.middleware.append(OwnKeys(accounts, callers, keys, brought=settings.keys_from_callers))
         reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
-        yield House(server, writer.drain, "" if app else urlsplit(url).netloc, contract, reapers, callers, page)
+        yield House(
+            server=server,
+            drain=writer.drain,
+            api="" if app else urlsplit(url).netloc,
+            contract=contract,
+            reapers=reapers,
+            accounts=accounts,
+            state=state,
+            record=record,
+            draining=writer.is_draining,
+            callers=callers,
+            page=page,
+        )
 
 
 def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:
@@ -277,6 +306,12 @@ def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:
         return callers, None if settings.keys_file is None else Keys(settings.keys_file)
     except CallersError as error:
         raise SettingsError(str(error)) from None
+
+
+def _record(settings: Settings, watch: Watch) -> Audit | None:
+    if settings.audit_file is None or settings.read_only:
+        return None
+    return Audit(settings.audit_file, on_error=partial(watch.unkept, "audit"))
 
 
 @asynccontextmanager

@@ -26,11 +26,13 @@ class Door:
     Args:
         app: The application.
         hosts: Names under which it is reached, beside this machine's own, in small letters; behind TLS.
+        anyhow: Paths that are reached under any name, since they want a token that no page can have.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset(), anyhow: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._hosts = hosts
+        self._anyhow = anyhow
         self._origins = {f"https://{host}" for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +41,8 @@ class Door:
             headers = Headers(scope=scope)
             port = (scope.get("server") or ("", None))[1] or _USUAL_PORT
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
-            if len(hosts) != 1 or not (hosts[0].lower() in self._hosts or is_this_place(hosts[0], port)):
+            named = len(hosts) == 1 and (hosts[0].lower() in self._hosts or is_this_place(hosts[0], port))
+            if not named and scope["path"] not in self._anyhow:
                 refusal = PlainTextResponse("Invalid Host header: this server is reached by its own address.", 421)
                 await refusal(scope, receive, send)
                 return

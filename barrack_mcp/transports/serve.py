@@ -27,12 +27,14 @@ from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import open_server
+from barrack_mcp.server.watch import NOBODY
 from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.transports.approvals import Beside
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Gate, open_gate
 from barrack_mcp.transports.monitoring.requests import RequestIds
+from barrack_mcp.transports.monitoring.routes import METRICS, open_metrics, routes
 from barrack_mcp.transports.narrowing import MESSAGES, Narrowed
 from barrack_mcp.transports.stdio.connection import serve_stdio
 
@@ -81,12 +83,14 @@ async def serve(
         raise SettingsError(_OPEN)
     from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
-    async with open_server(settings, remote=True) as house:
+    metrics = open_metrics(settings)
+    async with open_server(settings, remote=True, watch=metrics or NOBODY) as house:
         mention(settings, house.contract, datetime.now(UTC).date())
         make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
         page = None if gate is None or house.page is None else house.page(gate.credentials)
-        app = make(house.server, gate=gate, hosts=_hosts(settings), page=page)
+        beside = routes(house, settings, metrics)
+        app = make(house.server, gate=gate, hosts=_hosts(settings), page=page, beside=beside)
         address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
@@ -137,7 +141,9 @@ def _behind(
 ) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one; whoever knocks has an id."""
     path = _HTTP if transport == "http" else _SSE
-    door = Door(Narrowed(app, path) if gate is None else gate.close(app, path), hosts)
+    # what gathers metrics comes by an address that changes, and its token comes with no page of another place
+    anyhow = frozenset() if gate is None else frozenset({METRICS})
+    door = Door(Narrowed(app, path) if gate is None else gate.close(app, path), hosts, anyhow)
     return RequestIds(door if page is None else Beside(page, door), transport)
 
 
@@ -147,6 +153,7 @@ def http_app(
     gate: Gate | None = None,
     hosts: frozenset[str] = frozenset(),
     page: ASGIApp | None = None,
+    beside: Sequence[Route] = (),
 ) -> ASGIApp:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
 
@@ -155,11 +162,12 @@ def http_app(
         gate: Lets callers in; None for whoever can reach it.
         hosts: Names under which it is reached, beside this machine's own, in small letters.
         page: The approval page for those who sign in; None where there is none.
+        beside: What is served beside.
     """
     app = server.streamable_http_app(
         streamable_http_path=_HTTP,
         transport_security=_SECURITY,
-        custom_starlette_routes=[Route("/health", _health)],
+        custom_starlette_routes=[Route("/health", _health), *beside],
     )
     return _behind(app, gate, hosts, "http", page)
 
@@ -170,6 +178,7 @@ def sse_app(
     gate: Gate | None = None,
     hosts: frozenset[str] = frozenset(),
     page: ASGIApp | None = None,
+    beside: Sequence[Route] = (),
 ) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
     sse = SseServerTransport(MESSAGES, security_settings=_SECURITY)
@@ -181,6 +190,7 @@ def sse_app(
     app = Starlette(
         routes=[
             Route("/health", _health),
+            *beside,
             _only_get(_SSE, stream),
             Mount(MESSAGES, app=sse.handle_post_message),
         ],

@@ -206,6 +206,10 @@ class Writer:
             raise broken[0]
         return kept[0]
 
+    def is_draining(self) -> bool:
+        """Whether no more writes are sent, since this process ends."""
+        return self._ending
+
     async def drain(self) -> None:
         """Send no more writes, and return when none is under way."""
         self._ending = True

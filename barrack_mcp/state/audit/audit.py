@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from barrack_mcp.state.audit.file import WAIT_S, append
 from barrack_mcp.state.audit.origin import current
+from barrack_mcp.state.audit.record import AuditError
 
 Came: TypeAlias = Literal["done", "refused", "failed", "unknown"]
 Decided: TypeAlias = Literal["refused", "approval_required"]
@@ -114,12 +115,21 @@ class Audit:
         path: The record, made with mode 0600 in a folder made with mode 0700.
         now: The time in seconds since 1970.
         wait: Seconds to wait for other processes that write.
+        on_error: Told of each failure.
     """
 
-    def __init__(self, path: Path | str, *, now: Callable[[], float] = time.time, wait: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        now: Callable[[], float] = time.time,
+        wait: float = WAIT_S,
+        on_error: Callable[[], None] | None = None,
+    ) -> None:
         self._path = Path(path)
         self._now = now
         self._wait = wait
+        self._on_error = on_error
         # one at a time here, in order, so that waiting tasks hold no threads
         self._turn = anyio.CapacityLimiter(1)
 
@@ -193,7 +203,12 @@ class Audit:
         if fields.get("on_behalf_of", "") is None:
             del fields["on_behalf_of"]
         step = partial(append, self._path, kind, fields, at=self._at, wait=self._wait, on_intact=on_intact)
-        await anyio.to_thread.run_sync(step, abandon_on_cancel=False, limiter=self._turn)
+        try:
+            await anyio.to_thread.run_sync(step, abandon_on_cancel=False, limiter=self._turn)
+        except AuditError:
+            if self._on_error is not None:
+                self._on_error()
+            raise
 
     def _at(self) -> str:
         return datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

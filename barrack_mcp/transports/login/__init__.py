@@ -24,7 +24,7 @@ from barrack_mcp.transports.login.resource import Resource, refuse
 from barrack_mcp.transports.login.scopes import StepUp
 from barrack_mcp.transports.narrowing import Narrowed
 
-OPEN: Final = frozenset({"/health"})
+OPEN: Final = frozenset({"/health", "/ready"})
 """The paths that tell nothing of anybody's."""
 _WAIT_S: Final = 10
 """After how long to try again where the identity provider doesn't answer."""
