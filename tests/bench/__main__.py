@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.bench import calling, report, starting
+from tests.bench import calling, commands, growing, guarded, loading, report, sizes, starting
 from tests.bench.figures import Figure
 from tests.bench.servers import EMPTY, OURS, Server, installed, reaching
 from tests.bench.simulating import simulating
@@ -61,7 +61,42 @@ def calls(run: Run) -> Sequence[Figure]:
     return [calling.in_process(run.rounds(6, 2), run.folder), *found]
 
 
-SECTIONS: Final[Mapping[str, Section]] = {"start": start, "calls": calls}
+def clients(run: Run) -> Sequence[Figure]:
+    """Let several clients call at once."""
+    return loading.measured(
+        [OURS, EMPTY, *run.peers], run.folder, run.rounds(6, 1), seconds=1.5 if not run.quick else 1
+    )
+
+
+def guard(run: Run) -> Sequence[Figure]:
+    """Have calls made that ask a person."""
+    return guarded.measured(run.rounds(5, 1), guarded.TOOLS if not run.quick else guarded.TOOLS[:2])
+
+
+def rows(run: Run) -> Sequence[Figure]:
+    """Read accounts of different sizes."""
+    return growing.measured(run.rounds(5, 1))
+
+
+def command(run: Run) -> Sequence[Figure]:
+    """Run a command as a person does."""
+    return commands.measured(run.folder, run.rounds(10, 2))
+
+
+def size(run: Run) -> Sequence[Figure]:
+    """Ask for the tools."""
+    return sizes.measured([OURS, *run.peers], run.folder)
+
+
+SECTIONS: Final[Mapping[str, Section]] = {
+    "start": start,
+    "calls": calls,
+    "clients": clients,
+    "command": command,
+    "guard": guard,
+    "rows": rows,
+    "size": size,
+}
 
 
 @contextmanager
