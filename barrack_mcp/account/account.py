@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
 import anyio
 from pydantic import SecretStr
@@ -28,6 +28,11 @@ KEPT: Final = frozenset({"get_pricing", "list_regions", "list_os_images", "list_
 
 KEPT_S: Final = 60.0
 """How old such an answer may be where it need not be fresh."""
+
+MOMENT_S: Final = 0.05
+"""How long ago the same read may have begun that a call waits for, instead of reading: less than most networks take."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,11 @@ class Account:
     def _kept(self) -> dict[str, tuple[float, JsonObject]]:
         """The answers that seldom change, each with when it was asked for."""
         return {}
+
+    @cached_property
+    def moment(self) -> Moment:
+        """What is read in it right now."""
+        return Moment(self.now, lambda: self.client.changes)
 
     async def note_changes(self, operation: Operation, values: JsonObject, data: JsonObject, *, caller: str) -> None:
         """Take note of what a write changed, and who had it done.
@@ -128,6 +138,65 @@ class Account:
             del self._kept[key]
         _, data = self._kept.get(_key(tool, arguments), (now, None))
         return await self.read(tool, arguments) if data is None else data
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One answer on its way.
+
+    Attributes:
+        begun: When that began.
+        landed: Set when it is there, or will never be.
+        answers: It, once it is there.
+    """
+
+    begun: float
+    landed: anyio.Event = field(default_factory=anyio.Event)
+    answers: list[Any] = field(default_factory=list)
+
+
+class Moment:
+    """Lets calls that ask for the same in the same moment share one answer, and lets no answer outlive a change.
+
+    Args:
+        now: A clock that only goes forward, in seconds.
+        changes: Counts what is sent that changes something, when it goes and when it has ended.
+    """
+
+    def __init__(self, now: Callable[[], float], changes: Callable[[], int]) -> None:
+        self._now = now
+        self._sent = changes
+        self._changes = 0
+        self._flying: dict[Hashable, _Flight] = {}
+
+    async def share(self, same: Hashable | None, answer: Callable[[], Awaitable[_T]]) -> _T:
+        """Answer a call, together with those that are the same and came a moment ago.
+
+        Args:
+            same: What calls have in common that may share an answer; None for one that may change something.
+            answer: Finds the answer.
+        """
+        if same is None:
+            self._changes += 1
+            try:
+                return await answer()
+            finally:
+                self._changes += 1
+        key = (same, self._changes, self._sent())
+        flight = self._flying.get(key)
+        if flight is not None and self._now() - flight.begun <= MOMENT_S:
+            await flight.landed.wait()
+            # who asked first may have given up
+            return cast("_T", flight.answers[0]) if flight.answers else await answer()
+        flight = self._flying[key] = _Flight(self._now())
+        try:
+            found = await answer()
+            flight.answers.append(found)
+            return found
+        finally:
+            flight.landed.set()
+            if self._flying.get(key) is flight:
+                del self._flying[key]
 
 
 class Once:

@@ -100,6 +100,8 @@ class Client:
         self.pace = Pace(per_minute=per_minute, now=now, sleep=sleep)
         self._budget = Budget()
         self._circuit = Circuit(now)
+        self.changes = 0
+        """Grows when a write is sent, and when it has ended, whatever came of it."""
 
     async def send(
         self,
@@ -211,6 +213,7 @@ class Client:
             extensions={"trace": progress.note},
         )
         head: httpx2.Response | None = None
+        self.changes += not operation.reads
         try:
             with anyio.fail_after(limit):
                 head = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
@@ -228,6 +231,8 @@ class Client:
             if head is None or head.is_success:
                 raise _broken_off(error, limit, never_sent=progress.never_sent) from None
             raw = None
+        finally:
+            self.changes += not operation.reads
         # what was made is answered whole; a no has no place for what a call may have held in secret
         whole = whole_texts(operation.response) if head.is_success else frozenset[str]()
 

@@ -25,6 +25,7 @@ from barrack_mcp.account.things import objects
 from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import sharing
+from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation
 from barrack_mcp.catalogue.outcome import Confirmed, Ending
 from barrack_mcp.dispatch import insights
@@ -151,7 +152,9 @@ class Dispatcher:
             ending(tool, caller.subject, self.on_end) as call,
         ):
             try:
-                answer = await self._walk(offer, arguments, caller)
+                alike = isinstance(offer, Operation) and offer.reads
+                same = (id(self), tool, caller.allowance, compact(arguments)) if alike else None
+                answer = await caller.account.moment.share(same, partial(self._walk, offer, arguments, caller))
             except Exception:  # noqa: BLE001 - logged, and answered without its text
                 # what was sent answers for itself: here nothing was
                 sentence = crashed(tool) if offer.reads else f"{crashed(tool)} Nothing was sent to Barrack."
