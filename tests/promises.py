@@ -67,8 +67,8 @@ PROMISES = (
     Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
     Promise(
         "R3",
-        "500 calls at once, by one caller and by several",
-        "16 at the API, 256 wait, the rest is told busy; the lines of callers take turns",
+        "500 calls at once, by one caller and by several; 200 idle connections; what is too long, too slow, too much",
+        "16 at the API, 256 wait, the rest is told busy; callers take turns; who comes next is answered",
     ),
     Promise(
         "R6", "cancelled in a read, in a sent write; the client gone", "the read ends at once; the write is recorded"

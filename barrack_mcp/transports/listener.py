@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
+from typing import Final
 
 from starlette.types import ASGIApp
 
@@ -24,16 +25,31 @@ async def listen(
         app: The application.
         host: Address to listen on.
         port: Port to listen on.
-        drain: Returns when nothing is under way that must be finished.
+        drain: Turns away what comes from then on, and returns when nothing is under way that must be finished.
         drain_seconds: Time for that.
 
     Raises:
         OSError: The address can't be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = Listener(app, finish=drain, seconds=drain_seconds)
+    server = Listener(app, finish=drain, seconds=drain_seconds, most=_most_connections(), lingers=True)
     with socket.create_server((host, port), family=family) as bound, _ending_on_signals(server):
         await server.serve(sockets=[bound])
+
+
+def _most_connections() -> int:
+    """How many connections this process may hold, and still open what else it needs."""
+    try:
+        import resource  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return _CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, files - _OTHER_FILES))
+
+
+_CONNECTIONS: Final = 2_048
+_OTHER_FILES: Final = 128
+"""Connections to the API, the state, the record, the log."""
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.server.watch import NOBODY
 from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.transports.approvals import Beside
+from barrack_mcp.transports.bounds import LONGEST, SESSIONS, Bounds
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
 from barrack_mcp.transports.login import Gate, open_gate
@@ -89,13 +91,15 @@ async def serve(
         make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
         page = None if gate is None or house.page is None else house.page(gate.credentials)
+        bounds = Bounds()
         beside = routes(house, settings, metrics)
-        app = make(house.server, gate=gate, hosts=_hosts(settings), page=page, beside=beside)
+        app = make(house.server, gate=gate, hosts=_hosts(settings), page=page, beside=beside, bounds=bounds)
         address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
             async with _reaping(house.reapers, reap_every):
-                await listen(app, host=host, port=port, drain=house.drain, drain_seconds=_longest(settings))
+                drain = partial(bounds.drain, beside=house.drain)
+                await listen(app, host=host, port=port, drain=drain, drain_seconds=_longest(settings))
         except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
 
@@ -137,7 +141,11 @@ def _hosts(settings: Settings) -> frozenset[str]:
 
 
 def _behind(
-    app: ASGIApp, gate: Gate | None, hosts: frozenset[str], transport: Transport, page: ASGIApp | None
+    app: ASGIApp,
+    gate: Gate | None,
+    hosts: frozenset[str],
+    transport: Transport,
+    page: ASGIApp | None,
 ) -> ASGIApp:
     """Put an application behind the door, and behind the login where there is one; whoever knocks has an id."""
     path = _HTTP if transport == "http" else _SSE
@@ -154,6 +162,7 @@ def http_app(
     hosts: frozenset[str] = frozenset(),
     page: ASGIApp | None = None,
     beside: Sequence[Route] = (),
+    bounds: Bounds | None = None,
 ) -> ASGIApp:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
 
@@ -163,13 +172,16 @@ def http_app(
         hosts: Names under which it is reached, beside this machine's own, in small letters.
         page: The approval page for those who sign in; None where there is none.
         beside: What is served beside.
+        bounds: How much may be under way; the usual, if None.
     """
     app = server.streamable_http_app(
         streamable_http_path=_HTTP,
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health), *beside],
+        max_request_body_size=LONGEST,
+        max_sessions=SESSIONS,
     )
-    return _behind(app, gate, hosts, "http", page)
+    return _behind((bounds or Bounds()).hold(app), gate, hosts, "http", page)
 
 
 def sse_app(
@@ -179,9 +191,10 @@ def sse_app(
     hosts: frozenset[str] = frozenset(),
     page: ASGIApp | None = None,
     beside: Sequence[Route] = (),
+    bounds: Bounds | None = None,
 ) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
-    sse = SseServerTransport(MESSAGES, security_settings=_SECURITY)
+    sse = SseServerTransport(MESSAGES, security_settings=_SECURITY, max_request_body_size=LONGEST)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         async with sse.connect_sse(scope, receive, send) as (incoming, outgoing):
@@ -195,7 +208,7 @@ def sse_app(
             Mount(MESSAGES, app=sse.handle_post_message),
         ],
     )
-    return _behind(app, gate, hosts, "sse", page)
+    return _behind((bounds or Bounds()).hold(app), gate, hosts, "sse", page)
 
 
 def _only_get(path: str, app: Any) -> Route:

@@ -13,13 +13,16 @@ from typing import Any, Final
 
 import anyio
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _CLOSE_S: Final = 1
 """For the last answers; after it, streams that their clients keep open are cut, as if their clients had gone."""
 _CUT_S: Final = 2
 """For what served those streams to notice."""
+_HEAD: Final = 32 * 1_024
+"""Bytes of a request's head."""
 IDLE_S: Final = 10.0
 """How long a connection may bring no whole request."""
 
@@ -35,7 +38,10 @@ def _send_at_once(transport: asyncio.Transport) -> None:
 
 
 class _Connection(H11Protocol):
-    """One connection. Where there may be only so many, those that ask for nothing give way to who comes."""
+    """One connection. Where there may be only so many, those that ask for nothing give way to who comes.
+
+    Where all of them ask for something, who comes is told so.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +67,10 @@ class _Connection(H11Protocol):
         if len(self.connections) > self._most:
             others = [each for each in self.connections if isinstance(each, _Connection) and each is not self]
             silent = [each for each in others if each.silent]
-            min(silent, key=lambda each: each._silent_since, default=self).transport.abort()  # noqa: SLF001 - its own kind
+            if silent:
+                min(silent, key=lambda each: each._silent_since).transport.abort()  # noqa: SLF001 - its own kind
+            else:
+                self.app = _full
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look after it no more."""
@@ -83,13 +92,20 @@ class _Connection(H11Protocol):
             self._watch = self.loop.call_later(max(left, 1.0), self._look)
 
 
+async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer that there are too many connections, and close this one."""
+    headers = {"Retry-After": "1", "Connection": "close"}
+    await PlainTextResponse("Busy: too many are connected. Try again soon.", 503, headers)(scope, receive, send)
+
+
 class Listener(uvicorn.Server):
     """Serves an application until `should_exit` is set.
 
     Args:
         app: The application.
-        finish: Awaited once nobody new is let in, before the connections are closed.
+        finish: Awaited when the end begins, before the connections are closed.
         seconds: Time for that.
+        lingers: Whether the application answers who comes meanwhile; else nobody new is let in.
         started: Called once it listens.
         most: Connections at once, each of which has to ask for something soon; None for any number, for any time.
     """
@@ -102,6 +118,7 @@ class Listener(uvicorn.Server):
         seconds: float,
         started: Callable[[], None] = lambda: None,
         most: int | None = None,
+        lingers: bool = False,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -114,6 +131,7 @@ class Listener(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            h11_max_incomplete_event_size=_HEAD,
             limit_concurrency=most,
             timeout_graceful_shutdown=_CLOSE_S + _CUT_S,
         )
@@ -121,6 +139,7 @@ class Listener(uvicorn.Server):
         self._finish = finish
         self._seconds = seconds
         self._started = started
+        self._lingers = lingers
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -133,17 +152,22 @@ class Listener(uvicorn.Server):
         self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody new in, finish what is under way, then close."""
-        for server in self.servers:
-            server.close()
+        """Finish what is under way, and let nobody new in; then close."""
+        if not self._lingers:
+            self._let_nobody_in()
         with anyio.move_on_after(self._seconds):
             await self._finish()
+        self._let_nobody_in()
         # a stream has no end of its own, and what is cancelled in the middle says so at length
         cut = asyncio.get_running_loop().call_later(_CLOSE_S, self._cut)
         try:
             await super().shutdown(sockets)
         finally:
             cut.cancel()
+
+    def _let_nobody_in(self) -> None:
+        for server in self.servers:
+            server.close()
 
     def _cut(self) -> None:
         for connection in list(self.server_state.connections):

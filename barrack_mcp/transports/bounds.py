@@ -1,0 +1,230 @@
+"""How much is under way over HTTP at once: in all, and by one caller, who never takes what is left for others.
+
+The rule is one: a caller may have as many of anything as are still free. Alone that is half of all; of two who want
+all, each gets a third; and whoever comes next finds some free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from barrack_mcp.server.callers import identity_of
+from barrack_mcp.transports.login import OPEN
+from barrack_mcp.transports.monitoring.routes import METRICS
+
+REQUESTS: Final = 1_024
+STREAMS: Final = 512
+"""Answers without an end of their own, over which a server speaks when it wants to."""
+BYTES: Final = 128 * 1_024 * 1_024
+"""Of bodies that are under way."""
+LONGEST: Final = 4 * 1_024 * 1_024
+"""Of one body: what the SDK takes."""
+SESSIONS: Final = 4_096
+SESSIONS_OF_ONE: Final = 64
+"""Sessions of a caller's that have nothing under way; the one unused for longest gives way to a new one."""
+
+_BESIDE: Final = OPEN | {METRICS}
+"""What tells how the server is, whatever else there is."""
+_SESSION: Final = "mcp-session-id"
+_AGAIN_S: Final = 1
+_BUSY: Final = "Busy: too much is under way at the moment, of yours or of all. Nothing was done; try again soon."
+_ENDING: Final = (
+    "The server is stopping. Nothing was done; try again: another one, or the same once it is back, answers."
+)
+
+
+@dataclass
+class _Places:
+    """Room for so much of one thing, for all callers."""
+
+    most: int
+
+    def __post_init__(self) -> None:
+        self._held: Counter[str] = Counter()
+
+    @property
+    def used(self) -> int:
+        """How much is in use."""
+        return self._held.total()
+
+    def has(self, caller: str, much: int) -> bool:
+        """Whether a caller may have so much more: no more than what is then free."""
+        return self._held[caller] + much <= self.most - self.used - much
+
+    @contextmanager
+    def hold(self, caller: str, much: int) -> Iterator[None]:
+        """Let a caller have so much while the block runs."""
+        self._held[caller] += much
+        try:
+            yield
+        finally:
+            self._held[caller] -= much
+            if not self._held[caller]:
+                del self._held[caller]
+
+
+class Bounds:
+    """Counts what is under way over HTTP, and turns away what would be too much.
+
+    Args:
+        requests: Requests that may be under way at once.
+        streams: Streams that may be open at once.
+        size: Bytes of bodies that may be under way.
+    """
+
+    def __init__(self, *, requests: int = REQUESTS, streams: int = STREAMS, size: int = BYTES) -> None:
+        self._requests, self._streams, self._bytes = _Places(requests), _Places(streams), _Places(size)
+        self._sessions: dict[str, _Sessions] = {}
+        self._none = anyio.Event()
+        self.draining = False
+        """Whether what comes now is turned away, since the server ends."""
+
+    def hold(self, app: ASGIApp) -> ASGIApp:
+        """Put an application within these bounds; to stand behind the login, which says who calls."""
+
+        async def held(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http" or scope["path"] in _BESIDE:
+                await app(scope, receive, send)
+            else:
+                await self._pass(app, scope, receive, send)
+
+        return held
+
+    async def drain(self, *, beside: Callable[[], Awaitable[None]]) -> None:
+        """Turn away what comes from now on, and return when no request is under way any more; streams stay.
+
+        Args:
+            beside: Waited for, too.
+        """
+        self.draining = True
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._wait)
+            await beside()
+
+    async def _wait(self) -> None:
+        while self._requests.used:
+            await self._none.wait()
+
+    async def _pass(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        caller, size = _caller(scope), _size(scope)
+        kept = self._streams if scope["method"] == "GET" else self._requests
+        if self.draining:
+            await _refuse(_ENDING, connection="close")(scope, receive, send)
+            return
+        if not (kept.has(caller, 1) and self._bytes.has(caller, size)):
+            await _refuse(_BUSY)(scope, receive, send)
+            return
+        # without a login everybody is one caller
+        sessions = self._sessions.setdefault(caller, _Sessions(SESSIONS_OF_ONE if caller else SESSIONS // 2))
+        try:
+            with kept.hold(caller, 1), self._bytes.hold(caller, size), sessions.using(scope) as answered:
+
+                async def answer(message: Message) -> None:
+                    answered(message)
+                    if self.draining and message["type"] == "http.response.start":
+                        MutableHeaders(scope=message)["connection"] = "close"
+                    await send(message)
+
+                await app(scope, receive, answer)
+            for session in sessions.surplus():
+                await app(*_ending(scope, session))
+        finally:
+            if not sessions:
+                self._sessions.pop(caller, None)
+            if not self._requests.used:
+                self._none.set()
+                self._none = anyio.Event()
+
+
+class _Sessions:
+    """The sessions of one caller, the one that was unused for longest first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used: OrderedDict[str, int] = OrderedDict()
+        """How many requests each has under way."""
+
+    def __bool__(self) -> bool:
+        return bool(self._used)
+
+    @contextmanager
+    def using(self, scope: Scope) -> Iterator[Callable[[Message], None]]:
+        """Take note of what a request does with a session, by its answer."""
+        asked = Headers(scope=scope).get(_SESSION, "")
+        if asked in self._used:
+            self._used[asked] += 1
+            self._used.move_to_end(asked)
+        gone = False
+
+        def answered(message: Message) -> None:
+            nonlocal gone
+            if message["type"] != "http.response.start":
+                return
+            given = Headers(raw=message["headers"]).get(_SESSION)
+            if not asked and given is not None:
+                self._used[given] = 0
+            gone = message["status"] == _NOT_FOUND or (scope["method"] == "DELETE" and message["status"] < _REDIRECTED)
+
+        try:
+            yield answered
+        finally:
+            if asked in self._used:
+                self._used[asked] -= 1
+                if gone:
+                    del self._used[asked]
+
+    def surplus(self) -> list[str]:
+        """Take out the sessions that are too many."""
+        idle = [session for session, used in self._used.items() if not used]
+        ended = idle[: max(0, len(idle) - self._most)]
+        for session in ended:
+            del self._used[session]
+        return ended
+
+
+_NOT_FOUND: Final = 404
+_REDIRECTED: Final = 300
+
+
+def _caller(scope: Scope) -> str:
+    """Who calls; nobody's name where there is no login."""
+    user = scope.get("user")
+    return identity_of(user.access_token).name if isinstance(user, AuthenticatedUser) else ""
+
+
+def _size(scope: Scope) -> int:
+    """How long a body may be by its head; one that doesn't say may be of the greatest length."""
+    headers = Headers(scope=scope)
+    told = headers.get("content-length")
+    if told is not None and told.isascii() and told.isdigit():
+        return min(int(told), LONGEST)
+    return LONGEST if "transfer-encoding" in headers else 0
+
+
+def _refuse(why: str, **headers: str) -> JSONResponse:
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32603, "message": why}}
+    return JSONResponse(error, 503, headers={"Retry-After": str(_AGAIN_S), **headers})
+
+
+def _ending(scope: Scope, session: str) -> tuple[Scope, Receive, Send]:
+    """A request of the same caller's that ends a session, and whose answer nobody hears."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Message) -> None:
+        """Hear nothing."""
+
+    kept = [pair for pair in scope["headers"] if pair[0] in (b"host", b"authorization")]
+    headers = [*kept, (_SESSION.encode(), session.encode())]
+    return {**scope, "method": "DELETE", "headers": headers}, receive, send
