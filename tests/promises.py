@@ -84,6 +84,7 @@ PROMISES = (
         "a token of the identity provider: expired, for others, unsigned, signed by others, in the query, twice",
         "401 with where to get one, 403 where it is good for too little; 0 requests to the API",
     ),
+    Promise("R5", "two callers ask for the same over HTTP and SSE, in both eras", "each has a request of their own"),
     Promise(
         "H2",
         "two callers with two keys, 500 calls interleaved, approvals in between; three who buy, grow and delete",
