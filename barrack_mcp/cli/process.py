@@ -68,7 +68,8 @@ def configure(**flags: Any) -> Settings:
                 # what was typed is named as it was typed
                 sentence = sentence.replace(f"BARRACK_{name.upper()} ", f"--{name.replace('_', '-')} ")
         leave(sentence, ExitCode.USAGE)
-    secrets = (settings.key, settings.webhook_url, settings.webhook_secret, *settings.state_keys)
+    others = (settings.webhook_url, settings.webhook_secret, settings.oidc_client_secret)
+    secrets = (settings.key, *others, *settings.state_keys)
     logs.write_as(settings.log_format, Redaction(*secrets))
     return settings
 

@@ -59,7 +59,7 @@ from barrack_mcp.state.secret import KeyFileError
 PREFIX: Final = "BARRACK_"
 SIMULATOR_KEY: Final = "sim-key"
 
-_SECRETS: Final = ("api_key", "state_keys", "webhook_url", "webhook_secret", "proxy")
+_SECRETS: Final = ("api_key", "state_keys", "webhook_url", "webhook_secret", "oidc_client_secret", "proxy")
 _CONFIG: Final = f"{PREFIX}CONFIG"
 _PATHS: Final = (
     _CONFIG,
@@ -200,8 +200,11 @@ class Settings(BaseModel):
     )
     oidc_client_id: str | None = Field(
         None,
-        description="What the identity provider knows the approval page by: a public client (code with PKCE) that "
-        "leads back to BARRACK_PUBLIC_URL/approvals/callback.",
+        description="What the identity provider knows the approval page by: a client (code with PKCE) that leads back "
+        "to BARRACK_PUBLIC_URL/approvals/callback.",
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="That client's secret, for providers that have no public clients for web pages."
     )
     keys_from_callers: Switch = Field(
         default=False, description="Let a caller send an API key of their own, in X-Barrack-Api-Key."

@@ -206,7 +206,9 @@ def team_page(
     from barrack_mcp.guard.page.login.page import create_team_page  # noqa: PLC0415 - as above
 
     public_url, issuer, client_id = settings.public_url, settings.oidc_issuer, settings.oidc_client_id
-    client = Client(issuer, client_id, settings.network) if issuer is not None and client_id is not None else None
+    client = None
+    if issuer is not None and client_id is not None:
+        client = Client(issuer, client_id, settings.oidc_client_secret, settings.network)
     if public_url is None or (client is None and settings.http_tokens_file is None):
         return None
     return lambda identities: create_team_page(

@@ -41,6 +41,7 @@ GOOD = {
     "BARRACK_LOG_FORMAT": "json",
     "BARRACK_WEBHOOK_FORM": "slack",
     "BARRACK_WEBHOOK_SECRET": "w" * 32,
+    "BARRACK_OIDC_CLIENT_SECRET": "a secret of a client",
     "BARRACK_STATE": "/var/lib/barrack/state.db",
     "BARRACK_STATE_KEYS": "k" * 40,
     "BARRACK_AUDIT": "/var/lib/barrack/audit.jsonl",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from pydantic import SecretStr
+
 from barrack_mcp.api.http.fetch import FetchError, fetch
 from barrack_mcp.api.http.network import Network
 from barrack_mcp.config.identity import Identities, Identity, UnknownYetError
@@ -31,16 +33,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Client:
-    """What the identity provider knows the page by: a public client, which keeps no secret.
+    """What the identity provider knows the page by.
 
     Attributes:
         issuer: The provider, as the operator names it.
         id: The client's id.
+        secret: What the client shows beside the code; None for a public client, for which PKCE is enough.
         network: The way out.
     """
 
     issuer: str
     id: str
+    secret: SecretStr | None = None
     network: Network | None = None
 
     @property
@@ -125,6 +129,8 @@ class CodeFlow:
             "client_id": self.client.id,
             "code_verifier": carried["verifier"],
         }
+        if self.client.secret is not None:
+            form["client_secret"] = self.client.secret.get_secret_value()
         try:
             told = await fetch(places.token, form=form, seconds=_SECONDS, most=_MOST, network=self.client.network)
             token = json.loads(told)["id_token"]
