@@ -62,12 +62,18 @@ async def test_an_id_that_could_be_more_than_one_is_not_taken_and_another_is_mad
 
 
 @pytest.mark.promise("P3")
-async def test_every_line_of_a_call_says_for_which_request_it_is(tmp_path: Path) -> None:
+async def test_every_line_of_a_call_says_for_which_request_it_is_and_for_whom(
+    tmp_path: Path,
+) -> None:
     settings = {"BARRACK_UNATTENDED": "change"}
     async with served(tmp_path, CALLS, **settings) as server:
         token = server.desk.tokens["ada"]
         for request in ("first", "second"):
-            headers = {"Authorization": f"Bearer {token}", "X-Request-Id": request}
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "X-Request-Id": request,
+                "X-Barrack-On-Behalf-Of": f"for-{request}",
+            }
             async with (
                 httpx2.AsyncClient(headers=headers, timeout=30) as http,
                 Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
@@ -75,7 +81,10 @@ async def test_every_line_of_a_call_says_for_which_request_it_is(tmp_path: Path)
                 await client.call_tool("create_ssh_key", {"name": f"key-{request}", "public_key": KEY})
                 await client.call_tool("delete_ssh_key", {"key_id": f"key-{request}"})
     written = lines(tmp_path)
-    assert {line["request"] for line in written} == {"first", "second"}
+    assert {(line["request"], line["on_behalf_of"], line.get("caller", "ada")) for line in written} == {
+        ("first", "for-first", "ada"),
+        ("second", "for-second", "ada"),
+    }
     assert {line["kind"] for line in written} >= {"intent", "outcome", "decision"}
     for request in ("first", "second"):
         assert {

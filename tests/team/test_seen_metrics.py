@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -181,3 +182,12 @@ def test_callers_beyond_a_number_count_as_one() -> None:
     found: list[Any] = [each for family in metrics.registry.collect() for each in family.samples]
     callers = {each.labels["caller"] for each in found if each.name == "barrack_mcp_calls_total"}
     assert len(callers) == MOST_CALLERS + 1
+
+
+@pytest.mark.slow
+def test_over_stdio_nothing_of_it_is_loaded() -> None:
+    script = (
+        "import sys, barrack_mcp.cli.serve, barrack_mcp.server.house;"
+        " sys.exit(any(name.startswith(('prometheus_client', 'opentelemetry.sdk')) for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

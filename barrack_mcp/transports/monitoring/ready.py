@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -26,6 +26,7 @@ EVERY_S: Final = 30.0
 PATIENCE_S: Final = 5.0
 """How long one look may take; a probe waits no longer."""
 
+_NAMED: Final = ("store", "key", "api")
 _ASKED: Final = BY_TOOL["get_credit_balance"]
 """The smallest read that shows that the key opens the account."""
 _KEYLESS: Final = frozenset({Failure.NO_KEY, Failure.UNAUTHORISED})
@@ -85,11 +86,23 @@ class Readiness:
                 self._looked_at = self._now()
                 # a probe that gives up takes nothing of it with it: the next one would ask anew
                 with anyio.CancelScope(shield=True):
-                    why = {**await self._unkept(), **await self._unanswered()}
+                    why = await self._look()
                 if why and tuple(why) != self._lacking:
                     _log.warning("Not ready: %s", " ".join(why.values()))
                 self._lacking = tuple(why)
         return self._lacking
+
+    async def _look(self) -> dict[str, str]:
+        """Say what isn't there, and why; the state and the API are looked at side by side."""
+        found: dict[str, str] = {}
+
+        async def note(look: Callable[[], Awaitable[dict[str, str]]]) -> None:
+            found.update(await look())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(note, self._unkept)
+            tasks.start_soon(note, self._unanswered)
+        return {name: found[name] for name in _NAMED if name in found}
 
     async def _unkept(self) -> dict[str, str]:
         """Say why the state or the record can't be written; nothing if they can."""
