@@ -330,7 +330,15 @@ def test_the_command_keeps_the_callers_and_shows_a_token_once(tmp_path: Path, mo
     assert [row["caller"] for row in json.loads(run("list", "--json")[1])] == ["ci-bot", "ada"]
     assert "night" not in run("list")[1]
     assert "ci-bot" in run("list")[1]
+    assert run("add", "Grace", "--subject", "auth0|7", "--risks", "read")[0] == 0
+    code, said, _ = run("add", "ops", "--group", "gpu ops", "--approver")
+    assert (code, "bmcp_" in said, "members of that group" in said) == (0, False, True)
+    assert read_callers(path)["Grace"].subject == "auth0|7"
+    known = [row["known_by"] for row in json.loads(run("list", "--json")[1])]
+    assert known == ["token", "token", "subject «auth0|7»", "group «gpu ops»"]
     for words in (("add", "ada"), ("add", "a b"), ("add", "x", "--risks", "all"), ("add", "x", "--toolsets", "none"),
+                  ("add", "x", "--subject", "a", "--group", "b"), ("add", "x", "--group", "gpu ops"),
+                  ("add", "x", "--subject", "ada"), ("add", "x", "--subject", "reap"),
                   ("remove", "nobody"), ("add", "x", "--max-hourly-cost", "-1")):  # fmt: skip
         before = path.read_bytes()
         assert run(*words)[0] == 2

@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from barrack_mcp.api.text import mention
+from barrack_mcp.api.text import cite, mention
 from barrack_mcp.catalogue import Risk, Toolset
 from barrack_mcp.config.globs import check_globs
 from barrack_mcp.config.identity import Identity, Proof
@@ -98,8 +98,10 @@ class CallerRow(BaseModel):
 
     @property
     def known_by(self) -> str:
-        """What says who that is: `token`, `subject` or `group`."""
-        return "token" if self.sha256 is not None else "subject" if self.subject is not None else "group"
+        """What says who that is: a token, or the provider's subject or group."""
+        if self.sha256 is not None:
+            return "token"
+        return f"subject {cite(self.subject)}" if self.subject is not None else f"group {cite(self.group)}"
 
 
 _TABLE: Final = TypeAdapter(dict[str, CallerRow])

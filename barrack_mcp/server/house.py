@@ -138,7 +138,7 @@ async def open_server(
     )
 
     async def read(caller: str) -> Costs:
-        async with accounts.of(keys.of(caller) if keys is not None else None) as account:
+        async with accounts.of(keys.by_name().get(caller) if keys is not None else None) as account:
             return await read_costs(account, settings.currency, now=time.time())
 
     costs = Books(read, owners_of(keys, shared=settings.key) if keys is not None else ())

@@ -1,6 +1,7 @@
 """An identity provider: signs tokens, serves its keys, and signs whoever comes in by a code with PKCE.
 
-Served in this process by `listening(issuer.app)`, or as a process of its own: `python tests/support/issuer.py PORT`.
+Served in this process by `listening(issuer.app)`, or as a process of its own: `python tests/support/issuer.py PORT
+AUDIENCE`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Issuer:
         asked: The paths that were asked for, in order.
         down: Whether it answers nothing but 503.
         signs_in: Who is signed in by whoever comes, in claims.
+        audience: What tokens name as theirs, whatever a client asks for; that if None.
     """
 
     def __init__(self, *algorithms: str) -> None:
@@ -57,6 +59,7 @@ class Issuer:
         self.asked: list[str] = []
         self.down = False
         self.signs_in: dict[str, Any] = {"sub": "ada"}
+        self.audience: str | None = None
         self._codes: dict[str, Mapping[str, str]] = {}
         self.app = Starlette(
             routes=[
@@ -65,6 +68,7 @@ class Issuer:
                 Route("/register", self._register, methods=["POST"]),
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
+                Route("/mint", self._mint, methods=["POST"]),
             ]
         )
 
@@ -128,14 +132,19 @@ class Issuer:
         if asked is None or base64.urlsafe_b64encode(proof).rstrip(b"=").decode() != asked.get("code_challenge"):
             return JSONResponse({"error": "invalid_grant"}, 400)
         client = asked["client_id"]
+        audience = self.audience or asked.get("resource", AUDIENCE)
         told = {
-            "access_token": self.token(aud=asked.get("resource", AUDIENCE), scope=asked.get("scope"), azp=client),
+            "access_token": self.token(aud=audience, scope=asked.get("scope"), azp=client),
             "id_token": self.token(aud=client, nonce=asked.get("nonce")),
             "token_type": "Bearer",
             "expires_in": 300,
             "scope": asked.get("scope", ""),
         }
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+    async def _mint(self, request: Request) -> Response:
+        """Sign whatever is asked for; no real provider would."""
+        return JSONResponse({"access_token": self.token(**await request.json())})
 
     def _hears(self, request: Request) -> bool:
         self.asked.append(request.url.path)
@@ -171,5 +180,5 @@ def public(kid: str, algorithm: str, key: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     issuer = Issuer()
-    issuer.url = f"http://127.0.0.1:{sys.argv[1]}"
+    issuer.url, issuer.audience = f"http://127.0.0.1:{sys.argv[1]}", sys.argv[2]
     uvicorn.run(issuer.app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

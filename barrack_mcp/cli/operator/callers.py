@@ -27,6 +27,10 @@ app = typer.Typer(
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What the record calls them: letters, digits, @ . _ -")],
+    subject: Annotated[
+        str, typer.Option(help="In place of a token: whom the identity provider (BARRACK_OIDC_ISSUER) knows by this.")
+    ] = "",
+    group: Annotated[str, typer.Option(help="In place of a token: whoever is of this group of the provider's.")] = "",
     risks: Annotated[str, typer.Option(help="What they may: read, change, spend, interrupt, expose, destroy.")] = "",
     toolsets: Annotated[str, typer.Option(help="Toolsets that they see, of those that are served.")] = "",
     approver: Annotated[bool, typer.Option("--approver", help="They may say yes to what others ask for.")] = False,
@@ -38,15 +42,17 @@ def add(
         float | None, typer.Option(help="What the things that they buy may come to in a month together.")
     ] = None,
 ) -> None:
-    """Let a caller in, and print their token, once: only its SHA-256 is kept."""
+    """Let a caller in, and print their token, once: only its SHA-256 is kept; or let in whom a provider knows."""
+    if subject and group:
+        leave("Give --subject or --group, not both: a row is for one of them.", ExitCode.USAGE)
     if NAME.fullmatch(name) is None:
         leave(f"That name is none: {WRONG_NAME}", ExitCode.USAGE)
     path = _file()
     document = _read(path)
     if name in document:
         leave("There is a caller of that name; remove them first, which ends their token.", ExitCode.USAGE)
-    token = new_token()
-    row: dict[str, Any] = {"sha256": digest(token)}
+    token = "" if subject or group else new_token()
+    row: dict[str, Any] = {"subject": subject} if subject else {"group": group} if group else {"sha256": digest(token)}
     for field, words in (("risks", risks), ("toolsets", toolsets), ("protect", protect)):
         if words:
             row[field] = [word.strip() for word in words.split(",") if word.strip()]
@@ -58,13 +64,17 @@ def add(
     row |= {field: most for field, most in budgets.items() if most is not None}
     document[name] = row
     _write(path, document)
+    if not token:
+        who = "that subject" if subject else "members of that group"
+        typer.echo(f"{name}: {who} may call with tokens of the identity provider (BARRACK_OIDC_ISSUER).")
+        return
     typer.echo(token)
     typer.echo(f"That is the token of {name}, shown this once; clients send it as Authorization: Bearer …", err=True)
 
 
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="Who can't call any more.")]) -> None:
-    """Take a caller out: their token is no good from the next request on."""
+    """Take a row out: its token, if it has one, is no good from the next request on."""
     path = _file()
     document = _read(path)
     if name not in document:
@@ -76,7 +86,7 @@ def remove(name: Annotated[str, typer.Argument(help="Who can't call any more.")]
 
 @app.command(name="list")
 def show(as_json: AsJson = False) -> None:
-    """List the callers and what each may; tokens are not kept, so none is shown."""
+    """List the callers, how each is known, and what each may; tokens are not kept, so none is shown."""
     path = _file()
     try:
         callers = read_callers(path) if path.exists() else {}
@@ -85,6 +95,7 @@ def show(as_json: AsJson = False) -> None:
     rows = [
         {
             "caller": name,
+            "known_by": row.known_by,
             "risks": "all" if row.risks == frozenset(Risk) else ", ".join(risk for risk in Risk if risk in row.risks),
             "toolsets": ", ".join(row.toolsets),
             "approver": row.approver,
