@@ -110,6 +110,16 @@ PROMISES = (
         "calls of every outcome, by callers, with ids, names and secrets in them",
         "/metrics counts each once and holds none of them; one reading of what all costs a minute",
     ),
+    Promise(
+        "H4",
+        "the shared state slow, gone, started anew, empty, set back, handed over, full",
+        "reads go on, writes are refused in seconds, no yes is good twice",
+    ),
+    Promise(
+        "P6",
+        "a question asked by one server and answered at another, one killed in between, 200 answers at once at two",
+        "the yes is honoured once, by one",
+    ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(

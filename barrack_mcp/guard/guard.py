@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +18,7 @@ from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status, TooManyPending
+from barrack_mcp.guard.approvals.binding import bindings
 from barrack_mcp.guard.ask import Asked, Asker, Caller, Consent, KnownNames, Meanings, Question, Reply
 from barrack_mcp.guard.decide import (
     Decision,
@@ -65,7 +63,8 @@ class _Call:
     given: str
     """Digest of the call as it came, with its names."""
     names: Meanings
-    binding: str
+    bindings: Sequence[str]
+    """What a yes to it is bound to: by the newest key first."""
 
 
 class Guard:
@@ -75,7 +74,7 @@ class Guard:
         policy: What the operator set.
         approvals: Keeps requests out of band and used answers.
         turns: Sees to it that an account is changed by one call at a time.
-        secret: Keys the digests that bind an answer to its call.
+        secrets: Key the digests that bind an answer to its call, newest first.
         on_request: Told of each new request out of band; it must not raise.
         on_shown: Told of what a person is asked; what it raises stops the call.
         place: Where a person answers requests out of band, in words; `{id}` stands for the request's.
@@ -88,14 +87,14 @@ class Guard:
         policy: Policy,
         approvals: Approvals,
         turns: Turns,
-        secret: bytes,
+        secrets: Sequence[bytes],
         on_request: Callable[[Approval], Awaitable[None]] | None = None,
         on_shown: Callable[[Shown], Awaitable[None]] = unheard,
         place: str = AT_A_TERMINAL,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.policy, self._approvals = policy, approvals
-        self._turns, self._secret = turns, secret
+        self._turns, self._secrets = turns, secrets
         self._on_request, self._on_shown = on_request, on_shown
         self._place, self._now = place, now
         self._names = KnownNames(now)
@@ -112,7 +111,7 @@ class Guard:
         if state is not None:
             names: Meanings = state.get("names", {}) if state.get("tool") == operation.tool else {}
             return names
-        return self._names.of(self._digest(operation, arguments, caller))
+        return self._names.of(self._bindings(operation, arguments, caller)[0])
 
     async def rule(
         self,
@@ -140,9 +139,9 @@ class Guard:
             operation,
             values,
             caller,
-            given=self._digest(operation, values if given is None else given, caller),
+            given=self._bindings(operation, values if given is None else given, caller)[0],
             names=dict(names),
-            binding=self._digest(operation, values, caller),
+            bindings=self._bindings(operation, values, caller),
         )
         known = self._facts(call)
         first = decide(known)
@@ -305,7 +304,7 @@ class Guard:
             tool=call.operation.tool,
             names=call.names,
             nonce=self._approvals.new_nonce(),
-            binding=call.binding,
+            binding=call.bindings[0],
             fingerprint=planned.fingerprint,
             total=planned.plan.total,
             plan=digest(planned.plan),
@@ -326,7 +325,7 @@ class Guard:
 
     async def _answered(self, call: _Call, asker: Asker, put: Question) -> Ruling:
         """Take the answer that came with a second call; nothing is read for one that is a person's no."""
-        if not hmac.compare_digest(put.binding.encode(), call.binding.encode()):
+        if put.binding not in call.bindings:
             return Stopped(f"The answer belongs to another call. {SENT_NOTHING}")
         if self._now() >= put.until:
             return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.", shown=put.plan)
@@ -374,7 +373,7 @@ class Guard:
         """Find the request that waits elsewhere for a call whose person sits here; None if nobody or nothing does."""
         if call.caller.asker is None or not call.caller.asker.at_terminal:
             return None
-        asked = await self._approvals.live(call.binding)
+        asked = await self._approvals.live(*call.bindings)
         return asked.id if asked is not None and asked.status in OPEN_ENDED else None
 
     async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
@@ -392,7 +391,7 @@ class Guard:
 
     async def _redeemed(self, call: _Call) -> Ruling | None:
         """Use up the answer given out of band; None if nobody was asked yet, or about what is no longer so."""
-        asked = await self._approvals.live(call.binding)
+        asked = await self._approvals.live(*call.bindings)
         if asked is None:
             return None
         if asked.status is not Status.APPROVED:
@@ -419,7 +418,7 @@ class Guard:
             fingerprint = _NOTHING
             if fresh is not None and fresh.is_as_shown(asked.fingerprint, Plan.model_validate(asked.plan).total):
                 fingerprint = asked.fingerprint
-        approval = await self._approvals.redeem(call.binding, fingerprint=fingerprint, use=turn is not None)
+        approval = await self._approvals.redeem(asked.binding, fingerprint=fingerprint, use=turn is not None)
         if approval is None:
             # what the names stood for may be another thing's by now
             return Stopped(CHANGED) if self._names.forget(call.given) else None
@@ -441,7 +440,7 @@ class Guard:
             return Stopped(TOO_MUCH, planned.plan)
         try:
             approval = await self._approvals.request(
-                binding=call.binding,
+                binding=call.bindings[0],
                 caller=call.caller.subject,
                 tool=call.operation.tool,
                 arguments=masked(call.operation, call.values),
@@ -465,11 +464,9 @@ class Guard:
             await self._on_request(approval)
         return Waiting(tell_waiting(approval, place=self._place, now=self._now()), approval, put)
 
-    def _digest(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> str:
-        """Digest all that a yes is good for; keyed, since arguments may hold a password that could be guessed."""
+    def _bindings(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Sequence[str]:
         who = (caller.subject, caller.account.id, caller.on_behalf_of)
-        bound = json.dumps([operation.tool, dict(arguments), *who], sort_keys=True)
-        return hmac.new(self._secret, bound.encode(), hashlib.sha256).hexdigest()
+        return bindings(self._secrets, operation.tool, arguments, *who)
 
 
 def _here(call: _Call) -> str:

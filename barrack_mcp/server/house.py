@@ -214,7 +214,7 @@ async def open_server(
             Guard,
             approvals=state.approvals,
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
-            secret=state.keys[0].encode(),
+            secrets=[key.encode() for key in state.keys],
             on_request=on_request,
             place=near if page is None else place_of(page_address(settings), four_eyes=four_eyes),
             on_shown=note_shown(record) if record is not None else unheard,

@@ -78,7 +78,7 @@ def guard(
         policy=Policy(unattended=unattended, **policy),
         approvals=Approvals(store, ttl=ttl, now=now),
         turns=Turns(store, now=now, hold=HOLD_S, **dict(turns or {})),
-        secret=SECRET,
+        secrets=[SECRET],
         now=now,
         **more,
     )

@@ -25,7 +25,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *settings: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._folder = folder
         self._settings = settings
@@ -82,7 +82,8 @@ def need_redis() -> None:
     pytest.skip(told)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that is free now."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         return int(asked.getsockname()[1])

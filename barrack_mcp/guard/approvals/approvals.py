@@ -154,10 +154,16 @@ class Approvals:
             # whoever asks anew has no need to hear of the old answer
             await self._store.swap_approval(kept, replace(current, told_at=self._now()))
 
-    async def live(self, binding: str) -> Approval | None:
-        """Show the request behind a call as it stands now, and leave it as it is; None if there is none."""
-        kept = await self._store.live_approval(binding)
-        return None if kept is None else self._as_of_now(kept)
+    async def live(self, *bindings: str) -> Approval | None:
+        """Show the request behind a call as it stands now, and leave it as it is; None if there is none.
+
+        Args:
+            bindings: As for `request`; more than one while the key that makes them is exchanged.
+        """
+        for binding in bindings:
+            if (kept := await self._store.live_approval(binding)) is not None:
+                return self._as_of_now(kept)
+        return None
 
     async def redeem(self, binding: str, *, fingerprint: str | None = None, use: bool = True) -> Approval | None:
         """Use a yes up: one caller alone ever gets it, as `used`. A no or a lapse is told once, then forgotten.

@@ -46,8 +46,9 @@ _NEW_ERA: Final = (
 )
 _NOT_KEPT: Final = "Redis keeps what it holds in memory alone; set appendonly yes, or a new start loses it."
 _PROVES: Final = "1"
-_NEVER: Final = "0" * 40
-"""What stands for the history that a server took over, if it took over none."""
+_OURS: Final = 1
+"""The answer to the one of those that settle at once which did it."""
+_NO_ERA: Final = "0"
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Home:
 
     def new_nonce(self) -> str:
         """Make a nonce that is good in this era alone."""
-        return f"{self._era or _NEVER}.{secrets.token_urlsafe(18)}"
+        return f"{self._era or _NO_ERA}.{secrets.token_urlsafe(18)}"
 
     async def _done(self, run: Callable[[], Awaitable[Told]]) -> Told:
         said = ""
@@ -126,19 +127,21 @@ class Home:
         settled = await self._link.run(
             scripts.SETTLE, [scripts.META, *_SETTLED], made, era or "", _PROVES if proves else "", *ended
         )
-        if settled and not told.get("aof_enabled"):
+        if settled == _OURS and not told.get("aof_enabled"):
             _log.warning(_NOT_KEPT)
-        if settled and not keeps:
+        if settled == _OURS and not keeps:
             _log.warning(_NEW_ERA)
 
     async def _proves(self, told: Mapping[str, Any]) -> bool:
         """Whether what this server confirmed outlasts it, and it alone has ever kept it."""
-        if told.get("role") != "master" or told.get("connected_slaves") or told.get("master_replid2") != _NEVER:
+        # the history of a server that it took over; nothing but zeros if it took over none
+        took_over = str(told.get("master_replid2", "?")).strip("0")
+        if told.get("role") != "master" or told.get("connected_slaves") or took_over:
             return False
         if not told.get("aof_enabled"):
             return False
         try:
-            found = await self._link.ask("CONFIG", "GET", "appendfsync")
+            found = await self._link.ask("CONFIG GET", "appendfsync")
         except StoreError:
             # who may not ask doesn't know
             return False

@@ -96,7 +96,7 @@ SETTLE: Final = _script(
     _NOW,
     """
     local found = redis.call('HMGET', KEYS[1], 'run', 'era')
-    if found[1] == run() then return 1 end
+    if found[1] == run() then return 2 end
     local count = 0
     for each = 6, 7 do count = count + redis.call('ZCARD', KEYS[each]) end
     local keeps = ARGV[1] == ''
