@@ -7,12 +7,28 @@ import logging
 import sys
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 from barrack_mcp.api.redact import Redaction, protect
 from barrack_mcp.state.audit.origin import current
 
 _log = logging.getLogger("barrack_mcp")
+
+
+_PORTS: Final = ("http", "sse")
+"""Transports by which many come, so that a line for people says for which request it is, too."""
+
+
+class TextLines(logging.Formatter):
+    """Writes a record for people; where many come, its line ends with the request."""
+
+    def __init__(self) -> None:
+        super().__init__("barrack-mcp: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Write the line before a traceback."""
+        line, origin = super().formatMessage(record), current()
+        return f"{line} (request {origin.request})" if origin.request and origin.transport in _PORTS else line
 
 
 class JsonLines(logging.Formatter):
@@ -52,12 +68,12 @@ def write_as(form: Literal["text", "json"], redaction: Redaction) -> None:
         form: The form.
         redaction: Knows the secrets.
     """
-    if form == "json":
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(JsonLines(redaction))
-        logging.captureWarnings(capture=True)
+    written = JsonLines(redaction) if form == "json" else TextLines()
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(written)
     protect(redaction)
     if form == "json":
+        logging.captureWarnings(capture=True)
         sys.excepthook = _crashed
 
 

@@ -19,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import SecretStr
 
 from barrack_mcp.api.redact import HidingFormatter, Redaction
-from barrack_mcp.cli.logs import JsonLines
+from barrack_mcp.cli.logs import JsonLines, TextLines
 from barrack_mcp.state.audit.origin import Origin, coming_from
 from tests.support.running import environment
 
@@ -41,14 +41,27 @@ class Odd:
 
 def written(*args: Any, error: BaseException | None = None) -> list[dict[str, Any]]:
     """Log once; answer the lines."""
+    return [json.loads(line) for line in put(JsonLines(KNOWING), *args, error=error).splitlines()]
+
+
+def put(form: logging.Formatter, *args: Any, error: BaseException | None = None) -> str:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(HidingFormatter(JsonLines(KNOWING), KNOWING))
+    handler.setFormatter(HidingFormatter(form, KNOWING))
     record = logging.LogRecord("barrack_mcp.x", logging.WARNING, "x.py", 1, args[0], args[1:], None)
     if error is not None:
         record.exc_info = (type(error), error, error.__traceback__)
     handler.emit(record)
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return stream.getvalue()
+
+
+def test_a_line_for_people_ends_with_its_request_where_many_come() -> None:
+    for transport in ("http", "sse"):
+        with coming_from(Origin("r-1", transport)):
+            assert put(TextLines(), "said %s", SECRET) == "barrack-mcp: said [secret] (request r-1)\n"
+    with coming_from(Origin("r-1", "stdio")):
+        assert put(TextLines(), "said") == "barrack-mcp: said\n"
+    assert put(TextLines(), "said") == "barrack-mcp: said\n"
 
 
 def test_each_record_is_one_line_that_says_when_how_bad_by_whom_what_and_for_which_request() -> None:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from barrack_mcp.transports.monitoring.ready import EVERY_S
+from tests.support.redis import RedisServer, need_redis
 from tests.support.running import KEY
 from tests.team.monitored import Monitored, monitored
 
@@ -144,3 +145,24 @@ async def test_both_are_open_to_whoever_has_no_token_and_tell_no_names(tmp_path:
                 assert answer.status_code in (200, 503)
                 assert not any(word in answer.text for word in ("canary", "127.0.0.1", str(tmp_path), "HTTP", KEY))
         assert (await server.get("/mcp")).status_code == 401
+
+
+@pytest.mark.slow
+@pytest.mark.promise("R10")
+async def test_a_shared_state_that_goes_and_comes_back_is_told(tmp_path: Path) -> None:
+    need_redis()
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with RedisServer(folder, "--appendonly", "yes") as redis:
+        settings = {
+            "BARRACK_STATE": redis.url,
+            "BARRACK_STATE_KEYS": "k" * 40,
+            "BARRACK_AUDIT": str(tmp_path / "a.jsonl"),
+        }
+        async with monitored(tmp_path, **settings) as server:
+            assert await told(server) == READY
+            redis.kill()
+            assert await later(server) == lacking("store")
+            assert (await server.get("/metrics")).text.count("barrack_mcp_approvals_pending NaN") == 1
+            redis.start()
+            assert await later(server) == READY

@@ -55,6 +55,11 @@ class Accounts:
         """Each account of the start once, the shared one first."""
         return iter(self.kept.values())
 
+    @property
+    def at_hand(self) -> list[Account]:
+        """Each account that is open now, the shared one first."""
+        return [*self, *(each.account for each in self._others.values())]
+
     @asynccontextmanager
     async def of(self, key: SecretStr | None) -> AsyncIterator[Account]:
         """Use the account of a key; it stays open as long as that takes, and longer if there is room.

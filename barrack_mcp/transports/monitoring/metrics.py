@@ -25,6 +25,7 @@ from barrack_mcp.api.client import Attempt
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.dispatch.ending import Ended
 from barrack_mcp.guard.approvals import Approvals
+from barrack_mcp.server.callers.accounts import Accounts
 from barrack_mcp.server.watch import Kept
 from barrack_mcp.state.audit.origin import current
 from barrack_mcp.state.store import StoreError
@@ -104,11 +105,11 @@ class Metrics:
         """Count a failure of the state or the record."""
         self._unkept.labels(what).inc()
 
-    def watch(self, accounts: list[Account], approvals: Approvals, *, currency: str, has_key: bool) -> None:
+    def watch(self, accounts: Accounts, approvals: Approvals, *, currency: str, has_key: bool) -> None:
         """Look at these, too, when somebody asks.
 
         Args:
-            accounts: The accounts that calls are about, the shared one first.
+            accounts: The accounts that calls are about.
             approvals: Requests for a person's yes.
             currency: Currency of rates.
             has_key: Whether there is a key for the shared account.
@@ -146,34 +147,34 @@ class _Gauges:
             ("currency",),
             registry=registry,
         )
-        self._accounts: list[Account] = []
+        self._accounts: Accounts | None = None
         self._approvals: Approvals | None = None
         self._currency = ""
         self._has_key = False
         self._read_at = -EVERY_S
-        self._turn = anyio.Lock()
 
-    def watch(self, accounts: list[Account], approvals: Approvals, *, currency: str, has_key: bool) -> None:
+    def watch(self, accounts: Accounts, approvals: Approvals, *, currency: str, has_key: bool) -> None:
         self._accounts, self._approvals = accounts, approvals
         self._currency, self._has_key = currency, has_key
 
     async def refresh(self) -> None:
         """Look at what there is; what can't be seen keeps no old value."""
-        self._under_way.set(sum(account.client.pace.under_way for account in self._accounts))
-        self._waiting.set(sum(account.client.pace.waiting for account in self._accounts))
+        paces = [account.client.pace for account in self._accounts.at_hand] if self._accounts is not None else []
+        self._under_way.set(sum(pace.under_way for pace in paces))
+        self._waiting.set(sum(pace.waiting for pace in paces))
         try:
             self._pending.set(len(await self._approvals.pending()) if self._approvals is not None else 0)
         except StoreError as error:
             _log.error("%s", error)
             self._pending.set(float("nan"))
-        if self._has_key and self._now() - self._read_at >= EVERY_S and not self._turn.locked():
-            async with self._turn:
-                self._read_at = self._now()
-                # whoever asks may go away meanwhile; the next one would have it read anew
-                with anyio.CancelScope(shield=True):
-                    await self._price()
+        if self._accounts is not None and self._has_key and self._now() - self._read_at >= EVERY_S:
+            # whoever asks meanwhile gets the figure of before
+            self._read_at = self._now()
+            # and whoever asked may go away: the next one would have it read anew
+            with anyio.CancelScope(shield=True):
+                await self._price(self._accounts.shared)
 
-    async def _price(self) -> None:
+    async def _price(self, account: Account) -> None:
         told: JsonObject = {"balance": {}}
-        await tell_burn(self._accounts[0], told, currency=self._currency, now=time.time())
+        await tell_burn(account, told, currency=self._currency, now=time.time())
         self._cost.labels(self._currency).set(told.get("burn", {}).get("hourly", float("nan")))

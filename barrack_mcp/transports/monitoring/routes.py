@@ -53,7 +53,7 @@ def routes(
     found = [Route(READY, ready.answer)]
     if metrics is not None:
         metrics.watch(
-            list(house.accounts), house.state.approvals, currency=settings.currency, has_key=settings.key is not None
+            house.accounts, house.state.approvals, currency=settings.currency, has_key=settings.key is not None
         )
         found.append(Route(METRICS, metrics.answer))
     return found
