@@ -34,6 +34,7 @@ from mcp.client.streamable_http import streamable_http_client
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import test_deploy_clusters as clusters
+from tests.support.house import ERAS
 from tests.support.image import Image, read_image
 
 LONGEST_S: Final = 60
@@ -54,6 +55,7 @@ for place in sys.argv[1:]:
 """
 PUBLIC: Final = "bot.example.com"
 ADDRESSES: Final = {name: f"127.0.0.{number}" for number, name in enumerate(clusters.SERVERS, start=1)}
+CALLS: Final = 6
 API: Final = "http://127.0.0.1:8900/api"
 
 
@@ -223,12 +225,14 @@ async def healthy(url: str, headers: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def connected(url: str, token: str, trusted: ssl.SSLContext | bool = True) -> AsyncIterator[Client]:  # noqa: FBT001, FBT002 - as httpx2 takes it
+async def connected(
+    url: str, token: str, trusted: ssl.SSLContext | None = None, era: str = ERAS[-1]
+) -> AsyncIterator[Client]:
     """Connect as a caller does, or as the proxy does, which says for which name the request came."""
     headers = {"Authorization": f"Bearer {token}", "Host": PUBLIC}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30, verify=trusted) as http,
-        Client(streamable_http_client(url, http_client=http)) as client,
+        httpx2.AsyncClient(headers=headers, timeout=30, verify=trusted or True) as http,
+        Client(streamable_http_client(url, http_client=http), mode=era) as client,
     ):
         yield client
 
@@ -342,16 +346,19 @@ async def behind(root: Path, token: str, end_one: Callable[[], None]) -> None:
         closed = [(await http.post(f"{url}/mcp", json={})).status_code for _ in range(4)]
     if (shown, closed) != ([404] * 4, [401] * 4):
         raise AssertionError(f"from outside: {shown}, without a token: {closed}")
-    asked = [await _ask_to_stop(url, token, trusted) for _ in range(2)]
+    asked = [await _ask_to_stop(url, token, trusted, era) for era in ERAS]
     await anyio.to_thread.run_sync(end_one)
-    asked += [await _ask_to_stop(url, token, trusted) for _ in range(2)]
+    asked += [await _ask_to_stop(url, token, trusted, era) for era in ERAS]
     if len(set(asked)) != 1 or not asked[0]:
         raise AssertionError(f"what waits for a yes: {asked}")
 
 
-async def _ask_to_stop(url: str, token: str, trusted: ssl.SSLContext) -> str:
+async def _ask_to_stop(url: str, token: str, trusted: ssl.SSLContext, era: str) -> str:
     """Ask for what wants a person's yes; answers under which id it waits."""
-    async with connected(f"{url}/mcp", token, trusted) as client:
+    async with connected(f"{url}/mcp", token, trusted, era) as client:
+        # whichever server each of these goes to
+        for _ in range(CALLS):
+            await client.list_tools()
         called = await client.call_tool("stop_instance", {"instance_id": "train-1"})
     return str((called.structured_content or {}).get("approval", {}).get("id", ""))
 

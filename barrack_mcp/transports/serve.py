@@ -14,6 +14,7 @@ import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.sse import SseServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -88,7 +89,9 @@ async def serve(
     metrics = open_metrics(settings)
     async with open_server(settings, remote=True, watch=metrics or NOBODY) as house:
         mention(settings, house.contract, datetime.now(UTC).date())
-        make, path = (http_app, _HTTP) if transport == "http" else (sse_app, _SSE)
+        # where any of many servers may get a client's next request, none keeps a session for it
+        over_http = partial(http_app, stateless=isinstance(settings.state, SecretStr))
+        make, path = (over_http, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
         page = None if gate is None or house.page is None else house.page(gate.credentials)
         bounds = Bounds()
@@ -163,6 +166,7 @@ def http_app(
     page: ASGIApp | None = None,
     beside: Sequence[Route] = (),
     bounds: Bounds | None = None,
+    stateless: bool = False,
 ) -> ASGIApp:
     """Serve streamable HTTP under `/mcp`, both eras, and `/health`.
 
@@ -173,8 +177,11 @@ def http_app(
         page: The approval page for those who sign in; None where there is none.
         beside: What is served beside.
         bounds: How much may be under way; the usual, if None.
+        stateless: Whether clients of the older era get no session, so that any server answers any of their requests;
+            they can't be asked anything then, and what wants a yes waits for it elsewhere.
     """
     app = server.streamable_http_app(
+        stateless_http=stateless,
         streamable_http_path=_HTTP,
         transport_security=_SECURITY,
         custom_starlette_routes=[Route("/health", _health), *beside],

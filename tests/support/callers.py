@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from pydantic import SecretStr
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.config.callers import digest, new_token
@@ -116,5 +117,7 @@ async def served(
         assert house.callers is not None
         gate, hosts = open_gate(known, house.callers, "/mcp"), frozenset({"bot.example.com"})
         page = None if house.page is None else house.page(gate.credentials)
-        async with listening(http_app(house.server, gate=gate, hosts=hosts, page=page)) as url:
+        async with listening(
+            http_app(house.server, gate=gate, hosts=hosts, page=page, stateless=isinstance(known.state, SecretStr))
+        ) as url:
             yield Served(url, house, desk)
