@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mcp import Client
 from mcp.client.sse import sse_client
+from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.config import SettingsError, read_settings
@@ -209,6 +211,9 @@ async def test_a_client_is_told_where_to_get_a_token_and_what_it_is_good_for(tmp
                 assert told["scopes_supported"] == ["barrack:read"]
                 assert told["bearer_methods_supported"] == ["header"]
             assert (await http.post(place)).status_code == 405
+            named = (await http.get(place, headers={"host": "bot.example.com"})).json()
+            assert named["resource"] == AUDIENCE
+            assert (await http.get(place, headers={"host": "evil.example"})).status_code == 421
             assert (await http.get(f"{place}other")).status_code == 401
     async with team(tmp_path, BARRACK_PUBLIC_URL="https://bot.example.com") as made, httpx2.AsyncClient() as http:
         told = (await http.get(f"{made.served.url}/.well-known/oauth-protected-resource")).json()
@@ -344,6 +349,31 @@ async def test_keys_are_read_when_they_are_needed_and_never_more_often_than_is_f
             await soon.access(issuer.token())
         issuer.down = False
         assert await soon.access(issuer.token())
+
+
+async def test_a_caller_who_goes_while_keys_are_read_keeps_nobody_else_out() -> None:
+    issuer, asked, go = Issuer(), anyio.Event(), anyio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked.set()
+            await go.wait()
+        await issuer.app(scope, receive, send)
+
+    async with listening(slow) as issuer.url, anyio.create_task_group() as tasks:
+        known = provider.Issuer(issuer.url, audience=AUDIENCE)
+        first = anyio.CancelScope()
+
+        async def leave() -> None:
+            with first:
+                await known.access(issuer.token())
+
+        tasks.start_soon(leave)
+        await asked.wait()
+        first.cancel()
+        go.set()
+        with anyio.fail_after(20):
+            assert await known.access(issuer.token())
 
 
 async def test_who_has_signed_in_is_known_by_the_token_of_that_sign_in_alone() -> None:

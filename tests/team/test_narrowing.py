@@ -13,6 +13,7 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ElicitResult
 from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account
@@ -327,3 +328,20 @@ async def test_for_whom_a_bot_says_that_it_acts_is_shown_and_recorded_as_its_wor
                 with pytest.raises(Exception, match="want one name"):
                     await client.call_tool(*call, meta=meta)
         assert "want one name" in await refusal(made, "bot", {ON_BEHALF_OF: ""}, era)
+
+
+@each_era
+async def test_a_question_through_the_client_says_for_whom_the_bot_acts(tmp_path: Path, era: str) -> None:
+    heard: list[str] = []
+
+    async def decline(_: Any, params: Any) -> ElicitResult:
+        heard.append(params.message)
+        return ElicitResult(action="decline")
+
+    async with served(tmp_path, {"bot": ()}, BARRACK_FOUR_EYES="off") as made:
+        for claim in ({}, {ON_BEHALF_OF: "J\u00f6rg"}):
+            headers: Any = {name: text.encode() for name, text in claim.items()}
+            async with made.client("bot", headers=headers, mode=era, elicitation_callback=decline) as client:
+                await client.call_tool("stop_instance", {"instance_id": "train-1"})
+    assert "acts for" not in heard[0]
+    assert heard[1].endswith("Asked by bot, which says that it acts for J\u00f6rg.\nApprove?")

@@ -40,6 +40,8 @@ _SECONDS: Final = 5.0
 _BYTES: Final = 1024 * 1024
 _LONGEST: Final = 16_384
 """Characters of a token."""
+_MOST_KEYS: Final = 16
+"""Keys that one token is held against."""
 _NAME_LONGEST: Final = 255
 _NAMES: Final = ("email", "preferred_username")
 """Claims by which people go that are no proof of anything."""
@@ -152,7 +154,7 @@ class Issuer:
             return None
         if str(header.get("typ") or "").lower() not in _TYPES or not isinstance(kid, str | None):
             return None
-        for key in await self._keys_for(algorithm, kid):
+        for key in (await self._keys_for(algorithm, kid))[:_MOST_KEYS]:
             try:
                 return self._reader.decode(
                     token,
@@ -199,8 +201,10 @@ class Issuer:
                 return
             self._tried_at = now
             try:
-                self._provider = await self._discover()
-                self._keys = _read_keys(await self._fetch(self._provider.keys))
+                # whoever asked may go, and others have to wait for another time: it is asked to the end
+                with anyio.CancelScope(shield=True):
+                    self._provider = await self._discover()
+                    self._keys = _read_keys(await self._fetch(self._provider.keys))
             except (FetchError, ValueError, RecursionError) as error:
                 self._unheard, self._due_at = _UNHEARD, now + AGAIN_S
                 _log.warning("The identity provider (BARRACK_OIDC_ISSUER) can't be followed: %s", error)

@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
+
+from barrack_mcp.api.http import is_loopback
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
@@ -55,8 +58,10 @@ class Resource:
     def _base(self, scope: Scope) -> str:
         if self.public_url is not None:
             return self.public_url
-        # judged at the door: one of this machine's own, or of the names that the operator gave
-        return f"http://{Headers(scope=scope)['host']}"
+        # judged at the door: one of this machine's own, or a name that the operator gave, behind TLS
+        host = Headers(scope=scope)["host"]
+        own = is_loopback(urlsplit(f"//{host}").hostname or "")
+        return f"{'http' if own else 'https'}://{host}"
 
 
 def refuse(status: int, error: str, sentence: str, *, resource: str | None, scopes: Sequence[str] = ()) -> Response:
