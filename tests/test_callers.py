@@ -18,7 +18,9 @@ from barrack_mcp.cli.operator import callers as command
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers, CallersError, new_token, read_callers
 from barrack_mcp.config.identity import Identity
+from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.server.house import open_server
+from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.transports.login import Gate
 from barrack_mcp.transports.login.credentials import Credentials
 from barrack_mcp.transports.serve import serve, sse_app
@@ -29,6 +31,7 @@ from tests.support.listening import listening
 pytestmark = pytest.mark.anyio
 
 each_era = pytest.mark.parametrize("era", ERAS)
+DELETE = ("delete_startup_script", {"script_id": "both"})
 READER = ('risks = ["read"]', 'toolsets = ["instances", "volumes"]')
 
 
@@ -148,9 +151,15 @@ async def test_over_500_interleaved_calls_each_caller_sees_and_changes_their_own
     keys.chmod(0o600)
     settings = {"BARRACK_KEYS_FILE": str(keys), "BARRACK_UNATTENDED": "spend", "BARRACK_APPROVAL": "out-of-band"}
     made_by: dict[str, set[str]] = {"ada": set(), "eve": set()}
+    both_have: dict[str, str] = {}
     async with served(tmp_path, {"ada": (), "eve": ()}, **settings) as made:
 
+        async def have_both(client: Client, name: str) -> None:
+            told = content(await client.call_tool("create_startup_script", {"name": "both", "script": "true"}))
+            both_have[name] = told["result"]["script"]["id"]
+
         async def calls(client: Client, name: str) -> None:
+            await have_both(client, name)
             currency = {"ada": "USD", "eve": "EUR"}[name]
             for number in range(250):
                 match number % 5:
@@ -167,15 +176,28 @@ async def test_over_500_interleaved_calls_each_caller_sees_and_changes_their_own
                         assert made_by[name] <= names
                         assert not names & made_by["eve" if name == "ada" else "ada"]
                     case 3:
-                        told = content(await client.call_tool("list_instances", {"detail": "concise"}))
-                        assert told["instances"] is not None
+                        told = content(await client.call_tool("get_startup_script", {"script_id": "both"}))
+                        assert told["script"]["id"] == both_have[name]
                     case _:
-                        told = content(await client.call_tool("delete_volume", {"volume_id": "scratch"}))
-                        assert told["outcome"] in ("approval_required", "refused")
+                        # both ask for the same all the time; one alone ever gets a yes
+                        told = content(await client.call_tool(*DELETE))
+                        approval = await approvals.find(told["approval"]["id"])
+                        assert approval.caller == name
+                        if name == "ada":
+                            await approvals.approve(approval.id, by="bob on the page", typed="both")
+                            assert content(await client.call_tool(*DELETE))["outcome"] == "done"
+                            await have_both(client, name)
 
-        async with made.client("ada") as ada, made.client("eve") as eve, anyio.create_task_group() as both:
+        async with (
+            made.client("ada", mode="legacy") as ada,
+            made.client("eve", mode="2026-07-28") as eve,
+            SqliteStore(tmp_path / "state.db") as store,
+            anyio.create_task_group() as both,
+        ):
+            approvals = Approvals(store, ttl=600)
             both.start_soon(calls, ada, "ada")
             both.start_soon(calls, eve, "eve")
+        assert {each.caller for each in await approvals.pending()} == {"eve"}
 
 
 @each_era
