@@ -27,10 +27,8 @@ _LONGEST_BLOCK: Final = 2_900
 """Characters, escapes included: Slack refuses more than 3,000."""
 _LINES: Final = 10
 """Of a message that tells of many things."""
-_MENTION: Final = re.compile(r"(?<![\w.+-])@(?=\w)")
-"""What some chats wake people for."""
-_WEB: Final = re.compile(r"(?i)\b(www)\.(?=\w)")
-"""What some chats make a link of."""
+_MARKED: Final = re.compile(r"(?<![\w.+-])@(?=\w)|\b[Ww]{3}(?=\.\w)|:(?=//)|\](?=\()")
+"""Where some chats begin to make a mention or a link of a text."""
 _APART: Final = "\u200b"
 """Nothing to see, and enough to keep a word from being one."""
 
@@ -153,7 +151,7 @@ def _text(notes: Sequence[Note], limit: int, *, simulator: bool) -> str:
 
 def _safe(text: str, limit: int) -> str:
     """Write a text for chats that read links, mentions and tags in it."""
-    apart = _WEB.sub(rf"\1{_APART}.", _MENTION.sub(f"@{_APART}", text))
+    apart = _MARKED.sub(rf"\g<0>{_APART}", text)
     written = escape_markup(apart)
     while len(written) > limit:
         # an escape is never cut in two: what is cut is the text
