@@ -29,7 +29,10 @@ ROOMS: Final = {
         ["tests/guard/test_decide.py", "tests/guard/test_exposure.py"],
     ),
     "guard": (["guard/guard.py", "guard/ruling.py"], ["tests/guard"]),
-    "approvals": (["guard/approvals.py"], ["tests/test_approvals.py"]),
+    "approvals": (
+        [f"guard/approvals/{name}.py" for name in ("approvals", "approvers")],
+        ["tests/test_approvals.py", "tests/team/test_approvers.py"],
+    ),
     "turns": (
         [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "sentences")],
         [f"tests/guard/test_{name}.py" for name in ("turns", "line", "opening", "keys", "passphrase", "settling")],
@@ -59,7 +62,7 @@ ROOMS: Final = {
         ],
     ),
     "writer": (
-        [f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view")],
+        ["dispatch/witness.py", *(f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view"))],
         ["tests/test_ledger.py", "tests/looking", "tests/writing", "tests/audit/test_shown.py"],
     ),
     "looks": (

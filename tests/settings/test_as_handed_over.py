@@ -39,6 +39,7 @@ GOOD = {
     "BARRACK_APPROVERS": "ada,group:leads",
     "BARRACK_FOUR_EYES": "off",
     "BARRACK_LOG_FORMAT": "json",
+    "BARRACK_METRICS_BY_CALLER": "1",
     "BARRACK_WEBHOOK_FORM": "slack",
     "BARRACK_WEBHOOK_SECRET": "w" * 32,
     "BARRACK_OIDC_CLIENT_SECRET": "a secret of a client",
