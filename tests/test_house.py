@@ -210,3 +210,9 @@ def test_what_declares_models_says_their_types_as_they_are() -> None:
     declaring = [module for module in MODULES if named(module).startswith(declare) and module.stem != "__init__"]
     assert declaring
     assert [named(module) for module in declaring if "__future__" in imports(module)] == []
+
+
+def test_what_serves_asks_for_modules_of_the_sdk_since_its_packages_load_a_client_and_a_second_server() -> None:
+    whole = {"mcp", "mcp.server"}
+    asking = [named(module) for module in MODULES if imports(module) & whole and room(module) != "cli"]
+    assert asking == []
