@@ -7,9 +7,12 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from barrack_mcp.state.store import Bought, Purchase, Store
+
+KEPT_S: Final = 62 * 86_400.0
+"""How long it is known who bought what is gone: it counts for the month in which it went."""
 
 
 class Purchases:
@@ -56,8 +59,9 @@ class Purchases:
             name=name,
             row=row,
             anew=thing is None,
-            at=self.now(),
+            at=(now := self.now()),
             standing=Bought.AWAITED,
+            since=now,
         )
         await self._store.keep_purchase(purchase)
         return purchase
@@ -73,8 +77,8 @@ class Purchases:
         Raises:
             StoreError: The state can't be written; the purchase counts as one of which nobody knows.
         """
-        known, row = purchase.thing or thing, {**purchase.row, **row}
-        await self._store.keep_purchase(replace(purchase, thing=known, row=row, standing=Bought.THERE))
+        known, row, now = purchase.thing or thing, {**purchase.row, **row}, self.now()
+        await self._store.keep_purchase(replace(purchase, thing=known, row=row, standing=Bought.THERE, since=now))
 
     async def drop(self, purchase: Purchase) -> None:
         """Forget a purchase that did not take place.
@@ -90,9 +94,12 @@ class Purchases:
         Raises:
             StoreError: The state can't be read or written; they count until the API's lists have proved it.
         """
+        now = self.now()
         for each in await self.all(account):
-            if each.kind == kind and each.thing in things and each.standing is Bought.THERE:
-                await self._store.keep_purchase(replace(each, standing=Bought.GONE))
+            if each.kind == kind and each.thing in things and each.standing is not Bought.GONE:
+                await self._store.keep_purchase(replace(each, standing=Bought.GONE, since=now))
+            elif each.standing is Bought.GONE and now - each.since > KEPT_S:
+                await self._store.drop_purchase(each.id)
 
     async def all(self, account: str) -> Sequence[Purchase]:
         """Answer the purchases of an account, the first first.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from barrack_mcp.state.purchases import Purchases
+from barrack_mcp.state.purchases import KEPT_S, Purchases
 from barrack_mcp.state.store import Bought, Purchase, SqliteStore, StoreError
 from tests.support.clock import Clock
 from tests.support.stores import Kept
@@ -57,6 +57,20 @@ async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_kn
         }  # fmt: skip
         assert [each.standing for each in await purchases.all("b")] == [Bought.THERE]
         assert other in await purchases.all("a")
+
+
+async def test_what_is_gone_is_known_as_long_as_a_month_may_count_it(kept: Kept) -> None:
+    clock = Clock()
+    async with kept.open(now=clock) as store:
+        purchases = Purchases(store, now=clock)
+        for name in ("one", "two"):
+            await purchases.settle(await begin(purchases, name), thing=name, row={})
+            await purchases.end("a", "volume", [name])
+            clock.at += KEPT_S - 1
+        assert [each.name for each in await purchases.all("a")] == ["one", "two"]
+        clock.at -= KEPT_S - 3
+        await purchases.end("a", "volume", ["three"])
+        assert [each.name for each in await purchases.all("a")] == ["two"]
 
 
 async def test_a_purchase_whose_id_nobody_told_is_known_by_its_name(kept: Kept) -> None:

@@ -219,3 +219,5 @@ class Purchase(Record):
     at: float
     """When it was sent, in seconds since 1970."""
     standing: Bought
+    since: float
+    """Since when it stands so."""
