@@ -103,7 +103,7 @@ PROMISES = (
     Promise(
         "R10",
         "the state, the record, the key, the API broken in turn; 40 probes at once; a drain",
-        "/ready names which, and nothing else; one request to the API in 30 s",
+        "/ready names which, and nothing else; one request to the API in 15 s",
     ),
     Promise(
         "R11",

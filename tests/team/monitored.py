@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from starlette.types import ASGIApp
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import House, open_server
@@ -55,8 +56,9 @@ class Monitored:
 
 
 @asynccontextmanager
-async def monitored(folder: Path, **settings: str) -> AsyncIterator[Monitored]:
-    """Serve for whoever can reach it, unless the settings name callers."""
+async def monitored(folder: Path, *over: Callable[..., ASGIApp], **settings: str) -> AsyncIterator[Monitored]:
+    """Serve for whoever can reach it, unless the settings name callers; over HTTP unless said otherwise."""
+    make = over[0] if over else http_app
     clock, app = Clock(), create_app()
     async with listening(app) as api:
         given = {
@@ -70,5 +72,5 @@ async def monitored(folder: Path, **settings: str) -> AsyncIterator[Monitored]:
         async with open_server(known, remote=True, watch=metrics or NOBODY) as house:
             gate = None if house.callers is None else open_gate(known, house.callers, "/mcp")
             shown = routes(house, known, metrics, clock)
-            async with listening(http_app(house.server, gate=gate, beside=shown)) as url:
+            async with listening(make(house.server, gate=gate, beside=shown)) as url:
                 yield Monitored(url, house, clock, app)

@@ -11,11 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 from mcp import Client, MCPError
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from prometheus_client.parser import text_string_to_metric_families
 
 from barrack_mcp.dispatch.ending import Ended
 from barrack_mcp.transports.monitoring.metrics import EVERY_S, MOST_CALLERS, Metrics
+from barrack_mcp.transports.serve import sse_app
 from tests.support.callers import Desk
 from tests.support.running import KEY
 from tests.team.monitored import Monitored, monitored
@@ -97,6 +99,15 @@ async def test_requests_are_counted_by_what_came_of_each_and_those_that_were_not
         assert sent == server.asked - before
         assert read.value("api_requests_total", result="throttled") >= 3
         assert read.value("api_unsent_total") == 0
+
+
+@pytest.mark.promise("R11")
+async def test_over_the_older_transport_it_is_the_same(tmp_path: Path) -> None:
+    async with monitored(tmp_path, sse_app) as server:
+        async with Client(sse_client(f"{server.url}/sse")) as client:
+            await client.call_tool("list_regions", {})
+        assert (await server.get("/ready")).status_code == 200
+        assert (await scraped(server)).value("calls_total", tool="list_regions", transport="sse") == 1
 
 
 @pytest.mark.promise("R11")

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from barrack_mcp.transports.monitoring import ready
 from barrack_mcp.transports.monitoring.ready import EVERY_S
 from tests.support.redis import RedisServer, need_redis
 from tests.support.running import KEY
@@ -145,6 +146,15 @@ async def test_both_are_open_to_whoever_has_no_token_and_tell_no_names(tmp_path:
                 assert answer.status_code in (200, 503)
                 assert not any(word in answer.text for word in ("canary", "127.0.0.1", str(tmp_path), "HTTP", KEY))
         assert (await server.get("/mcp")).status_code == 401
+
+
+@pytest.mark.promise("R10")
+async def test_an_api_that_is_silent_keeps_no_probe_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "PATIENCE_S", 0.2)
+    async with monitored(tmp_path) as server:
+        server.play({"action": "stall"})
+        with anyio.fail_after(10):
+            assert await told(server) == lacking("api")
 
 
 @pytest.mark.slow

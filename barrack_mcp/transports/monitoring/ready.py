@@ -21,9 +21,9 @@ from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.store import Store, StoreError
 
-EVERY_S: Final = 30.0
+EVERY_S: Final = 15.0
 """How often there is a look at all."""
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 4.0
 """How long one look may take; a probe waits no longer."""
 
 _NAMED: Final = ("store", "key", "api")
