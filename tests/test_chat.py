@@ -266,6 +266,8 @@ def test_what_is_told_says_what_it_costs_what_is_lost_who_asks_until_when_and_wh
     assert "Lost: 3 snapshots." in text
     assert re.search(r"Difference: -0.05 USD", text)
     assert text.endswith("with barrack-mcp approvals. An answer in this chat doesn't count.")
+    assert written(note(Event.REMINDER))["text"].startswith("Half of its time is over: Delete volume «data»")
+    assert "3 requests wait" in json.dumps(written(note(waiting=3), form="slack")["blocks"])
     claimed = written(note(on_behalf_of="bob"))
     assert "Asked for by local:1000, which says it acts for bob, request ap-aaaaaaaaaa." in claimed["text"]
     assert claimed["events"][0]["request"]["on_behalf_of"] == "bob"
@@ -389,7 +391,8 @@ async def told_by_a_server(folder: Path, **more: Any) -> AsyncIterator[tuple[Cli
             webhook_url=chat.url,
             **more,
         )
-        async with open_server(settings) as made, Client(made.server) as client:
+        # another server over the same state hears of all that this one hears of
+        async with open_server(settings), open_server(settings) as made, Client(made.server) as client:
             yield client, lambda: [event for _, _, body in chat.heard for event in body["events"]]
 
 

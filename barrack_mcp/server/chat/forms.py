@@ -101,15 +101,15 @@ def _slack(notes: Sequence[Note], *, simulator: bool) -> JsonObject:
     (note,) = notes
     headline = f"{'Simulator: ' if simulator else ''}{HEADLINES[note.event]}"
     more = note.details() if note.waits else []
+    about = [f"Asked for by {note.who}", f"Request {note.approval.id}"]
+    if note.waits and note.waiting > 1:
+        about.append(f"{note.waiting} requests wait")
     blocks = [
         {"type": "header", "text": _exactly(headline)},
         _block(note.summary),
         *([_block("\n".join(more))] if more else []),
         _block(note.standing()),
-        {
-            "type": "context",
-            "elements": [_exactly(f"Asked for by {note.who}"), _exactly(f"Request {note.approval.id}")],
-        },
+        {"type": "context", "elements": [_exactly(each) for each in about]},
         *([_block(note.where())] if note.waits else []),
         *_links(notes),
     ]

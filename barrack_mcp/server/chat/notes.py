@@ -150,11 +150,12 @@ class Note:
 
     def sentences(self) -> list[str]:
         """Say all of it, what matters most first; what is cut from the end is missed least."""
+        again = "Half of its time is over: " if self.event is Event.REMINDER else ""
         many = f"{self.waiting} requests wait, this among them: " if self.waits and self.waiting > 1 else ""
         asked = f"Asked for by {self.who}, request {self.approval.id}."
         if not self.waits:
             return [self.standing(), self.summary, asked]
-        return [f"{many}{self.summary}", asked, self.standing(), *map(_closed, self.details()), self.where()]
+        return [f"{again}{many}{self.summary}", asked, self.standing(), *map(_closed, self.details()), self.where()]
 
 
 def in_short(notes: Sequence[Note], *, most: int) -> list[str]:
