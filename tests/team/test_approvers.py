@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
-from barrack_mcp.state.store import SqliteStore
+from barrack_mcp.transports.login.credentials import Credentials
+from barrack_mcp.transports.serve import sse_app
 from tests.page.conftest import text_of
 from tests.support.browser import PUBLIC, browsing
 from tests.support.callers import Desk, Served, served
@@ -266,6 +267,16 @@ async def test_a_mark_of_one_session_or_one_request_is_good_for_no_other(tmp_pat
         assert (await grace.submit(f"/approvals/requests/{waits[0]}/deny", mark=mark)).status_code == 303
 
 
+async def test_over_the_older_transport_the_page_is_there_too(tmp_path: Path) -> None:
+    async with team(tmp_path) as made:
+        assert made.house.page is not None
+        assert made.house.callers is not None
+        app = sse_app(made.house.server, page=made.house.page(Credentials(made.house.callers)))
+        async with listening(app) as url, browsing(url) as grace:
+            assert (await grace.sign_in(made.desk.tokens["grace"])).status_code == 303
+            assert (await grace.open()).status_code == 200
+
+
 async def test_there_is_no_such_page_where_nobody_signs_in_or_no_browser_gets_there(tmp_path: Path) -> None:
     async with served(tmp_path, {"ada": ()}) as made:
         assert made.house.page is None
@@ -316,11 +327,9 @@ async def test_the_costs_are_those_of_the_account_that_a_request_is_about(tmp_pa
 @pytest.mark.promise("H3")
 async def test_whom_a_bot_says_it_acts_for_is_shown_as_a_claim_and_can_t_approve_it(tmp_path: Path) -> None:
     async with team(tmp_path, {**TEAM, "ci-bot": ()}) as made, browsing(made.url) as ada, browsing(made.url) as grace:
-        async with made.client("ci-bot") as bot, SqliteStore(tmp_path / "state.db") as store:
-            kept = await store.find_approval((await made.delete(bot))["approval"]["id"])
-            assert kept is not None
-            waits = f"{kept.id[:-1]}0"
-            await store.add_approval(replace(kept, id=waits, binding="claimed", on_behalf_of="Ada@example.com"))
+        meta: Any = {"barrack-mcp/on-behalf-of": "Ada@example.com"}
+        async with made.client("ci-bot") as bot:
+            waits = ((await bot.call_tool(*CALL, meta=meta)).structured_content or {})["approval"]["id"]
         await ada.sign_in(made.desk.tokens["ada"])
         await grace.sign_in(made.desk.tokens["grace"])
         shown = text_of(await ada.open(f"/approvals/requests/{waits}"))

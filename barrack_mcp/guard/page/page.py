@@ -42,6 +42,8 @@ from barrack_mcp.state.store import StoreError
 
 _MAX_CARDS: Final = 5
 """What waits beyond these is shown in short."""
+_MAX_ROWS: Final = 20
+_MOST_LOOKED_AT: Final = 500
 _MAX_FIELDS: Final = 8
 _ID: Final = re.compile(r"[a-z0-9-]{1,40}")
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -176,7 +178,8 @@ class Page(ABC):
         """Show what waits, and what was decided lately."""
         visitor = _visitor(request)
         pending = self._seen_by(visitor, await self._approvals.pending())
-        recent = self._seen_by(visitor, await self._approvals.recent())
+        # of many, those of one caller are few
+        recent = self._seen_by(visitor, await self._approvals.recent(_MOST_LOOKED_AT))[:_MAX_ROWS]
         cards = [self._card(visitor, approval) for approval in pending]
         return self.render(
             "home.html",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +14,8 @@ EACH: Final = 5
 ALL: Final = 200
 """Wrong attempts of all addresses in a minute."""
 SPAN_S: Final = 60.0
+_NETWORK: Final = 64
+_LONGEST: Final = 64
 
 
 class Attempts:
@@ -43,4 +46,10 @@ def address_of(request: Request) -> str:
     """Where a request comes from: by the word of the proxy before this server, which adds it last; else by its peer."""
     told = request.headers.getlist("x-forwarded-for")
     peer = request.client.host if request.client is not None else ""
-    return told[-1].rpartition(",")[2].strip() if told else peer
+    found = told[-1].rpartition(",")[2].strip() if told else peer
+    try:
+        address = ip_address(found)
+    except ValueError:
+        return found[:_LONGEST]
+    # whoever has one address of IPv6 has all of its network
+    return str(address if address.version == 4 else ip_network((address, _NETWORK), strict=False))  # noqa: PLR2004 - of IP
