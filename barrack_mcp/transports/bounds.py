@@ -136,8 +136,8 @@ class Bounds:
                     await send(message)
 
                 await app(scope, receive, answer)
-            for session in sessions.surplus():
-                await app(*_ending(scope, session))
+            for session, user in sessions.surplus():
+                await app(*_ending({**scope, "user": user}, session))
         finally:
             if not sessions:
                 self._sessions.pop(caller, None)
@@ -153,6 +153,8 @@ class _Sessions:
         self._most = most
         self._used: OrderedDict[str, int] = OrderedDict()
         """How many requests each has under way."""
+        self._users: dict[str, object] = {}
+        """As who each was begun: by another client of theirs, or narrowed otherwise, it can't be found."""
 
     def __bool__(self) -> bool:
         return bool(self._used)
@@ -172,8 +174,10 @@ class _Sessions:
                 return
             given = Headers(raw=message["headers"]).get(_SESSION)
             if not asked and given is not None:
-                self._used[given] = 0
-            gone = message["status"] == _NOT_FOUND or (scope["method"] == "DELETE" and message["status"] < _REDIRECTED)
+                self._used[given], self._users[given] = 0, scope.get("user")
+            ended = scope["method"] == "DELETE" and message["status"] < _REDIRECTED
+            unknown = message["status"] == _NOT_FOUND and _client(self._users.get(asked)) == _client(scope.get("user"))
+            gone = ended or unknown
 
         try:
             yield answered
@@ -181,15 +185,15 @@ class _Sessions:
             if asked in self._used:
                 self._used[asked] -= 1
                 if gone:
-                    del self._used[asked]
+                    del self._used[asked], self._users[asked]
 
-    def surplus(self) -> list[str]:
-        """Take out the sessions that are too many."""
+    def surplus(self) -> list[tuple[str, object]]:
+        """Take out the sessions that are too many, each with who began it."""
         idle = [session for session, used in self._used.items() if not used]
         ended = idle[: max(0, len(idle) - self._most)]
         for session in ended:
             del self._used[session]
-        return ended
+        return [(session, self._users.pop(session)) for session in ended]
 
 
 _NOT_FOUND: Final = 404
@@ -200,6 +204,11 @@ def _caller(scope: Scope) -> str:
     """Who calls; nobody's name where there is no login."""
     user = scope.get("user")
     return identity_of(user.access_token).name if isinstance(user, AuthenticatedUser) else ""
+
+
+def _client(user: object) -> str:
+    """By which client somebody calls, and how that is narrowed."""
+    return user.access_token.client_id if isinstance(user, AuthenticatedUser) else ""
 
 
 def _size(scope: Scope) -> int:

@@ -35,11 +35,11 @@ class Narrowed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge a request: 404 for an address that is none, 400 for a header that says nothing."""
-        if scope["type"] != "http":
+        path = scope.get("path", "")
+        below = path.startswith(f"{self._path}/") and path != f"{self._path}/"
+        if scope["type"] != "http" or not (below or path in (self._path, MESSAGES)):
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        below = path.startswith(f"{self._path}/") and path != f"{self._path}/"
         to, rest = self._path, path.removeprefix(self._path) if below else ""
         if below and rest.endswith(MESSAGES):
             to, rest = MESSAGES, rest.removesuffix(MESSAGES)

@@ -22,6 +22,7 @@ from barrack_mcp.config import read_settings
 from barrack_mcp.server.callers.accounts import FullError, open_accounts
 from barrack_mcp.server.callers.narrowing import read_path
 from barrack_mcp.server.house import open_server
+from barrack_mcp.transports.bounds import SESSIONS_OF_ONE
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.serve import http_app, sse_app
 from tests.support.callers import Served, served
@@ -142,27 +143,32 @@ async def test_what_narrows_to_nothing_that_there_is_is_refused_with_a_sentence(
             assert (await http.post(url, json={})).status_code == 401
 
 
-async def test_a_session_that_was_begun_narrow_takes_no_wider_request(tmp_path: Path) -> None:
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
-    accept = ("Accept", "application/json, text/event-stream")
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+ACCEPT = ("Accept", "application/json, text/event-stream")
+
+
+async def test_a_session_that_was_begun_narrow_takes_no_wider_request_and_counts_among_the_callers(
+    tmp_path: Path,
+) -> None:
+    accept, more = ACCEPT, {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
     async with served(tmp_path, {"ada": ()}) as made:
-        begun = await made.ask("/mcp/readonly", [bearer(made), accept], json=hello)
+        begun = await made.ask("/mcp/readonly", [bearer(made), accept], json=HELLO)
         session = ("Mcp-Session-Id", begun.headers["mcp-session-id"])
-        more = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
         same = [("/mcp/readonly", []), ("/mcp", [("X-Barrack-Read-Only", "1")])]
         for path, headers in same:
             assert (await made.ask(path, [bearer(made), accept, session, *headers], json=more)).status_code == 200
         for path in ("/mcp", "/mcp/x/volumes", "/mcp/x/volumes/readonly"):
             assert (await made.ask(path, [bearer(made), accept, session], json=more)).status_code == 404
+        # whatever it is narrowed to, the one unused for longest gives way to new ones
+        assert (await made.ask("/mcp/readonly", [bearer(made), accept, session], json=more)).status_code == 200
+        for _ in range(SESSIONS_OF_ONE):
+            assert (await made.ask("/mcp", [bearer(made), accept], json=HELLO)).status_code == 200
+        assert (await made.ask("/mcp/readonly", [bearer(made), accept, session], json=more)).status_code == 404
 
 
 async def test_without_a_login_an_address_narrows_too(tmp_path: Path) -> None:
