@@ -20,7 +20,11 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import SecretStr
 
 from barrack_mcp.config import Settings, read_settings
+from barrack_mcp.guard.page.login.page import PATH as PAGE
 from barrack_mcp.transports.login import OPEN
+from barrack_mcp.transports.login.resource import WELL_KNOWN
+from barrack_mcp.transports.monitoring.ready import PATIENCE_S
+from barrack_mcp.transports.monitoring.routes import METRICS, READY
 from tests.support.callers import served
 from tests.support.image import read_image
 from tests.support.pages import BLOCKS, TYPED
@@ -93,8 +97,8 @@ async def test_the_pages_own_bot_calls_as_it_stands_there(tmp_path: Path) -> Non
     async with served(tmp_path, {"bot": ()}) as made:
         body = block.text.replace("https://bot.example.com", made.url)
         known: dict[str, Any] = {"httpx2": httpx2, "Client": Client, "streamable_http_client": streamable_http_client}
-        exec(f"async def call(token):\n{textwrap.indent(body, '    ')}    return tools, answer\n", known)  # noqa: S102 - our own page
-        tools, answer = await known["call"](made.desk.tokens["bot"])
+        exec(f"async def call(token, user):\n{textwrap.indent(body, '    ')}    return tools, answer\n", known)  # noqa: S102 - our own page
+        tools, answer = await known["call"](made.desk.tokens["bot"], "ada")
     assert len(tools) > 60
     assert not answer.is_error
 
@@ -170,7 +174,8 @@ def test_the_proxy_knows_the_servers_and_shows_nothing_that_is_for_those_who_run
     (rule,) = KINDS["Ingress"]["spec"]["rules"]
     shown = [each["path"] for each in rule["http"]["paths"]]
     assert outside.split() == [path for each in shown for path in (each, f"{each}/*")]
-    assert not {*shown} & {*OPEN, "/", "/metrics", "/ready"}
+    assert not {*shown} & {*OPEN, "/", METRICS}
+    assert {*shown} == {"/mcp", PAGE, WELL_KNOWN}
 
 
 def test_kustomize_takes_every_file_and_each_reference_leads_somewhere() -> None:
@@ -233,8 +238,11 @@ def test_each_probe_asks_what_needs_no_token_by_a_name_that_the_server_answers_t
     (container,) = PODS["serve"]["spec"]["containers"]
     (port,) = container["ports"]
     assert port["containerPort"] == PORT == IMAGE.port
+    # the one that looks further gives its look the time that it takes
+    assert container["readinessProbe"]["timeoutSeconds"] > PATIENCE_S
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         asked = container[probe]["httpGet"]
+        assert asked["path"] == (READY if probe == "readinessProbe" else "/health")
         assert asked["path"] in OPEN
         assert asked["port"] == port["name"]
         assert asked["httpHeaders"] == [{"name": "Host", "value": f"127.0.0.1:{PORT}"}]
