@@ -23,6 +23,7 @@ from barrack_mcp.server.chat.notes import Came, Event, Note
 from barrack_mcp.server.chat.telling import Telling
 from barrack_mcp.server.house import open_server
 from barrack_mcp.state.store import SqliteStore, StoreError
+from tests.support.callers import served
 from tests.support.clock import Clock
 from tests.support.running import KEY
 from tests.test_webhook import answers, listening
@@ -430,3 +431,34 @@ async def test_what_is_asked_and_half_over_within_seconds_is_told_all_the_same(t
             await client.call_tool("stop_instance", {"instance_id": "train-1"})
             await told_until(told, Event.LAPSED)
         assert [each["event"] for each in told()] == ["asked", "reminder", "lapsed"]
+
+
+@pytest.mark.slow
+async def test_a_team_is_sent_to_the_page_of_the_very_server_and_told_for_whom_a_bot_says_that_it_acts(
+    tmp_path: Path,
+) -> None:
+    with anyio.fail_after(60):
+        async with listening(answers("200 OK\r\nContent-Length: 2", b"ok")) as chat:
+            settings = {
+                "BARRACK_WEBHOOK_URL": chat.url.get_secret_value(),
+                "BARRACK_PUBLIC_URL": "https://bot.example.com",
+            }
+            claim = {"X-Barrack-On-Behalf-Of": "ada"}
+            async with (
+                served(tmp_path, {"ci-bot": (), "eve": ("approver = true",)}, **settings) as made,
+                made.client("ci-bot", headers=claim) as bot,
+            ):
+                asked = (await bot.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content or {}
+
+                def told() -> list[Any]:
+                    return [event for _, _, body in chat.heard for event in body["events"]]
+
+                first = await told_until(told, Event.ASKED)
+                assert first["link"] == LINK + asked["approval"]["id"]
+                assert (first["request"]["caller"], first["request"]["on_behalf_of"]) == ("ci-bot", "ada")
+                assert "ci-bot, which says it acts for ada" in chat.heard[0][2]["text"]
+                path = first["link"].removeprefix("https://bot.example.com")
+                # who isn't signed in is led to the door, and nothing there says what waits
+                met = await made.ask(path, [("host", "bot.example.com")], method="GET")
+                assert met.status_code in (303, 401)
+                assert "train-1" not in met.text

@@ -42,7 +42,7 @@ _STALE_S: Final = 3600.0
 """What is over for longer is no news."""
 _RECENT: Final = 100
 _MOST_KEPT: Final = 100
-_CLOSING_S: Final = 2.0
+_CLOSING_S: Final = 1.5
 """Time to tell at the end what has not been told."""
 
 _log = logging.getLogger(__name__)
