@@ -78,17 +78,19 @@ async def test_the_same_read_at_the_same_time_is_one_request_and_every_caller_ha
         assert asked(made, "/regions/") == 2
 
 
-async def test_other_arguments_and_another_allowance_read_for_themselves() -> None:
+async def test_other_arguments_another_allowance_and_another_caller_read_for_themselves() -> None:
     app = Held()
     async with house(app=app) as made:
         narrower = replace(made.dispatcher.caller, allowance=Allowance(tools=frozenset({"list_volumes"})))
+        other = replace(made.dispatcher.caller, subject="ben")
         await at_once(
             app,
             read(made, "list_volumes"),
             read(made, "list_volumes", limit=1),
             lambda: made.dispatcher.call("list_volumes", {}, narrower),
+            lambda: made.dispatcher.call("list_volumes", {}, other),
         )
-        assert asked(made, "/volumes/") == 3
+        assert asked(made, "/volumes/") == 4
 
 
 async def test_accounts_share_nothing() -> None:

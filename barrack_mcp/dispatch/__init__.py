@@ -153,7 +153,7 @@ class Dispatcher:
         ):
             try:
                 alike = isinstance(offer, Operation) and offer.reads
-                same = (id(self), tool, caller.allowance, compact(arguments)) if alike else None
+                same = (id(self), tool, caller.subject, caller.allowance, compact(arguments)) if alike else None
                 answer = await caller.account.moment.share(same, partial(self._walk, offer, arguments, caller))
             except Exception:  # noqa: BLE001 - logged, and answered without its text
                 # what was sent answers for itself: here nothing was
