@@ -35,3 +35,15 @@ def test_the_start_over_http_says_what_is_offered_for_what_and_what_holds(
     who = "callers with a token" if "BARRACK_HTTP_TOKENS_FILE" in given else "whoever can reach it"
     assert said.startswith(f"Serving http on http://127.0.0.1:8765/mcp to {who}: ")
     assert all(word in said for word in words), said
+
+
+def test_over_http_the_start_says_where_requests_wait() -> None:
+    told = {}
+    for name, given in {
+        "here": {},
+        "there": {"BARRACK_HTTP_TOKENS_FILE": "/etc/callers.toml", "BARRACK_PUBLIC_URL": "https://bot.example.com"},
+    }.items():
+        settings = read_settings({"BARRACK_SIMULATOR": "1", **given})
+        told[name] = listening(settings, transport="http", address="http://127.0.0.1:8765/mcp", api="")
+    assert "requests wait at `barrack-mcp approvals`" in told["here"]
+    assert "requests wait at https://bot.example.com/approvals/" in told["there"]

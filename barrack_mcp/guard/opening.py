@@ -181,8 +181,11 @@ async def open_page(
                     (folder / _DOOR).unlink(missing_ok=True)
 
 
-def page_address(settings: Settings) -> str:
-    """The address of the page for those who sign in, where there is one."""
+def page_address(settings: Settings) -> str | None:
+    """The address of the page for those who sign in; None where no browser gets there, or nobody could sign in."""
+    by_issuer = settings.oidc_issuer is not None and settings.oidc_client_id is not None
+    if settings.public_url is None or not (by_issuer or settings.http_tokens_file is not None):
+        return None
     from barrack_mcp.guard.page.login.page import PATH  # noqa: PLC0415 - a web application, which stdio never needs
 
     return f"{settings.public_url}{PATH}"
@@ -193,7 +196,7 @@ def team_page(
 ) -> Callable[[Identities], ASGIApp] | None:
     """Have the approval page ready for those who sign in, once it is known who says who somebody is.
 
-    None where the server has no address that browsers reach, or nobody could sign in.
+    None where it has no address.
 
     Args:
         settings: What the operator set.
@@ -209,7 +212,7 @@ def team_page(
     client = None
     if issuer is not None and client_id is not None:
         client = Client(issuer, client_id, settings.oidc_client_secret, settings.network)
-    if public_url is None or (client is None and settings.http_tokens_file is None):
+    if public_url is None or page_address(settings) is None:
         return None
     return lambda identities: create_team_page(
         state.approvals,

@@ -209,6 +209,7 @@ async def open_server(
 
         accounts = await opened.enter_async_context(open_accounts(account_of, settings.key, keys))
         page = None if callers is None else team_page(settings, state, callers, about=about, costs=costs)
+        where = None if page is None else page_address(settings)
         near = ON_THE_OPEN_PAGE if settings.browser and state.lasting else AT_A_TERMINAL
         guard = partial(
             Guard,
@@ -216,7 +217,7 @@ async def open_server(
             turns=Turns(state.store, patience=min(settings.timeout, PATIENCE_S), hold=_most_seconds(settings)),
             secrets=[key.encode() for key in state.keys],
             on_request=on_request,
-            place=near if page is None else place_of(page_address(settings), four_eyes=four_eyes),
+            place=near if where is None else place_of(where, four_eyes=four_eyes),
             on_shown=note_shown(record) if record is not None else unheard,
         )
         policy = Policy(

@@ -8,6 +8,7 @@ from typing import Final
 
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.config import Settings
+from barrack_mcp.guard.opening import page_address
 
 AT_A_TERMINAL: Final = (
     "This speaks MCP on stdin and stdout, for a client that starts it: `barrack-mcp install CLIENT` sets one up, "
@@ -46,7 +47,8 @@ def _terms(settings: Settings) -> Iterator[str]:
     if settings.approval == "refuse":
         yield "what needs a person's yes is refused"
     else:
-        yield "requests wait at `barrack-mcp approvals`"
+        page = page_address(settings)
+        yield f"requests wait at {f'{page}/' if page is not None else '`barrack-mcp approvals`'}"
     limits = []
     if settings.max_hourly_cost is not None:
         limits.append(f"all that runs at most {settings.max_hourly_cost} {settings.currency} an hour")

@@ -34,6 +34,13 @@ def test_with_four_eyes_nobody_may_say_yes_to_their_own_however_it_is_spelled(na
 
 
 @pytest.mark.promise("H3")
+def test_a_name_and_a_mail_address_that_begins_with_it_are_taken_for_one_and_two_addresses_for_two() -> None:
+    person = Person(name="u-17", approver=True, known_as=frozenset({"grace@example.com"}))
+    for caller, may in (("grace", False), ("Grace@Example.com", False), ("grace@example.org", True), ("u-1", True)):
+        assert (Approvers().why_not(person, replace(ASKED, caller=caller)) is None) is may
+
+
+@pytest.mark.promise("H3")
 @pytest.mark.parametrize("claim", ["grace", "Grace@example.com", "u-17", "G.Hopper@example.com", "g.hopper"])
 def test_nor_to_what_is_said_to_be_asked_for_on_their_behalf(claim: str) -> None:
     person = replace(GRACE, known_as=frozenset({"u-17", "g.hopper@example.com"}))

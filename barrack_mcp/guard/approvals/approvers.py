@@ -66,10 +66,11 @@ class Approvers:
             return _NO_APPROVER
         if not self.four_eyes:
             return None
-        known = frozenset(_fold(name) for name in (person.name, *person.known_as))
-        if _fold(approval.caller) in known:
+        known = (person.name, *person.known_as)
+        if any(_may_be_one(approval.caller, name) for name in known):
             return _OWN
-        if approval.on_behalf_of is not None and _names(approval.on_behalf_of) & _names(*person.known_as, person.name):
+        claimed = approval.on_behalf_of
+        if claimed is not None and any(_may_be_one(claimed, name) for name in known):
             return _FOR_YOU
         return None
 
@@ -104,10 +105,10 @@ def find_signer(signature: str) -> str | None:
     return None if name == signature else name
 
 
-def _names(*names: str) -> frozenset[str]:
-    """All that names may stand for, mail addresses without their place too: who claims one is no careful writer."""
-    folded = [_fold(name) for name in names]
-    return frozenset(folded) | {name.partition("@")[0] for name in folded}
+def _may_be_one(one: str, other: str) -> bool:
+    """Whether two names may be one person's: a name, and a mail address that begins with it, are taken to be."""
+    (name, _, place), (other_name, _, other_place) = (_fold(each).partition("@") for each in (one, other))
+    return name == other_name and (place == other_place or not place or not other_place)
 
 
 def _fold(name: str) -> str:
