@@ -14,6 +14,7 @@ from typing import Final
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import principal_components
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -206,9 +207,9 @@ def _caller(scope: Scope) -> str:
     return identity_of(user.access_token).name if isinstance(user, AuthenticatedUser) else ""
 
 
-def _client(user: object) -> str:
-    """By which client somebody calls, and how that is narrowed."""
-    return user.access_token.client_id if isinstance(user, AuthenticatedUser) else ""
+def _client(user: object) -> object:
+    """By which client somebody calls, and how that is narrowed, as sessions have it."""
+    return principal_components(user.access_token) if isinstance(user, AuthenticatedUser) else None
 
 
 def _size(scope: Scope) -> int:

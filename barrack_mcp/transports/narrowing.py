@@ -78,8 +78,10 @@ def _by_headers(narrowing: Narrowing, headers: Headers) -> Narrowing:
 def _within(scope: Scope, narrowing: Narrowing) -> Scope:
     """Make the narrowing a part of who calls, as far as sessions and sealed questions go."""
     user = scope.get("user")
-    access = (
-        user.access_token if isinstance(user, AuthenticatedUser) else AccessToken(token="", client_id="", scopes=[])
-    )
-    own = access.model_copy(update={"client_id": f"{access.client_id} {narrowing.write()}"})
+    if isinstance(user, AuthenticatedUser):
+        known = user.access_token
+        own = known.model_copy(update={"client_id": f"{known.client_id} {narrowing.write()}"})
+    else:
+        # nobody is known, and narrowed or not they stay the one caller that all are
+        own = AccessToken(token="", client_id="", scopes=[], claims={"iss": narrowing.write()})
     return {**scope, KEY: narrowing, "user": AuthenticatedUser(own)}
