@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
 
 import anyio
+import anyio.lowlevel
 
 from barrack_mcp.state.owner import name_owner
 from barrack_mcp.state.store import Place, Store, StoreError
@@ -130,29 +131,31 @@ class Turns:
         return turn
 
     async def _among_processes(self, account: str, here: anyio.Semaphore, wait: _Wait) -> Turn:
-        place = await self._queue(account)
+        line = await self._queue(account)
+        place = line[-1]
         turn = self._held[place.number] = Turn(self, place, here)
         try:
-            if await self._first(account) != place:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            if await self._first(line) != place:
                 await wait.begin("of another process")
-                while await self._first(account) != place:  # noqa: ASYNC110 - the event is in another process
+                while await self._first(await self._store.line(account)) != place:  # noqa: ASYNC110 - the event is in another process
                     await anyio.sleep(_PAUSE_S)
         except BaseException:
             await self._leave(place)
             raise
         return turn
 
-    async def _queue(self, account: str) -> Place:
-        """Line up; whoever is cancelled on the way there leaves no place behind."""
+    async def _queue(self, account: str) -> Sequence[Place]:
+        """Line up, and see the line; whoever is cancelled on the way there leaves no place behind."""
         until = self._now() + self._patience + self._hold
-        kept: list[Place] = []
+        kept: list[Sequence[Place]] = []
         with anyio.CancelScope(shield=True):
             kept.append(await self._store.line_up(account, self._owner, until=until))
         return kept[0]
 
-    async def _first(self, account: str) -> Place | None:
+    async def _first(self, line: Sequence[Place]) -> Place | None:
         """The first place of a line that still counts."""
-        for place in await self._store.line(account):
+        for place in line:
             if not self._is_over(place):
                 return place
             await self._store.leave(place)

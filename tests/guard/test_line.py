@@ -71,7 +71,7 @@ async def test_whoever_is_cancelled_while_lining_up_leaves_no_place_behind() -> 
             self.lining_up, self.go_on = anyio.Event(), anyio.Event()
             self.accounts: list[str] = []
 
-        async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+        async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
             place = await super().line_up(account, owner, until=until)
             self.accounts.append(account)
             self.lining_up.set()
@@ -110,7 +110,7 @@ async def test_a_call_that_waits_for_this_process_and_then_for_another_is_told_o
                 tasks.start_soon(wait)
                 while not heard:
                     await anyio.lowlevel.checkpoint()
-                other = await store.line_up(place.account, ELSEWHERE, until=time.time() + 100)
+                other = (await store.line_up(place.account, ELSEWHERE, until=time.time() + 100))[-1]
                 await first.give_back()
                 while len(await store.line(place.account)) < 2:
                     await anyio.lowlevel.checkpoint()

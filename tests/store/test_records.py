@@ -88,10 +88,11 @@ async def test_after_a_month_an_entry_is_neither_found_nor_kept(
 
 
 async def test_places_are_kept_in_their_order_for_their_account_until_they_are_left(store: Store, clock: Clock) -> None:
-    first = await store.line_up("a", "one", until=START + 5)
+    (first,) = await store.line_up("a", "one", until=START + 5)
     clock.at += 1
-    second = await store.line_up("a", "two", until=START + 6)
-    other = await store.line_up("b", "three", until=START + 7)
+    before, second = await store.line_up("a", "two", until=START + 6)
+    (other,) = await store.line_up("b", "three", until=START + 7)
+    assert before == first
     assert first == Place(number=1, account="a", owner="one", since=START, until=START + 5)
     assert second == Place(number=2, account="a", owner="two", since=START + 1, until=START + 6)
     assert await store.line("a") == [first, second]

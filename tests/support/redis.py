@@ -27,6 +27,7 @@ class RedisServer:
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
+        self.client = ["redis-cli", "-p", str(self.port)]
         self._folder = folder
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,8 +44,7 @@ class RedisServer:
 
     def says(self, *words: str) -> str:
         """What it answers to a command."""
-        command = ["redis-cli", "-p", str(self.port), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        done = subprocess.run([*self.client, *words], capture_output=True, text=True, timeout=WITHIN_S, check=False)
         return done.stdout.strip()
 
     def kill(self) -> None:

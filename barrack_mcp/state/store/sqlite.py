@@ -274,25 +274,23 @@ class SqliteStore:
         query = "entries WHERE live AND sent_at > ? AND (? IS NULL OR account = ?) ORDER BY number"
         return await self._read(Entry, query, self._now() - KEPT_S, account, account)
 
-    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+    async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
         """Take the last place in an account's line."""
         since = self._now()
 
-        def step(tables: sqlite3.Connection) -> Place:
+        def step(tables: sqlite3.Connection) -> list[Place]:
             query = "INSERT INTO places (account, owner, since, until) VALUES (?, ?, ?, ?)"
-            number = tables.execute(query, (account, owner, since, until)).lastrowid or 0
-            return Place(number=number, account=account, owner=owner, since=since, until=until)
+            tables.execute(query, (account, owner, since, until))
+            return _line(tables, account)
 
         return await self._write(step)
 
     async def line(self, account: str) -> list[Place]:
         """List the places in an account's line."""
-        query = "SELECT number, account, owner, since, until FROM places WHERE account = ? ORDER BY number"
 
         def step() -> list[Place]:
             with self._database.reading() as tables:
-                rows = tables.execute(query, (account,)).fetchall()
-            return [Place(**dict(zip(_PLACE, row, strict=True))) for row in rows]
+                return _line(tables, account)
 
         return await anyio.to_thread.run_sync(step)
 
@@ -391,6 +389,11 @@ def _found(tables: sqlite3.Connection, kind: type[_R], query: str, *values: obje
         return [kind.from_json(row[0]) for row in rows]
     except (ValueError, TypeError, KeyError):
         raise StoreError(f"The state file holds {_UNREADABLE[kind]}") from None
+
+
+def _line(tables: sqlite3.Connection, account: str) -> list[Place]:
+    query = "SELECT number, account, owner, since, until FROM places WHERE account = ? ORDER BY number"
+    return [Place(**dict(zip(_PLACE, row, strict=True))) for row in tables.execute(query, (account,))]
 
 
 def _columns(record: Approval | Entry) -> dict[str, Any]:

@@ -87,8 +87,8 @@ class Store(Protocol):
         """List the open entries, of one account or of all, oldest first."""
         ...
 
-    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
-        """Take the last place in the line of those who want to change an account."""
+    async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
+        """Take the last place in the line of those who want to change an account; answers the line, the first first."""
         ...
 
     async def line(self, account: str) -> list[Place]:

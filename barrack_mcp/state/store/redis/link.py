@@ -68,8 +68,6 @@ class Link:
         self._home = _place(url)
         self._at = self._home
         self._client: Redis | None = None
-        self.trips = 0
-        """How often something was sent and waited for."""
 
     async def aclose(self) -> None:
         """Let go of the connections; a later use makes new ones."""
@@ -117,7 +115,6 @@ class Link:
                     return await self._sent(*command)
 
     async def _sent(self, *command: str | float) -> Told:
-        self.trips += 1
         async with asyncio.timeout(SECONDS):
             return await self._connected().execute_command(*command)  # type: ignore[no-untyped-call]
 

@@ -63,8 +63,10 @@ local found = redis.call('HMGET', KEYS[1], 'id', 'writes', 'run', 'era')
 if found[1] ~= ARGV[1] then return {'lost'} end
 if tonumber(found[2]) < tonumber(ARGV[2]) then return {'back'} end
 if found[3] ~= run() then return {'anew'} end
+-- first, so that a Redis that is full refuses all of it
+local written = redis.call('HINCRBY', KEYS[1], 'writes', 1)
 local function done(answer)
-  return {'done', redis.call('HINCRBY', KEYS[1], 'writes', 1), found[4], answer}
+  return {'done', written, found[4], answer}
 end
 """
 
@@ -247,7 +249,7 @@ LINE_UP: Final = _write(
     local number = redis.call('HINCRBY', KEYS[1], 'places', 1)
     redis.call('HSET', KEYS[2], number, ARGV[3])
     redis.call('ZADD', KEYS[3], now(), ARGV[4])
-    return done(number)
+    return done({number, redis.call('HGETALL', KEYS[2])})
     """
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -74,11 +74,6 @@ class RedisStore:
     ) -> None:
         await self._presence.__aexit__(kind, error, trace)
         await self._link.aclose()
-
-    @property
-    def trips(self) -> int:
-        """How often something was sent to Redis and waited for."""
-        return self._link.trips
 
     async def identity(self) -> str:
         """Answer what tells this state from every other."""
@@ -160,23 +155,18 @@ class RedisStore:
         entries = _in_order(Entry, rows)
         return [each for each in entries if each.sent_at > since and account in (None, each.account)]
 
-    async def line_up(self, account: str, owner: str, *, until: float) -> Place:
+    async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
         """Take the last place in an account's line."""
         since = self._now()
         with self._presence.proving() as proven:
             keys, kept = [_line(account), self._presence.key], json.dumps([owner, since, until])
-            number = int(await self._write(scripts.LINE_UP, keys, kept, self._presence.name))
-            proven(number)
-        return Place(number=number, account=account, owner=owner, since=since, until=until)
+            number, found = await self._write(scripts.LINE_UP, keys, kept, self._presence.name)
+            proven(int(number))
+        return _places(account, dict(zip(found[::2], found[1::2], strict=True)))
 
     async def line(self, account: str) -> list[Place]:
         """List the places in an account's line."""
-        found = await self._link.ask("HGETALL", _line(account))
-        rows = sorted((int(number), json.loads(text)) for number, text in found.items())
-        return [
-            Place(number=number, account=account, owner=owner, since=since, until=until)
-            for number, (owner, since, until) in rows
-        ]
+        return _places(account, await self._link.ask("HGETALL", _line(account)))
 
     async def leave(self, place: Place) -> None:
         """Take a place out of its line."""
@@ -239,6 +229,14 @@ class RedisStore:
 
 
 _MANY: Final = 1_000_000
+
+
+def _places(account: str, kept: Mapping[str, str]) -> list[Place]:
+    rows = sorted((int(number), json.loads(text)) for number, text in kept.items())
+    return [
+        Place(number=number, account=account, owner=owner, since=since, until=until)
+        for number, (owner, since, until) in rows
+    ]
 
 
 def _line(account: str) -> str:
