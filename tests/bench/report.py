@@ -77,15 +77,16 @@ def _wanted(name: str) -> str:
 
 def write(page: Path, picture: Path, figures: Sequence[Figure]) -> None:
     """Put table and picture into the documentation, between the marks of what is measured."""
-    made = f"{_BEGIN}\nMeasured on {machine()}.\n\n{table(figures)}\n{_END}"
-    text = page.read_text(encoding="utf-8")
-    page.write_text(_BETWEEN.sub(lambda _: made, text), encoding="utf-8")
+    put(page, "measured", table(figures))
     picture.write_text(drawn(figures), encoding="utf-8")
 
 
-_BEGIN: Final = "<!-- measured -->"
-_END: Final = "<!-- end of what is measured -->"
-_BETWEEN: Final = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+def put(page: Path, mark: str, made: str) -> None:
+    """Put a table into a page, between its marks, with the day and the machine."""
+    begin, end = f"<!-- {mark} -->", f"<!-- end of what is {mark} -->"
+    between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    told = f"{begin}\nMeasured on {machine()}.\n\n{made}\n{end}"
+    page.write_text(between.sub(lambda _: told, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 # The picture

@@ -76,7 +76,7 @@ def reaching(api: str) -> Server:
 def installed(folder: Path) -> list[Server]:
     """Install the peers into a folder, unless they are there; answers those that could be."""
     found = []
-    if python := _python(folder / "fastmcp", "fastmcp==4.2.3", "fastmcp"):
+    if python := python_of(folder / "fastmcp", "fastmcp==4.2.3", "fastmcp"):
         command = (str(python), "-c")
         found.append(
             Server(
@@ -88,7 +88,7 @@ def installed(folder: Path) -> list[Server]:
             )
         )
     program = "awslabs.aws-pricing-mcp-server"
-    if python := _python(folder / "aws", "awslabs-aws-pricing-mcp-server==1.1.1", program):
+    if python := python_of(folder / "aws", "awslabs-aws-pricing-mcp-server==1.1.1", program):
         env = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "us-east-1"}
         found.append(
             Server("AWS pricing", (str(python.with_name(program)),), env={"FASTMCP_LOG_LEVEL": "ERROR", **env})
@@ -98,7 +98,8 @@ def installed(folder: Path) -> list[Server]:
     return found
 
 
-def _python(place: Path, package: str, program: str) -> Path | None:
+def python_of(place: Path, package: str, program: str) -> Path | None:
+    """Install a package into an environment of its own, unless it is there; answers its Python, None if it can't be."""
     python = place / "bin" / "python"
     if not (place / "bin" / program).exists():
         venv.create(place, with_pip=True, clear=True)
@@ -137,5 +138,6 @@ def environment(server: Server, folder: Path) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BARRACK_", "COVERAGE"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    folder.mkdir(parents=True, exist_ok=True)
     ours = {"BARRACK_STATE": str(folder / "state.db"), "BARRACK_BROWSER": "off"}
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "compiled")} | ours | dict(server.env)
