@@ -40,7 +40,7 @@ _MOST_TOGETHER: Final = 50
 """Things that one message tells of."""
 _STALE_S: Final = 3600.0
 """What is over for longer is no news."""
-_RECENT: Final = 100
+_RECENT: Final = 200
 _MOST_KEPT: Final = 100
 _CLOSING_S: Final = 1.5
 """Time to tell at the end what has not been told."""
