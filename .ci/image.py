@@ -218,7 +218,7 @@ async def healthy(url: str, headers: Mapping[str, str]) -> None:
             while True:
                 try:
                     (await http.get(url)).raise_for_status()
-                except httpx2.TransportError:
+                except (httpx2.TransportError, httpx2.HTTPStatusError):
                     await anyio.sleep(0.05)
                 else:
                     return
