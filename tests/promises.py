@@ -121,6 +121,8 @@ PROMISES = (
         "the yes is honoured once, by one",
     ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
+    Promise("R12", "refusals by the headers alone, behind a proxy", "the request is heard out first, within bounds"),
+    Promise("R13", "each file by which it is run for a team", "names what there is; no rights, no secret, time to end"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(
         "R9",

@@ -121,6 +121,7 @@ def test_two_servers_share_all_but_their_records() -> None:
     assert {at for at in ones if ones[at] != others[at]} == {"/state"}
 
 
+@pytest.mark.promise("R13")
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_service_has_no_rights_that_it_does_not_need(name: str) -> None:
     service = SERVICES[name]
@@ -211,6 +212,7 @@ def test_kustomize_takes_every_file_and_each_reference_leads_somewhere() -> None
     assert KINDS["Service"]["metadata"]["name"] in backends
 
 
+@pytest.mark.promise("R13")
 @pytest.mark.parametrize("command", PODS)
 def test_a_pod_runs_as_nobody_that_has_rights_and_ends_in_its_time(command: str) -> None:
     pod = PODS[command]["spec"]

@@ -43,6 +43,7 @@ def check_arguments(words: tuple[str, ...]) -> None:
     assert {word for word in rest if word.startswith("-")} <= FLAGS[command]
 
 
+@pytest.mark.promise("R13")
 @pytest.mark.parametrize("name", FILES)
 def test_each_names_settings_that_there_are_and_holds_no_secret(name: str) -> None:
     text = (CHECKOUT / name).read_text(encoding="utf-8")
@@ -50,6 +51,7 @@ def test_each_names_settings_that_there_are_and_holds_no_secret(name: str) -> No
     assert not re.search(r"bmcp_[\w-]{8}|://:?\w*:\w+@|requirepass +\w|BARRACK_API_KEY=|[0-9a-f]{32}", text)
 
 
+@pytest.mark.promise("R13")
 def test_the_image_runs_as_nobody_that_has_rights_and_needs_no_shell() -> None:
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", IMAGE.user)
     assert IMAGE.entrypoint == ("barrack-mcp",)
@@ -98,6 +100,7 @@ def unit(name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
 
 
+@pytest.mark.promise("R13")
 def test_the_unit_starts_the_product_on_this_machine_alone() -> None:
     (started,) = unit("ExecStart")
     path, *words = started.split()

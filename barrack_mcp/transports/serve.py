@@ -35,6 +35,7 @@ from barrack_mcp.transports.approvals import Beside
 from barrack_mcp.transports.bounds import LONGEST, SESSIONS, Bounds
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.greeting import AT_A_TERMINAL, is_at_terminal, listening
+from barrack_mcp.transports.hearing import Hearing
 from barrack_mcp.transports.login import Gate, open_gate
 from barrack_mcp.transports.monitoring.requests import RequestIds
 from barrack_mcp.transports.monitoring.routes import METRICS, open_metrics, routes
@@ -155,7 +156,7 @@ def _behind(
     # what gathers metrics comes by an address that changes, and its token comes with no page of another place
     anyhow = frozenset() if gate is None else frozenset({METRICS})
     door = Door(Narrowed(app, path) if gate is None else gate.close(app, path), hosts, anyhow)
-    return RequestIds(door if page is None else Beside(page, door), transport)
+    return RequestIds(Hearing(door if page is None else Beside(page, door)), transport)
 
 
 def http_app(
