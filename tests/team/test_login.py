@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.config.callers import Callers
-from barrack_mcp.config.identity import Identity, Proof, UnknownYetError
+from barrack_mcp.config.identity import Identity, Proof, UnknownYetError, claim
+from barrack_mcp.guard.approvals.approvers import Approvers, Person
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import Approval, Status
@@ -116,6 +117,13 @@ def test_a_request_that_names_nobody_else_is_kept_as_earlier_versions_kept_it() 
     assert Approval.from_json(text).to_json() == text
     claimed = replace(REQUEST, on_behalf_of="ada")
     assert Approval.from_json(claimed.to_json()) == claimed
+
+
+@pytest.mark.parametrize("name", ["ada", "https://login.example/u/1", "team\\ada", "<ada>", "a" * 255])
+def test_whoever_is_claimed_to_be_acted_for_approves_none_of_it_however_their_name_is_shown(name: str) -> None:
+    claimed = replace(REQUEST, on_behalf_of=claim(name))
+    assert Approvers().why_not(Person(name=name, approver=True), claimed) is not None
+    assert Approvers().why_not(Person(name="eve", approver=True), claimed) is None
 
 
 @pytest.mark.promise("H1")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from barrack_mcp.api.text import mention
+from barrack_mcp.config.identity import claim
 from barrack_mcp.state.store import Approval
 
 ON_THE_PAGE: Final = "on the page"
@@ -70,7 +71,8 @@ class Approvers:
         if any(_may_be_one(approval.caller, name) for name in known):
             return _OWN
         claimed = approval.on_behalf_of
-        if claimed is not None and any(_may_be_one(claimed, name) for name in known):
+        # a claim was made safe to show, so the names that it may mean are, too
+        if claimed is not None and any(_may_be_one(claimed, name) for name in (*known, *map(claim, known))):
             return _FOR_YOU
         return None
 
