@@ -262,6 +262,7 @@ async def test_a_server_is_reached_by_the_names_that_it_has(
         (['risks = ["read", "everything"]'], "ada risks"),
         (['toolsets = ["instance"]'], "ada toolsets: names 1 unknown toolsets"),
         (["max_hourly_cost = -1"], "ada max_hourly_cost"),
+        (['max_monthly_cost = "much"'], "ada max_monthly_cost"),
         (["budget = 5"], "ada budget: Extra inputs"),
         (['protect = ["a b"]'], "ada protect"),
         (["nonsense"], "is not TOML"),
@@ -337,7 +338,8 @@ def test_the_command_keeps_the_callers_and_shows_a_token_once(tmp_path: Path, mo
         done = CliRunner().invoke(command.app, words)
         return done.exit_code, done.stdout, done.stderr
 
-    code, token, said = run("add", "ci-bot", "--risks", "read,change", "--toolsets", "core", "--max-hourly-cost", "4.5")
+    budgets = ("--max-hourly-cost", "4.5", "--max-monthly-cost", "900")
+    code, token, said = run("add", "ci-bot", "--risks", "read,change", "--toolsets", "core", *budgets)
     assert (code, "this once" in said) == (0, True)
     assert Callers(path).find(token.strip()) == Identity("ci-bot")
     assert token.strip() not in path.read_text(encoding="utf-8")
@@ -345,6 +347,7 @@ def test_the_command_keeps_the_callers_and_shows_a_token_once(tmp_path: Path, mo
     row = read_callers(path)["ci-bot"]
     assert row.risks == frozenset({Risk.READ, Risk.CHANGE})
     assert (row.toolsets, str(row.max_hourly_cost)) == (("core",), "4.5")
+    assert json.loads(run("list", "--json")[1])[0]["max_monthly_cost"] == str(row.max_monthly_cost) == "900.0"
     # what a person wrote into it stays
     path.write_text(f"# of the night shift\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     assert run("add", "ada", "--approver")[0] == 0
