@@ -121,7 +121,7 @@ def _redis(value: str) -> str:
             "what is no letter or digit in the password as %40 for @, %2F for /, %23 for #"
         )
     if find_spec("redis") is None:
-        raise ValueError("is a Redis, which needs a further package; run: pip install 'barrack-mcp[redis]'")
+        raise ValueError("is a Redis, which needs a further package; in the checkout run: pip install '.[redis]'")
     return value
 
 

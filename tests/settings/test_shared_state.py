@@ -70,7 +70,7 @@ def test_where_its_package_is_missing_the_sentence_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(SettingsError, match=r"run: pip install 'barrack-mcp\[redis\]'"):
+    with pytest.raises(SettingsError, match=r"run: pip install '\.\[redis\]'"):
         read(tmp_path)
 
 
