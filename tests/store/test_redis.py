@@ -129,6 +129,24 @@ async def test_a_replica_answers_reads_and_takes_no_writes(redis: RedisServer, t
             assert await there.find_approval(PENDING.id) == PENDING
 
 
+async def test_of_a_cluster_the_node_that_keeps_the_state_is_found(tmp_path: Path) -> None:
+    need_redis()
+    clustered = ("--cluster-enabled", "yes")
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with RedisServer(tmp_path / "one", *clustered) as one, RedisServer(tmp_path / "other", *clustered) as other:
+        one.says("CLUSTER", "MEET", "127.0.0.1", str(other.port))
+        slot = int(one.says("CLUSTER", "KEYSLOT", META))
+        one.says("CLUSTER", "ADDSLOTSRANGE", "0", str(slot - 1), str(slot + 1), "16383")
+        other.says("CLUSTER", "ADDSLOTS", str(slot))
+        await until(lambda: all("cluster_state:ok" in each.says("CLUSTER", "INFO") for each in (one, other)))
+        async with RedisStore(one.url, now=lambda: 1_000) as store:
+            assert await store.add_approval(PENDING) == PENDING
+            assert [await store.use("n", until=4e9) for _ in range(2)] == [True, False]
+            await until(lambda: name_owner().partition("#")[0] in other.says("PUBSUB", "CHANNELS"))
+        assert (one.says("DBSIZE"), other.says("EXISTS", META)) == ("0", "1")
+
+
 async def test_a_password_is_told_nowhere(redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     redis.says("CONFIG", "SET", "requirepass", PASSWORD)
     caplog.set_level(logging.DEBUG)

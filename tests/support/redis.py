@@ -83,7 +83,10 @@ def need_redis() -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that is free now."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    """A port of this machine that is free now; the nodes of a cluster talk 10,000 above theirs."""
+    while True:
+        with socket.socket() as asked:
+            asked.bind(("127.0.0.1", 0))
+            port = int(asked.getsockname()[1])
+        if port + 10_000 < 1 << 16:
+            return port

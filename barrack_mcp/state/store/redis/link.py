@@ -68,12 +68,15 @@ class Link:
         self._home = _place(url)
         self._at = self._home
         self._client: Redis | None = None
+        self._left: list[Redis | None] = []
 
     async def aclose(self) -> None:
         """Let go of the connections; a later use makes new ones."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose(close_connection_pool=True)
+        clients, self._left = [*self._left, self._client], []
+        self._client = None
+        for client in clients:
+            if client is not None:
+                await client.aclose(close_connection_pool=True)
 
     async def run(self, script: Script, keys: Sequence[str], *values: str | float) -> Told:
         """Run a script.
@@ -110,8 +113,7 @@ class Link:
                 try:
                     return await self._sent(*command)
                 except MovedError as moved:
-                    await self.aclose()
-                    self._at = (moved.host or self._at[0], int(moved.port))
+                    await self._go_to((moved.host or self._at[0], int(moved.port)))
                     return await self._sent(*command)
 
     async def _sent(self, *command: str | float) -> Told:
@@ -125,12 +127,20 @@ class Link:
         except (NoScriptError, MovedError):
             raise
         except (RedisError, OSError, TimeoutError) as error:
-            if self._at != self._home:
-                # whoever kept the slot may be gone, and the others know who does now
-                self._at = self._home
-                await self.aclose()
+            # whoever kept the slot may be gone, and the others know who does now
+            await self._go_to(self._home)
             what = next((told for kinds, told in _SENTENCES if isinstance(error, kinds)), _OTHERWISE)
             raise StoreError(f"{_WHO} {what}") from None
+
+    async def _go_to(self, place: tuple[str, int]) -> None:
+        """Turn to another node of a cluster; what others still hear from the one before, they hear to its end."""
+        if self._at == place:
+            return
+        (*ended, last), self._client, self._at = [*self._left, self._client], None, place
+        self._left = [last]
+        for client in ended:
+            if client is not None:
+                await client.aclose(close_connection_pool=True)
 
     def _connected(self) -> Redis:
         if self._client is None:

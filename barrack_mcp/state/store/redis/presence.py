@@ -50,6 +50,7 @@ class Presence:
         self._home = home
         self._tasks: TaskGroup | None = None
         self._told_at = float("-inf")
+        self._known = anyio.Event()
         self._era = ""
         self._places: set[int] = set()
         self._gone: frozenset[str] = frozenset()
@@ -104,6 +105,7 @@ class Presence:
         if began - self._told_at >= SURE_S or self._era != self._home.era:
             # it may have been taken for gone in between
             self._places.clear()
+        self._known.set()
         self._told_at, self._era = max(began, self._told_at), self._home.era
 
     async def _beat(self) -> None:
@@ -124,6 +126,8 @@ class Presence:
 
     async def _stay(self) -> None:
         while True:
+            # of a cluster, only the node that keeps the state tells who listens to it
+            await self._known.wait()
             try:
                 await self._link.listen(scripts.key("present", self.name))
             except StoreError as error:
