@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from mcp.types import ListToolsResult
 from pydantic import BaseModel
 
 from barrack_mcp import catalogue
@@ -45,6 +46,7 @@ from barrack_mcp.catalogue.operation import Endpoint
 from barrack_mcp.catalogue.signs import Made, Shows
 from barrack_mcp.catalogue.values import Id, Name
 from barrack_mcp.cli.tools import BYTES_PER_TOKEN
+from barrack_mcp.server.tools import tool_of
 
 COPY = Path(__file__).parent / "contract"
 ORIGINAL = Path(__file__).parents[2] / "shared" / "contract"
@@ -628,6 +630,11 @@ def size(offers: Iterable[Offer]) -> int:
         {"name": offer.tool, "description": offer.description, "inputSchema": INPUTS[offer.tool]} for offer in offers
     ]
     return len(json.dumps(tools, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def test_a_client_is_sent_a_hundred_kilobytes_for_all_operations() -> None:
+    sent = ListToolsResult(tools=[tool_of(operation) for operation in OPERATIONS])
+    assert len(sent.model_dump_json(by_alias=True, exclude_none=True).encode()) <= 100_000
 
 
 def test_all_tools_cost_a_model_little_to_know() -> None:

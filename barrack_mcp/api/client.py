@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random as chance
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import Any, Final
 
 import anyio
@@ -36,6 +38,7 @@ _LEAST_SHARE: Final = 0.1
 make an effect uncertain that need not be."""
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _NO_SUCH_PATH: Final = (404, 405)
+_ASKED_FOR: Final = "sniffio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +353,9 @@ async def open_client(
         random: Gives a number from 0 to 1.
         watch: Told of each request.
     """
+    if app is not None and find_spec(_ASKED_FOR) is None:
+        # the transport within a process asks for it at each request, and that it isn't there takes long to find out
+        sys.modules[_ASKED_FOR] = None  # type: ignore[assignment]  # so says Python what isn't to be looked for
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
     headers = {
         "Accept": "application/json",
