@@ -64,6 +64,10 @@ _ASKS_ITSELF: Final = (
     "BARRACK_APPROVAL=elicit asks for a yes through the caller's own client, and with BARRACK_FOUR_EYES, which is on "
     "where callers sign in, such a yes doesn't count: set BARRACK_APPROVAL=auto, or BARRACK_FOUR_EYES=off."
 )
+_NOBODY_SIGNS_IN: Final = (
+    "BARRACK_APPROVERS names who may say yes on the page where people sign in, so it needs BARRACK_PUBLIC_URL, and "
+    "BARRACK_HTTP_TOKENS_FILE or BARRACK_OIDC_ISSUER; without them whoever sits at this machine would."
+)
 _ONE_CLIENT: Final = (
     "BARRACK_OIDC_CLIENT_ID is BARRACK_OIDC_AUDIENCE: what shows that somebody signed in to the page would let their "
     "browser call, too. Register the page as a client of its own."
@@ -291,6 +295,8 @@ def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:
             "BARRACK_OIDC_CLIENT_ID lets people sign in to the approval page, so it needs BARRACK_OIDC_ISSUER and "
             "BARRACK_PUBLIC_URL."
         )
+    if settings.approvers and (settings.public_url is None or not settings.has_login):
+        raise SettingsError(_NOBODY_SIGNS_IN)
     if not settings.has_login:
         if settings.keys_file is not None:
             raise SettingsError(

@@ -301,6 +301,21 @@ async def test_four_eyes_and_asking_the_caller_alone_can_t_both_be_had(tmp_path:
         pass
 
 
+async def test_approvers_are_not_named_in_vain(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "callers.toml")
+    desk.let_in("ada")
+    given = {"BARRACK_SIMULATOR": "1", "BARRACK_STATE": str(tmp_path / "state.db"), "BARRACK_APPROVERS": "grace"}
+    login = {"BARRACK_HTTP_TOKENS_FILE": str(desk.path)}
+    for lacking in ({}, login, {"BARRACK_PUBLIC_URL": "https://bot.example.com"}):
+        with pytest.raises(SettingsError, match="BARRACK_APPROVERS names who may say yes"):
+            async with open_server(read_settings(given | lacking), remote=True):
+                pass
+    async with open_server(
+        read_settings(given | login | {"BARRACK_PUBLIC_URL": "https://bot.example.com"}), remote=True
+    ):
+        pass
+
+
 async def test_the_costs_are_those_of_the_account_that_a_request_is_about(tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
     keys.write_text('eve = "sim-key-eur"\nada = "sim-key"\n', encoding="utf-8")
