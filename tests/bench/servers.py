@@ -121,11 +121,11 @@ def _node(place: Path, package: str, program: str) -> Path | None:
 
 def _ran(*command: str) -> bool:
     try:
-        done = subprocess.run(command, check=False, timeout=_LONGEST_S, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, check=False, timeout=_LONGEST_S, capture_output=True, text=True)
     except (OSError, subprocess.TimeoutExpired):
         return False
     if done.returncode:
-        sys.stderr.write(f"left out, since it ended with {done.returncode}: {' '.join(command)}\n")
+        sys.stderr.write(f"left out, since this failed: {' '.join(command)}\n{done.stderr}\n")
     return done.returncode == 0
 
 
