@@ -52,7 +52,7 @@ def start(run: Run) -> Sequence[Figure]:
     """Start everything in turns, ours before an API at a socket, as people have it."""
     with simulating(run.folder) as api:
         servers = [reaching(api), EMPTY, *run.peers]
-        return starting.measured(servers, run.folder, run.rounds(12, 2))
+        return starting.measured(servers, run.folder, run.rounds(8, 2))
 
 
 def calls(run: Run) -> Sequence[Figure]:
