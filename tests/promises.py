@@ -120,6 +120,7 @@ PROMISES = (
         "a question asked by one server and answered at another, one killed in between, 200 answers at once at two",
         "the yes is honoured once, by one",
     ),
+    Promise("H6", "1,000 calls by two servers that share a Redis", "at the API 400 in any minute, both together"),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R12", "refusals by the headers alone, behind a proxy", "the request is heard out first, within bounds"),
     Promise("R13", "each file by which it is run for a team", "names what there is; no rights, no secret, time to end"),

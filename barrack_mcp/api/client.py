@@ -63,6 +63,7 @@ class Client:
         seconds: Time for one call in all: waiting for a turn, all requests, and the pauses between them.
         contract: How each operation is spelled; as shipped if None.
         per_minute: Requests in any minute at most; None for no limit.
+        claim: Claims a request of those that all servers may send together, as `Pace` takes it; None if there is one.
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
@@ -80,6 +81,7 @@ class Client:
         seconds: float,
         contract: Contract | None = None,
         per_minute: int | None = PER_MINUTE,
+        claim: Callable[[float], Awaitable[float]] | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         random: Callable[[], float] = chance.random,
@@ -100,7 +102,7 @@ class Client:
         self._wall = wall
         self._redact = redact
         self._watch = watch
-        self.pace = Pace(per_minute=per_minute, now=now, sleep=sleep)
+        self.pace = Pace(per_minute=per_minute, now=now, sleep=sleep, claim=claim)
         self._budget = Budget()
         self._circuit = Circuit(now)
         self.changes = 0
@@ -331,6 +333,7 @@ async def open_client(
     app: ASGIApp | None = None,
     network: Network | None = None,
     per_minute: int | None = PER_MINUTE,
+    claim: Callable[[float], Awaitable[float]] | None = None,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     random: Callable[[], float] = chance.random,
@@ -348,6 +351,7 @@ async def open_client(
         app: An application to call in this process instead of the network; it needs no limit a minute.
         network: The way out; directly, trusting the system's certificates, if None.
         per_minute: Requests in any minute at most; None for no limit.
+        claim: Claims a request of those that all servers may send together, as `Pace` takes it; None if there is one.
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
@@ -376,6 +380,7 @@ async def open_client(
             seconds=seconds,
             contract=contract,
             per_minute=per_minute if app is None else None,
+            claim=claim,
             now=now,
             sleep=sleep,
             random=random,

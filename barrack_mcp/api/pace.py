@@ -1,7 +1,8 @@
 """How many requests are under way at once, how many calls wait for that, and how fast requests follow each other.
 
 All of that is shared by those who send: whoever asks for little is served before whoever asks for more once more. A
-call waits in the line of its share, and the lines take turns; where too many wait, the longest line gives way.
+call waits in the line of its share, and the lines take turns; where too many wait, the longest line gives way. How
+fast requests follow each other may be shared with other servers, too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PER_MINUTE: Final = 400
 """The vendor publishes no limit; a comparable cloud allows 500."""
 
 _MINUTE_S: Final = 60.0
-_BURST: Final = 4
+_QUARTER: Final = 4
+BURST: Final = PER_MINUTE // _QUARTER
 """A quarter of a minute's requests may go at once, the rest evenly: in no minute more than all of them."""
 
 _share: ContextVar[str] = ContextVar("share", default="")
@@ -61,6 +63,8 @@ class Pace:
         per_minute: Requests in any minute at most; None for no limit.
         now: A clock that only goes forward, in seconds.
         sleep: Waits for so many seconds.
+        claim: Claims a request of those that all servers may send together: takes the seconds that it can wait, and
+            answers those that it has to; more than it can where nothing was claimed. None if this server is alone.
     """
 
     def __init__(
@@ -69,13 +73,15 @@ class Pace:
         per_minute: int | None,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        claim: Callable[[float], Awaitable[float]] | None = None,
     ) -> None:
-        burst = per_minute // _BURST if per_minute else 0
+        burst = per_minute // _QUARTER if per_minute else 0
         self._per_minute = per_minute
         self._interval = _MINUTE_S / (per_minute - burst) if per_minute else 0.0
         self._credit = burst * self._interval
         self._now = now
         self._sleep = sleep
+        self._claim = claim if per_minute else None
         self._used_up_to = now()
         self._held: Counter[str] = Counter()
         self._lines: OrderedDict[str, deque[_Waiting]] = OrderedDict()
@@ -185,14 +191,28 @@ class Pace:
     async def _even_out(self, latest: float) -> None:
         delay = self._delay()
         self._refuse_beyond(latest, delay)
+        due = self._now() + delay
         self._used_up_to = max(self._used_up_to, self._now()) + self._interval
-        if not delay:
-            return
         try:
-            await self._sleep(delay)
+            if self._claim is not None:
+                due = max(due, await self._due_among_all(self._claim, latest))
+            if due > self._now():
+                await self._sleep(due - self._now())
         except BaseException:
             self._used_up_to -= self._interval
             raise
+
+    async def _due_among_all(self, claim: Callable[[float], Awaitable[float]], latest: float) -> float:
+        """When a request may go beside those of other servers."""
+        delay = await claim(latest - self._now())
+        due = self._now() + delay
+        if delay:
+            # no later one goes sooner, so who has no time for that is told at once
+            self._used_up_to = max(self._used_up_to, due + self._credit)
+        if not delay and self._now() > latest:
+            raise _too_late()
+        self._refuse_beyond(latest, delay)
+        return due
 
     def _delay(self, *, ahead: int = 0) -> float:
         """Seconds until a request may go that has so many before it."""
@@ -201,9 +221,10 @@ class Pace:
 
     def _refuse_beyond(self, latest: float, delay: float) -> None:
         if delay and self._now() + delay > latest:
+            who = "This server sends" if self._claim is None else "The servers that share a state send together"
             raise ApiError(
                 Failure.THROTTLED,
-                f"This server sends at most {self._per_minute} requests a minute, so this one was not sent",
+                f"{who} at most {self._per_minute} requests a minute, so this one was not sent",
                 retry_after=delay,
             )
 

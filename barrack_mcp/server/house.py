@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
+from barrack_mcp.api.pace import BURST, PER_MINUTE
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
@@ -198,6 +199,7 @@ async def open_server(
                 contract=contract,
                 app=app,
                 network=settings.network,
+                claim=state.store.pace(f"{url} {digest_of_key(key)}", per_minute=PER_MINUTE, burst=BURST),
                 watch=watch.sent,
             ) as client:
                 yield Account(

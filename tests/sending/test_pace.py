@@ -184,3 +184,43 @@ async def test_a_turn_that_is_cancelled_while_it_waits_is_not_counted() -> None:
     clock.at += 20
     async with pace.turn(clock.at):
         pass
+
+
+async def test_beside_other_servers_a_request_waits_as_long_as_all_of_them_have_to() -> None:
+    clock = Clock()
+    asked: list[float] = []
+    delays = iter([0.0, 3.0, 7.0, 0.0])
+
+    async def claim(most: float) -> float:
+        asked.append(most)
+        await anyio.lowlevel.checkpoint()
+        return next(delays)
+
+    pace = Pace(per_minute=PER_MINUTE, now=clock, sleep=clock.sleep, claim=claim)
+    for patience in (5, 5):
+        async with pace.turn(clock.at + patience):
+            pass
+    assert clock.slept == [3.0]
+    # the second is told by what is known since the first, and nobody is asked
+    for _ in range(2):
+        with pytest.raises(ApiError, match="share a state send together at most 400 requests a minute") as error:
+            async with pace.turn(clock.at + 5):
+                pytest.fail("not its turn")
+        assert error.value.failure is Failure.THROTTLED
+        assert error.value.retry_after == pytest.approx(7)
+    assert asked == pytest.approx([5, 5, 5])
+    clock.at += 7
+    async with pace.turn(clock.at + 5):
+        pass
+    assert clock.slept == pytest.approx([3.0])
+
+
+async def test_a_server_without_a_limit_claims_nothing() -> None:
+    clock = Clock()
+
+    async def claim(_: float) -> float:
+        pytest.fail("nobody has to be asked")
+
+    pace = Pace(per_minute=None, now=clock, sleep=clock.sleep, claim=claim)
+    async with pace.turn(clock.at + 1):
+        pass

@@ -174,6 +174,9 @@ class SqliteStore:
         """Whether a place is held: the processes of one machine see each other."""
         return True
 
+    def pace(self, account: str, *, per_minute: int, burst: int) -> None:
+        """Answer nothing: each process of a machine keeps its own pace."""
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up."""
         now = self._now()

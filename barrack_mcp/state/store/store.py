@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Purchase, Status, Trace
@@ -32,6 +32,19 @@ class Store(Protocol):
 
     def holds(self, place: Place) -> bool:
         """Whether a place that this process took is still its own for sure, as far as others can tell its end."""
+        ...
+
+    def pace(self, account: str, *, per_minute: int, burst: int) -> Callable[[float], Awaitable[float]] | None:
+        """Answer what claims a request towards an account, of those that all servers may send together.
+
+        None where each sends for itself. It takes the seconds that the request can wait and answers those that it has
+        to; if these are more, nothing was claimed. It never raises: where the state can't be asked, nothing is to wait.
+
+        Args:
+            account: What tells the account from others.
+            per_minute: Requests in any minute at most.
+            burst: Of these, so many may go at once, the rest evenly.
+        """
         ...
 
     async def use(self, nonce: str, *, until: float) -> bool:

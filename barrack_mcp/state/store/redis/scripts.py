@@ -338,3 +338,28 @@ BEAT: Final = _write(
 """Says that a process is there, and hears which are not: those that were long silent and hold no connection."""
 
 GO: Final = _write("return done(redis.call('ZADD', KEYS[2], now() - ARGV[4], ARGV[3]))")
+
+CLAIM: Final = _script(
+    _NOW,
+    """
+    local at, interval, credit = now(), tonumber(ARGV[1]), tonumber(ARGV[2])
+    -- up to when the minutes are used up
+    local used = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), at)
+    -- no call can wait for ten minutes: the clock was set back
+    if used > at + credit + 600000 then used = at + credit end
+    local told, more = {}, 0
+    for each = 4, #ARGV do
+      local delay = math.max(0, used + interval - credit - at)
+      if delay <= tonumber(ARGV[each]) then used = used + interval end
+      told[#told + 1] = delay
+    end
+    -- what may lapse unused leaves half of the burst to those who need it
+    while more < tonumber(ARGV[3]) and used + interval - at <= credit / 2 do
+      used, more = used + interval, more + 1
+    end
+    if used > at then redis.call('SET', KEYS[1], used, 'PX', used - at) end
+    table.insert(told, 1, more)
+    return told
+    """,
+)
+"""Claims requests: for each that can wait ARGV[4…] milliseconds, and up to ARGV[3] more that may go at once."""

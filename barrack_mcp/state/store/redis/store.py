@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from barrack_mcp.state.store.redis import scripts
 from barrack_mcp.state.store.redis.home import Home
 from barrack_mcp.state.store.redis.link import Link
 from barrack_mcp.state.store.redis.presence import Presence
+from barrack_mcp.state.store.redis.rate import Rate
 from barrack_mcp.state.store.redis.scripts import key
 from barrack_mcp.state.store.sqlite import KEPT_S, SLACK_S
 
@@ -90,6 +91,10 @@ class RedisStore:
     def holds(self, place: Place) -> bool:
         """Whether a place of this process can't have been taken over."""
         return self._presence.holds(place.number)
+
+    def pace(self, account: str, *, per_minute: int, burst: int) -> Callable[[float], Awaitable[float]]:
+        """Answer what claims a request towards an account."""
+        return Rate(self._link, account, per_minute=per_minute, burst=burst).claim
 
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up."""
