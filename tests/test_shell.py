@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -279,7 +280,8 @@ def test_an_api_that_stays_silent_is_told_by_all_the_time_and_names_doctor() -> 
         command = [sys.executable, "-m", "barrack_mcp", "call", "list_instances"]
         done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=60)
     assert done.returncode == 4
-    assert done.stdout.startswith(b"No answer within 2 s (3 tries).")
+    # how many tries fit into the time is the machine's
+    assert re.match(rb"No answer within [12](\.\d+)? s \(\d tries\)\.", done.stdout)
     assert b"barrack-mcp doctor" in done.stderr
 
 
