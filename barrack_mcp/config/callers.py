@@ -163,10 +163,10 @@ def parse_callers(text: str, path: str) -> Mapping[str, CallerRow]:
 
 
 def _is_anothers(callers: Mapping[str, CallerRow], subject: str) -> bool:
-    """Whether the record knows another by what a provider's subject is."""
+    """Whether the record, or the operator, knows another by what a provider's subject is."""
     if subject == REAPER or subject.startswith(LOCAL):
         return True
-    return subject in callers and callers[subject].sha256 is not None
+    return subject in callers and callers[subject].subject != subject
 
 
 WRONG_NAME: Final = "a name has up to 64 letters, digits, @, dots, underscores or hyphens."
@@ -225,6 +225,21 @@ class Callers:
         by_subject = (row for row in rows.values() if row.subject == who.name)
         by_group = (row for row in rows.values() if row.group in who.groups)
         return next(by_subject, None) or next(by_group, None)
+
+    def name_of(self, who: Identity) -> str | None:
+        """What the file calls somebody; None if it has no row for them alone, or can't be followed."""
+        try:
+            rows = self._now()
+        except CallersError:
+            return None
+        if who.proof is Proof.FILE:
+            return who.name if who.name in rows else None
+        return next((name for name, row in rows.items() if row.subject == who.name), None)
+
+    def names_of(self, who: Identity) -> frozenset[str]:
+        """All that somebody is called: by the provider, and in the file; for nobody to trust."""
+        called = self.name_of(who)
+        return who.known_as if called is None else who.known_as | {called}
 
     def find(self, token: str) -> Identity | None:
         """Answer whose token of the file this is; None if it is nobody's, or the file can't be followed."""

@@ -274,6 +274,7 @@ class Caller:
         asker: Asks through the client; None where there is none.
         allowance: What the caller may, of what all may.
         on_behalf_of: For whom it says that it calls: a claim, made safe, that is shown and never trusted.
+        known_as: What else the caller is called, by who knows them.
     """
 
     subject: str
@@ -281,6 +282,7 @@ class Caller:
     asker: Asker | None = None
     allowance: Allowance = ALL_ALLOWED
     on_behalf_of: str | None = None
+    known_as: frozenset[str] = frozenset()
 
     async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
         """Say something while the call goes on, if there is somebody who listens."""

@@ -448,6 +448,7 @@ class Guard:
                 must_type=planned.typed_for(call.operation.risk),
                 fingerprint=planned.fingerprint,
                 on_behalf_of=call.caller.on_behalf_of,
+                known_as=call.caller.known_as,
             )
         except TooManyPending as error:
             return Stopped(str(error), planned.plan)

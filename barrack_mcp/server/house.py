@@ -299,6 +299,8 @@ def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:
         )
     if settings.approvers and (settings.public_url is None or not settings.has_login):
         raise SettingsError(_NOBODY_SIGNS_IN)
+    if settings.oidc_issuer is None and any(each.startswith("group:") for each in settings.approvers):
+        raise SettingsError("BARRACK_APPROVERS names a group, and no BARRACK_OIDC_ISSUER says who is of it.")
     if not settings.has_login:
         if settings.keys_file is not None:
             raise SettingsError(

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barrack_mcp.api.http import is_loopback
 
-_PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([1-9][0-9]{0,4}))?")
+PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([1-9][0-9]{0,4}))?")
 _SCHEME: Final = "http://"
 _USUAL_PORT: Final = 80
 
@@ -59,5 +59,5 @@ def _is_page_of(origin: str, port: int) -> bool:
 
 def is_this_place(place: str, port: int) -> bool:
     """Whether host and port are those of this machine and of the port that listens."""
-    found = _PLACE.fullmatch(place)
+    found = PLACE.fullmatch(place)
     return found is not None and is_loopback(found[1]) and int(found[2] or _USUAL_PORT) == port

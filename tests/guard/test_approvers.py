@@ -34,6 +34,20 @@ def test_with_four_eyes_nobody_may_say_yes_to_their_own_however_it_is_spelled(na
 
 
 @pytest.mark.promise("H3")
+def test_a_request_is_also_theirs_whose_other_names_it_bears() -> None:
+    asked = replace(ASKED, caller="00u9", known_as=["Ada", "ada@example.com"])
+    for person in (Person(name="ada", approver=True), Person(name="x", approver=True, known_as=frozenset({"ADA"}))):
+        assert "You asked for this yourself" in str(Approvers().why_not(person, asked))
+    assert Approvers().why_not(GRACE, asked) is None
+
+
+def test_the_operators_word_for_somebody_is_the_name_of_their_row_too() -> None:
+    approvers = Approvers(names=frozenset({"Grace"}))
+    assert approvers.include(Person(name="00u123", called="Grace"))
+    assert not approvers.include(Person(name="00u123", known_as=frozenset({"Grace"})))
+
+
+@pytest.mark.promise("H3")
 def test_a_name_and_a_mail_address_that_begins_with_it_are_taken_for_one_and_two_addresses_for_two() -> None:
     person = Person(name="u-17", approver=True, known_as=frozenset({"grace@example.com"}))
     for caller, may in (("grace", False), ("Grace@Example.com", False), ("grace@example.org", True), ("u-1", True)):

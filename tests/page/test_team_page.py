@@ -95,7 +95,7 @@ async def test_what_is_sealed_for_a_sign_in_under_way_is_no_session(team: Team) 
         assert (await stranger.get("/approvals/")).status_code == 401
 
 
-async def test_wrong_tokens_are_counted_by_address_and_in_all_for_a_minute(team: Team) -> None:
+async def test_wrong_tokens_are_counted_by_address_for_a_minute(team: Team) -> None:
     wrong = "bmcp_" + "x" * 43
 
     async def attempt(address: str, token: str | None = None) -> int:
@@ -109,9 +109,10 @@ async def test_wrong_tokens_are_counted_by_address_and_in_all_for_a_minute(team:
         # the same network, whatever stands before it
         assert await attempt("192.0.2.1, 2001:db8::ffff", wrong) == 429
         assert await attempt("2001:db8:0:1::1") == 303
-        for number in range(ALL - EACH):
-            assert await attempt(f"192.0.2.{number % 250}", wrong) == 401
-        assert await attempt("198.51.100.1") == 429
+        # whatever goes wrong elsewhere keeps nobody out who has a token
+        for number in range(ALL):
+            assert await attempt(f"2001:db8:1:{number}::1", wrong) == 401
+        assert await attempt("198.51.100.1") == 303
         team.now.at += SPAN_S
         assert await attempt("2001:db8::1") == 303
 

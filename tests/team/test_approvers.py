@@ -152,7 +152,7 @@ async def test_without_four_eyes_a_caller_is_asked_through_the_client_and_may_ap
 
 async def test_approvers_may_be_named_in_the_settings_too(tmp_path: Path) -> None:
     async with (
-        team(tmp_path, {"ada": (), "eve": ()}, BARRACK_APPROVERS="eve, group:sre") as made,
+        team(tmp_path, {"ada": (), "eve": ()}, BARRACK_APPROVERS="eve") as made,
         made.client("ada") as ada,
         browsing(made.url) as eve,
     ):
@@ -310,10 +310,12 @@ async def test_approvers_are_not_named_in_vain(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="BARRACK_APPROVERS names who may say yes"):
             async with open_server(read_settings(given | lacking), remote=True):
                 pass
-    async with open_server(
-        read_settings(given | login | {"BARRACK_PUBLIC_URL": "https://bot.example.com"}), remote=True
-    ):
+    whole = given | login | {"BARRACK_PUBLIC_URL": "https://bot.example.com"}
+    async with open_server(read_settings(whole), remote=True):
         pass
+    with pytest.raises(SettingsError, match="no BARRACK_OIDC_ISSUER says who is of it"):
+        async with open_server(read_settings(whole | {"BARRACK_APPROVERS": "group:sre"}), remote=True):
+            pass
 
 
 async def test_the_costs_are_those_of_the_account_that_a_request_is_about(tmp_path: Path) -> None:

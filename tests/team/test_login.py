@@ -30,6 +30,7 @@ from barrack_mcp.state.store import Approval, Status
 from barrack_mcp.transports.login import issuer as provider
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.login.credentials import Credentials
+from barrack_mcp.transports.login.resource import Resource
 from barrack_mcp.transports.serve import sse_app
 from tests.support.callers import Served, served
 from tests.support.house import ERAS
@@ -223,6 +224,15 @@ async def test_a_client_is_told_where_to_get_a_token_and_what_it_is_good_for(tmp
             assert named["resource"] == AUDIENCE
             assert (await http.get(place, headers={"host": "evil.example"})).status_code == 421
             assert (await http.get(f"{place}other")).status_code == 401
+            # /metrics is asked for by whatever name leads to it; none of it is told on
+            for name in ("[", 'evil"', "evil.example/x", "a b"):
+                counts = await http.get(f"{made.served.url}/metrics", headers={"host": name})
+                assert counts.status_code in (401, 404)
+                assert "evil" not in counts.headers.get("www-authenticate", "")
+    resource = Resource(path="/mcp", issuer="https://login.example.com", scopes=())
+    assert resource.where({"type": "http", "headers": []}) == (
+        "http://localhost/.well-known/oauth-protected-resource/mcp"
+    )
     async with team(tmp_path, BARRACK_PUBLIC_URL="https://bot.example.com") as made, httpx2.AsyncClient() as http:
         told = (await http.get(f"{made.served.url}/.well-known/oauth-protected-resource")).json()
         assert told["resource"] == AUDIENCE
@@ -257,7 +267,6 @@ async def test_what_a_caller_may_is_what_their_row_says_as_far_as_their_token_is
         ({"sub": "bob", "scope": ALL}, everything),
         ({"sub": "bob", "scope": "barrack:everything barrack:read"}, reads),
         ({"sub": "bob", "scope": "barrack:everything"}, set()),
-        ({"sub": "Ada", "scope": "barrack:read"}, reads),
     ]
     async with team(tmp_path, rows=rows) as made:
         for claims, expected in shown:
@@ -268,7 +277,7 @@ async def test_what_a_caller_may_is_what_their_row_says_as_far_as_their_token_is
         nothing: list[dict[str, Any]] = [
             {"sub": "eve"},
             {"sub": "eve", "scope": "openid"},
-            *({"sub": name, "scope": ALL} for name in ("bot", "reap", "local:0")),
+            *({"sub": name, "scope": ALL} for name in ("bot", "Ada", "staff", "reap", "local:0")),
         ]
         for claims in nothing:
             refused = await made.ask(made.issuer.token(**claims))

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from barrack_mcp.catalogue import Risk
 from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from tests.page.conftest import text_of
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 ADA: Mapping[str, Sequence[str]] = {"ada": ()}
 CLIENT = "approvals"
+EVERY = " ".join(f"barrack:{risk}" for risk in Risk)
 CALLBACK = f"{PUBLIC}/approvals/callback"
 WAYS = {"BARRACK_OIDC_AUDIENCE": AUDIENCE, "BARRACK_OIDC_CLIENT_ID": CLIENT, "BARRACK_PUBLIC_URL": PUBLIC}
 
@@ -56,13 +58,15 @@ class Team:
 
 
 @asynccontextmanager
-async def team(folder: Path, callers: Mapping[str, Sequence[str]] = ADA, /, **settings: str) -> AsyncIterator[Team]:
+async def team(
+    folder: Path, callers: Mapping[str, Sequence[str]] = ADA, /, *, rows: str = "", **settings: str
+) -> AsyncIterator[Team]:
     issuer = Issuer()
     async with listening(issuer.app) as url:
         issuer.url = url
         issuer.signs_in = {"sub": "grace", "groups": ["sre"], "email": "g.hopper@example.com"}
         ways = {**WAYS, "BARRACK_OIDC_ISSUER": url, "BARRACK_APPROVERS": "group:sre", **settings}
-        async with served(folder, callers, **ways) as made:
+        async with served(folder, callers, rows=rows, **ways) as made:
             yield Team(made, issuer)
 
 
@@ -80,6 +84,69 @@ async def test_whom_the_provider_signs_in_approves_by_their_group_and_is_recorde
         async with made.served.client("ada") as client:
             done = (await client.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content or {}
         assert (done["outcome"], done["confirmed"]["by"]) == ("done", "grace")
+
+
+ROW = '[Grace]\nsubject = "00u123"\napprover = true\n'
+
+
+@pytest.mark.promise("H3")
+async def test_who_is_claimed_by_the_name_of_their_row_approves_none_of_it(tmp_path: Path) -> None:
+    headers = {"X-Barrack-On-Behalf-Of": "grace"}
+    async with (
+        team(tmp_path, rows=ROW) as made,
+        browsing(made.served.url) as grace,
+        made.served.client("ada", headers=headers) as bot,
+    ):
+        made.issuer.signs_in = {"sub": "00u123"}
+        assert (await made.sign_in(grace)).status_code == 303
+        claimed = (await bot.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content or {}
+        assert (await grace.answer(claimed["approval"]["id"], yes=True)).status_code != 303
+        assert (await bot.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content == claimed
+        assert (await grace.answer(await made.request(), yes=True)).status_code == 303
+
+
+@pytest.mark.promise("H3")
+async def test_who_asks_by_a_login_and_approves_by_a_token_is_one_person(tmp_path: Path) -> None:
+    async with (
+        team(tmp_path, {"ada": ("approver = true",)}, rows=ROW) as made,
+        browsing(made.served.url) as ada,
+        made.served.client("", token=made.issuer.token(sub="00u9", email="Ada@example.com", scope=EVERY)) as asking,
+    ):
+        waits = (await asking.call_tool("stop_instance", {"instance_id": "train-1"})).structured_content or {}
+        await ada.sign_in(made.served.desk.tokens["ada"])
+        assert (await ada.answer(waits["approval"]["id"], yes=True)).status_code != 303
+
+
+@pytest.mark.promise("H3")
+async def test_approvers_are_named_by_their_rows_and_nobody_else_may_bear_that_name(tmp_path: Path) -> None:
+    plain = '[Grace]\nsubject = "00u123"\n[Out]\nsubject = "00u7"\nrisks = []\n'
+    async with (
+        team(tmp_path, rows=plain, BARRACK_APPROVERS="Grace,group:sre") as made,
+        browsing(made.served.url) as grace,
+        browsing(made.served.url) as other,
+    ):
+        waits = await made.request()
+        # the one has a row's name for a subject, the other a row that keeps them out
+        for stranger in ({"sub": "Grace", "groups": ["sre"]}, {"sub": "00u7", "groups": ["sre"]}):
+            made.issuer.signs_in = stranger
+            await made.sign_in(other)
+            assert (await other.answer(waits, yes=True)).status_code != 303
+        made.issuer.signs_in = {"sub": "00u123"}
+        await made.sign_in(grace)
+        assert (await grace.answer(waits, yes=True)).status_code == 303
+
+
+async def test_a_key_may_stand_under_the_name_of_a_row(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    keys.write_text('Grace = "sim-key-eur"\n', encoding="utf-8")
+    keys.chmod(0o600)
+    async with (
+        team(tmp_path, rows=ROW, BARRACK_KEYS_FILE=str(keys)) as made,
+        made.served.client("", token=made.issuer.token(sub="00u123")) as grace,
+        made.served.client("ada") as ada,
+    ):
+        one, other = [(await each.call_tool("get_credit_balance", {})).structured_content for each in (grace, ada)]
+        assert one != other
 
 
 async def test_the_way_to_the_provider_holds_a_challenge_a_state_and_a_nonce_and_no_secret(tmp_path: Path) -> None:

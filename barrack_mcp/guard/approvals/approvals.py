@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -113,6 +113,7 @@ class Approvals:
         must_type: str | None,
         fingerprint: str,
         on_behalf_of: str | None = None,
+        known_as: Collection[str] = (),
     ) -> Approval:
         """Ask for a yes. While one is asked for, or given and not used, the same binding gets that same request.
 
@@ -125,6 +126,7 @@ class Approvals:
             must_type: What the person has to type to approve; None if a plain yes is enough.
             fingerprint: The target as the plan found it.
             on_behalf_of: For whom the caller says that it asks.
+            known_as: What else the caller is called.
 
         Raises:
             TooManyPending: As many of the caller's wait already as one caller may have.
@@ -143,6 +145,7 @@ class Approvals:
             created_at=now,
             expires_at=now + self._ttl,
             on_behalf_of=on_behalf_of,
+            known_as=sorted(known_as) or None,
         )
         while True:
             kept = await self._store.add_approval(fresh)

@@ -28,12 +28,14 @@ class Person:
         approver: Whether the callers' file makes them one who may say yes.
         groups: The groups that they are in, by the word of who knows them.
         known_as: What else they are called; it only ever finds one more request to be theirs.
+        called: The name of their row in the callers' file, which nobody else can have; None if they have none.
     """
 
     name: str
     approver: bool = False
     groups: frozenset[str] = frozenset()
     known_as: frozenset[str] = frozenset()
+    called: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,8 @@ class Approvers:
 
     def include(self, person: Person) -> bool:
         """Whether a person may say yes to what others ask for."""
-        return person.approver or person.name in self.names or bool(person.groups & self.groups)
+        named = person.name in self.names or person.called in self.names
+        return person.approver or named or bool(person.groups & self.groups)
 
     def why_not(self, person: Person, approval: Approval) -> str | None:
         """Say why a person may not say yes to a request; None if they may."""
@@ -68,7 +71,8 @@ class Approvers:
         if not self.four_eyes:
             return None
         known = (person.name, *person.known_as)
-        if any(_may_be_one(approval.caller, name) for name in known):
+        asked_by = (approval.caller, *(approval.known_as or ()))
+        if any(_may_be_one(asker, name) for asker in asked_by for name in known):
             return _OWN
         claimed = approval.on_behalf_of
         # a claim was made safe to show, so the names that it may mean are, too

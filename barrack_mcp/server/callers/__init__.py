@@ -79,9 +79,10 @@ def by_request(callers: Callers | None, shared: Account) -> Callable[[ServerRequ
     def find(context: ServerRequestContext[Any]) -> Caller:
         scope = scope_of(context)
         if callers is None:
-            who, allowance = LOCAL, ALL_ALLOWED
+            who, allowance, names = LOCAL, ALL_ALLOWED, frozenset[str]()
         else:
             who = who_asks(scope)
+            names = callers.names_of(who)
             allowed = allow(callers, who)
             if allowed is None:
                 raise MCPError(INVALID_REQUEST, _NOBODY)
@@ -89,7 +90,7 @@ def by_request(callers: Callers | None, shared: Account) -> Callable[[ServerRequ
         if (narrowing := scope.get(NARROWING)) is not None:
             allowance = replace(allowance, tools=_left(allowance.tools, narrowing))
         account = scope.get(ACCOUNT, shared)
-        return Caller(who.name, account, allowance=allowance, on_behalf_of=_claimed(context))
+        return Caller(who.name, account, allowance=allowance, on_behalf_of=_claimed(context), known_as=names)
 
     return find
 
@@ -149,7 +150,8 @@ def access_of(
         issuer: Who made it; None for the callers' file.
         expires_at: When it ends, in seconds since 1970.
     """
-    claims = {"iss": issuer, "groups": sorted(who.groups)} if who.proof is Proof.ISSUER else {}
+    known = {"groups": sorted(who.groups), "known_as": sorted(who.known_as)}
+    claims = {"iss": issuer, **known} if who.proof is Proof.ISSUER else {}
     return AccessToken(
         token="",
         client_id=client or who.name,
@@ -169,4 +171,5 @@ def identity_of(access: AccessToken) -> Identity:
         proof,
         groups=frozenset(claims.get("groups", ())),
         scopes=frozenset(access.scopes),
+        known_as=frozenset(claims.get("known_as", ())),
     )

@@ -61,7 +61,11 @@ class OwnKeys:
     def _find(self, context: ServerRequestContext[Any, Any]) -> SecretStr | None:
         who = LOCAL if self._callers is None else who_asks(scope_of(context))
         try:
-            own = self._keys.of(who.name) if self._keys is not None else None
+            own = None if self._keys is None else self._keys.of(who.name)
+            # who comes by an identity provider is told from others by the subject, and called by a name in the file
+            called = None if self._callers is None else self._callers.name_of(who)
+            if own is None and self._keys is not None and called is not None:
+                own = self._keys.of(called)
         except CallersError:
             raise MCPError(INTERNAL_ERROR, _UNKNOWN) from None
         brought = context.request.headers.getlist(HEADER) if context.request is not None else []

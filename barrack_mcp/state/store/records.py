@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
@@ -78,7 +78,7 @@ class Approval(Record):
     """A call that waits for a person's yes, has it, or had its answer. Times are seconds since 1970."""
 
     STATE = "status", Status
-    LATER = ("on_behalf_of",)
+    LATER = ("on_behalf_of", "known_as")
 
     id: str
     binding: str
@@ -105,6 +105,8 @@ class Approval(Record):
     """When the caller heard of the no or the lapse, which it does once."""
     on_behalf_of: str | None = None
     """For whom the caller says that it asks: its own word, made safe, never a proof; None if it says nobody."""
+    known_as: Sequence[str] | None = None
+    """What else the caller is called, by who knows them; None if nothing."""
 
     @property
     def live(self) -> bool:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from barrack_mcp.api.http import is_loopback
+from barrack_mcp.transports.door import PLACE
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
@@ -59,7 +60,10 @@ class Resource:
         if self.public_url is not None:
             return self.public_url
         # judged at the door: one of this machine's own, or a name that the operator gave, behind TLS
-        host = Headers(scope=scope)["host"]
+        host = Headers(scope=scope).get("host", "")
+        if PLACE.fullmatch(host) is None:
+            # what needs no name is asked for without one, too; nothing else of it is told on
+            host = "localhost"
         own = is_loopback(urlsplit(f"//{host}").hostname or "")
         return f"{'http' if own else 'https'}://{host}"
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 EACH: Final = 5
 """Wrong attempts of one address in a minute."""
 ALL: Final = 200
-"""Wrong attempts of all addresses in a minute."""
+"""Wrong attempts that are kept in mind, the last ones."""
 SPAN_S: Final = 60.0
 _NETWORK: Final = 64
 _LONGEST: Final = 64
@@ -21,7 +21,7 @@ _LONGEST: Final = 64
 class Attempts:
     """Counts what was wrong in the last minute, in this process.
 
-    A token has 256 random bits, so the count by address is against noise, and the one of all is a bound for memory.
+    A token has 256 random bits, so that is against noise alone: whoever comes from another address is never kept out.
 
     Args:
         now: The time in seconds since 1970.
@@ -29,13 +29,13 @@ class Attempts:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._wrong: deque[tuple[float, str]] = deque()
+        self._wrong: deque[tuple[float, str]] = deque(maxlen=ALL)
 
     def too_many(self, address: str) -> bool:
         """Whether this address has to wait before it tries again."""
         while self._wrong and self._wrong[0][0] <= self._now() - SPAN_S:
             self._wrong.popleft()
-        return len(self._wrong) >= ALL or sum(each == address for _, each in self._wrong) >= EACH
+        return sum(each == address for _, each in self._wrong) >= EACH
 
     def count(self, address: str) -> None:
         """Take note of a wrong one."""

@@ -252,9 +252,13 @@ class _TeamPage(Page):
     def _person(self, session: Session) -> Person | None:
         """Find who a session is of, as the callers' file says now; None if it isn't good any more."""
         groups = frozenset(session.groups)
+        who = Identity(session.name, session.proof, groups=groups, known_as=frozenset(session.known_as))
         try:
-            row = self._callers.row_of(Identity(session.name, session.proof, groups=groups))
+            row = self._callers.row_of(who)
         except CallersError:
+            return None
+        if row is not None and not row.risks:
+            # that is how the operator keeps somebody out
             return None
         if session.proof is Proof.FILE:
             # another token is another sign-in, whatever the name
@@ -263,8 +267,13 @@ class _TeamPage(Page):
             good = self._flow is not None and session.bound == self._flow.client.bound
         if not good:
             return None
-        approver = row is not None and row.approver
-        return Person(name=session.name, approver=approver, groups=groups, known_as=frozenset(session.known_as))
+        return Person(
+            name=session.name,
+            approver=row is not None and row.approver,
+            groups=groups,
+            known_as=self._callers.names_of(who),
+            called=self._callers.name_of(who),
+        )
 
     def _known(self, to: str) -> str:
         """The id of a request to open; nothing where it can't be one."""
