@@ -42,7 +42,7 @@ async def came(app: object, messages: Iterable[Message]) -> list[str]:
     async def send(message: Message) -> None:
         order.append(message["type"].rpartition(".")[2])
 
-    await Hearing(app)({"type": "http", "method": "POST", "path": "/mcp", "headers": []}, receive, send)  # type: ignore[arg-type]
+    await Hearing(app)({"type": "http", "method": "POST", "path": "/mcp", "headers": []}, receive, send)  # type: ignore[arg-type]  # plain functions serve for its protocols
     return order
 
 

@@ -73,7 +73,7 @@ class Team:
 
     async def ask(self, token: str, tool: str = "get_credit_balance", path: str = "/mcp") -> httpx2.Response:
         """Call a tool in the newer era, without a client."""
-        return await self.served.ask(path, [("authorization", f"Bearer {token}"), *CALLING(tool)], json=call(tool))
+        return await self.served.ask(path, [("authorization", f"Bearer {token}"), *naming(tool)], json=call(tool))
 
 
 def call(tool: str, **arguments: Any) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def call(tool: str, **arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
-def CALLING(tool: str) -> list[tuple[str, str]]:  # noqa: N802
+def naming(tool: str) -> list[tuple[str, str]]:
     return [
         ("accept", "application/json, text/event-stream"),
         ("mcp-protocol-version", "2026-07-28"),
@@ -181,10 +181,10 @@ async def test_no_token_but_one_that_the_issuer_signed_for_this_server_lets_anyb
         statuses = {why: (await made.ask(token)).status_code for why, token in wrong.items()}
         assert statuses == dict.fromkeys(wrong, 401)
         twice = [("authorization", f"Bearer {good}")] * 2
-        assert await made.served.status(headers=[*twice, *CALLING("list_volumes")], json=call("list_volumes")) == 401
+        assert await made.served.status(headers=[*twice, *naming("list_volumes")], json=call("list_volumes")) == 401
         for path in (f"/mcp?access_token={good}", f"/mcp?a=1&access%5Ftoken={good}"):
             for headers in ([], [("authorization", f"Bearer {good}")]):
-                sent = [*headers, *CALLING("list_volumes")]
+                sent = [*headers, *naming("list_volumes")]
                 assert await made.served.status(path, sent, json=call("list_volumes")) == 401
         assert await made.requests() == before
         assert (await made.ask(good)).json()["result"]["structuredContent"]["balance"]

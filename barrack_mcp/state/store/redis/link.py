@@ -118,7 +118,7 @@ class Link:
 
     async def _sent(self, *command: str | float) -> Told:
         async with asyncio.timeout(SECONDS):
-            return await self._connected().execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._connected().execute_command(*command)  # type: ignore[no-untyped-call]  # redis has no types for it
 
     @asynccontextmanager
     async def _plainly(self) -> AsyncIterator[None]:
