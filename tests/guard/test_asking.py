@@ -71,9 +71,11 @@ def asker(
     version: str = MODERN,
     at_terminal: bool = False,
     sleep: Any = anyio.sleep,
+    hears: bool = True,
     **params: Any,
 ) -> Asker:
-    context: Any = SimpleNamespace(protocol_version=version, session=line or Line(), request_id="call-7")
+    meta = {"progress_token": 7} if hears else None
+    context: Any = SimpleNamespace(protocol_version=version, session=line or Line(), request_id="call-7", meta=meta)
     return Asker(
         context, CallToolRequestParams(name="any", arguments={}, **params), at_terminal=at_terminal, sleep=sleep
     )
@@ -507,6 +509,14 @@ async def test_who_hears_enough_of_a_call_hears_no_more_for_it() -> None:
     async with here.telling():
         await beats(line.sent, until=3)
     assert [more["message"] for _, more in line.sent] == ["1 of 3", "2 of 3", "3 of 3"]
+
+
+async def test_for_a_client_that_does_not_listen_nothing_runs_beside_its_call() -> None:
+    line, clock = Line(), Clock()
+    async with asker(line, sleep=clock.sleep, hears=False).telling():
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+    assert (line.sent, clock.slept) == ([], [])
 
 
 async def test_a_call_that_never_ends_is_not_kept_alive_without_end() -> None:
