@@ -43,11 +43,12 @@ class Hearing:
 
         async def answer(message: Message) -> None:
             nonlocal heard
-            left = ENOUGH
-            with anyio.move_on_after(PATIENCE_S):
-                while not heard and left > 0:
-                    left -= len((await listen()).get("body", b""))
-            heard = True
+            if not heard:
+                left = ENOUGH
+                with anyio.move_on_after(PATIENCE_S):
+                    while not heard and left > 0:
+                        left -= len((await listen()).get("body", b""))
+                heard = True
             await send(message)
 
         await self._app(scope, listen, answer)
