@@ -260,7 +260,7 @@ async def test_a_server_is_reached_by_the_names_that_it_has(
         (["", "[eve]", 'group = ""'], "eve group: must be 1 to 255 visible"),
         (["", "[eve]", 'group = "ops"', "[bob]", 'group = "ops"'], "two callers have one group"),
         (['risks = ["read", "everything"]'], "ada risks"),
-        (['toolsets = ["instance"]'], "ada toolsets: names 1 unknown toolsets"),
+        (['toolsets = ["instance"]'], "ada toolsets: names an unknown toolset; did you mean instances"),
         (["max_hourly_cost = -1"], "ada max_hourly_cost"),
         (['max_monthly_cost = "much"'], "ada max_monthly_cost"),
         (["budget = 5"], "ada budget: Extra inputs"),

@@ -23,7 +23,7 @@ class Transport(StrEnum):
 
 @app.command()
 def serve(
-    transport: Annotated[Transport, typer.Option(help="How calls come in.")] = Transport.STDIO,
+    transport: Annotated[Transport, typer.Option(case_sensitive=False, help="How calls come in.")] = Transport.STDIO,
     host: Annotated[
         str, typer.Option(help="Address to listen on; another than this machine's wants callers and TLS before it.")
     ] = "127.0.0.1",

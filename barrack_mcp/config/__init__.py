@@ -10,13 +10,11 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from platformdirs import user_cache_path, user_state_path
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -26,32 +24,11 @@ from pydantic import (
     model_validator,
 )
 
-from barrack_mcp.api.http import checked_url
-from barrack_mcp.api.http.network import CertificatesError, Network, checked_proxy
+from barrack_mcp.api.http.network import CertificatesError, Network
 from barrack_mcp.api.text import decode, guess
 from barrack_mcp.catalogue import Offer
-from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
+from barrack_mcp.config import forms
 from barrack_mcp.config.environment import as_path, clean, expand, has_screen, is_anothers
-from barrack_mcp.config.forms import (
-    ApproverNames,
-    AskingRisks,
-    AuditPath,
-    IssuerUrl,
-    OwnPath,
-    PassphraseHash,
-    PublicUrl,
-    SealingKeys,
-    Source,
-    StatePlace,
-    Switch,
-    Template,
-    Tools,
-    Toolsets,
-    WebhookSecret,
-    WebhookUrl,
-    Words,
-)
-from barrack_mcp.config.globs import check_globs
 from barrack_mcp.state.audit.place import file_at
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
@@ -84,58 +61,56 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr | None = Field(None, description="The API key. Never an argument, never in the TOML file.")
-    api_key_file: OwnPath | None = Field(None, description="A file that holds the key, readable by its owner only.")
-    api_url: Annotated[str, AfterValidator(checked_url)] = Field(
-        "https://barrack.ai/api", description="Where the API is: https, or this machine."
+    api_key_file: forms.OwnPath | None = Field(
+        None, description="A file that holds the key, readable by its owner only."
     )
-    auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = Field(
-        "Authorization", description="Name of the header that carries the key."
-    )
-    auth_template: Template = Field("Bearer {key}", description="Value of that header.")
-    contract: OwnPath | None = Field(
+    api_url: forms.ApiUrl = Field("https://barrack.ai/api", description="Where the API is: https, or this machine.")
+    auth_header: forms.HeaderName = Field("Authorization", description="Name of the header that carries the key.")
+    auth_template: forms.Template = Field("Bearer {key}", description="Value of that header.")
+    contract: forms.OwnPath | None = Field(
         None, description="A TOML file that says where the API differs from what we ship; `contract` shows the result."
     )
-    openapi: Source | None = Field(
+    openapi: forms.Source | None = Field(
         None,
         description="The API's own OpenAPI document, a file or an address; followed where an operation bears our id, "
         "title and group, or path; the rest waits for `contract adopt`.",
     )
-    simulator: Switch = Field(default=False, description="The embedded simulator instead of the network.")
-    toolsets: Toolsets = Field(("all",), description="Groups of tools to offer: all, core, or names of toolsets.")
-    tools: Tools = Field((), description="Single tools to offer; without toolsets, these alone.")
-    read_only: Switch = Field(default=False, description="Offer and run nothing but reads.")
-    unattended: AskingRisks = Field(
+    simulator: forms.Switch = Field(default=False, description="The embedded simulator instead of the network.")
+    toolsets: forms.Toolsets = Field(("all",), description="Groups of tools to offer: all, core, or names of toolsets.")
+    tools: forms.Tools = Field((), description="Single tools to offer; without toolsets, these alone.")
+    read_only: forms.Switch = Field(default=False, description="Offer and run nothing but reads.")
+    unattended: forms.AskingRisks = Field(
         (), description="Risks that run without a person's yes: change, spend, interrupt, expose, destroy."
     )
-    approval: Literal["auto", "elicit", "out-of-band", "refuse"] = Field(
+    approval: forms.Approval = Field(
         "auto",
         description="How a person's yes is got: auto (through the client if it can ask, else out of band), elicit, "
         "out-of-band or refuse.",
     )
-    protect: Annotated[Words, AfterValidator(check_globs)] = Field(
+    protect: forms.Globs = Field(
         (),
         description="Globs of names and ids, such as prod-*, that nothing may interrupt or destroy.",
     )
-    max_hourly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    max_hourly_cost: forms.Amount | None = Field(
         None, description="What all that runs may cost per hour after a call; no approval passes it."
     )
-    min_runway_hours: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    min_runway_hours: forms.Amount | None = Field(
         None, description="How many hours the credit has to last after a call; no approval passes it."
     )
-    max_monthly_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    max_monthly_cost: forms.Amount | None = Field(
         None,
         description="What a month (UTC) may come to: what was spent in it, and what runs to its end; no approval "
         "passes it.",
     )
-    max_machine_cost: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    max_machine_cost: forms.Amount | None = Field(
         None,
         description="What one machine may cost over its lease; a purchase without a lease is refused, and no approval "
         "passes it.",
     )
-    default_lease_hours: Annotated[int, Field(ge=1, le=MOST_LEASE_HOURS)] | None = Field(
+    default_lease_hours: forms.LeaseHours | None = Field(
         None, description="The lease of a machine that is deployed or restored without one, in hours."
     )
-    currency: Literal["USD", "EUR", "INR"] = Field("USD", description="Currency of the rates shown.")
+    currency: forms.Currency = Field("USD", description="Currency of the rates shown.")
     timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = Field(
         30.0, description="Seconds for one call to the API in all."
     )
@@ -145,7 +120,7 @@ class Settings(BaseModel):
     approval_ttl: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
         600.0, description="Seconds until a request for approval, and a yes to it, lapses."
     )
-    approval_passphrase_hash: PassphraseHash | None = Field(
+    approval_passphrase_hash: forms.PassphraseHash | None = Field(
         None,
         description="Hash of a passphrase, made by `barrack-mcp approvals --new-passphrase`; approving at a terminal "
         "and signing in to the page then want the passphrase.",
@@ -153,46 +128,46 @@ class Settings(BaseModel):
     page_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
         0, description="Port of the approval page on this machine; 0 is any free one."
     )
-    browser: Switch = Field(
+    browser: forms.Switch = Field(
         default=False, description="Open the approval page in a browser; by default where there is a screen."
     )
-    webhook_url: WebhookUrl | None = Field(
+    webhook_url: forms.WebhookUrl | None = Field(
         None, description="Where requests for approval are posted and how they end, as a chat's incoming webhook."
     )
-    webhook_form: Literal["json", "slack"] | None = Field(
+    webhook_form: forms.WebhookForm | None = Field(
         None, description="Form of what is posted there: slack (blocks) or json; slack by default for Slack's hosts."
     )
-    webhook_secret: WebhookSecret | None = Field(
+    webhook_secret: forms.WebhookSecret | None = Field(
         None, description="Signs what is posted there (HMAC-SHA256); 32 characters or more."
     )
-    state: StatePlace | None = Field(
+    state: forms.StatePlace | None = Field(
         None,
         description="The SQLite file for approvals and used answers; by default in the user's state folder. Or a Redis "
         "that many servers share, redis://… or rediss://…; that needs `barrack-mcp[redis]` and state keys.",
     )
-    state_keys: SealingKeys = Field(
+    state_keys: forms.SealingKeys = Field(
         (), description="Keys of 32 characters or more that seal questions, newest first; by default made once."
     )
 
-    audit: AuditPath | None = Field(
+    audit: forms.AuditPath | None = Field(
         None,
         description="The record of what was done, JSONL; by default beside the state. A folder is shared by several "
         "servers, with a file for each host. off only with read-only.",
     )
-    log_format: Literal["text", "json"] = Field(
+    log_format: forms.LogFormat = Field(
         "text", description="How the log is written to stderr: text for people, or json, one object a line."
     )
-    metrics_by_caller: Switch = Field(
+    metrics_by_caller: forms.Switch = Field(
         default=False, description="Let /metrics tell calls apart by their caller's name, too; it tells no names else."
     )
-    reveal_private_keys: Switch = Field(
+    reveal_private_keys: forms.Switch = Field(
         default=False, description="Over HTTP, let a generated private key stand in the result."
     )
 
-    http_tokens_file: OwnPath | None = Field(
+    http_tokens_file: forms.OwnPath | None = Field(
         None, description="Who may call over HTTP: the file that `barrack-mcp callers` keeps."
     )
-    oidc_issuer: IssuerUrl | None = Field(
+    oidc_issuer: forms.IssuerUrl | None = Field(
         None, description="The identity provider whose tokens let callers in over HTTP: its issuer, https."
     )
     oidc_audience: str | None = Field(
@@ -206,35 +181,35 @@ class Settings(BaseModel):
     oidc_client_secret: SecretStr | None = Field(
         None, description="That client's secret, for providers that have no public clients for web pages."
     )
-    keys_from_callers: Switch = Field(
+    keys_from_callers: forms.Switch = Field(
         default=False, description="Let a caller send an API key of their own, in X-Barrack-Api-Key."
     )
-    keys_file: OwnPath | None = Field(
+    keys_file: forms.OwnPath | None = Field(
         None, description="API keys of callers who have one of their own, TOML: NAME = key; others use the server's."
     )
-    allowed_hosts: Words = Field(
+    allowed_hosts: forms.HostNames = Field(
         (), description="Names under which this server is reached over HTTP, beside this machine's own."
     )
-    public_url: PublicUrl | None = Field(
+    public_url: forms.PublicUrl | None = Field(
         None, description="The https address by which callers know this server: a proxy with TLS stands before it."
     )
-    approvers: ApproverNames = Field(
+    approvers: forms.ApproverNames = Field(
         (),
         description="Who may say yes over HTTP beside the approvers in the callers' file: names of callers, subjects, "
         "or group:NAME.",
     )
-    four_eyes: Switch = Field(
+    four_eyes: forms.Switch = Field(
         default=True,
         description="Over HTTP with a login nobody says yes to what they ask for: not on the page, and not through "
         "their own client.",
     )
 
-    proxy: Annotated[SecretStr, AfterValidator(checked_proxy)] | None = Field(
+    proxy: forms.Proxy | None = Field(
         None,
         description="The proxy on the way to the API, http://… or https://…; off for none. By default HTTPS_PROXY and "
         "NO_PROXY say it, as everywhere; this machine is never reached through one.",
     )
-    ca_file: OwnPath | None = Field(
+    ca_file: forms.OwnPath | None = Field(
         None,
         description="Certificates (PEM) to trust beside the system's, such as that of your organisation; SSL_CERT_FILE "
         "and SSL_CERT_DIR count, too.",
@@ -384,11 +359,16 @@ def read_settings(environ: Mapping[str, str], flags: Mapping[str, Any] | None = 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Pick out the settings, by their names; what others set under our prefix is none."""
-    given = {}
-    for name, value in environ.items():
+    given: dict[str, str] = {}
+    for written, value in environ.items():
+        # a switch that is passed over for its small letters would be worse than none
+        name = written.upper()
         if not name.startswith(PREFIX) or is_anothers(name, value):
             continue
-        given[name if name == _CONFIG else _field(name)] = value
+        field = name if name == _CONFIG else _field(name)
+        if given.get(field, value) != value:
+            raise SettingsError(f"{name} is set twice, in capital and in small letters; keep one of them.")
+        given[field] = value
     return given
 
 

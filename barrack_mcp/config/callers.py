@@ -13,9 +13,8 @@ import re
 import secrets
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, Self, TypeAlias
+from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,8 +28,8 @@ from pydantic import (
 )
 
 from barrack_mcp.api.text import cite, mention
-from barrack_mcp.catalogue import Risk, Toolset
-from barrack_mcp.config.globs import check_globs
+from barrack_mcp.catalogue import Risk
+from barrack_mcp.config import forms
 from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
@@ -54,19 +53,10 @@ class CallersError(Exception):
     """The callers' file can't be followed; the text says where and why, without a value."""
 
 
-def _sets(names: tuple[str, ...]) -> tuple[str, ...]:
-    if unknown := [name for name in names if name not in ("all", "core", *Toolset)]:
-        raise ValueError(f"names {len(unknown)} unknown toolsets; known: all, core, {', '.join(Toolset)}")
-    return names
-
-
 def _plain(text: str) -> str:
     if not 0 < len(text) <= _LONGEST or not text.isprintable() or text != text.strip():
         raise ValueError(f"must be 1 to {_LONGEST} visible characters, as the identity provider has it")
     return text
-
-
-Budget: TypeAlias = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 
 
 class CallerRow(BaseModel):
@@ -80,14 +70,14 @@ class CallerRow(BaseModel):
     """Of the identity provider's tokens."""
     group: Annotated[str, AfterValidator(_plain)] | None = None
     """For whoever is of that group, as the identity provider says, and has no row by subject."""
-    risks: frozenset[Risk] = frozenset(Risk)
-    toolsets: Annotated[tuple[str, ...], AfterValidator(_sets)] = ("all",)
+    risks: forms.Risks = frozenset(Risk)
+    toolsets: forms.Toolsets = ("all",)
     approver: bool = False
     """Whether this caller may say yes to what others ask for."""
-    protect: Annotated[tuple[str, ...], AfterValidator(check_globs)] = ()
-    max_hourly_cost: Budget | None = None
+    protect: forms.Globs = ()
+    max_hourly_cost: forms.Amount | None = None
     """What this caller's own purchases may cost per hour."""
-    max_monthly_cost: Budget | None = None
+    max_monthly_cost: forms.Amount | None = None
     """What they may come to in a month."""
 
     @model_validator(mode="after")

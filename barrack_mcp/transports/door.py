@@ -6,16 +6,14 @@ compared whole: a prefix, another port or a name before an @ is another place.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from barrack_mcp.api.http import is_loopback
+from barrack_mcp.api.http import PLACE, is_loopback
 
-PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([1-9][0-9]{0,4}))?")
 _SCHEME: Final = "http://"
 _USUAL_PORT: Final = 80
 

@@ -46,12 +46,12 @@ class Narrowed:
         try:
             narrowing = read_path(rest)
         except ValueError as error:
-            await PlainTextResponse(f"This address {error}.", 404)(scope, receive, send)
+            await PlainTextResponse(_whole(f"This address {error}"), 404)(scope, receive, send)
             return
         try:
             narrowing = _by_headers(narrowing, Headers(scope=scope))
         except ValueError as error:
-            await PlainTextResponse(f"{error}.", 400)(scope, receive, send)
+            await PlainTextResponse(_whole(str(error)), 400)(scope, receive, send)
             return
         if narrowing != ALL:
             scope = _within(scope, narrowing)
@@ -63,6 +63,10 @@ class Narrowed:
         """Lead a request to where calls come in; over SSE it is told to send its messages to a place as narrow."""
         root = f"{self._path}{narrowing.write()}" if narrowing != ALL else ""
         return {**scope, "root_path": root, "path": f"{root}{to}", "raw_path": f"{root}{to}".encode()}
+
+
+def _whole(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _by_headers(narrowing: Narrowing, headers: Headers) -> Narrowing:

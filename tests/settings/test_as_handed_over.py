@@ -95,6 +95,74 @@ def test_what_a_tool_puts_around_a_value_is_taken_off(name: str, around: str) ->
     assert chosen(**{name: around.format(GOOD[name])}) == chosen(**{name: GOOD[name]})
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("BARRACK_CURRENCY", "eur", "EUR"),
+        ("BARRACK_CURRENCY", "Inr", "INR"),
+        ("BARRACK_APPROVAL", "OUT_OF_BAND", "out-of-band"),
+        ("BARRACK_APPROVAL", "out of band", "out-of-band"),
+        ("BARRACK_APPROVAL", "Refuse", "refuse"),
+        ("BARRACK_WEBHOOK_FORM", "Slack", "slack"),
+        ("BARRACK_LOG_FORMAT", "JSON", "json"),
+        ("BARRACK_TOOLSETS", "Core, SSH-Keys;images", "core,ssh_keys,images"),
+        ("BARRACK_TOOLSETS", '["core", "images"]', "core,images"),
+        ("BARRACK_TOOLSETS", '"core","images"', "core,images"),
+        ("BARRACK_TOOLS", "LIST_INSTANCES list-volumes", "list_instances,list_volumes"),
+        ("BARRACK_UNATTENDED", "SPEND\nInterrupt", "spend,interrupt"),
+        ("BARRACK_READ_ONLY", "True", "1"),
+        ("BARRACK_READ_ONLY", "Y", "1"),
+        ("BARRACK_SIMULATOR", "ENABLED", "1"),
+        ("BARRACK_FOUR_EYES", "N", "0"),
+        ("BARRACK_AUDIT", "OFF", "off"),
+        ("BARRACK_PROXY", "Off", "off"),
+        ("BARRACK_AUTH_HEADER", "X-Key:", "X-Key"),
+        ("BARRACK_API_URL", "HTTPS://Barrack.example/api/", "https://barrack.example/api"),
+        ("BARRACK_PUBLIC_URL", "HTTPS://Bot.Example.com/", "https://bot.example.com"),
+        ("BARRACK_ALLOWED_HOSTS", "https://Bot.example.com/, b.example:8443", "bot.example.com,b.example:8443"),
+        ("BARRACK_OIDC_ISSUER", "https://a.example/.well-known/openid-configuration", "https://a.example"),
+        ("BARRACK_APPROVERS", "Group: leads,ada", "group:leads,ada"),
+    ],
+)
+def test_what_is_plainly_meant_is_taken(name: str, written: str, meant: str) -> None:
+    beside = {"BARRACK_READ_ONLY": "1"} if name == "BARRACK_AUDIT" else {}
+    assert chosen(**{name: written}, **beside) == chosen(**{name: meant}, **beside) != chosen()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("BARRACK_CURRENCY", "US"),
+        ("BARRACK_UNATTENDED", "!spend"),
+        ("BARRACK_UNATTENDED", "-spend"),
+        ("BARRACK_UNATTENDED", "spend|destroy"),
+        ("BARRACK_UNATTENDED", "no spend"),
+        ("BARRACK_UNATTENDED", "*"),
+        ("BARRACK_TOOLSETS", "core=on"),
+        ("BARRACK_READ_ONLY", "2"),
+        ("BARRACK_APPROVAL", "elicit,refuse"),
+        ("BARRACK_ALLOWED_HOSTS", "*.example.com"),
+        ("BARRACK_ALLOWED_HOSTS", "*"),
+        ("BARRACK_ALLOWED_HOSTS", "bot.example.com/mcp"),
+        ("BARRACK_ALLOWED_HOSTS", "bot.example.com b.example"),
+        ("BARRACK_APPROVERS", "GROUP:"),
+        ("BARRACK_AUTH_HEADER", "X-Key: {key}"),
+    ],
+)
+def test_what_may_mean_something_else_is_refused(name: str, written: str) -> None:
+    words = refusal({name: written})
+    assert words.startswith(f"{name} ")
+    assert words.endswith((".", "?"))
+    assert len(written) < 3 or written not in words
+
+
+@pytest.mark.parametrize("name", ["barrack_read_only", "Barrack_Read_Only"])
+def test_a_setting_in_small_letters_counts_and_two_that_differ_are_refused(name: str) -> None:
+    assert chosen(**{name: "on"}) == chosen(BARRACK_READ_ONLY="on")
+    assert "BARRACK_READ_ONLY is set twice" in refusal({name: "on", "BARRACK_READ_ONLY": "off"})
+    assert "did you mean BARRACK_READ_ONLY?" in refusal({"barrack_readonly": "1"})
+
+
 @pytest.mark.parametrize("name", [*KNOWN, *sorted(FILES), "BARRACK_CONFIG"])
 @pytest.mark.parametrize(
     "reference",

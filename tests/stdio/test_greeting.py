@@ -147,6 +147,7 @@ def test_a_surface_is_the_settings_own_or_not_certain(toolsets: list[str], tools
         ([], {"BARRACK_TOOLSETS": "core,,images"}),
         ([], {"BARRACK_READONLY": "1"}),
         ([], {"BARRACK_CONFIG": "/etc/barrack.toml"}),
+        ([], {"barrack_toolsets": "core"}),
         ([], {"BARRACK_CONTRACT": "/etc/contract.toml"}),
         ([], {"BARRACK_OPENAPI": "https://example.com/openapi.json"}),
         ([], {"BARRACK_READ_ONLY": "2"}),

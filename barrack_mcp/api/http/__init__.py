@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
+
+PLACE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([1-9][0-9]{0,4}))?")
+"""A host, and perhaps a port, as they stand in a Host header."""
 
 _TALKATIVE: Final = ("httpx2", "httpcore2")
 
@@ -52,4 +56,4 @@ def checked_url(value: str) -> str:
         raise ValueError("must not hold a user name, a password, a query or a fragment")
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
         raise ValueError("must begin with https://, or name this machine (http://127.0.0.1…)")
-    return value.rstrip("/")
+    return f"{url.scheme}://{url.netloc.lower()}{url.path}".rstrip("/")

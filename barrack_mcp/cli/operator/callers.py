@@ -16,6 +16,7 @@ from barrack_mcp.catalogue import Risk
 from barrack_mcp.cli.process import AsJson, ExitCode, configure, leave
 from barrack_mcp.cli.tools import layout
 from barrack_mcp.config.callers import NAME, WRONG_NAME, CallersError, digest, new_token, parse_callers, read_callers
+from barrack_mcp.config.forms import SETS, read_words
 from barrack_mcp.state.files import make_folder, replace
 
 app = typer.Typer(
@@ -53,11 +54,14 @@ def add(
         leave("There is a caller of that name; remove them first, which ends their token.", ExitCode.USAGE)
     token = "" if subject or group else new_token()
     row: dict[str, Any] = {"subject": subject} if subject else {"group": group} if group else {"sha256": digest(token)}
-    for field, words in (("risks", risks), ("toolsets", toolsets), ("protect", protect)):
-        if words:
-            row[field] = [word.strip() for word in words.split(",") if word.strip()]
-    if unknown := set(row.get("risks", ())) - set(Risk):
-        leave(f"--risks names {len(unknown)} that are none; known: {', '.join(Risk)}.", ExitCode.USAGE)
+    for field, words, known in (("risks", risks, tuple(Risk)), ("toolsets", toolsets, SETS)):
+        try:
+            if words:
+                row[field] = [str(word) for word in read_words(words, field.removesuffix("s"), known)]
+        except ValueError as error:
+            leave(f"--{field} {error}", ExitCode.USAGE)
+    if protect:
+        row["protect"] = [word.strip() for word in protect.split(",") if word.strip()]
     if approver:
         row["approver"] = True
     budgets = {"max_hourly_cost": max_hourly_cost, "max_monthly_cost": max_monthly_cost}

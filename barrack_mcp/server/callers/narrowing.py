@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Self
 
-from barrack_mcp.catalogue import Offer, Toolset
+from barrack_mcp.catalogue import Offer
+from barrack_mcp.config.forms import SETS, read_switch, read_words
 
 KEY: Final = "barrack_mcp.narrowing"
 """Where a request's scope holds it."""
-SETS: Final = ("all", "core", *Toolset)
-_ON: Final = frozenset({"1", "true", "on", "yes"})
-_OFF: Final = frozenset({"0", "false", "off", "no"})
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Narrowing:
         Raises:
             ValueError: They are none, in words.
         """
-        group = frozenset(word for part in names.split(",") if (word := part.strip()))
-        if not group or not group <= set(SETS):
-            raise ValueError(f"names no toolset, or one that there is not; known: {', '.join(SETS)}")
+        group = frozenset(read_words(names, "toolset", SETS))
+        if not group:
+            raise ValueError(f"names no toolset; known: {', '.join(SETS)}")
         return type(self)(self.read_only, self.toolsets if "all" in group else self.toolsets | {group})
 
     def to_reads(self, word: str = "on") -> Self:
@@ -53,9 +51,8 @@ class Narrowing:
         Raises:
             ValueError: It is neither, in words.
         """
-        if word.strip().lower() not in _ON | _OFF:
-            raise ValueError("must be 1, true, on or 0, false, off")
-        return type(self)(self.read_only or word.strip().lower() in _ON, self.toolsets)
+        on = read_switch(word)
+        return type(self)(self.read_only or on, self.toolsets)
 
     def write(self) -> str:
         """Write it as an address has it, always alike; empty if it takes nothing away."""

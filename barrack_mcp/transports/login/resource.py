@@ -12,8 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from barrack_mcp.api.http import is_loopback
-from barrack_mcp.transports.door import PLACE
+from barrack_mcp.api.http import PLACE, is_loopback
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 

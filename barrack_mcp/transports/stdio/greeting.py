@@ -54,7 +54,7 @@ def surface(arguments: Sequence[str], environ: Mapping[str, str], record: Record
         environ: The process's environment.
         record: What was recorded.
     """
-    settings = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+    settings = {name: value for name, value in environ.items() if name.upper().startswith(_PREFIX)}
     flags = _flags(arguments)
     if flags is None or not settings.keys() <= set(record["settings"]) - _ELSEWHERE:
         return None
