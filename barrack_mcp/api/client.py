@@ -6,7 +6,7 @@ import random as chance
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from barrack_mcp.api import answer
 from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure, no_answer
 from barrack_mcp.api.http.network import Network, open_http, why
+from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Echo, Redaction
 from barrack_mcp.api.retry import ATTEMPTS, Budget, Circuit, repeatable, wait_before
@@ -31,6 +32,9 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import open_texts, secrets_in, whole_texts
 
 _tracer: Final = trace.get_tracer("barrack-mcp")
+
+_UNHEARD: Final = nullcontext(trace.INVALID_SPAN)
+"""In place of a span where nobody listens."""
 
 _STATUS: Final = "http.response.status_code"
 _LEAST_SHARE: Final = 0.1
@@ -92,7 +96,7 @@ class Client:
         # callers with different keys may share the pool: a session must never pass from one to another
         http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._http = http
-        self._url = url
+        self._requests = Requests(http, url)
         self._auth = auth
         self._seconds = seconds
         self._contract = contract if contract is not None else Contract()
@@ -143,7 +147,8 @@ class Client:
             sent = wire.request(arguments)
         except WireError as error:
             raise ApiError(Failure.REJECTED, f"{error} Nothing was sent") from None
-        echo = Echo(secrets_in(operation, arguments), known=open_texts(operation, arguments))
+        secrets = secrets_in(operation, arguments)
+        echo = Echo(secrets, known=open_texts(operation, arguments) if secrets else ())
         self._budget.earn()
         deadline = self._now() + self._seconds
         attempts = 0
@@ -158,7 +163,7 @@ class Client:
                         begun = True
                         attempts += 1
                         silence.begin(self._now())
-                        with _traced(operation, sent.method, attempts) as span:
+                        with _traced(operation, sent.method, attempts) if _is_heard() else _UNHEARD as span:
                             status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
                             span.set_attribute(_STATUS, status)
             except ApiError as error:
@@ -209,23 +214,20 @@ class Client:
         share = left / (ATTEMPTS + 1 - number)
         limit = share if operation.reads else left
         progress = _Progress()
-        request = self._http.build_request(
-            sent.method,
-            self._url + sent.path,
-            params=sent.query,
-            json=sent.body,
-            timeout=httpx2.Timeout(None, connect=share),
-            extensions={"trace": progress.note},
-        )
+        times = {"connect": share, "read": None, "write": None, "pool": None}
+        request = self._requests.make(*sent, extensions={"timeout": times, "trace": progress.note})
         head: httpx2.Response | None = None
         self.changes += not operation.reads
         try:
-            with anyio.fail_after(limit):
+            raw: bytearray | None = None
+            with anyio.move_on_after(limit) as time_left:
                 head = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
                 try:
-                    raw: bytearray | None = await answer.read(head)
+                    raw = await answer.read(head)
                 finally:
                     await head.aclose()
+            if time_left.cancelled_caught or head is None:
+                raise TimeoutError
         except answer.UnreadableError as error:
             if head is None or head.is_success:
                 status = head.status_code if head is not None else None
@@ -249,6 +251,13 @@ class Client:
         body = wire.answer(came)
         hold(operation, head.status_code, body, came=came, empty=not raw or raw.isspace())
         return head.status_code, body
+
+
+def _is_heard() -> bool:
+    """Whether anybody hears of spans; until a provider is set they are made for nobody."""
+    return not (
+        isinstance(_tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    )
 
 
 @contextmanager

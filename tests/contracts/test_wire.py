@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from barrack_mcp.account.pages import presented
+from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.wire.form import Contract, Mark, Sent, WireError
 from barrack_mcp.api.wire.loading import load
 from barrack_mcp.api.wire.overrides import Overrides, merged
@@ -331,3 +332,19 @@ def test_overrides_by_hand_win_over_those_of_a_document_key_by_key() -> None:
     assert volume.fields == {"volume.region": "r", "volume.tier": "t"}
     assert both.operations["list_volumes"].result == "v"
     assert merged(under, Overrides()) == under
+
+
+@each_operation
+def test_a_request_is_made_as_the_library_makes_it_every_time(operation: Operation) -> None:
+    http = httpx2.AsyncClient(headers={"Accept": "application/json", "User-Agent": "test"})
+    requests = Requests(http, "https://barrack.example/api")
+    given = everything(operation)
+    for values in (given, {name: given[name] for name in operation.placeholders}) * 2:
+        sent = SHIPPED.for_(operation).request(values)
+        url = f"https://barrack.example/api{sent.path}"
+        usual = http.build_request(sent.method, url, params=sent.query, json=sent.body)
+        made = requests.make(*sent, extensions={"timeout": {}})
+        assert (made.method, made.url, made.headers.raw) == (usual.method, usual.url, usual.headers.raw)
+        assert (made.read(), made.extensions) == (usual.content, {"timeout": {}})
+        # what is set on one, such as the key, is on no other
+        made.headers["Authorization"] = "Bearer key"

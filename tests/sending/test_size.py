@@ -196,8 +196,9 @@ async def test_packed_answers_are_unpacked() -> None:
     assert await client(Answers(nothing)).send(STOP, {"instance_id": "BRK-1D"}) == {}
 
 
-async def test_half_a_character_from_the_api_does_not_break_what_is_said_of_it() -> None:
-    lone = httpx2.Response(200, content=rb'{"name": "a\ud83d", "pair": "\ud83d\ude00"}')
+@pytest.mark.parametrize("half", [rb"\ud83d", b"\xed\xa0\xbd"], ids=["written", "encoded"])
+async def test_half_a_character_from_the_api_does_not_break_what_is_said_of_it(half: bytes) -> None:
+    lone = httpx2.Response(200, content=rb'{"name": "a%b", "pair": "\ud83d\ude00"}' % half)
     assert await client(Answers(lone)).send(LIST, {}) == {"name": "a\ufffd", "pair": "😀"}
 
 

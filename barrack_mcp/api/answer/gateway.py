@@ -167,7 +167,7 @@ def _is_challenge(response: httpx2.Response, raw: bytes | bytearray | None, body
     headers = response.headers
     if headers.get("cf-mitigated", "").strip().lower() == "challenge":
         return True
-    if _name(response) != "Cloudflare" or response.status_code not in _REFUSING:
+    if response.status_code not in _REFUSING or _name(response) != "Cloudflare":
         return False
     if isinstance(body, dict) and body.get("cloudflare_error") is True:
         return response.status_code == HTTPStatus.FORBIDDEN

@@ -41,7 +41,10 @@ _REASONS: Final = frozenset(
 _ENVELOPES: Final = frozenset(
     {"data", "result", "results", "response", "payload", "body", "meta", "header", "envelope"} | {"status"}
 )
-_SPEAKING: Final = _FLAGS | _FLAGS_OF_NO | _WORDS | _NUMBERS | _REASONS
+_EITHER_FLAG: Final = _FLAGS | _FLAGS_OF_NO
+_WHOLLY: Final = _FLAGS | _WORDS | _NUMBERS
+"""What speaks of the answer as a whole, even under a name of the thing's."""
+_SPEAKING: Final = _EITHER_FLAG | _WHOLLY | _REASONS
 _OF_THE_ENVELOPE: Final = frozenset({"message", "requestid", "tier", "detail", "title", "type", *_SPEAKING})
 
 _YES: Final = frozenset(
@@ -184,13 +187,13 @@ def _hear(operation: Operation, level: JsonObject, heard: _Heard, depth: int = 0
         and any(name in own and _shows(name, value) for name, value in level.items())
     )
     heard.result = heard.result or thing or any(not isinstance(level[name], dict) for name in rooted)
-    declared = {name for name in level if name in _top(operation)} if thing and not depth else set()
+    declared = _top(operation) if thing and not depth else frozenset[str]()
     for name, value in level.items():
         plain = _plain(name)
-        if name in declared and plain not in _FLAGS | _WORDS | _NUMBERS:
+        if name in declared and plain not in _WHOLLY:
             # under this name the thing itself says something, such as which of several were not deleted
             continue
-        if plain in _FLAGS | _FLAGS_OF_NO and (flag := _flag(value)) is not None:
+        if plain in _EITHER_FLAG and (flag := _flag(value)) is not None:
             heard.yes = heard.yes or (flag and plain in _FLAGS)
             heard.no = heard.no or flag is (plain in _FLAGS_OF_NO)
         if isinstance(value, dict) and depth < _DEEPEST and (plain in _ENVELOPES or name in roots):
