@@ -64,6 +64,11 @@ PROMISES = (
     ),
     Promise("N9", "a call without an answer, made again", "held back until the read that tells has been made"),
     Promise("N10", "404 of an unverified path, every operation", "failed with what mends it; 0 effects"),
+    Promise(
+        "N11",
+        "a server starts; the API closes, dies, is down or untrusted before the first call; both transports of it",
+        "1 connection ahead and none by the call; a write by none that was silent for longer than any other may be",
+    ),
     Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
     Promise(
         "R3",

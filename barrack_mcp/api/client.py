@@ -22,7 +22,7 @@ from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure, no_answer
-from barrack_mcp.api.http.network import Network, open_http, why
+from barrack_mcp.api.http.network import Network, Way, open_http, why
 from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Echo, Redaction
@@ -74,6 +74,7 @@ class Client:
         wall: The time of day, in seconds since 1970.
         redact: Takes the key out of JSON that the API answers.
         watch: Told of each request when it is over, and of each that was not begun, under the number 0.
+        way: The way out, where a connection can be opened ahead.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Client:
         wall: Callable[[], float] = time.time,
         redact: Callable[[Any], Any] = lambda body: body,
         watch: Callable[[Attempt], None] | None = None,
+        way: Way | None = None,
     ) -> None:
         # callers with different keys may share the pool: a session must never pass from one to another
         http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -106,11 +108,18 @@ class Client:
         self._wall = wall
         self._redact = redact
         self._watch = watch
+        self._url = url
+        self._way = way
         self.pace = Pace(per_minute=per_minute, now=now, sleep=sleep, claim=claim)
         self._budget = Budget()
         self._circuit = Circuit(now)
         self.changes = 0
         """Grows when a write is sent, and when it has ended, whatever came of it."""
+
+    async def warm(self) -> None:
+        """Open a connection ahead of the first call and hold it for that, as `Way.warm` does; never without a key."""
+        if self._auth is not None and self._way is not None:
+            await self._way.warm(self._url)
 
     async def send(
         self,
@@ -375,13 +384,10 @@ async def open_client(
         "Accept-Encoding": "gzip",
         "User-Agent": f"barrack-mcp/{__version__}",
     }
-    async with open_http(
-        network or Network(),
-        transport=httpx2.ASGITransport(app=app) if app is not None else None,
-        headers=headers,
-        limits=httpx2.Limits(max_connections=AT_ONCE),
-        seconds=seconds,
-    ) as http:
+    network = network or Network()
+    way = network.open(limits=httpx2.Limits(max_connections=AT_ONCE), now=now) if app is None else None
+    transport = way if app is None else httpx2.ASGITransport(app=app)
+    async with open_http(network, transport=transport, headers=headers, seconds=seconds) as http:
         yield Client(
             http,
             url=url,
@@ -395,6 +401,7 @@ async def open_client(
             random=random,
             redact=Redaction(key).hidden_in,
             watch=watch,
+            way=way,
         )
 
 

@@ -25,10 +25,9 @@ from barrack_mcp import __version__
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
-from barrack_mcp.dispatch.reaping import Reaper
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
-from barrack_mcp.server.house import open_server
+from barrack_mcp.server.house import House, open_server
 from barrack_mcp.server.watch import NOBODY
 from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.transports.approvals import Beside
@@ -46,6 +45,9 @@ Transport: TypeAlias = Literal["stdio", "http", "sse"]
 
 _HTTP: Final = "/mcp"
 _SSE: Final = "/sse"
+
+_SETTLED_S: Final = 0.1
+"""What is loaded to open a connection takes half of that of the processor, and nobody shall wait for it."""
 
 _SECURITY: Final = TransportSecuritySettings(
     # `Door` judges host and origin, whole; the SDK would take any port, and one loopback address of many
@@ -81,7 +83,8 @@ async def serve(
         async with open_server(settings) as house:
             mention(settings, house.contract, datetime.now(UTC).date())
             with coming_from(transport=transport):
-                await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
+                async with _beside(house):
+                    await serve_stdio(house.server, drain=house.drain, drain_seconds=_longest(settings))
         return
     if not is_loopback(host) and (not settings.has_login or settings.public_url is None):
         raise SettingsError(_OPEN)
@@ -101,7 +104,7 @@ async def serve(
         address = f"http://{write_place(host, port)}{path}"
         _log.warning(listening(settings, transport=transport, address=address, api=house.api))
         try:
-            async with _reaping(house.reapers, reap_every):
+            async with _beside(house, reap_every):
                 drain = partial(bounds.drain, beside=house.drain)
                 await listen(app, host=host, port=port, drain=drain, drain_seconds=_longest(settings))
         except OSError:
@@ -109,14 +112,21 @@ async def serve(
 
 
 @asynccontextmanager
-async def _reaping(reapers: Sequence[Reaper], minutes: int | None) -> AsyncIterator[None]:
-    """End what is past its lease until the serving ends; an error of that comes through as it is."""
+async def _beside(house: House, reap_every: int | None = None) -> AsyncIterator[None]:
+    """Do what is done beside the serving until that ends; an error of that comes through as it is.
+
+    Args:
+        house: What is served.
+        reap_every: After how many minutes each to end what is past its lease; None for never.
+    """
     raised: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        if minutes is not None:
-            _log.warning("What is past its lease is hibernated, as reap does it, every %s.", counted(minutes, "minute"))
-            for reaper in reapers:
-                tasks.start_soon(reaper.keep_reaping, minutes * 60.0)
+        tasks.start_soon(_warm, house)
+        if reap_every is not None:
+            every = counted(reap_every, "minute")
+            _log.warning("What is past its lease is hibernated, as reap does it, every %s.", every)
+            for reaper in house.reapers:
+                tasks.start_soon(reaper.keep_reaping, reap_every * 60.0)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - raised below
@@ -124,6 +134,12 @@ async def _reaping(reapers: Sequence[Reaper], minutes: int | None) -> AsyncItera
         tasks.cancel_scope.cancel()
     if raised is not None:
         raise raised
+
+
+async def _warm(house: House) -> None:
+    """Hold a connection to the API ready for the first call, once what a client asks at its start is answered."""
+    await anyio.sleep(_SETTLED_S)
+    await house.accounts.shared.client.warm()
 
 
 def _longest(settings: Settings) -> float:

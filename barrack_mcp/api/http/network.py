@@ -10,7 +10,8 @@ import ipaddress
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -89,13 +90,14 @@ class Network:
         """Whether a request to an address goes through the proxy."""
         return self.proxy is not None and not is_loopback(url.host) and not self._is_exempt(url)
 
-    def open(self, *, limits: httpx2.Limits | None = None) -> httpx2.AsyncBaseTransport:
+    def open(self, *, limits: httpx2.Limits | None = None, now: Callable[[], float] = time.monotonic) -> Way:
         """Make what carries requests; certificates are read when the first of them needs any.
 
         Args:
             limits: How many connections there may be; the library's own if None.
+            now: A clock that only goes forward, in seconds.
         """
-        return _Way(self, limits if limits is not None else httpx2.Limits())
+        return Way(self, limits if limits is not None else httpx2.Limits(), now)
 
     def trusted(self) -> ssl.SSLContext:
         """Read all certificates that count: the system's, the operator's, and those of the usual variables.
@@ -131,12 +133,19 @@ class Network:
         return any(address in network for each in exempt if (network := _network(each)) is not None)
 
 
-class _Way(httpx2.AsyncBaseTransport):
-    """Carries each request directly or through the proxy; what is never used is never opened."""
+class Way(httpx2.AsyncBaseTransport):
+    """Carries each request directly or through the proxy; what is never used is never opened, unless it is warmed.
 
-    def __init__(self, network: Network, limits: httpx2.Limits) -> None:
+    Args:
+        network: How connections leave this machine.
+        limits: How many connections there may be, and how long one stays unused.
+        now: A clock that only goes forward, in seconds.
+    """
+
+    def __init__(self, network: Network, limits: httpx2.Limits, now: Callable[[], float]) -> None:
         self._network = network
         self._limits = limits
+        self._now = now
         self._trusted: ssl.SSLContext | None = None
         self._opened: dict[bool | str, httpx2.AsyncBaseTransport] = {}
 
@@ -148,18 +157,44 @@ class _Way(httpx2.AsyncBaseTransport):
             self._opened[kind] = self._made(passes=passes, encrypted=request.url.scheme == "https")
         return await self._opened[kind].handle_async_request(request)
 
+    async def warm(self, url: str) -> None:
+        """Open a connection to an address ahead of the first request, and hold it for that; nothing is sent on it.
+
+        Returns when it is taken, is too old, or the other side ends it. Where it can't be opened nothing is said: the
+        first request will. Through a proxy, and once there was a request, none is opened.
+
+        Args:
+            url: The address.
+        """
+        there = httpx2.URL(url)
+        if self._opened or self._network.passes(there):
+            return
+        from barrack_mcp.api.http.spare import Warmed  # noqa: PLC0415 - loads what a single command may never need
+
+        try:
+            trusted = self._trusting(encrypted=there.scheme == "https")
+        except NoWayError:
+            return
+        warmed = Warmed(there, trusted=trusted, limits=self._limits, now=self._now)
+        self._opened[False if there.scheme == "https" else there.scheme] = warmed
+        await warmed.keep()
+
     def _made(self, *, passes: bool, encrypted: bool) -> httpx2.AsyncBaseTransport:
+        if passes and not encrypted:
+            raise NoWayError("Only https goes through a proxy")
+        trusted = self._trusting(encrypted=encrypted)
+        proxy = _proxy(self._network) if passes else None
+        return httpx2.AsyncHTTPTransport(verify=trusted, limits=self._limits, proxy=proxy)
+
+    def _trusting(self, *, encrypted: bool) -> ssl.SSLContext:
         if not encrypted:
-            if passes:
-                raise NoWayError("Only https goes through a proxy")
-            return httpx2.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=self._limits)
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._trusted is None:
             try:
                 self._trusted = self._network.trusted()
             except CertificatesError as error:
                 raise NoWayError(str(error).rstrip(".")) from None
-        proxy = _proxy(self._network) if passes else None
-        return httpx2.AsyncHTTPTransport(verify=self._trusted, limits=self._limits, proxy=proxy)
+        return self._trusted
 
     async def aclose(self) -> None:
         """Close what was opened."""
