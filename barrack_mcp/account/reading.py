@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import anyio
 
@@ -38,6 +39,9 @@ _NO_SUCH_PAGE: Final = frozenset({400, 404, 410, 416, 422})
 
 _IDS: Final = MappingProxyType({kind.list_tool: kind.ids for kind in KINDS})
 """The fields of a row that may hold its id, by the tool that lists."""
+
+_Key: TypeAlias = str | tuple[int, int]
+"""What tells a row from the others of its list: its id; without one, where it came first."""
 
 
 class Reader(Protocol):
@@ -103,8 +107,16 @@ class Listing:
     made: list[JsonObject] = field(default_factory=list)
     skipped: bool = False
     _pages: dict[int, Page] = field(default_factory=dict)
+    _own: dict[int, dict[_Key, JsonObject]] = field(default_factory=dict)
+    """What each page brought that no page before it in the list has."""
+    _places: dict[_Key, int] = field(default_factory=dict)
+    """On which page each row is."""
     _ended: bool = False
     """Whether the end was seen."""
+    _told: int | None = None
+    """The largest number of all rows that a page told."""
+    _lies: bool = False
+    """Whether a page told of fewer rows in all than it held itself."""
     _size: int = 0
     """Bytes of the rows."""
 
@@ -186,14 +198,35 @@ class Listing:
             return None
         self.readable = True
         self._size += size(came.rows)
-        if not any(came.rows == other.rows for other in self._pages.values()):
+        alike = next((number for number, other in self._pages.items() if came.rows == other.rows), None)
+        if alike is None:
             self.unread += came.unread
         self._pages[page] = came
-        self.rows = _once([each.rows for _, each in sorted(self._pages.items())], _IDS.get(tool, ()))
-        told = max((each.total for each in self._pages.values() if each.total is not None), default=None)
-        lies = any(each.lies for each in self._pages.values())
-        self.total = None if told is None or told < len(self.rows) or lies else told
+        self._place(came, page, _IDS.get(tool, ()), alike=page if alike is None else alike)
+        if came.total is not None:
+            self._told = max(self._told or 0, came.total)
+        self._lies = self._lies or came.lies
+        self.total = None if self._told is None or self._told < len(self.rows) or self._lies else self._told
         return came
+
+    def _place(self, came: Page, page: int, ids: tuple[str, ...], *, alike: int) -> None:
+        """Put each row of a page that came where it first stands in the list, whichever page came first.
+
+        Args:
+            came: What came.
+            page: Its number.
+            ids: The fields that may hold the id of a row.
+            alike: The number of the page that came with the same rows; of those that bear no id, it tells nothing new.
+        """
+        own = self._own.setdefault(page, {})
+        for at, row in enumerate(came.rows):
+            key = _id_of(row, ids) or (alike, at)
+            there = self._places.get(key)
+            if there is None or page < there:
+                if there is not None:
+                    del self._own[there][key]
+                own[key], self._places[key] = row, page
+        self.rows = list(chain.from_iterable(self._own[number].values() for number in sorted(self._own)))
 
     def begin(self, tool: str, data: JsonObject) -> Page | None:
         """Take the first answer, and conclude from it alone whether these are all."""
@@ -399,19 +432,11 @@ class _Reading:
         return len(self.listing.rows) == before
 
 
-def _once(pages: list[list[JsonObject]], ids: tuple[str, ...]) -> list[JsonObject]:
-    """The rows of all pages, each once; of those that bear no id, a page that came before tells nothing new."""
-    rows: dict[str | int, JsonObject] = {}
-    for at, page in enumerate(pages):
-        repeated = page in pages[:at]
-        for row in page:
-            if (key := _id_of(row, ids)) or not repeated:
-                rows.setdefault(key or id(row), row)
-    return [*rows.values()]
-
-
 def _id_of(row: JsonObject, names: tuple[str, ...]) -> str:
-    return next((str(row[name]) for name in names if row.get(name)), "")
+    for name in names:
+        if value := row.get(name):
+            return str(value)
+    return ""
 
 
 def _may_be_full(page: Page) -> bool:
