@@ -90,7 +90,7 @@ def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonOb
     came = data
     while True:
         try:
-            model = operation.response.model_validate(data)
+            return operation.response.read(data), unexpected
         except ValidationError as error:
             if data is came:
                 data = copy.deepcopy(came)
@@ -98,9 +98,6 @@ def _checked(operation: Operation, data: JsonObject) -> tuple[JsonObject, JsonOb
                 if not _set_aside(data, detail["loc"], unexpected):
                     return {}, {"answer": compact(_without(data, _GONE))[:_EXCERPT]}
             data = _without(data, _GONE)
-        else:
-            dumped: JsonObject = model.model_dump(mode="json", exclude_unset=True)
-            return dumped, unexpected
 
 
 def _set_aside(data: JsonObject, path: tuple[int | str, ...], unexpected: JsonObject) -> bool:

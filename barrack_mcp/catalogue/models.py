@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import SchemaValidator, core_schema, to_jsonable_python
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -87,7 +88,62 @@ class Response(BaseModel):
             if isinstance(also, AliasChoices) and also.choices[0] != name:
                 info.validation_alias = AliasChoices(name, *also.choices)
 
+    @classmethod
+    def read(cls, answer: JsonObject) -> JsonObject:
+        """Bring an answer into the declared form: of each object the fields that came, then what is unknown.
 
+        Raises:
+            ValidationError: A value is of another type.
+        """
+        answered: JsonObject = _reader(cls).validate_python(answer)
+        return answered
+
+
+@cache
+def _reader(model: type[Response]) -> SchemaValidator:
+    """Make what reads an answer as a model declares it, into plain objects.
+
+    An instance of a model for every row would only be made to be written out again: that takes twice the time.
+    """
+    model.model_rebuild()
+    silent = core_schema.CoreConfig(title=model.__name__, hide_input_in_errors=True)
+    return SchemaValidator(_plainly(model.__pydantic_core_schema__), silent)
+
+
+def _plainly(schema: Any) -> Any:
+    """Turn the models within a schema of pydantic's into dictionaries of their fields, of which any may be missing."""
+    if isinstance(schema, list):
+        return [_plainly(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "any":
+        return _ANYTHING
+    if schema.get("type") == "model":
+        return _plainly(schema["schema"]) | {name: schema[name] for name in ("ref",) if name in schema}
+    if schema.get("type") == "model-fields":
+        fields = {}
+        for name, field in schema["fields"].items():
+            value = field["schema"]
+            bare = value["schema"] if value["type"] == "default" else value
+            alias = field.get("validation_alias")
+            fields[name] = core_schema.typed_dict_field(_plainly(bare), required=False, validation_alias=alias)
+        return core_schema.typed_dict_schema(fields, extra_behavior="allow", extras_schema=_ANYTHING)
+    return {name: _plainly(each) for name, each in schema.items()}
+
+
+_ANYTHING: Final = core_schema.union_schema(
+    [
+        core_schema.bool_schema(strict=True),
+        core_schema.str_schema(strict=True),
+        core_schema.int_schema(strict=True),
+        core_schema.no_info_plain_validator_function(partial(to_jsonable_python, inf_nan_mode="null")),
+    ],
+    mode="left_to_right",
+)
+"""Reads what no model declares: all of JSON as it is; a number beyond all numbers is none."""
+
+
+@cache
 def spellings(model: type[BaseModel], name: str) -> tuple[str, ...]:
     """The names under which a field may come, its own first."""
     alias = model.model_fields[name].validation_alias

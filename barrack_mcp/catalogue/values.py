@@ -10,12 +10,14 @@ import ipaddress
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import core_schema
 
 KNOWN_GPU_MODELS: Final = (
     "H100-PCIe-NVLink-80GB",
@@ -343,6 +345,10 @@ def _text(value: object) -> str | None:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+_NO_NUMBER: Final = "is not a number"
+_NOT_WHOLE: Final = "is not a whole number"
+
+
 def _number(value: object) -> object:
     """Decimals often travel as text: `"2.49"` is the number 2.49."""
     if value is None:
@@ -351,13 +357,13 @@ def _number(value: object) -> object:
         return float(value) if "." in value else int(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
-    raise ValueError("is not a number")
+    raise ValueError(_NO_NUMBER)
 
 
 def _whole_number(value: object) -> object:
     number = _number(value)
     if isinstance(number, float) and not number.is_integer():
-        raise ValueError("is not a whole number")
+        raise ValueError(_NOT_WHOLE)
     return number
 
 
@@ -399,7 +405,31 @@ class Keep(StrEnum):
     """These, and its length: it is shown whole or not at all."""
 
 
-Text: TypeAlias = Annotated[str | None, BeforeValidator(_text), WithJsonSchema({"type": "string"})]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """Reads a value by a function, unless it is plainly of one of these types: most are, and need no look of ours."""
+
+    plain: tuple[core_schema.CoreSchema, ...]
+    by: Callable[[object], object]
+    fault: str = "is of another type"
+    """What is wrong with a value that can't be read: one fault, however many types were tried."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        other = core_schema.no_info_before_validator_function(self.by, handler(source))
+        return core_schema.union_schema(
+            [*self.plain, other],
+            mode="left_to_right",
+            custom_error_type="unread",
+            custom_error_message=self.fault,
+        )
+
+
+_STR: Final = core_schema.str_schema(strict=True, min_length=0)
+"""A limit, so that each character is looked at: half a pair is none."""
+_INT: Final = core_schema.int_schema(strict=True)
+_FLOAT: Final = core_schema.float_schema(strict=True, allow_inf_nan=False)
+
+Text: TypeAlias = Annotated[str | None, _Read((_STR,), _text), WithJsonSchema({"type": "string"})]
 Lines: TypeAlias = Annotated[Text, Keep.LINES]
 """Text of several lines, such as a description."""
 WholeText: TypeAlias = Annotated[Text, Keep.WHOLE]
@@ -410,9 +440,9 @@ ALONE: Final = BeforeValidator(_alone)
 """Read a list of one where a single thing is expected as that thing."""
 Texts: TypeAlias = Annotated[list[Text] | None, LISTED]
 Flag: TypeAlias = bool | None
-Number: TypeAlias = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Number: TypeAlias = Annotated[Any, _Read((_INT, _FLOAT), _number, _NO_NUMBER), WithJsonSchema({"type": "number"})]
 """Money and other quantities: an integer stays an integer."""
-Whole: TypeAlias = Annotated[Any, BeforeValidator(_whole_number), WithJsonSchema({"type": "integer"})]
+Whole: TypeAlias = Annotated[Any, _Read((_INT,), _whole_number, _NOT_WHOLE), WithJsonSchema({"type": "integer"})]
 Anything: TypeAlias = Annotated[Any, WithJsonSchema({"type": ["object", "array", "string", "number", "boolean"]})]
 """A value of an error of which nothing is known; what a tool answers has one type."""
 StatusEnum: TypeAlias = Text

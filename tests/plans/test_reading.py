@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from barrack_mcp.account.desk import Desk
 from barrack_mcp.account.reading import Extent, Listing, read_list
@@ -87,6 +90,29 @@ async def test_pages_that_overlap_count_once_and_rows_stand_in_the_lists_order_h
     assert [row["instance_id"] for row in found.rows] == [f"I-{at}" for at in range(299)]
     assert found.extent is Extent.PARTLY
     assert found.how_far == "299 of 300"
+
+
+_ROW = st.sampled_from(
+    [{"instance_id": "I-1"}, {"id": "I-2"}, {"vm_id": "I-3", "status": "ACTIVE"}, {"status": "ACTIVE"}]
+)
+_CAME = st.tuples(st.lists(_ROW, max_size=3), st.none() | st.integers(0, 9))
+
+
+@given(st.lists(_CAME, min_size=1, max_size=4), st.data())
+def test_a_list_is_the_same_in_whichever_order_its_pages_come(
+    pages: list[tuple[list[JsonObject], int | None]], data: st.DataObject
+) -> None:
+    def joined(order: Iterable[int]) -> tuple[list[JsonObject], int | None]:
+        listing = Listing()
+        for at in order:
+            rows, total = pages[at]
+            listing.take(
+                "list_instances", {"instances": rows} | ({} if total is None else {"total": total}), page=at + 1
+            )
+        return listing.rows, listing.total
+
+    in_order = range(len(pages))
+    assert joined(data.draw(st.permutations(in_order))) == joined(in_order)
 
 
 async def test_a_list_is_not_whole_while_the_look_for_a_page_before_the_first_fails() -> None:
