@@ -1,22 +1,26 @@
-"""How many requests one whole guarded call takes: its question, the answer to it, and the sending.
+"""How many requests one whole guarded call takes, and how many of them one after another: its question, its sending.
 
-A vendor's keys have limits a minute and an hour, so that a request saved is worth more than a millisecond.
+A vendor's keys have limits a minute and an hour, so that a request saved is worth more than a millisecond. How long a
+person waits is told by the requests that stand one after another; those that go side by side are one wait.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from mcp.types import ElicitResult
 
-from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.catalogue import OPERATIONS, JsonObject, Risk
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.house import ASKING, Person, house, says_yes
+from tests.support.waits import Waits
 
 pytestmark = pytest.mark.anyio
 
 BUDGETS = {
-    "deploy_instance": 17,
+    "deploy_instance": 16,
     "stop_instance": 8,
     "reboot_instance": 8,
     "hibernate_instance": 8,
@@ -26,15 +30,15 @@ BUDGETS = {
     "add_instance_security_rule": 3,
     "remove_instance_security_rule": 3,
     "delete_ssh_key": 9,
-    "create_volume": 13,
+    "create_volume": 12,
     "detach_volumes": 5,
     "clone_volume": 13,
     "resize_volume": 13,
     "delete_volume": 5,
     "delete_startup_script": 9,
     "bulk_delete_startup_scripts": 6,
-    "create_snapshot": 14,
-    "restore_snapshot": 15,
+    "create_snapshot": 13,
+    "restore_snapshot": 14,
     "delete_snapshot": 11,
     "delete_custom_image": 7,
     "add_firewall_rule": 3,
@@ -50,23 +54,55 @@ since the yes is for those who hold them. A machine is looked for in the stock f
 """
 
 WAYS = ("legacy", "auto", "out of band")
+MOST_WAITS = 2
+"""Before the question, and again after the yes: the last look, and the sending."""
 
 
-async def spent(tool: str, way: str, given: JsonObject | None = None, *, scenario: str = "small") -> list[str]:
-    """The requests of one call that a person agrees to, each as method and path."""
-    app = create_app(now=lambda: 0.0, scenario=scenario)
-    person = Person(says_yes) if way != "out of band" else None
+@dataclass
+class Spent:
+    """What one call that a person agrees to took.
+
+    Attributes:
+        requests: Each as method and path.
+        asking: How many of them stand one after another before the question.
+        sending: The same after the yes.
+    """
+
+    requests: list[str]
+    asking: int
+    sending: int
+
+
+async def spend(
+    tool: str, way: str, given: JsonObject | None = None, *, scenario: str = "small", reads_s: float = 30
+) -> Spent:
+    """Have one call made that a person agrees to, after reading for so long."""
+    app = Waits(create_app(now=lambda: 0.0, scenario=scenario))
+    asking = 0
+
+    def agree(question: str) -> ElicitResult:
+        nonlocal asking
+        asking = app.most
+        app.begin()
+        return says_yes(question)
+
+    person = Person(agree, reads_s=reads_s) if way != "out of band" else None
     async with house(era=way if person else "auto", person=person, app=app) as made:
         arguments = made.good(tool) if given is None else given
         app.state.barrack.requests.clear()
+        app.begin()
         outcome = await made.call(tool, **arguments)
         if person is None:
+            asking = app.most
             approval = await made.approvals.find(outcome["approval"]["id"])
             await made.approvals.approve(approval.id, by="a test", typed=approval.must_type)
+            made.clock.at += reads_s
+            app.begin()
             outcome = await made.call(tool, **arguments)
         assert outcome["outcome"] == "done", outcome
         assert made.effects == [tool]
-        return [f"{each['method']} {each['path']}" for each in app.state.barrack.requests]
+        requests = [f"{each['method']} {each['path']}" for each in app.state.barrack.requests]
+        return Spent(requests, asking, app.most)
 
 
 async def test_what_seldom_changes_is_read_once_a_minute_but_a_price_again_after_the_yes() -> None:
@@ -84,7 +120,7 @@ async def test_what_seldom_changes_is_read_once_a_minute_but_a_price_again_after
         assert await asked() == set()
         made.clock.at += 1
         assert await asked() == {"/pricing/", "/regions/"}
-    requests = await spent("create_volume", "auto")
+    requests = (await spend("create_volume", "auto")).requests
     assert (requests.count("GET /pricing/"), requests.count("GET /regions/")) == (2, 1)
 
 
@@ -95,15 +131,35 @@ def test_every_operation_that_asks_has_its_budget() -> None:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("tool", BUDGETS)
 async def test_a_whole_call_keeps_to_its_budget_whichever_way_it_is_asked(tool: str, way: str) -> None:
-    requests = await spent(tool, way)
-    assert len(requests) <= BUDGETS[tool], requests
+    spent = await spend(tool, way)
+    assert len(spent.requests) <= BUDGETS[tool], spent.requests
+    assert 1 <= spent.asking <= MOST_WAITS
+    assert spent.sending == MOST_WAITS
+
+
+@pytest.mark.parametrize(("tool", "way"), [(tool, WAYS[at % 3]) for at, tool in enumerate(BUDGETS)])
+async def test_who_thinks_for_more_than_a_minute_waits_no_longer_afterwards(tool: str, way: str) -> None:
+    spent = await spend(tool, way, reads_s=100)
+    # the price list is read again, if anything is
+    assert len(spent.requests) <= BUDGETS[tool] + 1, spent.requests
+    assert spent.sending == MOST_WAITS
+
+
+@pytest.mark.parametrize("tool", [operation.tool for operation in OPERATIONS if operation.risk is Risk.CHANGE])
+async def test_what_is_done_unasked_waits_for_one_look_and_for_the_sending(tool: str) -> None:
+    app = Waits(create_app(now=lambda: 0.0))
+    async with house(app=app) as made:
+        arguments = made.good(tool)
+        app.begin()
+        assert (await made.call(tool, **arguments))["outcome"] == "done"
+        assert app.most == MOST_WAITS
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_name_takes_one_request_more(way: str) -> None:
     app = create_app(now=lambda: 0.0)
     name = examples.free_volume(app.state.barrack.state())["volume_name"]
-    requests = await spent("delete_volume", way, {"volume_id": name})
+    requests = (await spend("delete_volume", way, {"volume_id": name})).requests
     assert len(requests) <= 6, requests
 
 
@@ -121,5 +177,5 @@ async def test_in_an_account_of_two_thousand_machines_a_purchase_reads_the_ends_
         "os_image": machine["image"]["name"],
         "ssh_key_ids": [state["ssh_keys"][0]["id"]],
     }
-    requests = await spent("deploy_instance", way, wanted, scenario="large")
+    requests = (await spend("deploy_instance", way, wanted, scenario="large")).requests
     assert len(requests) <= 38, requests

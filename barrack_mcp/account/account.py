@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar, cast
 
 import anyio
@@ -17,6 +17,7 @@ from barrack_mcp.account.deeds import Deeds, changed
 from barrack_mcp.account.reading import Reader, reader
 from barrack_mcp.account.things import Thing
 from barrack_mcp.api.client import Client
+from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
@@ -128,7 +129,7 @@ class Account:
         return data
 
     async def recall(self, tool: str, arguments: JsonObject) -> JsonObject:
-        """Answer what was read within the last minute, if it seldom changes; read all else.
+        """Answer what was read within the last minute, or is being read, if it seldom changes; read all else.
 
         Raises:
             ApiError: It did not succeed.
@@ -136,8 +137,11 @@ class Account:
         now = self.now()
         for key in [key for key, (asked_at, _) in self._kept.items() if now - asked_at >= KEPT_S]:
             del self._kept[key]
-        _, data = self._kept.get(_key(tool, arguments), (now, None))
-        return await self.read(tool, arguments) if data is None else data
+        if tool not in KEPT:
+            return await self.read(tool, arguments)
+        key = _key(tool, arguments)
+        _, data = self._kept.get(key, (now, None))
+        return await self.moment.share(key, partial(self.read, tool, arguments)) if data is None else data
 
 
 @dataclass(eq=False)
@@ -148,11 +152,13 @@ class _Flight:
         begun: When that began.
         landed: Set when it is there, or will never be.
         answers: It, once it is there.
+        failure: Why there is none, where the API said so.
     """
 
-    begun: float
+    begun: float = 0.0
     landed: anyio.Event = field(default_factory=anyio.Event)
     answers: list[Any] = field(default_factory=list)
+    failure: ApiError | None = None
 
 
 class Moment:
@@ -200,7 +206,7 @@ class Moment:
 
 
 class Once:
-    """Reads the same thing but once: who comes second gets what was read just now.
+    """Reads the same thing but once: who comes second gets what came just now, or waits for it.
 
     Args:
         read: Sends one read.
@@ -208,7 +214,7 @@ class Once:
 
     def __init__(self, read: Reader) -> None:
         self._read = read
-        self._answers: dict[str, JsonObject] = {}
+        self._flights: dict[str, _Flight] = {}
 
     async def __call__(self, tool: str, arguments: JsonObject) -> JsonObject:
         """Read, or answer what was read.
@@ -217,9 +223,25 @@ class Once:
             ApiError: It did not succeed.
         """
         key = _key(tool, arguments)
-        if key not in self._answers:
-            self._answers[key] = await self._read(tool, arguments)
-        return self._answers[key]
+        while (earlier := self._flights.get(key)) is not None:
+            await earlier.landed.wait()
+            if earlier.failure is not None:
+                raise earlier.failure
+            if earlier.answers:
+                return cast("JsonObject", earlier.answers[0])
+            # who asked first gave up, and left the place to whoever still wants to know
+        flight = self._flights[key] = _Flight()
+        try:
+            data = await self._read(tool, arguments)
+            flight.answers.append(data)
+        except ApiError as error:
+            flight.failure = error
+            raise
+        finally:
+            if not flight.answers and flight.failure is None:
+                del self._flights[key]
+            flight.landed.set()
+        return data
 
 
 def digest_of_key(key: SecretStr | None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,6 +22,10 @@ SECONDS: Final = 2.0
 
 _KINDS: Final = {kind.list_tool: kind for kind in KINDS}
 _NOT_FOUND: Final = 404
+
+
+Beside: TypeAlias = Callable[[Reader], Coroutine[object, object, object]]
+"""Reads, through a plan's own reader, what is wanted at the same time; it doesn't raise what the API says."""
 
 
 class Binding(Enum):
@@ -56,6 +60,7 @@ class Desk:
         binding: Which reads are made; what is left out has no rows and no data, and no warning says so.
         deeds: What was made a moment ago, which a list may not show yet.
         pages: How many pages of a list are read at most.
+        beside: Reads what else is wanted, while the plan's first reads are made.
     """
 
     def __init__(
@@ -66,8 +71,10 @@ class Desk:
         binding: Binding = Binding.NOT_YET,
         deeds: Deeds | None = None,
         pages: int = FEW_PAGES,
+        beside: Beside | None = None,
     ) -> None:
         self.binding = binding
+        self._beside = beside
         self._read = read
         self._deeds = deeds
         self._pages = pages
@@ -84,7 +91,10 @@ class Desk:
             ApiError: A target could not be read.
         """
         failures: list[ApiError] = []
+        beside, self._beside = self._beside, None
         async with anyio.create_task_group() as tasks:
+            if beside is not None:
+                tasks.start_soon(beside, self._read)
             yield Sheet(self, tasks, failures)
         if failures:
             raise failures[0]

@@ -16,9 +16,8 @@ import anyio
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.leases import show_leases
-from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
-from barrack_mcp.account.reading import read_page
+from barrack_mcp.account.reading import Reader, read_page
 from barrack_mcp.account.spending.bills import asks_for_days, read_between, tell_scope
 from barrack_mcp.account.spending.credit import tell_burn
 from barrack_mcp.account.things import objects
@@ -26,7 +25,7 @@ from barrack_mcp.api.body import typed, without_nulls
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import sharing
 from barrack_mcp.api.text import compact
-from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation
+from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation, Risk
 from barrack_mcp.catalogue.outcome import Confirmed, Ending
 from barrack_mcp.dispatch import insights
 from barrack_mcp.dispatch.answers import advice, stock
@@ -37,7 +36,7 @@ from barrack_mcp.dispatch.answers.filters import explain_empty
 from barrack_mcp.dispatch.answers.named import chooses_by_name, read_named
 from barrack_mcp.dispatch.answers.next_steps import tell_next
 from barrack_mcp.dispatch.answers.outcomes import Answer, add_to, conclude, conclude_held, conclude_unsent, tell
-from barrack_mcp.dispatch.answers.pricing import cut_prices
+from barrack_mcp.dispatch.answers.pricing import cut_prices, recall_prices, recall_soon
 from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
@@ -50,6 +49,7 @@ from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.lease import keep_lease
+from barrack_mcp.dispatch.writes.look import note
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
 from barrack_mcp.dispatch.writes.writer import (
@@ -71,9 +71,6 @@ from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
-
-PRICES_AWAITED_S: Final = 2.0
-"""Time to find out what things cost, beside what was asked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -226,7 +223,14 @@ class Dispatcher:
         try:
             if (open_already := await self.writer.held(operation, values, caller.account)) is not None:
                 return conclude_unsent(open_already)
-            ruling = await self.guard.rule(operation, values, caller, given=call.given, names=call.names.found)
+            ruling = await self.guard.rule(
+                operation,
+                values,
+                caller,
+                given=call.given,
+                names=call.names.found,
+                beside=partial(self._beside, call),
+            )
         except ApiError as error:
             return await self._unread(call, error)
         except (StoreError, AuditError) as error:
@@ -241,6 +245,14 @@ class Dispatcher:
             case Stopped() | Waiting():
                 await self.writer.decided(operation, values, caller, ruling)
                 return conclude_held(ruling)
+
+    async def _beside(self, call: _Call, read: Reader) -> None:
+        """Read, while the last look is taken, what the sending compares with, and what tells the cost afterwards."""
+        async with anyio.create_task_group() as tasks:
+            if call.operation.tool in CHANGING_COST and call.operation.risk is not Risk.SPEND:
+                # the last look at a purchase reads the prices itself
+                tasks.start_soon(recall_soon, call.account, "get_pricing")
+            await note(call.operation, call.values, read=read, planned=True)
 
     async def _settled(self, call: _Call, answer: Answer) -> Answer:
         """Wait until what was done has settled, if the caller wants to; whatever ends the waiting, it stays done."""
@@ -289,7 +301,7 @@ class Dispatcher:
         if operation.tool == "list_gpu_stock":
             await self._complete(call, data)
         if rows := priced(operation, data):
-            rate(operation, data, await _prices(call.account, self.currency))
+            rate(operation, data, await recall_prices(call.account, self.currency))
             await show_leases(call.account, operation, rows)
         await self._join(call, data)
         unmet = await explain_empty(operation, values, data, read=partial(self._typed, call))
@@ -314,11 +326,11 @@ class Dispatcher:
         told: JsonObject = {}
 
         async def specify() -> None:
-            told["prices"] = await _prices(call.account, self.currency)
+            told["prices"] = await recall_prices(call.account, self.currency)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(specify)
-            told["specs"] = (await _soon(call.account, "list_gpu_specs")).get("specs")
+            told["specs"] = (await recall_soon(call.account, "list_gpu_specs")).get("specs")
         stock.complete(data, call.values, **told)
 
     async def _typed(self, call: _Call, values: JsonObject) -> JsonObject:
@@ -386,7 +398,7 @@ class Dispatcher:
         """What it costs from now on, in words and as fields; nothing if that can't be said, or not soon."""
         if call.operation.tool not in CHANGING_COST:
             return "", {}
-        prices = await _prices(call.account, self.currency)
+        prices = await recall_prices(call.account, self.currency)
         return costs_now(call.operation, call.values, sent.data, sent.before, prices)
 
     def _done(
@@ -452,21 +464,6 @@ class Dispatcher:
             parts.append(await call.names.suggest(operation, call.values))
         parts.append(advice.next_step(operation, error))
         return " ".join(part for part in parts if part)
-
-
-async def _prices(account: Account, currency: str) -> Prices:
-    """The price list; empty if it can't be read soon."""
-    return Prices((await _soon(account, "get_pricing")).get("pricing_data") or {}, currency)
-
-
-async def _soon(account: Account, tool: str) -> JsonObject:
-    """What seldom changes; empty if it can't be read soon, since it is but an addition."""
-    with anyio.move_on_after(PRICES_AWAITED_S):
-        try:
-            return await account.recall(tool, {})
-        except ApiError as error:
-            _log.info("%s could not be read: %s", tool, error.failure)
-    return {}
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.account.account import Once
+from barrack_mcp.account.desk import Beside
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
@@ -65,6 +66,8 @@ class _Call:
     names: Meanings
     bindings: Sequence[str]
     """What a yes to it is bound to: by the newest key first."""
+    beside: Beside | None
+    """Reads beside the last look what its sending wants to know."""
 
 
 class Guard:
@@ -121,6 +124,7 @@ class Guard:
         *,
         given: Mapping[str, Any] | None = None,
         names: Meanings = MappingProxyType({}),
+        beside: Beside | None = None,
     ) -> Ruling:
         """Let a call pass, refuse it, or get a person's yes for it.
 
@@ -130,6 +134,8 @@ class Guard:
             caller: Who asks for it.
             given: Its arguments as they came.
             names: The names in them, and what these stand for.
+            beside: Reads what its sending wants to know; done while the last look is taken, so that nobody waits for
+                one after the other.
 
         Raises:
             ApiError: What the call is about could not be read, so it was not sent.
@@ -142,6 +148,7 @@ class Guard:
             given=self._bindings(operation, values if given is None else given, caller)[0],
             names=dict(names),
             bindings=self._bindings(operation, values, caller),
+            beside=beside,
         )
         known = self._facts(call)
         first = decide(known)
@@ -186,7 +193,7 @@ class Guard:
         async def last(turn: Turn) -> Ruling:
             nonlocal wide
             once = Once(call.caller.account.read)
-            planned = await self._plan(call, once)
+            planned = await self._plan(call, once, beside=call.beside)
             if (stopped := self._against(call, planned)) is not None:
                 return stopped
             facts = self._facts(call, planned)
@@ -231,7 +238,7 @@ class Guard:
         if call.operation.risk is Risk.CHANGE and call.operation.tool in PLANNERS:
             once = Once(call.caller.account.recall)
             try:
-                planned = await self._plan(call, once)
+                planned = await self._plan(call, once, beside=call.beside)
             except ApiError as error:
                 # nobody is asked here, so what can't be read is left to the API to judge
                 _log.info("no plan for %s: %s", call.operation.tool, error.failure)
@@ -241,7 +248,9 @@ class Guard:
                 return Passed(why_unasked(most), turn, read=once)
         return Passed(why_unasked(most), turn)
 
-    async def _plan(self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET) -> Planned:
+    async def _plan(
+        self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET, *, beside: Beside | None = None
+    ) -> Planned:
         caller, policy = call.caller, self.policy.within(call.caller.allowance)
         return await plan(
             call.operation,
@@ -251,12 +260,13 @@ class Guard:
             now=self._now(),
             binding=binding,
             known=await recollect(caller.account, call.operation, call.values, caller=caller.subject, policy=policy),
+            beside=beside,
         )
 
-    async def _step_back(self, call: _Call, read: Reader) -> Planned | None:
+    async def _step_back(self, call: _Call, read: Reader, *, beside: Beside | None) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""
         try:
-            return await self._plan(call, read, Binding.ALONE)
+            return await self._plan(call, read, Binding.ALONE, beside=beside)
         except ApiError as error:
             if error.status in (404, 410):
                 return None
@@ -354,7 +364,7 @@ class Guard:
     async def _agreed(self, call: _Call, put: Question, turn: Turn) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
-        fresh = await self._step_back(call, once)
+        fresh = await self._step_back(call, once, beside=call.beside)
         if (stopped := await self._moved(call, fresh, put.fingerprint, put.total)) is not None:
             return stopped
         if not await self._use(put):
@@ -412,7 +422,7 @@ class Guard:
         once = Once(call.caller.account.read)
         fingerprint = None
         if asked.status in OPEN_ENDED:
-            fresh = await self._step_back(call, once)
+            fresh = await self._step_back(call, once, beside=None if turn is None else call.beside)
             if fresh is not None and (stopped := self._forbidden(call, fresh)) is not None:
                 return stopped
             fingerprint = _NOTHING

@@ -1,15 +1,40 @@
-"""The price list, cut to what was asked for: the API sends all of it whatever one asks."""
+"""The price list: recalled for what is told beside an answer; cut to what was asked for, as the API sends it all."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import anyio
+
+from barrack_mcp.account.account import Account
+from barrack_mcp.account.prices import Prices
+from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation
 
+AWAITED_S: Final = 2.0
+"""Time to find out what things cost, beside what was asked for."""
+
+_log = logging.getLogger(__name__)
 _KINDS: Final = ("gpus", "volumes", "snapshots")
 _ABOUT: Final = {"gpu_model": "gpus", "gpu_count": "gpus", "volume_type": "volumes", "volume_size_gb": "volumes"}
 """The part of the list that an argument is about."""
+
+
+async def recall_prices(account: Account, currency: str) -> Prices:
+    """The price list; empty if it can't be read soon."""
+    return Prices((await recall_soon(account, "get_pricing")).get("pricing_data") or {}, currency)
+
+
+async def recall_soon(account: Account, tool: str) -> JsonObject:
+    """What seldom changes; empty if it can't be read soon, since it is but an addition."""
+    with anyio.move_on_after(AWAITED_S):
+        try:
+            return await account.recall(tool, {})
+        except ApiError as error:
+            _log.info("%s could not be read: %s", tool, error.failure)
+    return {}
 
 
 def cut_prices(operation: Operation, values: Mapping[str, Any], data: JsonObject) -> None:

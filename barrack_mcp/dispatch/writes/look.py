@@ -60,7 +60,12 @@ class Looked:
 
 
 async def note(
-    operation: Operation, values: Mapping[str, Any], *, read: Reader, seconds: float = NOTE_SECONDS
+    operation: Operation,
+    values: Mapping[str, Any],
+    *,
+    read: Reader,
+    planned: bool = False,
+    seconds: float = NOTE_SECONDS,
 ) -> View | None:
     """Read how things stand before a write is sent, in one request; what `look` will compare with.
 
@@ -68,13 +73,14 @@ async def note(
         operation: The write that is about to be sent.
         values: Its validated arguments.
         read: Sends one read.
+        planned: Whether the write was planned by the same reader, which doesn't read the same again.
         seconds: Time for it.
 
     Returns:
         What the write's own look shows now; None if that can't be read, which hinders nothing but a later `done`.
     """
     with anyio.move_on_after(seconds), suppress(ApiError):
-        return await one_read(operation, values, read)
+        return await one_read(operation, values, read, planned=planned)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from barrack_mcp.account.reading import FEW_PAGES, Reader, read_list
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
+from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation, Risk
 from barrack_mcp.catalogue.outcome import LookWith
 
 _GONE: Final = (404, 410)
@@ -44,12 +44,24 @@ def look_with(operation: Operation, values: Mapping[str, Any]) -> LookWith:
     return LookWith(tool=look.tool, arguments={name: values[name] for name in look.arguments if name in values})
 
 
-async def one_read(operation: Operation, values: Mapping[str, Any], read: Reader) -> View:
+async def one_read(operation: Operation, values: Mapping[str, Any], read: Reader, *, planned: bool = False) -> View:
     """Look with a single request; of a list, that is its first page, and what shows whether this is all.
+
+    Args:
+        operation: The write.
+        values: Its validated arguments.
+        read: Sends one read.
+        planned: Whether the write was planned by the same reader, which doesn't read the same again.
 
     Raises:
         ApiError: The read did not succeed.
     """
+    where = look_with(operation, values)
+    if planned and operation.risk is Risk.SPEND and BY_TOOL[where.tool].paged:
+        # all that costs was read already: where one page holds it, it holds the part that is asked for, too
+        whole = await read_list(read, where.tool, pages=1)
+        if whole.complete:
+            return View(rows=whole.rows, complete=True)
     return await view(operation, values, read, pages=1, enough=lambda _: False)
 
 

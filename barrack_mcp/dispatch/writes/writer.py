@@ -228,7 +228,8 @@ class Writer:
         if self._ending:
             return Unsent(_ENDING)
         account = caller.account
-        before = await looking.note(operation, values, read=passed.read or account.read)
+        read, planned = passed.read or account.read, passed.read is not None
+        before = await looking.note(operation, values, read=read, planned=planned)
         replaced = find_replaced(operation, values, before)
         begun = await self._begun(operation, values, caller)
         if isinstance(begun, Unsent):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from barrack_mcp.account.desk import SECONDS, Binding, Desk
+from barrack_mcp.account.desk import SECONDS, Beside, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import sentence
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
@@ -87,6 +87,7 @@ async def plan(
     seconds: float = SECONDS,
     binding: Binding = Binding.NOT_YET,
     known: Known = Known(),  # noqa: B008 - frozen
+    beside: Beside | None = None,
 ) -> Planned:
     """Find out what a call would do, and say it.
 
@@ -100,6 +101,7 @@ async def plan(
         binding: Which reads are made. Of what binds alone there is no plan to show, but the same `fingerprint` as
             before unless something changed in between.
         known: What we know ourselves, and the API doesn't.
+        beside: Reads what else is wanted, at the same time and by the same reader.
 
     Returns:
         The plan with what binds it.
@@ -108,7 +110,7 @@ async def plan(
         ApiError: The target could not be read.
         KeyError: The operation never asks.
     """
-    desk = Desk(read, seconds=seconds, binding=binding, deeds=known.deeds)
+    desk = Desk(read, seconds=seconds, binding=binding, deeds=known.deeds, beside=beside)
     inquiry = Inquiry(operation, arguments, desk, currency, now, known)
     try:
         draft = await PLANNERS[operation.tool](inquiry)
