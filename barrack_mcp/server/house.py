@@ -263,7 +263,7 @@ async def open_server(
             security=RequestStateSecurity(keys=state.keys, ttl=settings.elicit_timeout + _SEAL_OUTLASTS_S),
             at_terminal=at_terminal,
         )
-        server.middleware.append(OwnKeys(accounts, callers, keys, brought=settings.keys_from_callers))
+        server.middleware.append(OwnKeys(accounts, callers, keys, brought=settings.keys_from_callers, watch=watch))
         reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
         yield House(
             server=server,

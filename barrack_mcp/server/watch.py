@@ -8,6 +8,8 @@ from barrack_mcp.api.client import Attempt
 from barrack_mcp.dispatch.ending import Ended
 
 Kept: TypeAlias = Literal["store", "audit"]
+Full: TypeAlias = Literal["connections", "requests", "streams", "bodies", "accounts"]
+"""What a server over HTTP has room for so many of."""
 
 
 class Watch(Protocol):
@@ -25,6 +27,10 @@ class Watch(Protocol):
         """The state or the record could not be read or written."""
         ...
 
+    def busy(self, full: Full) -> None:
+        """Somebody was turned away over HTTP, since there is no room for more of that."""
+        ...
+
 
 class Nobody:
     """Watches nothing."""
@@ -37,6 +43,9 @@ class Nobody:
 
     def unkept(self, what: Kept) -> None:
         """Let what is told in the log be told there alone."""
+
+    def busy(self, full: Full) -> None:
+        """Let whoever was turned away alone know it."""
 
 
 NOBODY: Final = Nobody()

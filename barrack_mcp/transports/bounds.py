@@ -7,21 +7,26 @@ all, each gets a third; and whoever comes next finds some free.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import principal_components
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import INTERNAL_ERROR
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from barrack_mcp.server.callers import identity_of
+from barrack_mcp.server.callers import identity_of, scope_of
+from barrack_mcp.server.watch import NOBODY, Full, Watch
 from barrack_mcp.transports.login import OPEN
 from barrack_mcp.transports.monitoring.routes import METRICS
+from barrack_mcp.transports.narrowing import MESSAGES
 
 REQUESTS: Final = 1_024
 STREAMS: Final = 512
@@ -81,10 +86,15 @@ class Bounds:
         requests: Requests that may be under way at once.
         streams: Streams that may be open at once.
         size: Bytes of bodies that may be under way.
+        watch: Told of what is turned away, but at the end.
     """
 
-    def __init__(self, *, requests: int = REQUESTS, streams: int = STREAMS, size: int = BYTES) -> None:
-        self._requests, self._streams, self._bytes = _Places(requests), _Places(streams), _Places(size)
+    def __init__(
+        self, *, requests: int = REQUESTS, streams: int = STREAMS, size: int = BYTES, watch: Watch = NOBODY
+    ) -> None:
+        self._requests, self._streams, self._bodies = _Places(requests), _Places(streams), _Places(size)
+        self._messages = _Places(requests)
+        self._watch = watch
         self._sessions: dict[str, _Sessions] = {}
         self._none = anyio.Event()
         self.draining = False
@@ -100,6 +110,21 @@ class Bounds:
                 await self._pass(app, scope, receive, send)
 
         return held
+
+    async def hold_call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Keep a call within these bounds that outlasts the request it came by, as those do that a stream answers.
+
+        Raises:
+            MCPError: There is no room for it; nothing was done.
+        """
+        scope = scope_of(ctx)
+        if ctx.request_id is None or not _is_message(scope):
+            return await call_next(ctx)
+        caller, size = _caller(scope), _size(scope)
+        if self._is_full(caller, self._requests, size):
+            raise MCPError(INTERNAL_ERROR, _BUSY)
+        with self._under_way(caller, self._requests, size):
+            return await call_next(ctx)
 
     async def drain(self, *, beside: Callable[[], Awaitable[None]]) -> None:
         """Turn away what comes from now on, and return when no request is under way any more; streams stay.
@@ -119,16 +144,19 @@ class Bounds:
     async def _pass(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         caller, size = _caller(scope), _size(scope)
         kept = self._streams if scope["method"] == "GET" else self._requests
+        if _is_message(scope):
+            # it ends as soon as it is taken; were it turned away here, clients would give up all of their session
+            kept = self._messages
         if self.draining:
             await _refuse(_ENDING, connection="close")(scope, receive, send)
             return
-        if not (kept.has(caller, 1) and self._bytes.has(caller, size)):
+        if self._is_full(caller, kept, size):
             await _refuse(_BUSY)(scope, receive, send)
             return
         # without a login everybody is one caller
         sessions = self._sessions.setdefault(caller, _Sessions(SESSIONS_OF_ONE if caller else SESSIONS // 2))
         try:
-            with kept.hold(caller, 1), self._bytes.hold(caller, size), sessions.using(scope) as answered:
+            with self._under_way(caller, kept, size), sessions.using(scope) as answered:
 
                 async def answer(message: Message) -> None:
                     answered(message)
@@ -142,6 +170,21 @@ class Bounds:
         finally:
             if not sessions:
                 self._sessions.pop(caller, None)
+
+    def _is_full(self, caller: str, kept: _Places, size: int) -> bool:
+        """Whether a caller can't have one more of something, with a body of such a size; that is counted."""
+        if kept.has(caller, 1) and self._bodies.has(caller, size):
+            return False
+        named: Full = "streams" if kept is self._streams else "requests"
+        self._watch.busy("bodies" if kept.has(caller, 1) else named)
+        return True
+
+    @contextmanager
+    def _under_way(self, caller: str, kept: _Places, size: int) -> Iterator[None]:
+        try:
+            with kept.hold(caller, 1), self._bodies.hold(caller, size):
+                yield
+        finally:
             if not self._requests.used:
                 self._none.set()
                 self._none = anyio.Event()
@@ -205,6 +248,11 @@ def _caller(scope: Scope) -> str:
     """Who calls; nobody's name where there is no login."""
     user = scope.get("user")
     return identity_of(user.access_token).name if isinstance(user, AuthenticatedUser) else ""
+
+
+def _is_message(scope: Mapping[str, Any]) -> bool:
+    """Whether a request brings what a stream will answer."""
+    return str(scope.get("path", "")).endswith(MESSAGES)
 
 
 def _client(user: object) -> object:

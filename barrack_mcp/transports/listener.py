@@ -7,17 +7,25 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Final
 
 from starlette.types import ASGIApp
 
 from barrack_mcp.api.http.listener import Listener
+from barrack_mcp.server.watch import NOBODY, Watch
 from barrack_mcp.transports.ending import ENDING
 
 
 async def listen(
-    app: ASGIApp, *, host: str, port: int, drain: Callable[[], Awaitable[None]], drain_seconds: float
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    drain: Callable[[], Awaitable[None]],
+    drain_seconds: float,
+    watch: Watch = NOBODY,
 ) -> None:
     """Serve an application until a signal that ends it; a second signal ends the process at once.
 
@@ -27,12 +35,20 @@ async def listen(
         port: Port to listen on.
         drain: Turns away what comes from then on, and returns when nothing is under way that must be finished.
         drain_seconds: Time for that.
+        watch: Told of connections that are turned away.
 
     Raises:
         OSError: The address can't be listened on.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = Listener(app, finish=drain, seconds=drain_seconds, most=_most_connections(), lingers=True)
+    server = Listener(
+        app,
+        finish=drain,
+        seconds=drain_seconds,
+        most=_most_connections(),
+        lingers=True,
+        full=partial(watch.busy, "connections"),
+    )
     with socket.create_server((host, port), family=family) as bound, _ending_on_signals(server):
         await server.serve(sockets=[bound])
 

@@ -91,14 +91,15 @@ async def serve(
     from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - stdio needs no web server, and it would slow its start
 
     metrics = open_metrics(settings)
-    async with open_server(settings, remote=True, watch=metrics or NOBODY) as house:
+    watch = metrics or NOBODY
+    async with open_server(settings, remote=True, watch=watch) as house:
         mention(settings, house.contract, datetime.now(UTC).date())
         # where any of many servers may get a client's next request, none keeps a session for it
         over_http = partial(http_app, stateless=isinstance(settings.state, SecretStr))
         make, path = (over_http, _HTTP) if transport == "http" else (sse_app, _SSE)
         gate = open_gate(settings, house.callers, path) if house.callers is not None else None
         page = None if gate is None or house.page is None else house.page(gate.credentials)
-        bounds = Bounds()
+        bounds = Bounds(watch=watch)
         beside = routes(house, settings, metrics)
         app = make(house.server, gate=gate, hosts=_hosts(settings), page=page, beside=beside, bounds=bounds)
         address = f"http://{write_place(host, port)}{path}"
@@ -106,7 +107,7 @@ async def serve(
         try:
             async with _beside(house, reap_every):
                 drain = partial(bounds.drain, beside=house.drain)
-                await listen(app, host=host, port=port, drain=drain, drain_seconds=_longest(settings))
+                await listen(app, host=host, port=port, drain=drain, drain_seconds=_longest(settings), watch=watch)
         except OSError:
             raise SettingsError(f"Port {port} on {host} can't be opened; is it taken? Try another --port.") from None
 
@@ -218,6 +219,9 @@ def sse_app(
     bounds: Bounds | None = None,
 ) -> ASGIApp:
     """Serve the older transport of two paths, `/sse` and `/messages/`, and `/health`; see `http_app`."""
+    bounds = bounds or Bounds()
+    # what its stream answers is under way for longer than the request it comes by
+    server.middleware.insert(0, bounds.hold_call)
     sse = SseServerTransport(MESSAGES, security_settings=_SECURITY, max_request_body_size=LONGEST)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
@@ -232,7 +236,7 @@ def sse_app(
             Mount(MESSAGES, app=sse.handle_post_message),
         ],
     )
-    return _behind((bounds or Bounds()).hold(app), gate, hosts, "sse", page)
+    return _behind(bounds.hold(app), gate, hosts, "sse", page)
 
 
 def _only_get(path: str, app: Any) -> Route:

@@ -33,12 +33,14 @@ class Monitored:
         house: What is served.
         clock: Moves the time until it looks again.
         app: The simulator.
+        metrics: What counts.
     """
 
     url: str
     house: House
     clock: Clock
     app: Any
+    metrics: Any
 
     def play(self, *faults: dict[str, Any]) -> None:
         """Let the API answer otherwise."""
@@ -73,4 +75,4 @@ async def monitored(folder: Path, *over: Callable[..., ASGIApp], **settings: str
             gate = None if house.callers is None else open_gate(known, house.callers, "/mcp")
             shown = routes(house, known, metrics, clock)
             async with listening(make(house.server, gate=gate, beside=shown)) as url:
-                yield Monitored(url, house, clock, app)
+                yield Monitored(url, house, clock, app, metrics)

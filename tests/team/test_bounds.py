@@ -15,7 +15,11 @@ import anyio
 import anyio.lowlevel
 import httpx2
 import pytest
+from mcp import Client, MCPError
+from mcp.client.sse import sse_client
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.lowlevel import Server
+from mcp.types import CallToolRequestParams, CallToolResult
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,7 +27,9 @@ from barrack_mcp.api.http import listener as web
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.server.callers import access_of
+from barrack_mcp.server.watch import Full, Nobody
 from barrack_mcp.transports.bounds import LONGEST, SESSIONS_OF_ONE, Bounds
+from barrack_mcp.transports.serve import sse_app
 from tests.support.callers import served
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +69,16 @@ async def asking(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
         yield http
 
 
+class Counted(Nobody):
+    """Counts who was turned away."""
+
+    def __init__(self) -> None:
+        self.full: Counter[str] = Counter()
+
+    def busy(self, full: Full) -> None:
+        self.full[full] += 1
+
+
 class Answers:
     """What callers were answered."""
 
@@ -84,7 +100,8 @@ async def settled() -> None:
 @pytest.mark.promise("R3")
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_a_caller_may_have_as_many_as_are_still_free_so_that_the_next_finds_some(method: str) -> None:
-    app, answers = Held(Bounds(requests=60, streams=60)), Answers()
+    counted, answers = Counted(), Answers()
+    app = Held(Bounds(requests=60, streams=60, watch=counted))
     with anyio.fail_after(30):
         async with asking(app) as http, anyio.create_task_group() as tasks:
             # alone a half, of what is left then again, and so on
@@ -99,12 +116,14 @@ async def test_a_caller_may_have_as_many_as_are_still_free_so_that_the_next_find
             assert "Busy" in told.json()["error"]["message"]
             app.go.set()
     assert app.most <= 60
+    assert counted.full == {"requests" if method == "POST" else "streams": 4 * 70 - 56}
     assert {who: found[200] for who, found in answers.by.items()} == {"ada": 30, "ben": 15, "cat": 7, "dan": 4}
 
 
 @pytest.mark.promise("R3")
 async def test_streams_take_no_place_of_requests_and_bodies_are_counted_by_their_size() -> None:
-    app, answers = Held(Bounds(requests=10, streams=4, size=5 * LONGEST)), Answers()
+    counted, answers = Counted(), Answers()
+    app = Held(Bounds(requests=10, streams=4, size=5 * LONGEST, watch=counted))
     with anyio.fail_after(30):
         async with asking(app) as http, anyio.create_task_group() as tasks:
             for _ in range(9):
@@ -122,6 +141,7 @@ async def test_streams_take_no_place_of_requests_and_bodies_are_counted_by_their
             tasks.start_soon(partial(answers.ask, http, "ben", content=b"{}"))
             await settled()
             assert app.here["ben"] == 3
+            assert counted.full == {"streams": 7, "bodies": 3}
             app.go.set()
 
 
@@ -156,6 +176,52 @@ async def test_at_the_end_what_is_under_way_ends_and_what_comes_is_told_to_go_el
     assert answers.by["ada"] == {200: 1}
     assert answers.all[-1].headers["connection"] == "close"
     assert order == ["drained"]
+
+
+@pytest.mark.promise("R3")
+async def test_what_one_session_over_sse_has_under_way_is_bounded_and_told_busy_in_the_session() -> None:
+    go, here, counted = anyio.Event(), Counter[str](), Counted()
+
+    async def call(_: Any, params: CallToolRequestParams) -> CallToolResult:
+        here[params.name] += 1
+        await go.wait()
+        here[params.name] -= 1
+        return CallToolResult(content=[])
+
+    server: Server[Any] = Server("held", on_call_tool=call)
+    bounds, told = Bounds(requests=12, watch=counted), Counter[str]()
+
+    async def ask(client: Client, name: str) -> None:
+        try:
+            await client.call_tool(name, {})
+        except MCPError as error:
+            told[name if "Busy" in error.message else "otherwise"] += 1
+
+    with anyio.fail_after(30):
+        async with listening(sse_app(server, bounds=bounds)) as (url, _), AsyncExitStack() as opened:
+            first, second = [await opened.enter_async_context(Client(sse_client(f"{url}/sse"))) for _ in range(2)]
+            tasks = await opened.enter_async_context(anyio.create_task_group())
+            for client, name in ((first, "one"), (second, "two")):
+                for _ in range(8):
+                    tasks.start_soon(ask, client, name)
+                while here["one"] + told["one"] < 8 or (client is second and told["two"] < 8):
+                    await anyio.lowlevel.checkpoint()
+            # without a login both are one caller's; alone that is a half
+            assert (here, told) == ({"one": 6}, {"one": 2, "two": 8})
+            assert counted.full == {"requests": 10}
+            drained = anyio.Event()
+
+            async def drain() -> None:
+                await bounds.drain(beside=settled)
+                drained.set()
+
+            tasks.start_soon(drain)
+            await settled()
+            assert not drained.is_set()
+            go.set()
+            await drained.wait()
+            assert here == {"one": 0}
+            tasks.cancel_scope.cancel()
 
 
 @pytest.mark.promise("R3")
@@ -236,9 +302,12 @@ GET = b"GET /mcp HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.mark.promise("R3")
 async def test_idle_connections_keep_nobody_out_and_where_all_ask_who_comes_is_told_busy() -> None:
-    app = Held(Bounds())
+    app, counted = Held(Bounds()), Counted()
     with anyio.fail_after(30):
-        async with listening(app, most=20) as (url, _), AsyncExitStack() as held:
+        async with (
+            listening(app, most=20, full=partial(counted.busy, "connections")) as (url, _),
+            AsyncExitStack() as held,
+        ):
             port = urlsplit(url).port or 0
             for _ in range(200):
                 await held.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
@@ -251,6 +320,7 @@ async def test_idle_connections_keep_nobody_out_and_where_all_ask_who_comes_is_t
                 told = await http.get(f"{url}/health")
                 assert (told.status_code, told.headers["connection"]) == (503, "close")
                 assert "too many are connected" in told.text
+                assert counted.full == {"connections": 1}
                 app.go.set()
                 for each in busy:
                     assert b"200 OK" in await each.receive()

@@ -129,6 +129,16 @@ async def test_what_all_costs_is_read_once_a_minute_however_often_it_is_scraped(
 
 
 @pytest.mark.promise("R11")
+async def test_who_is_turned_away_is_counted_by_what_there_was_no_room_for(tmp_path: Path) -> None:
+    names = ("connections", "requests", "streams", "bodies", "accounts")
+    async with monitored(tmp_path) as server:
+        assert [(await scraped(server)).value("busy_total", full=name) for name in names] == [0] * 5
+        server.metrics.busy("bodies")
+        read = await scraped(server)
+        assert [read.value("busy_total", full=name) for name in names] == [0, 0, 0, 1, 0]
+
+
+@pytest.mark.promise("R11")
 async def test_without_a_key_nothing_is_read_for_metrics(tmp_path: Path) -> None:
     async with monitored(tmp_path, BARRACK_API_KEY="") as server:
         assert "account_hourly_cost{" not in (await scraped(server)).text

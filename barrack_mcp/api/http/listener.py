@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import anyio
 import uvicorn
@@ -41,10 +42,14 @@ class _Connection(H11Protocol):
     """One connection. Where there may be only so many, those that ask for nothing give way to who comes.
 
     Where all of them ask for something, who comes is told so.
+
+    Args:
+        full: Called for each that is told so.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, full: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._full = full
         self._most = self.config.limit_concurrency
         # nobody is refused for how many there are: somebody silent has gone before
         self.limit_concurrency = None
@@ -70,7 +75,8 @@ class _Connection(H11Protocol):
             if silent:
                 min(silent, key=lambda each: each._silent_since).transport.abort()  # noqa: SLF001 - its own kind
             else:
-                self.app = _full
+                self._full()
+                self.app = _tell_full
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Look after it no more."""
@@ -92,7 +98,7 @@ class _Connection(H11Protocol):
             self._watch = self.loop.call_later(max(left, 1.0), self._look)
 
 
-async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+async def _tell_full(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer that there are too many connections, and close this one."""
     headers = {"Retry-After": "1", "Connection": "close"}
     await PlainTextResponse("Busy: too many are connected. Try again soon.", 503, headers)(scope, receive, send)
@@ -106,6 +112,7 @@ class Listener(uvicorn.Server):
         finish: Awaited when the end begins, before the connections are closed.
         seconds: Time for that.
         lingers: Whether the application answers who comes meanwhile; else nobody new is let in.
+        full: Called where somebody comes and there are as many connections, each of which asks for something.
         started: Called once it listens.
         most: Connections at once, each of which has to ask for something soon; None for any number, for any time.
     """
@@ -119,11 +126,12 @@ class Listener(uvicorn.Server):
         started: Callable[[], None] = lambda: None,
         most: int | None = None,
         lingers: bool = False,
+        full: Callable[[], None] = lambda: None,
     ) -> None:
         config = uvicorn.Config(
             app,
             # h11 alone: no accidental dependence on what else is installed
-            http=_Connection,
+            http=cast("type[asyncio.Protocol]", partial(_Connection, full=full)),
             ws="none",
             log_level="warning",
             # the process's own log, which knows what to hide

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from barrack_mcp.config.callers import Callers, CallersError, Keys, is_key
 from barrack_mcp.server.callers import LOCAL, scope_of, who_asks
 from barrack_mcp.server.callers.accounts import ACCOUNT, Accounts, FullError
+from barrack_mcp.server.watch import NOBODY, Watch
 
 HEADER: Final = "X-Barrack-Api-Key"
 
@@ -39,10 +40,14 @@ class OwnKeys:
         callers: Who may call, where there is a login.
         keys: The keys of callers, by the operator's file; None if there is none.
         brought: Whether a caller may bring one.
+        watch: Told where there is no room for one more account.
     """
 
-    def __init__(self, accounts: Accounts, callers: Callers | None, keys: Keys | None, *, brought: bool) -> None:
+    def __init__(
+        self, accounts: Accounts, callers: Callers | None, keys: Keys | None, *, brought: bool, watch: Watch = NOBODY
+    ) -> None:
         self._accounts, self._callers, self._keys, self._brought = accounts, callers, keys, brought
+        self._watch = watch
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Take the account of a request before it is answered, and let it go afterwards."""
@@ -56,6 +61,7 @@ class OwnKeys:
                 scope_of(ctx)[ACCOUNT] = account
                 return await call_next(ctx)
         except FullError:
+            self._watch.busy("accounts")
             raise MCPError(INTERNAL_ERROR, _FULL) from None
 
     def _find(self, context: ServerRequestContext[Any, Any]) -> SecretStr | None:

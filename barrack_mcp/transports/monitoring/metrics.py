@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 import anyio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -26,7 +26,7 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.dispatch.ending import Ended
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.server.callers.accounts import Accounts
-from barrack_mcp.server.watch import Kept
+from barrack_mcp.server.watch import Full, Kept
 from barrack_mcp.state.audit.origin import current
 from barrack_mcp.state.store import StoreError
 
@@ -84,8 +84,17 @@ class Metrics:
             ("what",),
             registry=self.registry,
         )
-        for what in ("store", "audit"):
+        for what in get_args(Kept):
             self._unkept.labels(what)
+        self._busy = Counter(
+            "barrack_mcp_busy",
+            "Who came over HTTP and was told that the server is busy, by what it had no room for.",
+            ("full",),
+            registry=self.registry,
+        )
+        # what never happened is told as 0, so that an alert can be set by it
+        for full in get_args(Full):
+            self._busy.labels(full)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._gauges = _Gauges(self.registry, now)
@@ -104,6 +113,10 @@ class Metrics:
     def unkept(self, what: Kept) -> None:
         """Count a failure of the state or the record."""
         self._unkept.labels(what).inc()
+
+    def busy(self, full: Full) -> None:
+        """Count somebody who was turned away."""
+        self._busy.labels(full).inc()
 
     def watch(self, accounts: Accounts, approvals: Approvals, *, currency: str, has_key: bool) -> None:
         """Look at these, too, when somebody asks.
