@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random as chance
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from importlib.util import find_spec
 from typing import Any, Final
 
 import anyio
@@ -22,6 +20,7 @@ from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure, no_answer
+from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.api.http.network import Network, Way, open_http, why
 from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
@@ -42,7 +41,6 @@ _LEAST_SHARE: Final = 0.1
 make an effect uncertain that need not be."""
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _NO_SUCH_PATH: Final = (404, 405)
-_ASKED_FOR: Final = "sniffio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,9 +373,6 @@ async def open_client(
         random: Gives a number from 0 to 1.
         watch: Told of each request.
     """
-    if app is not None and find_spec(_ASKED_FOR) is None:
-        # the transport within a process asks for it at each request, and that it isn't there takes long to find out
-        sys.modules[_ASKED_FOR] = None  # type: ignore[assignment]  # so says Python what isn't to be looked for
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
     headers = {
         "Accept": "application/json",
@@ -386,7 +381,7 @@ async def open_client(
     }
     network = network or Network()
     way = network.open(limits=httpx2.Limits(max_connections=AT_ONCE), now=now) if app is None else None
-    transport = way if app is None else httpx2.ASGITransport(app=app)
+    transport = way if app is None else InProcess(app)
     async with open_http(network, transport=transport, headers=headers, seconds=seconds) as http:
         yield Client(
             http,

@@ -24,6 +24,7 @@ from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.answer.gateway import Gateway, is_page, recognise
 from barrack_mcp.api.client import KeyAuth
+from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.api.http.network import (
     EXPIRED,
     NOT_YET,
@@ -279,7 +280,7 @@ async def open_probe(
     }
     async with open_http(
         network or Network(),
-        transport=httpx2.ASGITransport(app=app) if app is not None else None,
+        transport=InProcess(app) if app is not None else None,
         headers=headers,
         limits=httpx2.Limits(max_connections=AT_ONCE),
     ) as http:

@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Mount, compile_path
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import State
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barrack_mcp.simulator.barrack import Barrack
-from barrack_mcp.simulator.calls import ROUTES, Answer, Call, Route, parse_json, read_body
-from barrack_mcp.simulator.control import control_routes
+from barrack_mcp.simulator.calls import ROUTES, Answer, Call, Route, answer, parse_json, read_body
+from barrack_mcp.simulator.control import CONTROL, Control
 from barrack_mcp.simulator.faults import play
 from barrack_mcp.simulator.rules import Json, JsonValue, RefusedError, detail
 
+API = "/api"
 
-def _by_path(routes: list[Route]) -> dict[re.Pattern[str], dict[str, Route]]:
-    """The routes by path and method. A fixed segment wins over a placeholder."""
-    found: dict[re.Pattern[str], dict[str, Route]] = {}
-    for each in sorted(routes, key=lambda route: route.path.count("{")):
-        found.setdefault(compile_path(each.path)[0], {})[each.method] = each
+Forms = dict[tuple[int, ...], dict[str, dict[str, Route]]]
+"""Routes by the places of their placeholders, by their path without them, and by method."""
+
+
+def _take_out(path: str, places: tuple[int, ...]) -> tuple[str, list[str]]:
+    """What is left of a path without the segments at these places, and those; nothing if there are none there."""
+    if not places:
+        return path, []
+    segments = path.split("/")
+    if places[-1] >= len(segments):
+        return "", []
+    taken = [segments[at] for at in places]
+    for at in places:
+        segments[at] = ""
+    return "/".join(segments), taken
+
+
+def _by_form(routes: list[Route]) -> Forms:
+    """The routes by their form. A fixed segment wins over a placeholder."""
+    found: Forms = {}
+    for each in sorted(routes, key=lambda route: len(route.names)):
+        places = tuple(at for at, segment in enumerate(each.path.split("/")) if segment.startswith("{"))
+        left, _ = _take_out(each.path, places)
+        found.setdefault(places, {}).setdefault(left, {})[each.method] = each
     return found
 
 
-PATHS = _by_path(ROUTES)
+FORMS = _by_form(ROUTES)
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route of a call, and what stands in its placeholders; refuse what there is not."""
-    for form, routes in PATHS.items():
-        fits = form.fullmatch(path)
-        if fits and method in routes:
-            return routes[method], {name: unquote(value) for name, value in fits.groupdict().items()}
-        if fits:
+    for places, forms in FORMS.items():
+        left, taken = _take_out(path, places)
+        routes = forms.get(left)
+        if routes is None or not all(taken):
+            continue
+        if method not in routes:
             raise detail(405, f'Method "{method}" not allowed.', allow=", ".join(sorted(routes)))
+        route = routes[method]
+        return route, dict(zip(route.names, map(unquote, taken), strict=True))
     raise detail(404, "Not found.")
 
 
@@ -76,46 +95,48 @@ class _Asked:
 
 
 class Api:
-    """The operations as one ASGI application."""
+    """The operations: what a call is answered, and what is remembered of it."""
 
     def __init__(
         self, barrack: Barrack, *, auth_header: str, auth_template: str, dialect: Dialect | None = None
     ) -> None:
         self._barrack = barrack
         self._dialect = dialect
-        self._header = auth_header
-        self._template = auth_template
+        self._header = auth_header.lower().encode("latin-1")
+        self._forms = {auth_template.replace("{key}", key): key for key in barrack.worlds}
+        # a key may go on after a dot, so that a test can know its own wherever it meets it
+        self._goes_on = auth_template.endswith("{key}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one call, remember it, and answer it, truly or as a fault will have it."""
-        request = Request(scope, receive)
-        try:
-            raw = await read_body(request)
-        except ClientDisconnect:
+        raw = await read_body(receive)
+        if raw is None:
             # who went away in the middle has not sent a call, and nothing takes effect
             return
+        asked = self._hear(scope, raw)
+        fault = self._barrack.faults.take(asked.method, asked.path)
+        if fault is None:
+            true = self._answer(scope, asked)
+            self._remember(asked, true.status)
+            await true.send(send)
+        else:
+            real = self._answer(scope, asked) if fault.runs else None
+            self._remember(asked, fault.seen_status(real))
+            await play(fault, real, scope, receive, send)
+
+    def _hear(self, scope: Scope, raw: bytes) -> _Asked:
         try:
             body: JsonValue = parse_json(raw)
         except RefusedError as no:
             # told once it is known that the call may be made at all
             body = no
-        asked = self._hear(request, scope["raw_path"].decode("latin-1").removeprefix("/api"), body)
-        fault = self._barrack.faults.take(asked.method, asked.path)
-        if fault is None:
-            answer = self._answer(request, asked)
-            self._remember(asked, answer.status_code)
-            await answer(scope, receive, send)
-        else:
-            real = self._answer(request, asked) if fault.runs else None
-            self._remember(asked, fault.seen_status(real))
-            await play(fault, real, scope, receive, send)
-
-    def _hear(self, request: Request, path: str, body: JsonValue) -> _Asked:
-        asked = _Asked(request.method, path, dict(request.query_params), body)
+        path = scope["raw_path"].decode("latin-1").removeprefix(API)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        asked = _Asked(scope["method"], path, dict(query), body)
         if self._dialect is None or isinstance(body, RefusedError) or not isinstance(body, dict | None):
             return asked
         try:
-            *read, misfits = self._dialect.read(asked.method, path, request.query_params.multi_items(), body)
+            *read, misfits = self._dialect.read(asked.method, path, query, body)
         except LookupError as no:
             methods = ", ".join(sorted(no.args))
             words = f'Method "{asked.method}" not allowed.' if methods else "Not found."
@@ -131,18 +152,18 @@ class Api:
         said = {"method": asked.method, "path": asked.path, "query": asked.query, "body": body}
         self._barrack.remember(self._barrack.requests, **said, status=status)
 
-    def _answer(self, request: Request, asked: _Asked) -> Response:
+    def _answer(self, scope: Scope, asked: _Asked) -> Answer:
         request_id, operation = {"request_id": self._barrack.next_request_id()}, ""
         try:
             if asked.refused is not None:
                 raise asked.refused
             route, ids = find_route(asked.method, asked.path)
             operation = route.operation
-            key = self._read_key(request)
+            key = self._read_key(scope)
             if isinstance(asked.body, RefusedError):
                 raise asked.body
             if asked.misfits is not None:
-                return Answer(asked.misfits.body, asked.misfits.status)
+                return answer(asked.misfits.body, asked.misfits.status)
             if not isinstance(asked.body, dict | None):
                 raise detail(400, "Invalid data. Expected a JSON object.")
             call = Call(self._barrack.world(key), ids, asked.query, asked.body or {})
@@ -150,28 +171,40 @@ class Api:
         except RefusedError as no:
             body = no.body | request_id if "success" in no.body else no.body
             spelled = self._dialect.refuse(operation, body) if self._dialect is not None and operation else body
-            return Answer(spelled, no.status, no.headers)
+            return answer(spelled, no.status, **no.headers)
         if route.writes and call.changed:
             said = {"operation": operation, "method": route.method, "path": asked.path, "body": asked.body}
             self._barrack.remember(self._barrack.journal, **said)
         told = {"success": True, **told, **({} if route.bare else request_id)}
-        return Answer(told if self._dialect is None else self._dialect.write(operation, told), route.status)
+        return answer(told if self._dialect is None else self._dialect.write(operation, told), route.status)
 
-    def _read_key(self, request: Request) -> str:
-        given = request.headers.get(self._header)
+    def _read_key(self, scope: Scope) -> str:
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == self._header), None)
         if given is None:
             raise detail(401, "Authentication credentials were not provided.")
-        for key in self._barrack.worlds:
-            # a key may go on after a dot, so that a test can know its own wherever it meets it
-            longer = self._template.endswith("{key}") and given.startswith(self._template.replace("{key}", f"{key}."))
-            if longer or given == self._template.replace("{key}", key):
+        for form, key in self._forms.items():
+            if given == form or (self._goes_on and given.startswith(f"{form}.")):
                 return key
         raise detail(401, "Invalid API key.")
 
 
-async def _nowhere(_: Request, __: Exception) -> Response:
-    """A line break in a path fits no route at all."""
-    return Answer({"detail": "Not found."}, HTTPStatus.NOT_FOUND)
+class Application:
+    """The fake as one ASGI application, its `Barrack` at `state.barrack`."""
+
+    def __init__(self, api: Api, control: Control, barrack: Barrack) -> None:
+        self.state = State({"barrack": barrack})
+        self._doors: dict[str, ASGIApp] = {API: api, CONTROL: control}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a call to where it is answered."""
+        path = scope["path"]
+        # no route takes a line break
+        door = _nowhere if "\n" in path else self._doors.get("/".join(path.split("/", 2)[:2]), _nowhere)
+        await door(scope, receive, send)
+
+
+async def _nowhere(_: Scope, __: Receive, send: Send) -> None:
+    await answer({"detail": "Not found."}, HTTPStatus.NOT_FOUND).send(send)
 
 
 def create_app(
@@ -183,17 +216,12 @@ def create_app(
     auth_header: str = "Authorization",
     auth_template: str = "Bearer {key}",
     dialect: Dialect | None = None,
-) -> Starlette:
-    """A fresh fake Barrack: the API under `/api`, control under `/_sim`, its `Barrack` at `app.state.barrack`.
+) -> Application:
+    """A fresh fake Barrack: the API under `/api`, control under `/_sim`.
 
     It needs no lifespan and no sockets. `speed` is simulated seconds per real second of `now`; `dialect` spells the API
     otherwise. Raises ValueError for an unknown scenario.
     """
     barrack = Barrack(scenario=scenario, seed=seed, speed=speed, now=now)
     api = Api(barrack, auth_header=auth_header, auth_template=auth_template, dialect=dialect)
-    app = Starlette(
-        routes=[Mount("/api", app=api), *control_routes(barrack)], exception_handlers={HTTPStatus.NOT_FOUND: _nowhere}
-    )
-    app.router.redirect_slashes = False
-    app.state.barrack = barrack
-    return app
+    return Application(api, Control(barrack), barrack)

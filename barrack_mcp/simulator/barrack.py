@@ -75,7 +75,8 @@ class Barrack:
     def remember(self, book: deque[Json], **entry: JsonValue) -> None:
         """Note a call or its effect in its book."""
         number = book[-1]["seq"] + 1 if book else 1
-        book.append({"seq": number, **mask(entry), "at": iso(self.clock.now())})
+        said = {name: mask(value) for name, value in entry.items()}
+        book.append({"seq": number, **said, "at": iso(self.clock.now())})
 
     def show_books(self) -> JsonValue:
         """What was drawn from the main account, and when: each stretch of time through which all cost the same."""

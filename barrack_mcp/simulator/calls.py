@@ -3,37 +3,64 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 from pydantic_core import from_json
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Send
 
 from barrack_mcp.simulator.market import TIERS
 from barrack_mcp.simulator.rules import Body, Json, JsonValue, RefusedError, Shape, detail, read
 from barrack_mcp.simulator.world import Held, Shelf, World
 
 MAX_BODY = 4 * 1024 * 1024
+_PLACEHOLDER = re.compile(r"{(\w+)}")
+_WITHOUT_LENGTH = (204, 304)
 Item = TypeVar("Item")
 
 
-class Answer(JSONResponse):
-    """JSON escaped to ASCII, so that whatever stands in a name can be sent."""
-
-    def render(self, content: JsonValue) -> bytes:
-        """The bytes of the body."""
-        return json.dumps(content, separators=(",", ":")).encode()
+_write_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+"""Escapes to ASCII, so that whatever stands in a name can be sent."""
 
 
-async def read_body(request: Request) -> bytes:
-    """The body; of one that is too large only enough to know that. Raises ClientDisconnect if it was cut off."""
+@dataclass(slots=True)
+class Answer:
+    """What goes back, with the headers that it has beside the length of its body."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def head(self) -> Message:
+        """How the answer begins."""
+        length = {} if self.status in _WITHOUT_LENGTH else {"content-length": str(len(self.body))}
+        headers = length | self.headers
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return {"type": "http.response.start", "status": self.status, "headers": raw}
+
+    async def send(self, send: Send) -> None:
+        """Send it whole."""
+        await send(self.head)
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def answer(content: JsonValue, status: int = 200, **headers: str) -> Answer:
+    """An answer in JSON."""
+    return Answer(status, _write_json(content).encode(), {"content-type": "application/json"} | headers)
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The body; of one that is too large only enough to know that. None if it was cut off."""
     kept = bytearray()
-    async for part in request.stream():
-        kept += part[: MAX_BODY + 1 - len(kept)]
-    return bytes(kept)
+    while (message := await receive())["type"] == "http.request":
+        kept += message.get("body", b"")[: MAX_BODY + 1 - len(kept)]
+        if not message.get("more_body", False):
+            return bytes(kept)
+    return None
 
 
 def parse_json(raw: bytes) -> JsonValue:
@@ -127,6 +154,8 @@ class Route:
     operation: str
     method: str
     path: str
+    names: tuple[str, ...]
+    """Of the placeholders in the path."""
     answer: Answerer
     status: int
     writes: bool
@@ -145,7 +174,8 @@ def route(
 
     def declare(answer: Answerer) -> Answerer:
         writes = method != "GET" and not reads
-        ROUTES.append(Route(answer.__name__, method, path, answer, status, writes, bare))
+        names = tuple(_PLACEHOLDER.findall(path))
+        ROUTES.append(Route(answer.__name__, method, path, names, answer, status, writes, bare))
         return answer
 
     return declare

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import floor
 
 EPOCH = datetime(2026, 1, 15, 10, 0, 0, tzinfo=UTC).timestamp()
 """Where every scenario begins, in unix seconds. A whole minute, since the bill is drawn on whole minutes."""
@@ -44,4 +46,9 @@ def iso(at: float) -> str:
 
 def zoneless(at: float) -> str:
     """A time as volume billing writes it, without a zone: `2026-01-15T10:30:00` (VERIFIED)."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return _write(floor(at))
+
+
+@lru_cache(maxsize=10_000)  # every row of a list bears a time, mostly the same as when it was last read
+def _write(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

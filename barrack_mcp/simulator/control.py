@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field, ValidationError
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.simulator import faults
 from barrack_mcp.simulator.barrack import Barrack
-from barrack_mcp.simulator.calls import Answer, parse_json, read_body
+from barrack_mcp.simulator.calls import Answer, answer, parse_json, read_body
 from barrack_mcp.simulator.clock import iso
 from barrack_mcp.simulator.rules import Body, JsonValue, RefusedError, detail
 
+CONTROL = "/_sim"
 MAX_ADVANCE_S = 10 * 366 * 86_400.0
 
 
@@ -33,7 +33,6 @@ class _Level(Body, extra="forbid"):
 
 
 Deed = Callable[[JsonValue], JsonValue]
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _refuse_pages(request: Request) -> None:
@@ -52,52 +51,64 @@ def _explain(no: ValueError) -> str:
     return " ".join([".".join(map(str, error["loc"])), error["msg"]]).strip() + "."
 
 
-def _answering(deed: Deed) -> Endpoint:
-    async def answer(request: Request) -> Response:
+class Control:
+    """What can be done to one fake, and seen of it."""
+
+    def __init__(self, barrack: Barrack) -> None:
+        self._barrack = barrack
+        looks: dict[str, Deed] = {
+            "journal": lambda _: list(barrack.journal),
+            "requests": lambda _: list(barrack.requests),
+            "state": lambda _: barrack.state(),
+            "faults": lambda _: barrack.faults.show(),
+            "books": lambda _: barrack.show_books(),
+        }
+        deeds: dict[str, Deed] = {
+            "faults": self._replace_faults,
+            "reset": self._reset,
+            "clock": self._advance,
+            "prices": self._reprice,
+        }
+        self._deeds = {"GET": looks, "POST": deeds}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do what is asked."""
+        raw = await read_body(receive)
+        if raw is not None:
+            await self._answer(Request(scope), raw).send(send)
+
+    def _answer(self, request: Request, raw: bytes) -> Answer:
         try:
             _refuse_pages(request)
-            return Answer(deed(parse_json(await read_body(request))))
+            return answer(self._find(request.method, request.url.path.removeprefix(f"{CONTROL}/"))(parse_json(raw)))
         except RefusedError as no:
-            return Answer(no.body, no.status)
+            return answer(no.body, no.status, **no.headers)
         except ValueError as no:
-            return Answer({"detail": _explain(no)}, 400)
-        except ClientDisconnect:
-            return Response()
+            return answer({"detail": _explain(no)}, 400)
 
-    return answer
+    def _find(self, method: str, name: str) -> Deed:
+        methods = [each for each, deeds in self._deeds.items() if name in deeds]
+        if not methods:
+            raise detail(404, "Not found.")
+        if method not in methods:
+            raise detail(405, f'Method "{method}" not allowed.', allow=", ".join(methods))
+        return self._deeds[method][name]
 
-
-def control_routes(barrack: Barrack) -> list[Route]:
-    """The routes of `/_sim` for one fake."""
-
-    def reset(given: JsonValue) -> JsonValue:
+    def _reset(self, given: JsonValue) -> JsonValue:
         wanted = _Reset.model_validate({} if given is None else given)
-        barrack.reset(wanted.scenario, wanted.seed)
-        return {"scenario": barrack.scenario, "seed": barrack.seed}
+        self._barrack.reset(wanted.scenario, wanted.seed)
+        return {"scenario": self._barrack.scenario, "seed": self._barrack.seed}
 
-    def advance(given: JsonValue) -> JsonValue:
-        barrack.clock.advance(_Advance.model_validate(given).advance_s)
-        return {"now": iso(barrack.clock.now())}
+    def _advance(self, given: JsonValue) -> JsonValue:
+        self._barrack.clock.advance(_Advance.model_validate(given).advance_s)
+        return {"now": iso(self._barrack.clock.now())}
 
-    def reprice(given: JsonValue) -> JsonValue:
+    def _reprice(self, given: JsonValue) -> JsonValue:
         level = _Level.model_validate(given).level
-        for key in barrack.worlds:
-            barrack.world(key).reprice(level)
+        for key in self._barrack.worlds:
+            self._barrack.world(key).reprice(level)
         return {"level": level}
 
-    def replace_faults(given: JsonValue) -> JsonValue:
-        barrack.faults.replace(faults.parse(given))
-        return barrack.faults.show()
-
-    looks: dict[str, Deed] = {
-        "journal": lambda _: list(barrack.journal),
-        "requests": lambda _: list(barrack.requests),
-        "state": lambda _: barrack.state(),
-        "faults": lambda _: barrack.faults.show(),
-        "books": lambda _: barrack.show_books(),
-    }
-    deeds: dict[str, Deed] = {"faults": replace_faults, "reset": reset, "clock": advance, "prices": reprice}
-    return [
-        *(Route(f"/_sim/{name}", _answering(look), methods=["GET"]) for name, look in looks.items()),
-        *(Route(f"/_sim/{name}", _answering(deed), methods=["POST"]) for name, deed in deeds.items()),
-    ]
+    def _replace_faults(self, given: JsonValue) -> JsonValue:
+        self._barrack.faults.replace(faults.parse(given))
+        return self._barrack.faults.show()

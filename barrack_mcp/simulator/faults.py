@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 import anyio
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from barrack_mcp.simulator.calls import Answer
 from barrack_mcp.simulator.rules import Body, Json, JsonValue
 
 STALL_S = 120
@@ -57,22 +57,22 @@ class Fault(Body, extra="forbid"):
         """Whether the operation runs all the same."""
         return self.after_effect or self.action == "slow"
 
-    def seen_status(self, real: Response | None) -> int | None:
+    def seen_status(self, real: Answer | None) -> int | None:
         """The status that the caller sees; None if it sees none."""
-        return None if self.action in ("reset", "stall") else self.answer(real).status_code
+        return None if self.action in ("reset", "stall") else self.answer(real).status
 
-    def answer(self, real: Response | None) -> Response:
+    def answer(self, real: Answer | None) -> Answer:
         """What the caller gets, or a part of it."""
         usual = {"status": 500, "redirect": 302, "garbage": 200}.get(self.action)
-        status = self.status or usual or (real.status_code if real else 200)
+        status = self.status or usual or (real.status if real else 200)
         headers = {"content-type": "text/html" if self.action == "garbage" else "application/json"}
         if self.action == "redirect":
             headers["location"] = "/api/elsewhere/"
         headers |= {name.lower(): value for name, value in (self.headers or {}).items()}
         headers.pop("content-length", None)
-        return Response(self._write_body(status, real), status, headers)
+        return Answer(status, self._write_body(status, real), headers)
 
-    def _write_body(self, status: int, real: Response | None) -> bytes:
+    def _write_body(self, status: int, real: Answer | None) -> bytes:
         if status in _BODILESS:
             return b""
         if self.body is not None:
@@ -81,7 +81,7 @@ class Fault(Body, extra="forbid"):
             return _GARBAGE.encode()
         if self.action in ("status", "redirect"):
             return json.dumps({"detail": _DETAILS.get(status, "Error")}).encode()
-        return bytes(real.body) if real else b'{"success":true,"message":"This answer is cut short on purpose"}'
+        return real.body if real else b'{"success":true,"message":"This answer is cut short on purpose"}'
 
 
 parse = TypeAdapter(list[Fault], config=ConfigDict(strict=True)).validate_python
@@ -112,7 +112,7 @@ class Faults:
         return [dict(fault) for fault in self._faults]
 
 
-async def play(fault: Fault, real: Response | None, scope: Scope, receive: Receive, send: Send) -> None:
+async def play(fault: Fault, real: Answer | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as the fault says: really at the socket under `serve`, as near as can be in-process."""
     transport = scope.get("state", {}).get(TRANSPORT)
     answer = fault.answer(real)
@@ -125,7 +125,7 @@ async def play(fault: Fault, real: Response | None, scope: Scope, receive: Recei
     elif fault.action == "slow":
         await _drip(answer, fault.pace_s, send)
     else:
-        await answer(scope, receive, send)
+        await answer.send(send)
 
 
 async def _wait_until_gone(receive: Receive) -> None:
@@ -151,19 +151,19 @@ async def _stall(transport: asyncio.Transport | None, receive: Receive) -> None:
     await _reset(transport, receive)
 
 
-async def _truncate(answer: Response, transport: asyncio.Transport | None, receive: Receive, send: Send) -> None:
+async def _truncate(answer: Answer, transport: asyncio.Transport | None, receive: Receive, send: Send) -> None:
     body = answer.body
     answer.headers["content-length"] = str(len(body) + 1)
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    await send(answer.head)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": transport is not None})
     if transport is not None:
         transport.close()
         await _wait_until_gone(receive)
 
 
-async def _drip(answer: Response, pace_s: float, send: Send) -> None:
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
-    for byte in bytes(answer.body):
+async def _drip(answer: Answer, pace_s: float, send: Send) -> None:
+    await send(answer.head)
+    for byte in answer.body:
         await anyio.sleep(pace_s)
         await send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from barrack_mcp.simulator.app import create_app
@@ -33,7 +33,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=_Protocol,
@@ -46,7 +46,7 @@ def _server(app: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(*, host: str, port: int, app: Starlette | None = None) -> None:
+def serve(*, host: str, port: int, app: ASGIApp | None = None) -> None:
     """Serve an application of ours, a fresh fake if None, until SIGINT or SIGTERM, then return.
 
     Blocks; prints nothing; warnings go to stderr. Raises OSError if the port is taken.
@@ -59,7 +59,7 @@ def serve(*, host: str, port: int, app: Starlette | None = None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def listening(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve an application of ours while the block runs; gives its address, such as `http://127.0.0.1:40123`."""
     server, bound = _server(app), _bound(host, port)
     address = bound.getsockname()[1]

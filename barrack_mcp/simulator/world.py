@@ -313,9 +313,10 @@ class World:
             heapq.heappop(self._events)[2]()
 
     def _draw(self, to: float) -> None:
-        minutes = tick(to) - tick(self.now)
-        self.books.note(tick(self.now), tick(to), self._burn)
-        self.balance = max(0, self.balance - minutes * self._burn)
+        since, until = tick(self.now), tick(to)
+        if until > since:
+            self.books.note(since, until, self._burn)
+            self.balance = max(0, self.balance - (until - since) * self._burn)
         self.now = max(self.now, to)
 
     def _runs_dry(self) -> float | None:

@@ -58,7 +58,7 @@ async def test_the_embedded_simulator_needs_no_key_and_no_network(tmp_path: Path
 
 async def test_as_shipped_the_other_barrack_is_said_to_know_none_of_the_paths(tmp_path: Path) -> None:
     app = create_app()
-    async with listening(Other(app, ENTRIES)) as url:  # type: ignore[arg-type]  # any application will do
+    async with listening(Other(app, ENTRIES)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     assert report.exit_code == 1
     assert "knows none of the" in report.diagnosis
@@ -68,7 +68,7 @@ async def test_as_shipped_the_other_barrack_is_said_to_know_none_of_the_paths(tm
 
 async def test_with_overrides_by_hand_every_read_of_the_other_barrack_works(tmp_path: Path) -> None:
     app = create_app()
-    async with listening(Other(app, ENTRIES, UNLIKE, UNLIKE_VALUES)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Other(app, ENTRIES, UNLIKE, UNLIKE_VALUES)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY), contract=Contract(BY_HAND))
     assert report.exit_code == 0, report.diagnosis
     assert len(report.seen_working) == 29
@@ -79,7 +79,7 @@ async def test_with_its_paths_alone_the_other_barrack_is_learned_and_the_lines_t
     paths = {tool: OperationOverride(method=method, path=path) for tool, (method, path) in PATHS.items()}  # type: ignore[arg-type]  # a table of texts
     contract = Contract(Overrides(api=ApiOverride(slash="never"), operations={t: paths[t] for t in READS}))
     app = create_app()
-    async with listening(Other(app, ENTRIES, ALIKE, ALIKE_VALUES)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Other(app, ENTRIES, ALIKE, ALIKE_VALUES)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY), contract=contract)
         assert report.exit_code == 3
         assert "takes the key as «X-API-Key: {key}»" in report.diagnosis
@@ -105,7 +105,7 @@ def turned(path: str) -> str | None:
 
 async def test_an_api_without_last_slashes_is_mended_by_one_line(tmp_path: Path) -> None:
     app = create_app()
-    async with listening(Changed(app, moved=turned)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(app, moved=turned)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
         assert report.exit_code == 1
         assert report.lines == '[api]\nslash = "never"\n'
@@ -131,7 +131,7 @@ def moved(path: str) -> str | None:
 
 async def test_a_read_that_moved_is_found_again_and_its_ids_are_used(tmp_path: Path) -> None:
     app = create_app()
-    async with listening(Changed(app, moved=moved)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(app, moved=moved)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
         found = {each.tool: each.lines.splitlines()[1] for each in report.reads if each.verdict is Verdict.DIFFERS}
         assert found == {
@@ -157,7 +157,7 @@ async def test_a_read_that_is_missing_is_sought_in_four_places_at_most(tmp_path:
     def none(path: str) -> str | None:
         return path if path in ("/pricing/", "/volumes/") else None
 
-    async with listening(Changed(app, moved=none)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(app, moved=none)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     assert report.exit_code == 1
     assert read(report, "list_ssh_keys").verdict is Verdict.MISSING
@@ -173,7 +173,7 @@ async def test_an_account_that_is_empty_leaves_reads_untried_and_nothing_fails(t
     lists = {"/volumes/": "volumes", "/snapshots/": "snapshots"}
     app = create_app()
     changed = Changed(app, answers={path: emptied(root) for path, root in lists.items()})
-    async with listening(changed) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(changed) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     assert report.exit_code == 0
     assert read(report, "get_volume").verdict is Verdict.UNTRIED
@@ -191,7 +191,7 @@ def drifted(body: Any) -> tuple[int, Any]:
 
 async def test_drift_of_shapes_is_told_by_names_of_fields_and_nothing_fails(tmp_path: Path) -> None:
     app = create_app()
-    async with listening(Changed(app, answers={"/volumes/": drifted})) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(app, answers={"/volumes/": drifted})) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     volumes = read(report, "list_volumes")
     assert report.exit_code == 0
@@ -209,7 +209,7 @@ async def test_a_field_under_another_name_is_told_with_the_line_to_paste(tmp_pat
         rows = [{("capacity_gb" if name == "size_gb" else name): row[name] for name in row} for row in body["volumes"]]
         return 200, body | {"volumes": rows}
 
-    async with listening(Changed(create_app(), answers={"/volumes/": renamed})) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(create_app(), answers={"/volumes/": renamed})) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     assert read(report, "list_volumes").drift.renamed == {"volumes.size_gb": "capacity_gb"}
     assert '"volumes.size_gb" = "capacity_gb"' in report.lines
@@ -261,7 +261,7 @@ async def test_each_kind_of_answer_has_its_verdict(
     tmp_path: Path, answer: tuple[int, Any], verdict: Verdict, said: str, code: int
 ) -> None:
     app = Changed(create_app(), answers={"/os-images/": lambda _: answer})
-    async with listening(app) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(app) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY))
     images = read(report, "list_os_images")
     assert (images.verdict, report.exit_code) == (verdict, code)
@@ -348,7 +348,7 @@ async def test_an_id_that_is_a_word_of_the_apis_paths_is_not_asked_for(tmp_path:
         return 200, body | {"volumes": [row | {"volume_id": "billing"} for row in body["volumes"]]}
 
     contract = Contract(Overrides(operations={"list_regions": OperationOverride(requires=("tier",))}))
-    async with listening(Changed(create_app(), answers={"/volumes/": odd})) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(create_app(), answers={"/volumes/": odd})) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY), contract=contract)
     assert read(report, "get_volume").sentence == "The id found has no form in this path."
     assert report.exit_code == 0
@@ -365,7 +365,7 @@ async def test_a_contract_with_one_slash_for_all_is_not_tried_with_the_other(tmp
 
 async def test_what_answers_at_another_place_does_not_count_as_seen_to_work(tmp_path: Path) -> None:
     contract = Contract()
-    async with listening(Changed(create_app(), moved=moved)) as url:  # type: ignore[arg-type]  # likewise
+    async with listening(Changed(create_app(), moved=moved)) as url:
         report = await examined(settings(tmp_path, url, api_key=KEY), contract=contract)
     assert "list_instances" not in report.seen_working | contract.seen
     assert "list_ssh_keys" in report.seen_working

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.simulator import Barrack, create_app
 
 Json = dict[str, Any]
@@ -27,9 +28,7 @@ class Box:
         self.app = create_app(scenario=scenario, seed=seed, now=lambda: 0.0, **more)
         self.barrack: Barrack = self.app.state.barrack
         self.key = key
-        self.client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self.app), base_url="http://sim", trust_env=False
-        )
+        self.client = httpx2.AsyncClient(transport=InProcess(self.app), base_url="http://sim", trust_env=False)
 
     async def send(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """One call to the API, as it comes."""

@@ -18,6 +18,7 @@ from barrack_mcp.api import answer
 from barrack_mcp.api.answer.gateway import Gateway, recognise
 from barrack_mcp.api.errors import seconds_to_wait
 from barrack_mcp.api.http import checked_url
+from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.api.http.network import Network, open_http, why
 from barrack_mcp.api.wire.shape import JsonValue
 
@@ -216,7 +217,7 @@ async def open_asker(
     headers = {"User-Agent": f"barrack-mcp/{__version__} (contract learn)", "Accept-Encoding": "identity"}
     async with open_http(
         network or Network(),
-        transport=httpx2.ASGITransport(app=app) if app is not None else None,
+        transport=InProcess(app) if app is not None else None,
         headers=headers,
         limits=httpx2.Limits(max_connections=AT_ONCE),
     ) as http:
