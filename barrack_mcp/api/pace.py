@@ -8,10 +8,11 @@ fast requests follow each other may be shared with other servers, too.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Final
 
 import anyio
@@ -100,8 +101,7 @@ class Pace:
         """How many wait for one."""
         return sum(map(len, self._lines.values()))
 
-    @asynccontextmanager
-    async def turn(self, latest: float) -> AsyncIterator[None]:
+    def turn(self, latest: float) -> AbstractAsyncContextManager[None]:
         """Wait for a turn and keep it while the block runs.
 
         Args:
@@ -110,17 +110,25 @@ class Pace:
         Raises:
             ApiError: BUSY or THROTTLED; there is no turn in time, so nothing was sent. At once where that is known.
         """
-        share = _share.get()
+        return _Turn(self, _share.get(), latest)
+
+    async def take(self, share: str, latest: float) -> None:
+        """Wait for a turn of a share and take it, as `turn` does; who took it gives it back.
+
+        Raises:
+            ApiError: As `turn` does.
+        """
         self._several = self._several or self._first not in (None, share)
         self._first = share if self._first is None else self._first
         await self._place(share, latest)
         try:
             if self._now() > latest:
                 raise _too_late()
-            await self._even_out(latest)
-            yield
-        finally:
-            self._release(share)
+            if self._per_minute:
+                await self._even_out(latest)
+        except BaseException:
+            self.give_back(share)
+            raise
 
     async def _place(self, share: str, latest: float) -> None:
         self._refuse_beyond(latest, self._delay(ahead=self._ahead(share)))
@@ -139,7 +147,7 @@ class Pace:
                 await waiting.over.wait()
         except BaseException:
             if waiting.got:
-                self._release(share)
+                self.give_back(share)
             raise
         finally:
             if not waiting.over.is_set():
@@ -156,6 +164,8 @@ class Pace:
 
     def _ahead(self, share: str) -> int:
         """How many calls that wait are served before the next of a share, as the lines take turns."""
+        if not self._lines:
+            return 0
         own = len(self._lines.get(share, ()))
         return own + sum(min(len(line), own + 1) for name, line in self._lines.items() if name != share)
 
@@ -174,12 +184,12 @@ class Pace:
         if not self._lines[share]:
             del self._lines[share]
 
-    def _release(self, share: str) -> None:
-        """Give a place back, and on to whose turn it is."""
+    def give_back(self, share: str) -> None:
+        """Give a share's turn back, and on to whose it is."""
         self._held[share] -= 1
         if not self._held[share]:
             del self._held[share]
-        while (next_ := next((name for name in self._lines if self._may_have(name)), None)) is not None:
+        while self._lines and (next_ := next((name for name in self._lines if self._may_have(name)), None)) is not None:
             first = self._lines[next_][0]
             self._leave(next_, first)
             if next_ in self._lines:
@@ -227,6 +237,25 @@ class Pace:
                 f"{who} at most {self._per_minute} requests a minute, so this one was not sent",
                 retry_after=delay,
             )
+
+
+class _Turn:
+    """A turn while a block runs; a class, since a generator around each request takes several times as long."""
+
+    __slots__ = ("_latest", "_pace", "_share")
+
+    def __init__(self, pace: Pace, share: str, latest: float) -> None:
+        self._pace = pace
+        self._share = share
+        self._latest = latest
+
+    async def __aenter__(self) -> None:
+        await self._pace.take(self._share, self._latest)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self._pace.give_back(self._share)
 
 
 def _too_late() -> ApiError:

@@ -7,8 +7,9 @@ of one deadline, and tests move the clock: what would be left of a library is it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Final
 
 from barrack_mcp.api.errors import ApiError, Failure
@@ -105,27 +106,49 @@ class Circuit:
                 retry_after=wait,
             )
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self) -> AbstractContextManager[None]:
         """Send one request within the block, and learn from it whether the API can be reached.
 
         Raises:
             ApiError: The API is being left alone; or what the block raised.
         """
+        return _Watch(self)
+
+    def begin(self) -> bool:
+        """Begin a request; whether it tries an API that was left alone.
+
+        Raises:
+            ApiError: The API is being left alone.
+        """
         self.check()
         probe = self._failures >= _FAILURES_TO_OPEN
         self._probing = self._probing or probe
-        try:
-            yield
-        except ApiError as error:
-            if error.failure is Failure.UNREACHABLE:
-                self._failures += 1
-                self._open_until = self._now() + _OPEN_S
-            else:
-                self._failures = 0
-            raise
-        else:
+        return probe
+
+    def end(self, error: BaseException | None, *, probe: bool) -> None:
+        """Learn from how a request ended."""
+        if isinstance(error, ApiError) and error.failure is Failure.UNREACHABLE:
+            self._failures += 1
+            self._open_until = self._now() + _OPEN_S
+        elif error is None or isinstance(error, ApiError):
             self._failures = 0
-        finally:
-            # a cancelled probe has learnt nothing: the next call is one
-            self._probing = self._probing and not probe
+        # a cancelled probe has learnt nothing: the next call is one
+        self._probing = self._probing and not probe
+
+
+class _Watch:
+    """A request under way; a class, since a generator around each request takes several times as long."""
+
+    __slots__ = ("_circuit", "_probe")
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._circuit = circuit
+        self._probe = False
+
+    def __enter__(self) -> None:
+        self._probe = self._circuit.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self._circuit.end(error, probe=self._probe)

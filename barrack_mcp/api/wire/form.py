@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -89,7 +90,7 @@ class Wire:
         """
         rest = dict(values)
         places = {}
-        for name in placeholders(self.path):
+        for name in self._placed:
             value = rest.pop(name, self.constants.get(name, MISSING))
             if value is MISSING or value is None:
                 raise WireError(f"{name}: is needed here, since this API has it in the path.")
@@ -105,6 +106,11 @@ class Wire:
             if name not in places:
                 put(query if self.in_query else body, name, value)
         return Sent(self.method, self.path.format_map(places), query or None, body or None)
+
+    @cached_property
+    def _placed(self) -> tuple[str, ...]:
+        """Names of the arguments that stand in the path."""
+        return placeholders(self.path)
 
     def _segment(self, name: str, value: Any) -> str:
         text = str(value)

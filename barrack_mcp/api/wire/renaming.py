@@ -68,7 +68,7 @@ def inward(value: Any, names: Names) -> JsonValue:
     if isinstance(value, list):
         return [inward(item, names) for item in value]
     if isinstance(value, dict):
-        return _renamed(value, names)
+        return _renamed(value, names) if names.moves or names.below else value
     if not names.values or value is None:
         return value
     word = spelled(value)
