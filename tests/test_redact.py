@@ -177,6 +177,19 @@ def test_a_secret_is_hidden_in_json_names_and_long_numbers_included() -> None:
     assert Redaction().hidden_in(body) is body
 
 
+@pytest.mark.parametrize("secret", [CANARY, "12345678", 'a"quoted\\key', "schlüssel-ß-key", "tab\tin\tkey"])
+@pytest.mark.parametrize("ascii_alone", [True, False])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_secret_is_hidden_in_json_however_that_came(*, secret: str, ascii_alone: bool, encoding: str) -> None:
+    knowing = Redaction(SecretStr(secret))
+    for body in ({"a": [f"before {secret} after"]}, {secret: 1}, {"n": 12345678}, {"a": quote(secret), "b": "\\"}):
+        came = json.dumps(body, ensure_ascii=ascii_alone).encode(encoding)
+        hidden = knowing.hidden_in(json.loads(came), came)
+        assert hidden == knowing.hidden_in(body)
+        assert secret not in str(hidden)
+        assert (hidden == body) is (body == {"n": 12345678} and secret != "12345678")
+
+
 def test_a_secret_may_be_learnt_later() -> None:
     knowing = Redaction(SecretStr(CANARY))
     knowing.learn(SecretStr("another-secret"), None)

@@ -70,7 +70,7 @@ class Client:
         sleep: Waits for so many seconds.
         random: Gives a number from 0 to 1.
         wall: The time of day, in seconds since 1970.
-        redact: Takes the key out of JSON that the API answers.
+        redaction: Takes the key out of what the API answers.
         watch: Told of each request when it is over, and of each that was not begun, under the number 0.
         way: The way out, where a connection can be opened ahead.
     """
@@ -89,7 +89,7 @@ class Client:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         random: Callable[[], float] = chance.random,
         wall: Callable[[], float] = time.time,
-        redact: Callable[[Any], Any] = lambda body: body,
+        redaction: Redaction | None = None,
         watch: Callable[[Attempt], None] | None = None,
         way: Way | None = None,
     ) -> None:
@@ -104,7 +104,7 @@ class Client:
         self._sleep = sleep
         self._random = random
         self._wall = wall
-        self._redact = redact
+        self._redaction = redaction if redaction is not None else Redaction()
         self._watch = watch
         self._url = url
         self._way = way
@@ -250,9 +250,9 @@ class Client:
         # what was made is answered whole; a no has no place for what a call may have held in secret
         whole = whole_texts(operation.response) if head.is_success else frozenset[str]()
 
-        def redact(body: Any) -> Any:
+        def redact(body: Any, came: bytearray | None) -> Any:
             refused = isinstance(body, dict) and body.get("success") is False
-            return echo.hidden_in(self._redact(body), but=() if refused else whole)
+            return echo.hidden_in(self._redaction.hidden_in(body, came), but=() if refused else whole)
 
         came = answer.judge(head, raw, reads=operation.reads, wall=self._wall, redact=redact)
         body = wire.answer(came)
@@ -394,7 +394,7 @@ async def open_client(
             now=now,
             sleep=sleep,
             random=random,
-            redact=Redaction(key).hidden_in,
+            redaction=Redaction(key),
             watch=watch,
             way=way,
         )

@@ -122,10 +122,7 @@ class Pace:
         self._first = share if self._first is None else self._first
         await self._place(share, latest)
         try:
-            if self._now() > latest:
-                raise _too_late()
-            if self._per_minute:
-                await self._even_out(latest)
+            await self._even_out(latest)
         except BaseException:
             self.give_back(share)
             raise
@@ -199,6 +196,10 @@ class Pace:
             first.over.set()
 
     async def _even_out(self, latest: float) -> None:
+        if self._now() > latest:
+            raise _too_late()
+        if not self._per_minute:
+            return
         delay = self._delay()
         self._refuse_beyond(latest, delay)
         due = self._now() + delay

@@ -41,7 +41,7 @@ class Redaction:
     def __init__(self, *secrets: SecretStr | None) -> None:
         self._forms: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
-        self._in_json: re.Pattern[bytes] | None = None
+        self._in_json: tuple[bytes, ...] | None = None
         self.learn(*secrets)
 
     def learn(self, *secrets: SecretStr | None) -> None:
@@ -52,23 +52,27 @@ class Redaction:
             longest_first = sorted(forms, key=lambda form: (-len(form), form))
             self._forms, self._pattern = forms, re.compile("|".join(map(re.escape, longest_first)))
             # JSON writes a text letter by letter, so that a part of it is there, too, in the same way
-            written = [_json(form) for form in longest_first]
-            whole = None if None in written else b"|".join(re.escape(each[1:-1]) for each in written if each)
-            self._in_json = None if whole is None else re.compile(whole)
+            written = [_json(form) for form in longest_first if not any(each in form for each in forms - {form})]
+            self._in_json = None if None in written else tuple(each[1:-1] for each in written if each)
 
     def hidden(self, text: str) -> str:
         """Replace each secret in a text by `[secret]`."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
-    def hidden_in(self, value: Any) -> Any:
-        """Copy JSON with each secret in its texts replaced, names included; what holds none is answered as it is."""
+    def hidden_in(self, value: Any, came: bytes | bytearray | None = None) -> Any:
+        """Copy JSON with each secret in its texts replaced, names included; what holds none is answered as it is.
+
+        Args:
+            value: JSON.
+            came: The text that it was parsed from, if that is at hand.
+        """
         if self._pattern is None:
             return value
         # one look at the whole instead of one at each text: hardly any answer holds a secret
-        written = _json(value)
-        if self._in_json is not None and written is not None and not self._in_json.search(written):
-            return value
-        return self._replaced(value)
+        written = came if came is not None and _is_verbatim(came) else _json(value)
+        if self._in_json is None or written is None or any(form in written for form in self._in_json):
+            return self._replaced(value)
+        return value
 
     def _replaced(self, value: Any) -> Any:
         match value:
@@ -83,6 +87,11 @@ class Redaction:
                 return HIDDEN if HIDDEN in self.hidden(digits) else value
             case _:
                 return value
+
+
+def _is_verbatim(written: bytes | bytearray) -> bool:
+    """Whether JSON holds each of its texts as it is: without a backslash, and in UTF-8, which has no zeros."""
+    return b"\\" not in written and b"\0" not in written
 
 
 def _json(value: Any) -> bytes | None:

@@ -135,7 +135,7 @@ def judge(
     *,
     reads: bool,
     wall: Callable[[], float],
-    redact: Callable[[Any], Any],
+    redact: Callable[[Any, bytearray | None], Any],
 ) -> object:
     """Answer the JSON of a success.
 
@@ -144,18 +144,19 @@ def judge(
         raw: Its body; None if that could not be read.
         reads: Whether the operation changes nothing, so that an empty answer means nothing.
         wall: The time of day, in seconds since 1970, for dates in the answer.
-        redact: Takes out of the answer what must not go on; before anything is cut, so that no half of it stays.
+        redact: Takes out of the answer what must not go on, before anything is cut, so that no half of it stays; is
+            given its JSON and the text of that, or its text alone.
 
     Raises:
         ApiError: It is no success, or can't be understood.
     """
     status = response.status_code
     body, wrong = _body_of(response, raw)
-    body = redact(body)
+    body = redact(body, raw)
     gateway = recognise(response, raw, body)
     if status >= 300 or gateway is not None:  # noqa: PLR2004 - what is not a success
         if isinstance(wrong, _NoJsonError) and gateway is None and is_text(response, raw):
-            body, wrong = redact((raw or b"").decode(errors="replace").strip()), None
+            body, wrong = redact((raw or b"").decode(errors="replace").strip(), None), None
         error = read_error(status, body, retry_after=response.headers.get("retry-after"), wall=wall)
         if gateway is not None and error.failure is not Failure.REDIRECTED:
             error.words, error.theirs, error.mend = gateway.sentence, False, gateway.mend

@@ -45,6 +45,7 @@ _EITHER_FLAG: Final = _FLAGS | _FLAGS_OF_NO
 _WHOLLY: Final = _FLAGS | _WORDS | _NUMBERS
 """What speaks of the answer as a whole, even under a name of the thing's."""
 _SPEAKING: Final = _EITHER_FLAG | _WHOLLY | _REASONS
+_LISTENED_TO: Final = _SPEAKING | _ENVELOPES | {"detail"}
 _OF_THE_ENVELOPE: Final = frozenset({"message", "requestid", "tier", "detail", "title", "type", *_SPEAKING})
 
 _YES: Final = frozenset(
@@ -188,8 +189,8 @@ def _hear(operation: Operation, level: JsonObject, heard: _Heard, depth: int = 0
     )
     heard.result = heard.result or thing or any(not isinstance(level[name], dict) for name in rooted)
     declared = _top(operation) if thing and not depth else frozenset[str]()
-    for name, value in level.items():
-        plain = _plain(name)
+    named = ((name, _plain(name), value) for name, value in level.items())
+    for name, plain, value in [each for each in named if each[1] in _LISTENED_TO or each[0] in roots]:
         if name in declared and plain not in _WHOLLY:
             # under this name the thing itself says something, such as which of several were not deleted
             continue
