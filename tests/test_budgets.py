@@ -7,14 +7,17 @@ person waits is told by the requests that stand one after another; those that go
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from mcp.types import ElicitResult
 
+from barrack_mcp.account.things import things
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Risk
+from barrack_mcp.catalogue.kinds import KINDS, kind_named_by
 from barrack_mcp.simulator import create_app
 from tests.support import examples
-from tests.support.house import ASKING, Person, house, says_yes
+from tests.support.house import ASKING, Person, asking, house, says_yes
 from tests.support.waits import Waits
 
 pytestmark = pytest.mark.anyio
@@ -78,11 +81,11 @@ async def spend(
 ) -> Spent:
     """Have one call made that a person agrees to, after reading for so long."""
     app = Waits(create_app(now=lambda: 0.0, scenario=scenario))
-    asking = 0
+    before = 0
 
     def agree(question: str) -> ElicitResult:
-        nonlocal asking
-        asking = app.most
+        nonlocal before
+        before = app.most
         app.begin()
         return says_yes(question)
 
@@ -93,7 +96,7 @@ async def spend(
         app.begin()
         outcome = await made.call(tool, **arguments)
         if person is None:
-            asking = app.most
+            before = app.most
             approval = await made.approvals.find(outcome["approval"]["id"])
             await made.approvals.approve(approval.id, by="a test", typed=approval.must_type)
             made.clock.at += reads_s
@@ -102,7 +105,7 @@ async def spend(
         assert outcome["outcome"] == "done", outcome
         assert made.effects == [tool]
         requests = [f"{each['method']} {each['path']}" for each in app.state.barrack.requests]
-        return Spent(requests, asking, app.most)
+        return Spent(requests, before, app.most)
 
 
 async def test_what_seldom_changes_is_read_once_a_minute_but_a_price_again_after_the_yes() -> None:
@@ -143,6 +146,32 @@ async def test_who_thinks_for_more_than_a_minute_waits_no_longer_afterwards(tool
     # the price list is read again, if anything is
     assert len(spent.requests) <= BUDGETS[tool] + 1, spent.requests
     assert spent.sending == MOST_WAITS
+
+
+EXCUSED_BY_NAME = dict.fromkeys(("delete_ssh_key", "delete_startup_script"), 3)
+"""Waits before the question, where the target is named by its name: the list that holds the name, then the target and
+the list of machines, then each machine, since only its own details tell which keys and scripts it has."""
+
+
+@pytest.mark.parametrize(("tool", "way"), [(tool, WAYS[(at + 1) % 3]) for at, tool in enumerate(BUDGETS)])
+async def test_names_are_one_wait_more_before_the_question_and_none_after_the_yes(tool: str, way: str) -> None:
+    given = by_name(tool)
+    spent = await spend(tool, way, given)
+    lists = {kind.list_tool for name in given if (kind := kind_named_by(name)) is not None}
+    assert len(spent.requests) <= BUDGETS[tool] + len(lists), spent.requests
+    assert spent.asking <= EXCUSED_BY_NAME.get(tool, MOST_WAITS)
+    assert spent.sending == MOST_WAITS
+
+
+def by_name(tool: str) -> JsonObject:
+    """Arguments that work and that ask, with names in the place of ids."""
+    state = create_app(now=lambda: 0.0).state.barrack.state()
+    names = {thing.id: thing.name for kind in KINDS for thing in things(kind, state[f"{kind.type}s"])}
+
+    def named(value: Any) -> Any:
+        return [named(each) for each in value] if isinstance(value, list) else names.get(value) or value
+
+    return {name: named(value) if kind_named_by(name) else value for name, value in asking(tool, state).items()}
 
 
 @pytest.mark.parametrize("tool", [operation.tool for operation in OPERATIONS if operation.risk is Risk.CHANGE])

@@ -63,7 +63,7 @@ class _Given:
 
 
 class Names:
-    """Finds what the arguments of one call name: each list is read once, to its end if there is time.
+    """Finds what the arguments of one call name: each list is read once, to its end if there is time, all side by side.
 
     Args:
         read: Sends one read.
@@ -116,13 +116,18 @@ class Names:
             return dict(arguments)
         stand_ins = {value: f"x{at}" for at, value in enumerate({each.value for each in given.values()})}
         validated(offer, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
+        self.found |= {
+            place: (name, known_id)
+            for place, (name, known_id) in known.items()
+            if place in given and name == given[place].value
+        }
+        sought = {place: each for place, each in given.items() if place not in self.found}
         until = anyio.current_time() + self._seconds
+        async with anyio.create_task_group() as tasks:
+            for kind in {each.kind.list_tool: each.kind for each in sought.values()}.values():
+                tasks.start_soon(self._listing, kind, until)
         refused: list[str] = []
-        for place, each in given.items():
-            name, known_id = known.get(place, ("", ""))
-            if name == each.value:
-                self.found[place] = (name, known_id)
-                continue
+        for place, each in sought.items():
             try:
                 listing = await self._listing(each.kind, until)
                 # what comes near is looked for only where a sentence will say it: it takes time
