@@ -11,7 +11,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
 from typing import TypeVar
 
 from barrack_mcp.simulator.clock import EPOCH
@@ -256,11 +256,11 @@ class World:
         self._burn = 0
         self._running: dict[str, Instance] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = count()
+        self._laid_up = 0
         self.random = random.Random(f"{seed}/{account.key}")  # noqa: S311 - ids, not secrets
         self._number = 100_000 + 200_000 * index + self.random.randrange(50_000)
         self._address = index << 14
-        self.rule_numbers = count(1)
+        self._rules = 0
 
     def open_purse(self) -> None:
         """End the scenario's history: it is the epoch, and the account has its credit."""
@@ -285,16 +285,21 @@ class World:
         self._address += 1
         return f"{network}.{self._address >> 8 & 255}.{self._address & 255}"
 
+    def next_rule_number(self) -> str:
+        """The id of another rule of a firewall."""
+        self._rules += 1
+        return str(self._rules)
+
     # Time and money
 
     def later(self, seconds: float, happen: Callable[[], None]) -> None:
-        """Let something happen after so many simulated seconds."""
-        heapq.heappush(self._events, (self.now + seconds, next(self._order), happen))
+        """Let something happen after so many simulated seconds; no closure, as it has to be copied with this world."""
+        self._laid_up += 1
+        heapq.heappush(self._events, (self.now + seconds, self._laid_up, happen))
 
     def become(self, thing: Volume | Snapshot | Image | Firewall, status: str, seconds: float) -> None:
         """Let a thing that is being made be ready after so many simulated seconds, if it is being made still."""
-        before = thing.status
-        self.later(seconds, lambda: setattr(thing, "status", status if thing.status == before else thing.status))
+        self.later(seconds, partial(_ripen, thing, thing.status, status))
 
     def settle(self, to: float) -> None:
         """Bring the world up to a time: what was due happens in order, and credits are drawn, perhaps to the last."""
@@ -386,7 +391,7 @@ class World:
         """Send a machine on its way to a state."""
         move = MOVES[verb]
         self.set_status(instance, move.via)
-        self.later(move.seconds, lambda: self.set_status(instance, move.to))
+        self.later(move.seconds, partial(self.set_status, instance, move.to))
 
     def end_instance(self, instance: Instance) -> None:
         """A machine is gone: its own disk with it, the user's volumes stay, its bill stands."""
@@ -419,3 +424,8 @@ class World:
     def end_snapshot(self, snapshot: Snapshot) -> None:
         """A snapshot is gone, for good; its bill and its images stand."""
         self._end(self.snapshots, snapshot)
+
+
+def _ripen(thing: Volume | Snapshot | Image | Firewall, before: str, status: str) -> None:
+    if thing.status == before:
+        thing.status = status

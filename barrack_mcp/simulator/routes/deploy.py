@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, model_validator
@@ -77,8 +78,8 @@ def build(world: World, instance: Instance) -> Instance:
     world.put(world.instances, instance)
     instance.private_ip = world.next_address("10.20")
     world.set_status(instance, "CREATING")
-    world.later(BUILD_AFTER_S, lambda: world.set_status(instance, "BUILD"))
-    world.later(ACTIVE_AFTER_S, lambda: world.set_status(instance, "ACTIVE"))
+    world.later(BUILD_AFTER_S, partial(world.set_status, instance, "BUILD"))
+    world.later(ACTIVE_AFTER_S, partial(world.set_status, instance, "ACTIVE"))
     return instance
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -105,7 +106,7 @@ def attach_firewall(call: Call) -> Json:
     call.changed = set(wanted) != set(firewall.attachments)
     firewall.attachments = {instance_id: firewall.attachments.get(instance_id, "ATTACHING") for instance_id in wanted}
     if fresh:
-        world.later(ATTACH_S, lambda: _finish_attaching(firewall, fresh))
+        world.later(ATTACH_S, partial(_finish_attaching, firewall, fresh))
     return {"message": "Firewall attachments updated", "firewall_id": firewall.id, "instance_ids": wanted}
 
 

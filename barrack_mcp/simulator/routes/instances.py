@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from barrack_mcp.simulator.calls import Call, pick, route
@@ -135,7 +136,7 @@ def delete_instance(call: Call) -> Json:
     world, instance = call.world, call.find(call.world.instances)
     need_status(instance, *SETTLED, what="delete")
     world.set_status(instance, "DELETING")
-    world.later(DELETE_S, lambda: world.end_instance(instance))
+    world.later(DELETE_S, partial(world.end_instance, instance))
     return answer_for(instance, "Instance is being deleted")
 
 
@@ -172,7 +173,7 @@ def list_instance_firewalls(call: Call) -> Json:
 
 def make_rule(world: World, wanted: SecurityRule) -> Json:
     """A rule with the next number."""
-    return {"id": str(next(world.rule_numbers)), **dict(wanted)}
+    return {"id": world.next_rule_number(), **dict(wanted)}
 
 
 def add_rule(call: Call, rules: list[Json]) -> Json:
