@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from barrack_mcp.api.text import cite, escape, mention, write_json
 from barrack_mcp.catalogue import BY_TOOL
+from barrack_mcp.catalogue.marks import Marks
+from barrack_mcp.catalogue.values import Keep
+from barrack_mcp.dispatch.answers.bounds import SafeCopy
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.safe import make_safe
 from tests.support.hostile import MARKUP, rendered
@@ -82,3 +85,39 @@ def test_a_script_keeps_every_bracket_and_a_name_gets_a_backslash_that_is_told()
 )
 def test_what_no_renderer_would_act_upon_stays_as_it_is(text: str) -> None:
     assert str(escape(text)) == text
+
+
+def _rows_of(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[Any]]:
+    leaf = st.one_of(st.none(), st.booleans(), st.integers(0, 9), texts)
+    holders = st.recursive(
+        leaf,
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+        max_leaves=8,
+    )
+    return st.lists(holders, max_size=4)
+
+
+_ODD = st.one_of(
+    TEXTS,
+    st.sampled_from(
+        ["x" * 201, "x" * 4_001, "é", "a\u202eb", "", "a -----BEGIN RSA PRIVATE KEY", "PuTTY-User-Key-File-2"]
+    ),
+)
+_PLAIN = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=5)
+
+
+@pytest.mark.promise("S5")
+@quick
+@given(
+    _rows_of(st.one_of(_PLAIN, _PLAIN, _PLAIN, _ODD)),
+    st.sampled_from([{"a": Keep.LINES}, {"a": Keep.LINES, "*": Keep.WHOLE}]),
+)
+def test_rows_that_one_look_passes_are_those_that_the_closer_look_leaves_as_they_are(
+    rows: list[Any], marks: dict[str, Any]
+) -> None:
+    # where anything may be a secret, each text is looked at by itself
+    one, each = SafeCopy(), SafeCopy()
+    closer: Marks = {**marks, "never sent": "secret"}
+    assert json.dumps(one.rows(rows, marks)) == json.dumps(each.rows(rows, closer))
+    assert json.dumps(one.fields({"rows": rows}, marks)) == json.dumps(each.fields({"rows": rows}, closer))
+    assert one.notes() == each.notes()

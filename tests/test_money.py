@@ -181,6 +181,8 @@ def test_an_amount_is_written_to_the_cent_and_finer_below_one() -> None:
         "NaN",
         "Infinity",
         float("inf"),
+        float("nan"),
+        Decimal("NaN"),
         "1e999999",
         10**11,
         pytest.param(10**5000, id="10**5000"),

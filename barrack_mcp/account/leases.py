@@ -124,7 +124,7 @@ async def show_leases(account: Account, operation: Operation, rows: Iterable[Jso
     except StoreError as error:
         _log.warning("no lease can be shown: %s", error)
         return
-    for row in rows:
+    for row in rows if leases else ():
         if (lease := lease_of(row, leases)) is not None:
             row["lease_ends"] = write_end(lease)
 

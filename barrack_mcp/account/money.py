@@ -56,7 +56,7 @@ FOREVER: Final = Decimal("Infinity")
 """How long credit lasts when nothing is spent."""
 
 _CENT: Final = Decimal("0.01")
-_LARGEST: Final = Decimal(10) ** 10
+_LARGEST: Final = 10**10
 """No true price, count, size or balance is larger; sums of products stay exact below it."""
 
 _ARRIVES_AT: Final[Mapping[str, Billed]] = MappingProxyType(
@@ -130,10 +130,13 @@ def _fine(value: Decimal, currency: str) -> str:
 
 def amount(value: object) -> Decimal | None:
     """Read a number, which the API may send as an integer, a fraction or a string; None for what can't be true."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool):
         return None
+    if isinstance(value, int | float):
+        # what is no number is within no limit, and what is needs no further look
+        return Decimal(str(value)) if abs(value) <= _LARGEST else None
     try:
-        number = Decimal(str(value))
+        number = Decimal(value) if isinstance(value, str | Decimal) else None
     except (InvalidOperation, ValueError):
         return None
-    return number if number.is_finite() and abs(number) <= _LARGEST else None
+    return number if number is not None and number.is_finite() and abs(number) <= _LARGEST else None

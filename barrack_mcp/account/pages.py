@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -123,7 +124,16 @@ def _object(name: str, value: object) -> object:
 
 
 def _plain(name: str) -> str:
+    return _letters(name) if len(name) <= _USUAL else _letters.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _letters(name: str) -> str:
     return re.sub("[^a-z]", "", name.lower())
+
+
+_USUAL: Final = 64
+"""Characters of a name that is likely to come again, in every answer."""
 
 
 def _number_of(name: str) -> str:

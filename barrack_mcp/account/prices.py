@@ -111,7 +111,7 @@ class Prices:
 def _node(pricing: object, *steps: object) -> object:
     node = pricing
     for step in steps:
-        if not isinstance(node, Mapping) or not isinstance(step, str) or step not in node:
+        if not isinstance(node, dict) or not isinstance(step, str) or step not in node:
             return None
         node = node[step]
     return node

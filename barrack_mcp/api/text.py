@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -56,7 +57,7 @@ _IN_JSON: Final = re.compile(r'(?<=\])\(|<(?=[^\s<\\"])')
 """The same where it stands in JSON, in which no text begins a line."""
 _ADDRESS: Final = re.compile(r":(?=//)")
 
-_UNMARKED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,:;/+@%=&'\"!?*()$-]*")
+_UNMARKED: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9 _.,:;/+@%=&'\"!?*()$-]{0,199})?")
 """A line of what most names, ids, states and prices are made of: nothing in it is hidden, and nothing is acted upon."""
 
 _STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
@@ -170,6 +171,11 @@ def is_unmarked(text: str) -> bool:
     return _UNMARKED.fullmatch(text) is not None
 
 
+def not_unmarked(texts: Iterable[str]) -> set[str]:
+    """Those of some texts that take a closer look, such as all that are longer than a line."""
+    return set(filterfalse(_UNMARKED.fullmatch, texts))
+
+
 def is_plain(text: str) -> bool:
     """Whether the text stands in a question exactly as it is, so that a person can type it."""
     return inline(text) == text
@@ -206,16 +212,23 @@ def compact(value: Any) -> str:
 
 def write_json(value: Any) -> str:
     """Write JSON into a text that a client may render: it means the same, and nothing in it is a link or a tag."""
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", compact(value))
+    text = _as_bytes(value).decode()
+    if "](" not in text and "<" not in text:
+        return text
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def size(value: Any) -> int:
     """Bytes of a value as JSON."""
+    return len(_as_bytes(value))
+
+
+def _as_bytes(value: Any) -> bytes:
     try:
-        return len(to_json(value))
+        return to_json(value)
     except PydanticSerializationError:
         # it holds half a pair, as no answer of the API does
-        return len(compact(value).encode(errors="replace"))
+        return compact(value).encode(errors="replace")
 
 
 def decode(raw: bytes) -> str:

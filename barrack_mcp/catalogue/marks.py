@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from barrack_mcp.catalogue import JsonObject, Offer
 from barrack_mcp.catalogue.models import spellings
-from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
+from barrack_mcp.catalogue.values import Keep, holds_private_key
 
 Mark: TypeAlias = Keep | Literal["secret"]
 Marks: TypeAlias = Union[Mark, Mapping[str, "Marks"], None]  # noqa: UP007 - `|` can't take a name in quotes
@@ -52,6 +52,11 @@ def _within(annotation: Any, metadata: list[Any]) -> Marks:
 def inner(marks: Marks, name: str) -> Marks:
     """The marks of a field."""
     return (marks.get(name) or marks.get("*")) if isinstance(marks, Mapping) else None
+
+
+def hides(marks: Marks) -> bool:
+    """Whether anything is marked as secret within."""
+    return marks == SECRET or (isinstance(marks, Mapping) and any(map(hides, marks.values())))
 
 
 def masked(offer: Offer, values: Mapping[str, Any]) -> JsonObject:
@@ -121,7 +126,7 @@ def _masked(value: Any, marks: Marks) -> Any:
     if isinstance(value, list):
         return [_masked(each, marks) for each in value]
     # what is declared as an object may come as text, secrets and all
-    hides = isinstance(value, str) and (isinstance(marks, Mapping) or PRIVATE_KEY.search(value))
+    hides = isinstance(value, str) and (isinstance(marks, Mapping) or holds_private_key(value))
     return MASK if hides else value
 
 

@@ -232,6 +232,12 @@ def _instant(value: str) -> str:
         raise ValueError("must be a time such as 2026-01-31T18:00Z") from None
 
 
+def holds_private_key(text: str) -> bool:
+    """Whether a private key begins anywhere in a text."""
+    # hardly any text holds these words, which are found much faster than what stands around them
+    return ("PRIVATE KEY" in text or "PuTTY" in text) and PRIVATE_KEY.search(text) is not None
+
+
 def _no_private_key(value: str) -> str:
     if any(mark in value for mark in _PRIVATE_MARKS):
         raise ValueError("holds a private key, which must stay with its owner: give the public half, the .pub file")

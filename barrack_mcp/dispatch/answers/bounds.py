@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from barrack_mcp.account.things import counted, joined
-from barrack_mcp.api.text import Escaped, escape, is_unmarked, mention, pieces, size
+from barrack_mcp.api.text import Escaped, escape, is_unmarked, mention, not_unmarked, pieces, size
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.catalogue.marks import SECRET, Marks, inner
-from barrack_mcp.catalogue.values import PRIVATE_KEY, Keep
+from barrack_mcp.catalogue.marks import SECRET, Marks, hides, inner
+from barrack_mcp.catalogue.values import Keep, holds_private_key
 
 LONGEST: Final = 4_000
 """Characters of a text, but for a script's."""
@@ -45,8 +45,18 @@ class SafeCopy:
     _hidden: list[str] = field(default_factory=list)
     _unseen: list[str] = field(default_factory=list)
 
-    def fields(self, value: Mapping[str, Any], marks: Marks, path: Path = ()) -> JsonObject:
+    def fields(self, value: Mapping[str, Any], marks: Marks) -> JsonObject:
         """Write an object, its names included."""
+        return dict(value) if not (hides(marks) or _odd_texts(value)) else self._fields(value, marks, ())
+
+    def rows(self, value: list[Any], marks: Marks, path: Path = ()) -> list[Any]:
+        """Write the rows of a list, each with the same marks; the list itself where all of it is written as it came."""
+        odd = _odd_texts(value)
+        if hides(marks):
+            return self._rows(value, marks, path)
+        return self._rows(value, marks, path, odd) if odd else value
+
+    def _fields(self, value: Mapping[str, Any], marks: Marks, path: Path) -> JsonObject:
         written: JsonObject = {}
         for name, each in value.items():
             shown = name if len(name) <= _FIELD and is_unmarked(name) else self._name(name, path)
@@ -57,17 +67,20 @@ class SafeCopy:
                 written[shown] = told
         return written
 
-    def rows(self, value: list[Any], marks: Marks, path: Path = ()) -> list[Any]:
-        """Write the rows of a list, each with the same marks."""
-        told = [(each, self._value(each, marks, (*path, at))) for at, each in enumerate(value)]
+    def _rows(self, value: list[Any], marks: Marks, path: Path, odd: set[str] | None = None) -> list[Any]:
+        """Write rows; where the odd texts in them are known, only those rows that hold one."""
+        told = [
+            (each, each if odd is not None and odd.isdisjoint(_texts(each)) else self._value(each, marks, (*path, at)))
+            for at, each in enumerate(value)
+        ]
         return [shown for each, shown in told if shown is not None or each is None]
 
     def _value(self, value: Any, marks: Marks, path: Path) -> Any:
         if isinstance(value, str):
             return self._text(value, marks, path)
         if isinstance(value, dict):
-            return self.fields(value, marks, path)
-        return self.rows(value, marks, path) if isinstance(value, list) else value
+            return self._fields(value, marks, path)
+        return self._rows(value, marks, path) if isinstance(value, list) else value
 
     def _name(self, name: str, path: Path) -> str:
         shown = _shown(name) if len(name) <= _FIELD else escape(name, limit=_LONGEST_NAME)
@@ -76,7 +89,7 @@ class SafeCopy:
         return str(shown)
 
     def _text(self, text: str, marks: Marks, path: Path) -> str | None:
-        private = marks == SECRET or (marks is not Keep.WHOLE and PRIVATE_KEY.search(text))
+        private = marks == SECRET or (marks is not Keep.WHOLE and holds_private_key(text))
         if not private and len(text) <= LONGEST and is_unmarked(text):
             return text
         if private and not self.reveal:
@@ -162,6 +175,35 @@ _COME_BACK: Final = "A change of the text that sends these escapes as they stand
 @lru_cache(maxsize=1024)
 def _shown(name: str) -> Escaped:
     return escape(name, limit=_LONGEST_NAME)
+
+
+def _odd_texts(value: Any) -> set[str]:
+    """Gather the texts within a value, names included, that a closer look might change; all others stay as they are."""
+    texts = _texts(value)
+    if holds_private_key("\n".join(texts)):
+        return texts
+    return not_unmarked(texts)
+
+
+def _texts(value: Any) -> set[str]:
+    """Gather the texts within a value, names included, each once: rows are much alike."""
+    found: set[str] = set()
+    _gather(value if isinstance(value, dict | list) else [value], found)
+    return found
+
+
+def _gather(holder: Any, found: set[str]) -> None:
+    if isinstance(holder, dict):
+        found.update(holder)
+        holder = holder.values()
+    for each in holder:
+        if isinstance(each, str):
+            found.add(each)
+        elif isinstance(each, _HOLDERS):
+            _gather(each, found)
+
+
+_HOLDERS: Final = (dict, list)
 
 
 def _whereabouts(text: str) -> str:

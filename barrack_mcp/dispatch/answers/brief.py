@@ -10,8 +10,8 @@ from barrack_mcp.api.body import MAX_ROWS, is_list
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 
-_BARE: Final = re.compile(r'(?![#>|=~`*+_[-]|:-|\d+[.)](?:\s|$))[^,"\n\t]+')
-"""What stands in a cell as it is: one value, with which no list, quotation, heading or table of a renderer begins."""
+_BARE: Final = re.compile(r'[^\s,"](?:[^,"\n\t]*[^\s,"])?')
+"""What stands in a cell as it is: one value, without blanks around it."""
 
 
 def is_brief(operation: Operation, arguments: Mapping[str, Any]) -> bool:
@@ -47,7 +47,7 @@ def abridge(operation: Operation, data: JsonObject, arguments: Mapping[str, Any]
 def _short(row: Any, kept: list[str]) -> Any:
     if not isinstance(row, dict):
         return row
-    return {name: row[name] for name in kept if name in row and row[name] not in (None, "", [])}
+    return {name: value for name in kept if (value := row.get(name)) or value not in (None, "", [])}
 
 
 def _one(operation: Operation) -> str:
@@ -76,9 +76,11 @@ def table(operation: Operation, rows: list[JsonObject]) -> list[str]:
 
 def _cell(value: Any) -> str:
     """Write one value so that it can't pass for two, as spreadsheets read it; ends of lines are written out."""
-    text = _words(value).replace("\n", "\\n").replace("\t", "\\t")
-    plain = text == text.strip() and not _QUOTED & set(text)
-    return text if plain and (text or value is None) else '"{}"'.format(text.replace('"', '""'))
+    text = value if isinstance(value, str) else _words(value)
+    if _BARE.fullmatch(text) or value is None:
+        return text
+    text = text.replace("\n", "\\n").replace("\t", "\\t")
+    return text if _BARE.fullmatch(text) else '"{}"'.format(text.replace('"', '""'))
 
 
 def _words(value: Any) -> str:
@@ -111,7 +113,6 @@ def _thing(value: JsonObject) -> str:
     return ", ".join(f"{each.replace('_', ' ')} {_words(part)}" for each, part in fields.items())
 
 
-_QUOTED: Final = frozenset(',"\n\t')
 _WITHIN: Final = ("vm", "instance")
 """Where an attachment holds the thing that is attached."""
 _IDS: Final = tuple(dict.fromkeys(name for kind in KINDS for name in kind.ids))

@@ -84,7 +84,7 @@ def places(operation: Operation, data: JsonObject, *, beside: frozenset[str]) ->
         beside: Names at the top that are not looked at.
     """
     found: dict[str, Place] = {}
-    _walk(operation.response, {name: value for name, value in data.items() if name not in beside}, "", found)
+    _walk(operation.response, [{name: value for name, value in data.items() if name not in beside}], "", found)
     return found
 
 
@@ -104,32 +104,38 @@ def is_word(name: str) -> bool:
     return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
 
 
-def _walk(model: type[BaseModel], value: Any, before: str, found: dict[str, Place]) -> None:
-    if isinstance(value, list):
-        for row in value:
-            _walk(model, row, before, found)
-        return
-    if not isinstance(value, dict) or not model.model_fields:
+def _walk(model: type[BaseModel], rows: list[JsonObject], before: str, found: dict[str, Place]) -> None:
+    declared, holding = _fields(model)
+    if not rows or not declared:
         return
     if (place := found.get(before)) is None:
-        place = found[before] = Place(frozenset(model.model_fields))
-    place.came.update(value)
-    for name, inner, is_map in _objects(model):
-        held = value.get(name)
-        if held is not None:
+        place = found[before] = Place(declared)
+    place.came.update(*rows)
+    for name, inner, is_map in holding:
+        held = [row[name] for row in rows if name in row]
+        if is_map:
             # the names in a map are no fields
-            mapped = is_map and isinstance(held, dict)
-            _walk(inner, list(held.values()) if mapped else held, f"{before}{name}.", found)
+            held = [each for value in held for each in (value.values() if isinstance(value, dict) else [value])]
+        _walk(inner, _objects(held), f"{before}{name}.", found)
+
+
+def _objects(values: list[Any]) -> list[JsonObject]:
+    """The objects among some values, and in the lists among these."""
+    found: list[JsonObject] = []
+    for value in values:
+        if isinstance(value, dict):
+            found.append(value)
+        elif isinstance(value, list):
+            found += _objects(value)
+    return found
 
 
 @cache
-def _objects(model: type[BaseModel]) -> tuple[tuple[str, type[BaseModel], bool], ...]:
-    """The fields of a model that hold objects: each with their model, and whether by name in a map."""
-    return tuple(
-        (name, inner, _is_map(info.annotation))
-        for name, info in model.model_fields.items()
-        if (inner := model_of(info.annotation)) is not None
-    )
+def _fields(model: type[BaseModel]) -> tuple[frozenset[str], tuple[tuple[str, type[BaseModel], bool], ...]]:
+    """The fields of a model, and those that hold objects: each with their model, and whether by name in a map."""
+    fields = model.model_fields
+    held = ((name, model_of(info.annotation), _is_map(info.annotation)) for name, info in fields.items())
+    return frozenset(fields), tuple((name, inner, is_map) for name, inner, is_map in held if inner is not None)
 
 
 def _is_map(annotation: Any) -> bool:

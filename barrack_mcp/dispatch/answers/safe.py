@@ -10,7 +10,7 @@ from barrack_mcp.api.body import MAX_BYTES, add_notes
 from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import SECRET, inner, marks_of
-from barrack_mcp.catalogue.values import PRIVATE_KEY
+from barrack_mcp.catalogue.values import holds_private_key
 from barrack_mcp.dispatch.answers.bounds import SafeCopy
 
 LOOKED_AT: Final = 8 * MAX_BYTES
@@ -43,8 +43,12 @@ def make_safe(
         rest = copy.within(rest, LOOKED_AT)
         rest = copy.within(copy.fields(rest, marks_of(operation.response)), MAX_BYTES // 4)
         room = MAX_BYTES - size(rest)
-        rows = copy.rows(_fit(copy, span.rows, LOOKED_AT, root), marks, (root,))
-        rows = _fit(copy, rows, room, root)
+        came, weight = span.rows, size(span.rows)
+        if weight > LOOKED_AT:
+            came = _fit(copy, came, LOOKED_AT, root)
+        rows = copy.rows(came, marks, (root,))
+        if rows is not came or weight > room:
+            rows = _fit(copy, rows, room, root)
         data = rest | {root: rows}
         add_notes(data, *span.notes(operation, rows))
     add_notes(data, *copy.notes())
@@ -65,7 +69,7 @@ def take_private_key(operation: Operation, data: JsonObject) -> str | None:
 
 def _take_key(holder: Any) -> str | None:
     for at, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
-        if isinstance(value, str) and PRIVATE_KEY.search(value):
+        if isinstance(value, str) and holds_private_key(value):
             del holder[at]
             return value
         if isinstance(value, dict | list) and (found := _take_key(value)):
