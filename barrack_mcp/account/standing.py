@@ -111,19 +111,21 @@ class Standing:
             currency: Currency of prices.
             at: When that would begin, in seconds since 1970, to say until when the credit lasts.
         """
-        now, after = self._hourly(price, currency)
+        burn, added = self.burn(currency), price(self.prices(currency))
+        now, after = self._hourly(burn, added)
         balance, own = self.balance(currency)
         sentences = []
         at_least = "" if after is not None else "at least "
-        added = price(self.prices(currency)) or Decimal(0)
-        total = self.burn(currency).hourly + added
+        total = burn.hourly + (added or Decimal(0))
         sentences.append(f"All that runs would then cost {at_least}{money.write_rate(total, currency)}.")
         if balance is None:
             return Outlook(now, after, total, None, None, [*sentences, "How long the credit lasts is not known."])
+        own_after, own_total = after, total
         if own != currency:
             sentences.append(f"The balance is in {own}, not in {currency}; how long it lasts is reckoned in {own}.")
-        _, own_after = self._hourly(price, own)
-        own_total = self.burn(own).hourly + (price(self.prices(own)) or Decimal(0))
+            burn, added = self.burn(own), price(self.prices(own))
+            _, own_after = self._hourly(burn, added)
+            own_total = burn.hourly + (added or Decimal(0))
         runway = None if own_after is None else money.runway_hours(balance, own_after)
         hours = money.runway_hours(balance, own_total)
         sentences.append(_lasting(balance, own, hours, known=runway is not None, at=at))
@@ -139,19 +141,21 @@ class Standing:
         balance, own = self.balance(currency)
         if balance is None:
             return ["How long the credit lasts is not known: the balance could not be read."]
-        hours = money.runway_hours(balance, self.burn(own).hourly)
-        _, known = self._hourly(lambda _: Decimal(0), own)
+        burn = self.burn(own)
+        hours = money.runway_hours(balance, burn.hourly)
+        known, _ = self._hourly(burn, None)
         reckoned = [f"The balance is in {own}, not in {currency}."] if own != currency else []
         return [*reckoned, _lasting(balance, own, hours, known=known is not None, at=at, then="")]
 
     def month(self, price: Price, currency: str, *, now: float) -> Decimal | None:
         """What this month comes to at most with something more; None where any of it is not known."""
-        _, after = self._hourly(price, currency)
-        return project_month(self.bills, after, currency, now=now) if self.bills else None
+        if not self.bills:
+            return None
+        _, after = self._hourly(self.burn(currency), price(self.prices(currency)))
+        return project_month(self.bills, after, currency, now=now)
 
-    def _hourly(self, price: Price, currency: str) -> tuple[Decimal | None, Decimal | None]:
+    def _hourly(self, burn: Burn, added: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
         """What all costs before and after; None where something is not known."""
-        burn, added = self.burn(currency), price(self.prices(currency))
         if not self.read_in_full or burn.unpriced:
             return None, None
         return burn.hourly, None if added is None else burn.hourly + added

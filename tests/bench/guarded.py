@@ -1,7 +1,8 @@
 """What a call that asks a person costs: requests to the API, and how often it waits for the network.
 
 A network is played in this process: each request arrives half its round trip late, and its answer as much. So what a
-call takes longer than without a network, by that round trip, is how many waits stand one after another.
+call takes longer than without a network, by that round trip, is how many waits stand one after another. A call ends
+when the server has its answer: that the client holds it against the tool's schema is no time of ours.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Far:
 async def _once(tool: str, seconds: float) -> tuple[float, float, int, int]:
     """Have one call made and agreed to; answers its seconds before the question and after the yes, and its requests."""
     app = Far(create_app(now=lambda: 0.0), seconds)
-    asked = answered = 0.0
+    asked = answered = ended = 0.0
     before = 0
 
     def agree(question: str) -> ElicitResult:
@@ -53,12 +54,16 @@ async def _once(tool: str, seconds: float) -> tuple[float, float, int, int]:
         answered = time.perf_counter()
         return said
 
+    def over(*_: object) -> None:
+        nonlocal ended
+        ended = time.perf_counter()
+
     async with house(app=app, person=Person(agree)) as made:
         arguments = made.good(tool)
+        made.dispatcher.on_end = over
         app.state.barrack.requests.clear()
         begun = time.perf_counter()
         outcome = await made.call(tool, **arguments)
-        ended = time.perf_counter()
         if outcome.get("outcome") != "done":
             raise RuntimeError(f"{tool}: {outcome}")
         return asked - begun, ended - answered, before, len(app.state.barrack.requests)
