@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 from pydantic import SecretStr
 
-from barrack_mcp.api.client import open_client
+from barrack_mcp.api.client import Client, open_client
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, KINDS
@@ -422,13 +421,11 @@ async def test_after_a_404_an_unreadable_list_adds_nothing_to_an_id_and_says_of_
 
 
 async def test_without_a_key_a_name_is_answered_like_everything_else() -> None:
-    async with httpx2.AsyncClient() as http:
-        made = dispatcher(Answers(json({}))).account.client
-        made = type(made)(http, url="http://127.0.0.1/api", auth=None, seconds=5)
-        own = Corridor(account=account_of(made), surface=BY_TOOL, guard=guard(), writer=writer())
-        answer = await own.call("get_instance", {"instance_id": "my train"})
-        assert isinstance(answer, Answer)
-        assert "No API key is set" in answer.text
+    api = Client(Answers(json({})), url="http://127.0.0.1/api", auth=None, seconds=5)
+    own = Corridor(account=account_of(api), surface=BY_TOOL, guard=guard(), writer=writer())
+    answer = await own.call("get_instance", {"instance_id": "my train"})
+    assert isinstance(answer, Answer)
+    assert "No API key is set" in answer.text
 
 
 @pytest.mark.promise("G5")

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
@@ -20,8 +19,9 @@ from barrack_mcp import __version__
 from barrack_mcp.api import answer
 from barrack_mcp.api.answer.success import hold
 from barrack_mcp.api.errors import ApiError, Failure, no_answer
+from barrack_mcp.api.http import quiet
 from barrack_mcp.api.http.in_process import InProcess
-from barrack_mcp.api.http.network import Network, Way, open_http, why
+from barrack_mcp.api.http.network import Network, Way, why
 from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, Pace
 from barrack_mcp.api.redact import Echo, Redaction
@@ -34,6 +34,14 @@ _tracer: Final = trace.get_tracer("barrack-mcp")
 
 _UNHEARD: Final = nullcontext(trace.INVALID_SPAN)
 """In place of a span where nobody listens."""
+
+HEADERS: Final = {
+    "Connection": "keep-alive",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": f"barrack-mcp/{__version__}",
+}
+"""Sent with each request, beside the key."""
 
 _STATUS: Final = "http.response.status_code"
 _LEAST_SHARE: Final = 0.1
@@ -59,7 +67,8 @@ class Client:
     """Sends operations to one API with one key.
 
     Args:
-        http: The connection pool; it follows no redirect and keeps no cookie.
+        transport: The connection pool. Nothing is between it and us that might follow a redirect, or keep a cookie:
+            callers with different keys may share it, and a session must never pass from one to another.
         url: Base URL without a trailing slash.
         auth: What attaches the key; None where there is none.
         seconds: Time for one call in all: waiting for a turn, all requests, and the pauses between them.
@@ -77,7 +86,7 @@ class Client:
 
     def __init__(
         self,
-        http: httpx2.AsyncClient,
+        transport: httpx2.AsyncBaseTransport,
         *,
         url: str,
         auth: KeyAuth | None,
@@ -93,10 +102,8 @@ class Client:
         watch: Callable[[Attempt], None] | None = None,
         way: Way | None = None,
     ) -> None:
-        # callers with different keys may share the pool: a session must never pass from one to another
-        http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        self._http = http
-        self._requests = Requests(http, url)
+        self._transport = transport
+        self._requests = Requests(url, HEADERS)
         self._auth = auth
         self._seconds = seconds
         self._contract = contract if contract is not None else Contract()
@@ -228,7 +235,10 @@ class Client:
         try:
             raw: bytearray | None = None
             with anyio.move_on_after(limit) as time_left:
-                head = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
+                if self._auth is not None:
+                    self._auth.attach_to(request)
+                head = await self._transport.handle_async_request(request)
+                head.request = request
                 try:
                     raw = await answer.read(head)
                 finally:
@@ -374,17 +384,16 @@ async def open_client(
         watch: Told of each request.
     """
     auth = KeyAuth(key, header=auth_header, template=auth_template) if key is not None else None
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip",
-        "User-Agent": f"barrack-mcp/{__version__}",
-    }
-    network = network or Network()
-    way = network.open(limits=httpx2.Limits(max_connections=AT_ONCE), now=now) if app is None else None
-    transport = way if app is None else InProcess(app)
-    async with open_http(network, transport=transport, headers=headers, seconds=seconds) as http:
+    quiet()
+    way: Way | None = None
+    transport: httpx2.AsyncBaseTransport
+    if app is not None:
+        transport = InProcess(app)
+    else:
+        transport = way = (network or Network()).open(limits=httpx2.Limits(max_connections=AT_ONCE), now=now)
+    async with transport:
         yield Client(
-            http,
+            transport,
             url=url,
             auth=auth,
             seconds=seconds,
@@ -416,5 +425,9 @@ class KeyAuth(httpx2.Auth):
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Set the header and send."""
-        request.headers[self._header] = self._template.replace("{key}", self._key.get_secret_value())
+        self.attach_to(request)
         yield request
+
+    def attach_to(self, request: httpx2.Request) -> None:
+        """Set the header."""
+        request.headers[self._header] = self._template.replace("{key}", self._key.get_secret_value())

@@ -9,7 +9,9 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from barrack_mcp import __version__
 from barrack_mcp.account.pages import presented
+from barrack_mcp.api.client import HEADERS
 from barrack_mcp.api.http.request import Requests
 from barrack_mcp.api.wire.form import Contract, Mark, Sent, WireError
 from barrack_mcp.api.wire.loading import load
@@ -336,8 +338,9 @@ def test_overrides_by_hand_win_over_those_of_a_document_key_by_key() -> None:
 
 @each_operation
 def test_a_request_is_made_as_the_library_makes_it_every_time(operation: Operation) -> None:
-    http = httpx2.AsyncClient(headers={"Accept": "application/json", "User-Agent": "test"})
-    requests = Requests(http, "https://barrack.example/api")
+    headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"barrack-mcp/{__version__}"}
+    http = httpx2.AsyncClient(headers=headers)
+    requests = Requests("https://barrack.example/api", HEADERS)
     given = everything(operation)
     for values in (given, {name: given[name] for name in operation.placeholders}) * 2:
         sent = SHIPPED.for_(operation).request(values)

@@ -68,7 +68,7 @@ def client(
     clock = clock or Clock()
     usual: dict[str, Any] = {"now": clock, "sleep": clock.sleep, "random": lambda: 0.5}
     return Client(
-        httpx2.AsyncClient(transport=transport),
+        transport,
         url="https://barrack.example/api",
         auth=KeyAuth(SecretStr(CANARY), **form),
         seconds=seconds,

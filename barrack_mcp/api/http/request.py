@@ -19,13 +19,13 @@ class Requests:
     library would take its address apart and put its headers together anew, which costs more than to send it.
 
     Args:
-        http: What will send them.
         url: Base URL without a trailing slash.
+        headers: Sent with each.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, url: str) -> None:
-        self._http = http
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._url = url
+        self._headers = headers
         self._plain = lru_cache(_KNOWN)(self._made)
 
     def make(
@@ -53,4 +53,4 @@ class Requests:
     def _made(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> httpx2.Request:
-        return self._http.build_request(method, self._url + path, params=query, json=body)
+        return httpx2.Request(method, self._url + path, params=query, json=body, headers=self._headers)
