@@ -109,7 +109,7 @@ async def test_at_a_terminal_no_line_is_wider_than_it_and_every_name_is_whole(tm
 def test_the_lines_to_paste_load_as_they_are_shown() -> None:
     override = Overrides(api=ApiOverride(auth_header="X-API-Key", auth_template="{key}"), operations=PATH.operations)
     shown = at(80, report(reads=(tried(Verdict.DIFFERS, override=PATH),), override=override))
-    lines = shown[shown.index("[api]") : shown.index("Requests: 3")]
+    lines = shown[shown.index("[api]") : shown.index("Requests to the API: 3")]
     assert load(lines.encode(), "pasted.toml") == override
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from itertools import chain
 from typing import Final
 
 import anyio
@@ -15,13 +17,15 @@ from barrack_mcp.api.wire.checks import placeholders
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.api.wire.overrides import merged
 from barrack_mcp.catalogue import BY_TOOL
+from barrack_mcp.cli.doctor.callers import look_for_callers
 from barrack_mcp.cli.doctor.key import Ways, by_reads
 from barrack_mcp.cli.doctor.local import look
 from barrack_mcp.cli.doctor.reach import reach
 from barrack_mcp.cli.doctor.reads import DOCUMENTED, Reads
 from barrack_mcp.cli.doctor.report import Check, Read, Report, Verdict
+from barrack_mcp.cli.doctor.shared import look_at_shared
 from barrack_mcp.config import Settings
-from barrack_mcp.server.contract import place
+from barrack_mcp.server.contract import place as address
 
 SECONDS: Final = 14.0
 """What all of it may take."""
@@ -48,13 +52,19 @@ async def examine(
     """
     begun = anyio.current_time()
     contract = contract if contract is not None else Contract()
-    checks: list[Check] = []
+    looks = (
+        partial(look, settings, contract, now=now),
+        partial(look_at_shared, settings),
+        partial(look_for_callers, settings),
+    )
+    found: list[list[Check]] = [[] for _ in looks]
 
-    async def look_here() -> None:
-        checks.extend(await look(settings, contract, now=now))
+    async def look_beside(place: list[Check], into: Callable[[], Awaitable[list[Check]]]) -> None:
+        place.extend(await into())
 
     async with anyio.create_task_group() as tasks, _probing(settings, contract) as (probe, form):
-        tasks.start_soon(look_here)
+        for place, into in zip(found, looks, strict=True):
+            tasks.start_soon(look_beside, place, into)
         local = settings.simulator
         reached = await reach(probe, _ways(contract), form, local=local, seconds=settings.timeout, now=now)
         told, override = reached.checks, reached.override
@@ -67,7 +77,7 @@ async def examine(
             told = by_reads(told, *_counts(seen))
     return Report(
         version=__version__,
-        checks=(*checks, *told),
+        checks=(*chain.from_iterable(found), *told),
         reads=seen,
         override=override,
         requests=probe.requests,
@@ -84,7 +94,7 @@ async def _probing(settings: Settings, contract: Contract) -> AsyncIterator[tupl
         async with open_probe(_SIMULATED, settings.key, app=create_app()) as probe:
             yield probe, Form("Authorization", "Bearer {key}")
         return
-    url, header, template = place(settings, contract)
+    url, header, template = address(settings, contract)
     async with open_probe(url.rstrip("/"), settings.key, network=settings.network) as probe:
         yield probe, Form(header, template)
 

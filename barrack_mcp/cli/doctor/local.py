@@ -143,6 +143,8 @@ async def _ledger(settings: Settings, now: Callable[[], float]) -> Check:
         try:
             entries = [each for each in await ledger.open_entries() if not ledger.under_way(each)]
         except StoreError as error:
+            if not isinstance(place, Path):
+                return Check(name, Verdict.UNTRIED, "The shared state can't be read.")
             return Check(name, Verdict.FAILS, f"The state can't be read: {error}", code=ExitCode.USAGE)
     if not entries:
         return Check(name, Verdict.OK, "No call is open.")

@@ -86,7 +86,9 @@ def _cell(*sentences: str) -> str:
 
 
 def _end(report: Report) -> str:
-    return f"Requests: {report.requests}, every one a GET. Time: {report.seconds:.1f} s. Nothing was written."
+    return (
+        f"Requests to the API: {report.requests}, every one a GET. Time: {report.seconds:.1f} s. Nothing was written."
+    )
 
 
 def _checks(report: Report) -> Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -119,6 +119,16 @@ class Issuer:
             raise UnknownYetError(self._unheard or _UNHEARD)
         return self._provider
 
+    async def look(self) -> tuple[Provider, frozenset[str]]:
+        """Ask the provider now, and answer what it says of itself and the algorithms whose tokens its keys can check.
+
+        Raises:
+            FetchError: It can't be reached, or doesn't answer what was asked for.
+            ValueError: What it answers can't be followed; one sentence.
+        """
+        provider, keys = await self._read()
+        return provider, frozenset(algorithm for algorithm in KINDS if any(_loads(keys, algorithm)))
+
     async def access(self, token: str) -> Shown | None:
         """Read an access token; None if it is not good here.
 
@@ -171,23 +181,14 @@ class Issuer:
 
     async def _keys_for(self, algorithm: str, kid: str | None) -> list[Mapping[str, Any]]:
         """Find the keys that may have signed a token; the provider is asked for those that aren't known."""
-        found = list(self._fitting(algorithm, kid))
+        found = list(_fitting(self._keys, algorithm, kid))
         if found and (anyio.current_time() < self._due_at or self._lock.locked()):
             return found
         await self._ask(wanted=not found)
-        found = list(self._fitting(algorithm, kid))
+        found = list(_fitting(self._keys, algorithm, kid))
         if not found and self._unheard:
             raise UnknownYetError(self._unheard)
         return found
-
-    def _fitting(self, algorithm: str, kid: str | None) -> Iterator[Mapping[str, Any]]:
-        kind, curves = KINDS[algorithm]
-        for key in self._keys:
-            # a token that names no key is held against all that could be it; there are few
-            named = kid is None or key.get("kid") == kid
-            fits = key.get("kty") == kind and key.get("crv", "") in curves
-            if named and fits and key.get("alg", algorithm) == algorithm and key.get("use", "sig") == "sig":
-                yield key
 
     async def _ask(self, *, wanted: bool) -> None:
         """Ask the provider, one request at a time and not too often.
@@ -203,13 +204,16 @@ class Issuer:
             try:
                 # whoever asked may go, and others have to wait for another time: it is asked to the end
                 with anyio.CancelScope(shield=True):
-                    self._provider = await self._discover()
-                    self._keys = _read_keys(await self._fetch(self._provider.keys))
-            except (FetchError, ValueError, RecursionError) as error:
+                    self._provider, self._keys = await self._read()
+            except (FetchError, ValueError) as error:
                 self._unheard, self._due_at = _UNHEARD, now + AGAIN_S
                 _log.warning("The identity provider (BARRACK_OIDC_ISSUER) can't be followed: %s", error)
             else:
                 self._unheard, self._due_at = "", now + KEPT_S
+
+    async def _read(self) -> tuple[Provider, tuple[Mapping[str, Any], ...]]:
+        provider = await self._discover()
+        return provider, _read_keys(await self._fetch(provider.keys))
 
     async def _discover(self) -> Provider:
         base = self.name.rstrip("/")
@@ -236,12 +240,36 @@ class Issuer:
         )
 
     async def _fetch(self, url: str) -> Any:
-        return json.loads(await fetch(url, seconds=_SECONDS, most=_BYTES, network=self._network))
+        text = await fetch(url, seconds=_SECONDS, most=_BYTES, network=self._network)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("What stands there is no JSON.") from None
 
 
 _UNHEARD: Final = "The identity provider doesn't answer, so who calls can't be known now. Try again in a while."
 _WRONG: Final = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 """What reading a token may raise: it is not good, however it is broken."""
+
+
+def _fitting(keys: Iterable[Mapping[str, Any]], algorithm: str, kid: str | None = None) -> Iterator[Mapping[str, Any]]:
+    kind, curves = KINDS[algorithm]
+    for key in keys:
+        # a token that names no key is held against all that could be it; there are few
+        named = kid is None or key.get("kid") == kid
+        fits = key.get("kty") == kind and key.get("crv", "") in curves
+        if named and fits and key.get("alg", algorithm) == algorithm and key.get("use", "sig") == "sig":
+            yield key
+
+
+def _loads(keys: Iterable[Mapping[str, Any]], algorithm: str) -> Iterator[bool]:
+    """Say of each key for an algorithm whether it can be used."""
+    for key in _fitting(keys, algorithm):
+        try:
+            made = jwt.PyJWK(dict(key), algorithm=algorithm)
+            yield made.Algorithm.check_key_length(made.key) is None
+        except _WRONG:
+            yield False
 
 
 def _read_keys(told: Any) -> tuple[Mapping[str, Any], ...]:

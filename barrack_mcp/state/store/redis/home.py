@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from barrack_mcp.state.store.database import StoreError
 from barrack_mcp.state.store.records import Status
-from barrack_mcp.state.store.redis import scripts
+from barrack_mcp.state.store.redis import keeping, scripts
 from barrack_mcp.state.store.redis.link import Link, Told
 from barrack_mcp.state.store.redis.scripts import ANEW, BACK, DONE, LOST, Script, key
 
@@ -127,7 +127,7 @@ class Home:
     async def _settle(self) -> None:
         """Go on with a server that was started anew, or took over."""
         told = await self._link.ask("INFO")
-        proves = await self._proves(told)
+        proves = await keeping.proves(self._link, told)
         proved, run, era = await self._link.ask("HMGET", scripts.META, "proves", "run", "era")
         keeps = not run or (proves and proved == _PROVES)
         ended = [] if keeps else [value for each in await self._expire() for value in each]
@@ -140,21 +140,6 @@ class Home:
         if settled == _OURS and not keeps:
             _log.warning(_NEW_ERA)
 
-    async def _proves(self, told: Mapping[str, Any]) -> bool:
-        """Whether what this server confirmed outlasts it, and it alone has ever kept it."""
-        # the history of a server that it took over; nothing but zeros if it took over none
-        took_over = str(told.get("master_replid2", "?")).strip("0")
-        if told.get("role") != "master" or told.get("connected_slaves") or took_over:
-            return False
-        if not told.get("aof_enabled"):
-            return False
-        try:
-            found = await self._link.ask("CONFIG GET", "appendfsync")
-        except StoreError:
-            # who may not ask doesn't know
-            return False
-        return bool(found) and found.get("appendfsync") == "always"
-
 
 def _see_that_it_keeps(told: Mapping[str, Any]) -> None:
     """See that it doesn't make room for what is new by what it holds.
@@ -162,5 +147,5 @@ def _see_that_it_keeps(told: Mapping[str, Any]) -> None:
     Raises:
         StoreError: It does.
     """
-    if told.get("maxmemory") and str(told.get("maxmemory_policy", "")).startswith("allkeys-"):
+    if keeping.throws_away(told):
         raise StoreError(_THROWS_AWAY)
