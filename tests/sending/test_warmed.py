@@ -53,6 +53,7 @@ class Api:
         opened: That one stands.
         closed: That one has been closed.
         deaf: Whether it hangs up on a request instead of answering.
+        spoken: What was agreed on to be spoken within TLS.
     """
 
     url: str
@@ -61,6 +62,7 @@ class Api:
     opened: anyio.Event = field(default_factory=anyio.Event)
     closed: anyio.Event = field(default_factory=anyio.Event)
     deaf: bool = False
+    spoken: set[str | None] = field(default_factory=set)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,6 +70,8 @@ class Api:
         mine: list[bytes] = []
         self.heard.append(mine)
         self._open.add(writer)
+        if self.issuer is not None:
+            self.spoken.add(writer.get_extra_info("ssl_object").selected_alpn_protocol())
         self.opened.set()
         try:
             while True:
@@ -94,6 +98,8 @@ class Api:
 async def barrack(folder: Path, *, encrypted: bool = False) -> AsyncIterator[Api]:
     """Serve an API on this machine."""
     issuer, tls = certificate(folder) if encrypted else (None, None)
+    if tls is not None:
+        tls.set_alpn_protocols(["h2", "http/1.1"])
     api = Api("", issuer)
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=tls)
     api.url = f"http{'s' if encrypted else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -134,6 +140,7 @@ async def test_a_connection_stands_before_the_first_call_and_serves_it(tmp_path:
             for _ in range(3):
                 assert await client.send(LIST, {}) == ANSWERS["GET"]
         assert [len(requests) for requests in api.heard] == [3]
+        assert api.spoken == ({"http/1.1"} if encrypted else set())
 
 
 @both
@@ -176,6 +183,23 @@ async def test_what_the_other_side_ended_meanwhile_is_not_used(
             await api.opened.wait()
             api.hang_up()
         await client.send(operation, arguments)
+        assert [len(requests) for requests in api.heard] == [0, 1]
+
+
+@both
+# in the very same moment nobody can know it
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_what_the_other_side_ends_just_before_a_write_comes_is_not_used(
+    tmp_path: Path,
+    encrypted: bool,  # noqa: FBT001 - a table's column
+    turns: int,
+) -> None:
+    async with barrack(tmp_path, encrypted=encrypted) as api, reaching(api) as client, warmed(api, client):
+        await anyio.wait_all_tasks_blocked()
+        api.hang_up()
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        await client.send(STOP, STOPPED)
         assert [len(requests) for requests in api.heard] == [0, 1]
 
 
@@ -282,15 +306,18 @@ async def test_the_end_closes_it_and_waits_for_no_name_server(
     loop = asyncio.get_running_loop()
 
     def hang(*_: Any, **__: Any) -> list[Any]:
+        # Python waits for any other at the end of the process
+        assert threading.current_thread().daemon
         loop.call_soon_threadsafe(asked.set)
         answered.wait()
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    async with reaching(api) as client, anyio.create_task_group() as tasks:
-        tasks.start_soon(client.warm)
-        await asked.wait()
-        tasks.cancel_scope.cancel()
+    with anyio.fail_after(20):
+        async with reaching(api) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(client.warm)
+            await asked.wait()
+            tasks.cancel_scope.cancel()
     answered.set()
 
 
