@@ -187,6 +187,7 @@ PROMISES = (
     ),
     Promise("L4", "every operation over the simulator in the learned spelling", "the effects of the shipped one"),
     Promise("V1", "each operation, odd call and fault, in process and over a socket", "one answer, request and effect"),
+    Promise("V2", "a page of machines or volumes, of few and of many, filtered or not", "no more steps out of many"),
     Promise("M3", "reaping killed at each request, run again, by two at once", "one effect a machine, told"),
     Promise("M1", "random months of an account", "burn, spent by dates and runway are those of the books, to 0.01"),
     Promise("M2", "every purchase over every limit, at another price, many at once", "no limit passed; asked anew"),

@@ -93,13 +93,16 @@ class Barrack:
     def state(self) -> Json:
         """The whole of the main account, in a stable order."""
         world = self.world(MAIN_KEY)
+        disks = world.volumes_by_instance()
         return {
             "scenario": self.scenario,
             "seed": self.seed,
             "clock": {"now": iso(world.now), "speed": self.clock.speed, "advanced_s": self.clock.advanced_s},
             "account": {"user": world.account.user, "profile_complete": world.account.complete},
             "balance": {"amount": world.credit, "currency": world.account.currency, "hourly": world.hourly},
-            "instances": [instances.show_whole_instance(world, each) for each in world.instances.values()],
+            "instances": [
+                instances.show_whole_instance(world, each, disks.get(each.id, ())) for each in world.instances.values()
+            ],
             "volumes": [volumes.show_volume(world, each) for each in world.volumes.values()],
             "snapshots": [snapshots.show_snapshot(world, each) for each in world.snapshots.values()],
             "images": [snapshots.show_image(each) for each in world.images.values()],

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -85,7 +86,10 @@ class _Page(Body):
 
 def pick(thing: object, *names: str, **renamed: str) -> Json:
     """Some of what there is to say of a thing, first what gets another name."""
-    return {name: getattr(thing, own) for name, own in (renamed | {name: name for name in names}).items()}
+    row: Json = {name: getattr(thing, own) for name, own in renamed.items()}
+    for name in names:
+        row[name] = getattr(thing, name)
+    return row
 
 
 @dataclass(slots=True)
@@ -122,13 +126,17 @@ class Call:
         if "tier" in names:
             self.read_tier()
         asked = renamed | {name: name for name in names}
-        wanted = {own: self.query[name].lower() for name, own in asked.items() if self.query.get(name)}
-
-        def passes(item: Item) -> bool:
-            facts = item if isinstance(item, dict) else pick(item, *wanted)
-            return all(str(facts[own]).lower() == value for own, value in wanted.items())
-
-        return [item for item in items if passes(item)]
+        found = list(items)
+        look_up: Callable[[str], Callable[[Any], Any]] = (
+            itemgetter if found and isinstance(found[0], dict) else attrgetter
+        )
+        for name, own in asked.items():
+            if wanted := self.query.get(name, "").lower():
+                # many things, few facts: each fact is compared once
+                facts = list(map(look_up(own), found))
+                fitting = {fact for fact in set(facts) if str(fact).lower() == wanted}
+                found = [item for item, fact in zip(found, facts, strict=True) if fact in fitting]
+        return found
 
     def page(self, root: str, items: Sequence[Item], show: Callable[[Item], Json], **beside: Any) -> Json:
         """One page under `root`, with `total, page, limit, total_pages` at top level."""

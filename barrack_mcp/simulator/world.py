@@ -411,6 +411,14 @@ class World:
         """The volumes of a machine, the one it boots from included."""
         return [volume for volume in self.volumes.values() if volume.instance_id == instance.id]
 
+    def volumes_by_instance(self) -> dict[str, list[Volume]]:
+        """The same of every machine that has any, by its id."""
+        found: dict[str, list[Volume]] = {}
+        for volume in self.volumes.values():
+            if volume.instance_id is not None:
+                found.setdefault(volume.instance_id, []).append(volume)
+        return found
+
     def release(self, volume: Volume) -> None:
         """A volume is free again."""
         volume.instance_id = volume.attachment = None

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 
 import pytest
 
-from barrack_mcp.simulator.calls import ROUTES
+from barrack_mcp.simulator import scenarios
+from barrack_mcp.simulator.app import find_route
+from barrack_mcp.simulator.calls import ROUTES, Call
 from tests.simulator.box import Box, Json
 
 pytestmark = pytest.mark.anyio
@@ -327,3 +333,38 @@ async def test_both_ways_to_ask_for_prices_agree_and_check_what_they_are_asked()
         "currency",
         "volume_size_gb",
     ]
+
+
+def steps(deed: Callable[[], object]) -> int:
+    """How many functions are called meanwhile."""
+    seen = 0
+
+    def note(_: FrameType, event: str, __: object) -> None:
+        nonlocal seen
+        seen += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        deed()
+    finally:
+        sys.setprofile(before)
+    return seen
+
+
+@pytest.mark.promise("V2")
+@pytest.mark.parametrize("path", ["/instances/", "/volumes/"])
+@pytest.mark.parametrize("query", [{}, {"region": "us-1", "tier": "LEGACY"}])
+def test_a_page_takes_no_more_steps_out_of_many_things_than_out_of_few(
+    path: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    for many in (200, 2000):
+        monkeypatch.setattr(scenarios, "LARGE_INSTANCES", many)
+        monkeypatch.setattr(scenarios, "LARGE_VOLUMES", many)
+        world = Box(scenario="large").barrack.world("sim-key")
+        route, _ = find_route("GET", path)
+        call = Call(world, {}, {"limit": "10", **query}, {})
+        assert route.answer(call)["total"] > 10
+        taken.append(steps(partial(route.answer, call)))
+    assert taken[1] <= taken[0] + 10

@@ -5,45 +5,34 @@ The three bodies are the vendor's published ones, key by key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic
+from collections.abc import Callable, Iterator
 
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso, zoneless
-from barrack_mcp.simulator.meter import Stretch, money
+from barrack_mcp.simulator.meter import Meter, Stretch, money
 from barrack_mcp.simulator.rules import Json
 from barrack_mcp.simulator.world import Instance, Snapshot, Sold, Volume
 
-
-@dataclass(frozen=True, slots=True)
-class _Bill(Generic[Sold]):
-    """One row of a thing's bill."""
-
-    thing: Sold
-    stretch: Stretch
-    number: int
-
-    @property
-    def id(self) -> str:
-        """The row's own."""
-        return self.thing.billing_id if self.number == 1 else f"{self.thing.billing_id}-{self.number}"
+Bill = tuple[Sold, Stretch, int]
+"""One row of a thing's bill, and its number."""
 
 
-def _bills(call: Call, kind: type[Sold], argument: str) -> list[_Bill[Sold]]:
+def _rows(meter: Meter) -> Iterator[tuple[Stretch, int]]:
+    stretches = meter.stretches
+    return zip(reversed(stretches), range(len(stretches), 0, -1), strict=True)
+
+
+def _bills(call: Call, kind: type[Sold], argument: str) -> list[Bill[Sold]]:
     things = call.filter([thing for thing in call.world.billed if isinstance(thing, kind)], **{argument: "id"})
-    return [
-        _Bill(thing, stretch, number)
-        for thing in things
-        for number, stretch in reversed([*enumerate(thing.meter.stretches, 1)])
-    ]
+    # plain tuples: there are as many as the account ever had things, and a page shows a few
+    return [(thing, stretch, number) for thing in things for stretch, number in _rows(thing.meter)]
 
 
-def _row(call: Call, bill: _Bill[Sold], write: Callable[[float], str], status: str, description: str) -> Json:
-    stretch = bill.stretch
+def _row(call: Call, bill: Bill[Sold], write: Callable[[float], str], status: str, description: str) -> Json:
+    thing, stretch, number = bill
     minutes, nano = stretch.read(call.world.now)
     return {
-        "billing_id": bill.id,
+        "billing_id": thing.billing_id if number == 1 else f"{thing.billing_id}-{number}",
         "start_time": write(stretch.started),
         "end_time": None if stretch.ended is None else write(stretch.ended),
         "total_duration_minutes": minutes,
@@ -55,12 +44,12 @@ def _row(call: Call, bill: _Bill[Sold], write: Callable[[float], str], status: s
     }
 
 
-def _page(call: Call, bills: list[_Bill[Sold]], show: Callable[[_Bill[Sold]], Json], **counts: int) -> Json:
-    read = [bill.stretch.read(call.world.now) for bill in bills]
+def _page(call: Call, bills: list[Bill[Sold]], show: Callable[[Bill[Sold]], Json], **counts: int) -> Json:
+    read = [stretch.read(call.world.now) for _, stretch, _ in bills]
     minutes = sum(each for each, _ in read)
     summary = {
         "totalMinutes": minutes,
-        "activeCount": sum(bill.stretch.ended is None for bill in bills),
+        "activeCount": sum(stretch.ended is None for _, stretch, _ in bills),
         "averageUsage": round(minutes / len(bills), 2) if bills else 0,
         "totalCost": money(sum(nano for _, nano in read)),
     }
@@ -75,22 +64,19 @@ def get_instance_billing(call: Call) -> Json:
     """
     bills = _bills(call, Instance, "instance_id")
 
-    def status(bill: _Bill[Instance]) -> str:
-        if bill.stretch.ended is not None:
-            return "completed"
-        return "hibernated" if bill.thing.status == "HIBERNATED" else "active"
-
-    def show(bill: _Bill[Instance]) -> Json:
-        thing = bill.thing
+    def show(bill: Bill[Instance]) -> Json:
+        thing, stretch, _ = bill
+        going = "hibernated" if thing.status == "HIBERNATED" else "active"
+        status = "completed" if stretch.ended is not None else going
         return {
             **pick(thing, instance_id="id", vm_name="name", gpu_type="gpu_model"),
             **pick(thing, "gpu_count", "tier"),
-            **_row(call, bill, iso, status(bill), f"{thing.gpu_count} x {thing.gpu_model} for {thing.name}"),
+            **_row(call, bill, iso, status, f"{thing.gpu_count} x {thing.gpu_model} for {thing.name}"),
         }
 
-    statuses = [status(bill) for bill in bills]
-    active = sum(bill.stretch.ended is None and bill.thing.status == "ACTIVE" for bill in bills)
-    ended, asleep = statuses.count("completed"), statuses.count("hibernated")
+    going = [thing.status for thing, stretch, _ in bills if stretch.ended is None]
+    active, asleep = going.count("ACTIVE"), going.count("HIBERNATED")
+    ended = len(bills) - len(going)
     return _page(call, bills, show, activeCount=active, completedCount=ended, hibernatedCount=asleep)
 
 
@@ -99,14 +85,15 @@ def get_snapshot_billing(call: Call) -> Json:
     """What the snapshots have cost."""
     bills = _bills(call, Snapshot, "snapshot_id")
 
-    def show(bill: _Bill[Snapshot]) -> Json:
-        status = "active" if bill.stretch.ended is None else "completed"
+    def show(bill: Bill[Snapshot]) -> Json:
+        thing, stretch, _ = bill
+        status = "active" if stretch.ended is None else "completed"
         return {
-            **pick(bill.thing, "size_gb", "tier", snapshot_id="id", snapshot_name="name"),
-            **_row(call, bill, iso, status, f"Snapshot {bill.thing.name}"),
+            **pick(thing, "size_gb", "tier", snapshot_id="id", snapshot_name="name"),
+            **_row(call, bill, iso, status, f"Snapshot {thing.name}"),
         }
 
-    size = sum({bill.thing.id: bill.thing.size_gb for bill in bills}.values())
+    size = sum({thing.id: thing.size_gb for thing, _, _ in bills}.values())
     return _page(call, bills, show, totalSizeGB=size) | {"tier": "legacy"}
 
 
@@ -115,13 +102,13 @@ def get_volume_billing(call: Call) -> Json:
     """What the volumes have cost. Times bear no zone here, and tiers are capitalised (VERIFIED)."""
     bills = _bills(call, Volume, "volume_id")
 
-    def show(bill: _Bill[Volume]) -> Json:
-        thing = bill.thing
+    def show(bill: Bill[Volume]) -> Json:
+        thing, _, _ = bill
         return {
             **pick(thing, "size_gb", volume_id="id", volume_name="name"),
             "tier": thing.tier.capitalize(),
             **_row(call, bill, zoneless, thing.status, f"Volume {thing.name}"),
         }
 
-    size = sum({bill.thing.id: bill.thing.size_gb for bill in bills}.values())
+    size = sum({thing.id: thing.size_gb for thing, _, _ in bills}.values())
     return _page(call, bills, show, totalSizeGB=size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,8 +27,8 @@ def _show_ip(instance: Instance) -> Json:
     return {"ip_status": "ATTACHED" if instance.public_ip else "DETACHED", "public_ip": instance.public_ip}
 
 
-def show_instance(world: World, instance: Instance) -> Json:
-    """A machine as lists show it."""
+def show_instance(instance: Instance, volumes: Sequence[Volume]) -> Json:
+    """A machine, with its volumes, as lists show it."""
     user = "debian" if instance.image_name.startswith("Debian") else "ubuntu"
     return {
         **pick(instance, instance_id="id", vm_name="name", status="status", gpu_type="gpu_model"),
@@ -37,7 +38,7 @@ def show_instance(world: World, instance: Instance) -> Json:
         "created_at": iso(instance.created_at),
         "flavor": {"name": f"{instance.gpu_count}x{instance.gpu_model}", "gpu_count": instance.gpu_count},
         "image": {"name": instance.image_name, "boot_source": instance.boot_source, "default_user": user},
-        "volume_attachments": [_show_attachment(volume) for volume in world.volumes_of(instance)],
+        "volume_attachments": [_show_attachment(volume) for volume in volumes],
         "security_rules": list(instance.rules),
         "features": {
             "hibernation": True,
@@ -49,11 +50,11 @@ def show_instance(world: World, instance: Instance) -> Json:
     }
 
 
-def show_whole_instance(world: World, instance: Instance) -> Json:
-    """A machine with all that is known of it."""
+def show_whole_instance(world: World, instance: Instance, volumes: Sequence[Volume]) -> Json:
+    """A machine, with its volumes and all else that is known of it."""
     active = instance.status == "ACTIVE"
     return {
-        **show_instance(world, instance),
+        **show_instance(instance, volumes),
         "specs": specify(instance.gpu_model, instance.gpu_count),
         "operations": {
             **{verb: instance.status == move.source for verb, move in MOVES.items()},
@@ -81,14 +82,15 @@ def answer_for(instance: Instance, message: str, **facts: Any) -> Json:
 def list_instances(call: Call) -> Json:
     """The machines, oldest first."""
     found = call.filter(call.world.instances.values(), "status", "region", "tier")
-    return call.page("instances", found, lambda instance: show_instance(call.world, instance))
+    volumes = call.world.volumes_by_instance()
+    return call.page("instances", found, lambda instance: show_instance(instance, volumes.get(instance.id, ())))
 
 
 @route("GET", "/instances/{instance_id}/")
 def get_instance(call: Call) -> Json:
     """One machine in full."""
-    instance = call.find(call.world.instances)
-    return {"instance": show_whole_instance(call.world, instance), "tier": instance.tier}
+    world, instance = call.world, call.find(call.world.instances)
+    return {"instance": show_whole_instance(world, instance, world.volumes_of(instance)), "tier": instance.tier}
 
 
 def _move(call: Call, verb: str, message: str) -> Json:
