@@ -86,20 +86,17 @@ def quote_price(call: Call) -> Json:
     return _list_prices(call)
 
 
-def count_stock(world: World) -> list[Json]:
+def count_free(world: World) -> dict[tuple[str, str], int]:
     """Free GPUs by model and region. Only a hibernated machine gives its GPUs back; a stopped one keeps them."""
     taken: Counter[tuple[str, str]] = Counter()
     for instance in world.instances.values():
         if instance.status != "HIBERNATED":
             taken[instance.gpu_model, instance.region] += instance.gpu_count
-    rows = []
-    for model, gpu in GPUS.items():
-        for region, capacity in gpu.capacity.items():
-            free = max(0, capacity * world.stock_factor - taken[model, region])
-            each = [{"gpu_count": count, "available": free // count} for count in _counts(gpu)]
-            row = {"gpu_model": model, "region": region, "tier": gpu.tier, "available": free, "configurations": each}
-            rows.append(row)
-    return rows
+    return {
+        (model, region): max(0, capacity * world.stock_factor - taken.get((model, region), 0))
+        for model, gpu in GPUS.items()
+        for region, capacity in gpu.capacity.items()
+    }
 
 
 def _counts(gpu: Gpu) -> list[int]:
@@ -109,7 +106,12 @@ def _counts(gpu: Gpu) -> list[int]:
 @route("GET", "/gpu-stocks/")
 def list_gpu_stock(call: Call) -> Json:
     """What could be deployed now."""
-    rows = count_stock(call.world)
+    rows = []
+    for (model, region), free in count_free(call.world).items():
+        gpu = GPUS[model]
+        each = [{"gpu_count": count, "available": free // count} for count in _counts(gpu)]
+        row = {"gpu_model": model, "region": region, "tier": gpu.tier, "available": free, "configurations": each}
+        rows.append(row)
     return {"stocks": call.filter(rows, "region", "gpu_model", "tier")}
 
 

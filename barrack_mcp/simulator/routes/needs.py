@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from barrack_mcp.simulator.market import GPUS, REGIONS, find_os_image
-from barrack_mcp.simulator.routes.catalog import count_stock
+from barrack_mcp.simulator.routes.catalog import count_free
 from barrack_mcp.simulator.rules import code_of, refusal
 from barrack_mcp.simulator.world import Image, Instance, Volume, World
 
@@ -30,8 +30,7 @@ def need_purse(world: World, amount: float) -> None:
 def need_machine(world: World, instance: Instance) -> None:
     """Refuse a machine that is not in stock or whose first hour the credits do not cover."""
     model, region = instance.gpu_model, instance.region
-    here = [row for row in count_stock(world) if (row["gpu_model"], row["region"]) == (model, region)]
-    left = here[0]["available"] if here else 0
+    left = count_free(world).get((model, region), 0)
     if left < instance.gpu_count:
         raise refusal(409, "OUT_OF_STOCK", f"Out of stock: {left} x {model} available in {region}", available=left)
     need_credit(world, instance.hourly(world.priced(instance.prices)[world.account.currency]))
