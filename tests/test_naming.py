@@ -25,6 +25,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher, json
+from tests.support.clock import let_pass
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.house import Person, house, says_yes
 from tests.support.running import EVERY_RISK, KEY
@@ -312,12 +313,13 @@ async def test_where_the_time_is_up_before_a_list_is_read_to_its_end_that_is_sai
         assert tool == "list_instances"
         before = (arguments["page"] - 1) * 100
         if before >= len(rows):
+            # after the first five pages nothing more comes, however long it is waited for
+            let_pass(60)
             await anyio.sleep_forever()
         await anyio.lowlevel.checkpoint()
         return {"instances": rows[before : before + 100], "total": 2_000}
 
-    # the first five pages take a few milliseconds; then nothing more comes, however long it is waited for
-    names = Names(read, seconds=0.5)
+    names = Names(read, seconds=60)
     with pytest.raises(NotFoundError, match=r"in the time there is \(read 500 of 2,000\)") as missed:
         await names.resolve(BY_TOOL["stop_instance"], {"instance_id": "worker 1999"})
     assert "did you mean" not in str(missed.value)

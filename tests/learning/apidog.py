@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -71,8 +71,15 @@ class Endpoint:
 
 def endpoints() -> list[Endpoint]:
     """The page of every operation of the second Barrack, in the order of its menu."""
+    return [replace(page, document=json.loads(document)) for page, document in _written()]
+
+
+@cache
+def _written() -> list[tuple[Endpoint, str]]:
+    """Each page with a copy of its document, as every test changes some."""
     whole = dialect.written(ids=False)
-    return [_endpoint(number, tool, whole) for number, tool in enumerate(PATHS, start=FIRST)]
+    pages = [_endpoint(number, tool, whole) for number, tool in enumerate(PATHS, start=FIRST)]
+    return [(page, json.dumps(page.document)) for page in pages]
 
 
 def _endpoint(number: int, tool: str, whole: Json) -> Endpoint:
@@ -197,7 +204,9 @@ def _folders(page: Endpoint) -> None:
 
 
 def _group(page: Endpoint) -> str:
-    return next(each.folder for each in endpoints() if each.tool == page.tool)
+    method, path = PATHS[page.tool]
+    group: str = dialect.written(ids=False)["paths"][dialect.placed(path)][method.lower()]["tags"][0]
+    return group
 
 
 def _wrapped(form: str, line: str = "\n") -> Callable[[Endpoint], None]:

@@ -13,6 +13,8 @@ from jsonschema import Draft202012Validator
 
 _whole = Draft202012Validator.check_schema
 _sound: set[str] = set()
+_met: dict[int, Any] = {}
+"""Those of the sound that may come again as the same object, by its identity: to write one down takes long, too."""
 
 
 def once_for_each_schema() -> None:
@@ -21,7 +23,12 @@ def once_for_each_schema() -> None:
 
 
 def _check(schema: Any, *rest: Any, **more: Any) -> None:
+    alone = not rest and not more
+    if alone and _met.get(id(schema)) is schema:
+        return
     text = json.dumps([schema, rest, more], default=id)
     if text not in _sound:
         _whole(schema, *rest, **more)
         _sound.add(text)
+        if alone:
+            _met[id(schema)] = schema

@@ -112,11 +112,13 @@ def names_a_secret(name: str) -> bool:
     return bool(said & _SECRETS) or ("key" in said and bool(said & {"private", "api", "access"}))
 
 
+@lru_cache(maxsize=65_536)
 def plain(name: str) -> str:
     """A name as its letters and digits alone, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+@lru_cache(maxsize=65_536)
 def alike(ours: str, theirs: str) -> float:
     """How alike two names are, from 0 to 1; 1 only for the same letters and digits."""
     if plain(ours) == plain(theirs) and plain(ours):
