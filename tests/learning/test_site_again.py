@@ -15,7 +15,7 @@ from barrack_mcp.api.learning.found import Found, Hindrance
 from barrack_mcp.api.learning.site import read_site
 from barrack_mcp.state.cache import CacheFolder
 from tests.learning.apidog import SITE, Answer, Site, endpoints, index
-from tests.learning.test_site import EVERY, TODAY, learned, of, sure
+from tests.learning.test_site import EVERY, FEW, TODAY, few, learned, of, sure
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def told(found: Found, *words: str) -> bool:
 async def test_a_site_without_an_index_teaches_nothing_and_says_why(
     answer: Answer, words: str, hindered: Hindrance | None
 ) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     site.answers["/llms.txt"] = answer
     found = await learned(site)
     assert (found.document.operations, found.complete, found.hindered) == ((), False, hindered)
@@ -127,7 +127,7 @@ async def test_asked_to_wait_it_stops_keeps_what_was_read_and_goes_on_from_there
 
 
 async def test_a_page_that_did_not_change_is_not_sent_again(tmp_path: Path) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     first = await learned(site, cache=tmp_path)
     before = len(site.asked)
     second = await learned(site, cache=tmp_path, today=TODAY + timedelta(days=9))
@@ -137,21 +137,21 @@ async def test_a_page_that_did_not_change_is_not_sent_again(tmp_path: Path) -> N
 
 
 async def test_a_page_that_changed_is_read_anew(tmp_path: Path) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     await learned(site, cache=tmp_path)
-    page = of("create_volume", endpoints())
+    page = of("create_volume", few())
     site.answers[page.path] = Answer(page.markdown.replace("/api/disks", "/api/vols").encode())
     found = await learned(site, cache=tmp_path)
     assert "/vols" in {operation.path for operation in found.document.operations}
 
 
 async def test_what_fails_later_is_as_it_was_read_before_and_told_with_its_day(tmp_path: Path) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     await learned(site, cache=tmp_path)
     for path in list(site.answers)[::2]:
         site.answers[path] = CHALLENGE if path == "/llms.txt" else Answer(b"", 500)
     found = await learned(site, cache=tmp_path, today=date(2026, 12, 24))
-    assert sure(found) == EVERY
+    assert sure(found) == FEW
     assert not found.complete
     assert told(found, "As read before, the oldest on ", TODAY.isoformat())
     assert told(found, "The index answered 403", TODAY.isoformat())
@@ -159,11 +159,11 @@ async def test_what_fails_later_is_as_it_was_read_before_and_told_with_its_day(t
 
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_page_that_the_site_took_away_counts_no_more(tmp_path: Path, status: int) -> None:
-    site, page = Site(endpoints()), of("create_volume", endpoints())
+    site, page = Site(few()), of("create_volume", few())
     await learned(site, cache=tmp_path)
     site.answers[page.path] = Answer(b"", status)
     found = await learned(site, cache=tmp_path)
-    assert sure(found) == EVERY - {"create_volume"}
+    assert sure(found) == FEW - {"create_volume"}
     assert told(found, "1 page could not be read", f"«Create volume» answered {status}")
 
 
@@ -206,9 +206,9 @@ async def test_one_page_in_two_languages_is_read_once_in_ours() -> None:
 
 
 async def test_the_cache_is_its_owners_alone_and_holds_no_key(tmp_path: Path) -> None:
-    await learned(Site(endpoints()), cache=tmp_path / "a" / "b")
+    await learned(Site(few()), cache=tmp_path / "a" / "b")
     files = list((tmp_path / "a" / "b").iterdir())
-    assert len(files) == 1 + len(EVERY)
+    assert len(files) == 1 + len(FEW)
     assert all(KEY.encode() not in file.read_bytes() for file in files)
     if os.name == "posix":
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
@@ -274,18 +274,18 @@ async def test_a_page_that_was_spoiled_or_planted_is_asked_for_as_if_it_were_not
 
 
 async def test_what_is_kept_never_puts_a_line_into_a_header(tmp_path: Path) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     await learned(site, cache=tmp_path)
     for file in tmp_path.iterdir():
         _header(file)
     found = await learned(site, cache=tmp_path)
-    assert sure(found) == EVERY
+    assert sure(found) == FEW
     assert not any("x-evil" in headers for _, _, headers in site.asked)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows keeps no such bits")
 async def test_a_folder_that_others_can_change_is_not_used(tmp_path: Path) -> None:
-    site = Site(endpoints())
+    site = Site(few())
     await learned(site, cache=tmp_path)
     tmp_path.chmod(0o777)
     await learned(site, cache=tmp_path)
@@ -294,7 +294,7 @@ async def test_a_folder_that_others_can_change_is_not_used(tmp_path: Path) -> No
 
 async def test_where_nothing_can_be_kept_the_site_is_read_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert sure(await learned(Site(endpoints()), cache=tmp_path / "file" / "below")) == EVERY
+    assert sure(await learned(Site(few()), cache=tmp_path / "file" / "below")) == FEW
 
 
 def test_the_oldest_go_beyond_the_bounds(tmp_path: Path) -> None:
