@@ -25,6 +25,7 @@ from barrack_mcp.dispatch.writes.ledger import (
 from barrack_mcp.state.owner import is_gone, process
 from barrack_mcp.state.store import SqliteStore, Standing, StoreError
 from barrack_mcp.state.store.sqlite import KEPT_S
+from tests.support import booking
 from tests.support.clock import Clock
 from tests.support.contending import go, hear, start
 
@@ -37,15 +38,16 @@ DIGEST = digest_of("create_volume", ARGUMENTS, ACCOUNT)
 
 CONTENDER = """
 import sys, anyio
-from barrack_mcp.dispatch.writes.ledger import Entry, Ledger
-from barrack_mcp.state.store import SqliteStore
+from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.state.store import SqliteStore, Start
 async def main():
     won = []
     async def one():
-        begun = await ledger.begin("d", "create_volume", {}, ("list_volumes", {}), "a")
-        won.append(isinstance(begun, Entry))
-        if not won[-1]:
-            assert begun.why == "under_way", begun
+        entry = ledger.draft("d", "create_volume", {}, ("list_volumes", {}), "a")
+        held = await ledger.begin(Start(entry=entry))
+        won.append(held is None)
+        if held is not None:
+            assert held.why == "under_way", held
     async with SqliteStore(sys.argv[1]) as store:
         ledger = Ledger(store)
         async with anyio.create_task_group() as tasks:
@@ -68,7 +70,7 @@ def clock() -> Clock:
 
 
 async def begin(ledger: Ledger, digest: str = DIGEST, account: str = ACCOUNT) -> Entry | Held:
-    return await ledger.begin(digest, "create_volume", ARGUMENTS, LOOK, account)
+    return await booking.begin(ledger, digest, "create_volume", ARGUMENTS, LOOK, account)
 
 
 async def begun(ledger: Ledger, digest: str = DIGEST, account: str = ACCOUNT) -> Entry:
@@ -80,7 +82,7 @@ async def begun(ledger: Ledger, digest: str = DIGEST, account: str = ACCOUNT) ->
 async def stopped(ledger: Ledger) -> Held:
     held = await begin(ledger)
     assert isinstance(held, Held)
-    assert await ledger.held(DIGEST) == held
+    assert await booking.held(ledger, DIGEST) == held
     return held
 
 
@@ -119,7 +121,7 @@ async def test_a_call_without_an_answer_stops_the_same_call_until_the_read_that_
         clock.at += 5
         assert await restarted.looked(ACCOUNT, *LOOK, read_at=clock.at) == 1
         assert await restarted.open_entries() == []
-        assert await restarted.held(DIGEST) is None
+        assert await booking.held(restarted, DIGEST) is None
         await begun(restarted)
 
 
@@ -167,7 +169,7 @@ async def test_the_read_has_to_be_the_one_named_or_a_wider_one(
         await ledger.close(await begun(ledger), "unknown")
         (entry,) = await ledger.open_entries()
         assert await ledger.looked(ACCOUNT, tool, arguments, read_at=entry.since) == enough
-        assert (await ledger.held(DIGEST) is None) is enough
+        assert (await booking.held(ledger, DIGEST) is None) is enough
 
 
 async def test_a_read_of_another_account_or_from_before_shows_nothing(path: Path, clock: Clock) -> None:
@@ -252,7 +254,7 @@ async def test_entries_are_forgotten_after_a_month(path: Path, clock: Clock) -> 
         clock.at += KEPT_S - 1
         await stopped(ledger)
         clock.at += 1
-        assert await ledger.held(DIGEST) is None
+        assert await booking.held(ledger, DIGEST) is None
         assert await ledger.open_entries() == []
         await begun(ledger)
 
@@ -262,7 +264,7 @@ async def test_the_state_holds_no_secret_and_no_account(path: Path) -> None:
     async with SqliteStore(path) as store:
         ledger = Ledger(store)
         digest = digest_of("deploy_instance", secret, "canary-account")
-        await ledger.begin(digest, "deploy_instance", {"name": "n"}, ("list_instances", {}), "canary-account")
+        await booking.begun(ledger, digest, "deploy_instance", {"name": "n"}, ("list_instances", {}), "canary-account")
     assert b"canary" not in path.read_bytes()
 
 
@@ -273,7 +275,7 @@ async def test_an_entry_of_another_version_is_told(path: Path) -> None:
         with store._database.transaction() as table:  # noqa: SLF001 - a file of another version can be had no other way
             table.execute("""UPDATE entries SET record = '{"standing": "sent", "new": 1}'""")
         with pytest.raises(StoreError, match="an entry that this version can't read"):
-            await ledger.held(DIGEST)
+            await booking.held(ledger, DIGEST)
 
 
 @pytest.mark.slow
@@ -295,12 +297,12 @@ async def test_what_a_killed_process_sent_counts_as_unknown_at_once(path: Path) 
     assert hear(started) == "1"
     async with SqliteStore(path) as store:
         ledger = Ledger(store)
-        held = await ledger.begin("d", "create_volume", {}, ("list_volumes", {}), "a")
+        held = await booking.begin(ledger, "d")
         assert isinstance(held, Held)
         assert held.why is Why.UNDER_WAY
         started.kill()
         started.communicate(timeout=20)
-        held = await ledger.begin("d", "create_volume", {}, ("list_volumes", {}), "a")
+        held = await booking.begin(ledger, "d")
         assert isinstance(held, Held)
         assert held.why is Why.UNKNOWN
         assert await ledger.looked("a", "list_volumes", {}, read_at=held.entry.sent_at + 1)

@@ -175,6 +175,10 @@ class Dying:
             self.die()
         return answer
 
+    @property
+    def changes(self) -> int:
+        return int(self.client.changes)
+
     def die(self) -> None:
         self.dead = True
         raise Killed

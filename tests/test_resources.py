@@ -34,6 +34,7 @@ from barrack_mcp.server.resources.reading import Reads
 from barrack_mcp.simulator import create_app
 from tests.support.answers import CANARY, Answers, dispatcher, in_turn
 from tests.support.answers import json as answer
+from tests.support.booking import begun
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.running import KEY, listening, product
@@ -610,8 +611,8 @@ async def test_what_nothing_is_known_of_completes_to_nothing(era: str) -> None:
 async def test_typing_does_not_count_as_having_looked_after_a_purchase_without_an_answer() -> None:
     async with simulated() as (client, _, walked):
         ledger, account = walked.writer.ledger, walked.account.id
-        entry = await ledger.begin("digest", "deploy_instance", {}, ("list_instances", {}), account)
-        await ledger.close(entry, "unknown")  # type: ignore[arg-type]  # nothing held it back
+        entry = await begun(ledger, "digest", "deploy_instance", {}, ("list_instances", {}), account)
+        await ledger.close(entry, "unknown")
         await completed(client, TEMPLATES[0], "BRK")
         await page(client, "barrack://account")
         assert (await ledger.open_entries())[0].standing == "unknown"

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.audit import Audit
-from barrack_mcp.state.store import Approval, Entry, SqliteStore
+from barrack_mcp.state.store import Approval, Entry, Overtaken, SqliteStore, Start
 from tests.support import examples
 from tests.support.answers import CANARY, Answers, client
 from tests.support.answers import json as answered
@@ -90,14 +90,14 @@ class BrokenResponse(Response):
         broken()
 
 
-class BrokenApprovals(SqliteStore):
-    async def live_approval(self, binding: str) -> Approval | None:
-        broken(binding)
+class BrokenLook(SqliteStore):
+    async def look_up(self, digest: str, bindings: Sequence[str]) -> tuple[Entry | None, Approval | None]:
+        broken(digest, *bindings)
 
 
 class BrokenEntries(SqliteStore):
-    async def open_entry(self, digest: str) -> Entry | None:
-        broken(digest)
+    async def begin(self, start: Start) -> Entry | Overtaken | None:
+        broken(str(start))
 
 
 class BrokenAudit(Audit):
@@ -117,7 +117,7 @@ def house(transport: Answers | None = None, *, store: SqliteStore | None = None,
         "account": account_of(api),
         "surface": surface,
         "guard": guard(store=store, unattended=() if store else EVERY_RISK.split(",")),
-        "writer": writer(),
+        "writer": writer(ledger=Ledger(store)) if store else writer(),
     }
     return Corridor(**made | more)
 
@@ -155,7 +155,7 @@ LAYERS: dict[str, tuple[tuple[str, JsonObject], Callable[[Path], Corridor]]] = {
     "client, a write": (FIREWALL, lambda _: house(Answers(answered(FINE), firewalls__create=RuntimeError(CANARY)))),
     "present, a read": (("list_volumes", {}), lambda _: with_model("list_volumes", response=BrokenResponse)),
     "present, a write": (DELETE, lambda _: with_model("delete_volume", response=BrokenResponse)),
-    "state": (DELETE, lambda _: house(store=BrokenApprovals(":memory:"))),
+    "state": (DELETE, lambda _: house(store=BrokenLook(":memory:"))),
     "ledger": (CREATE, lambda _: with_writer(ledger=Ledger(BrokenEntries(":memory:")))),
     "record": (CREATE, lambda path: with_writer(audit=BrokenAudit(path / "audit.jsonl"))),
     "key folder": (("create_ssh_key", {"name": "a"}), lambda path: house(key_folder=BrokenFolder(path))),

@@ -21,7 +21,7 @@ from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
-from barrack_mcp.state.store import Purchase, StoreError, Trace
+from barrack_mcp.state.store import End, Purchase, StoreError, Trace
 from barrack_mcp.state.traces import Traces
 
 KEPT: Final = frozenset({"get_pricing", "list_regions", "list_os_images", "list_gpu_specs"})
@@ -88,15 +88,11 @@ class Account:
         """What is read in it right now."""
         return Moment(self.now, lambda: self.client.changes)
 
-    async def note_changes(self, operation: Operation, values: JsonObject, data: JsonObject, *, caller: str) -> None:
-        """Take note of what a write changed, and who had it done.
-
-        Raises:
-            StoreError: The state can't be written.
-        """
-        if self.traces is not None:
-            things = [thing.key for thing in changed(operation, values, data)]
-            await self.traces.note(self.id, things, caller=caller)
+    def note_changes(self, operation: Operation, values: JsonObject, data: JsonObject, *, caller: str) -> End:
+        """Write up what a write changed, and who had it done; nothing where no state is kept."""
+        if self.traces is None:
+            return End()
+        return self.traces.note(self.id, [thing.key for thing in changed(operation, values, data)], caller=caller)
 
     async def last_changes(self, things: Iterable[Thing]) -> Mapping[tuple[str, str], Trace]:
         """Answer the last change of each of these things that was changed through us, by its type and id.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -18,7 +18,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.state.leases import HOUR_S, ClaimedError
-from barrack_mcp.state.store import Lease, StoreError
+from barrack_mcp.state.store import Holdings, Lease, StoreError, Swap
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,16 @@ def gives_lease(operation: Operation) -> bool:
     return operation.own is not None and "lease_hours" in operation.own.model_fields
 
 
-async def find_term(account: Account, operation: Operation, values: Mapping[str, Any]) -> Term | None:
+async def find_term(
+    account: Account, operation: Operation, values: Mapping[str, Any], *, known: Holdings | None = None
+) -> Term | None:
     """Answer the lease that a purchase gives: the one asked for, else the one that runs, else the operator's.
+
+    Args:
+        account: Whose machine it is.
+        operation: How it is bought.
+        values: The call's arguments.
+        known: What of the account was known a moment ago; None to look.
 
     Raises:
         StoreError: The state can't be read.
@@ -64,49 +72,106 @@ async def find_term(account: Account, operation: Operation, values: Mapping[str,
     if (hours := values.get("lease_hours")) is not None:
         return Term(hours, operation.tool)
     if account.leases is not None and "instance_id" in values:
-        found, now = await account.leases.find(account.id, values["instance_id"]), account.leases.now()
+        found, now = await _find_lease(account, values["instance_id"], known), account.leases.now()
         if found is not None and now < found.until:
             return Term((found.until - now) / HOUR_S, found.how, found)
     return None if account.lease_hours is None else Term(account.lease_hours, DEFAULT)
 
 
-async def keep_term(
-    account: Account, operation: Operation, values: Mapping[str, Any], data: JsonObject, *, caller: str
-) -> Lease | None:
-    """Keep the lease of a machine that was bought, or may have been; None if it has none.
+async def _find_lease(account: Account, instance: str, known: Holdings | None) -> Lease | None:
+    if account.leases is None:
+        return None
+    if known is None:
+        return await account.leases.find(account.id, instance)
+    return next((each for each in known.leases if each.instance == instance), None)
 
-    Where its id isn't known yet, its name stands for it. A lease that has ended already doesn't outlive the purchase.
+
+@dataclass(frozen=True)
+class Given:
+    """What a purchase does to the lease of the machine that it is of.
+
+    Attributes:
+        before: The lease that the machine has, or had.
+        lease: The one that it has from the purchase on; None for no end.
+        machine: Its id, else its name, else nothing that tells it.
+        claimed: Whether a process ends it at this moment, so that its lease stays as it is.
+    """
+
+    before: Lease | None = None
+    lease: Lease | None = None
+    machine: str | None = None
+    claimed: bool = False
+
+    @property
+    def swap(self) -> Swap | None:
+        """What is to be kept before the purchase is sent; a lease that ended stays until it has taken place."""
+        new = self.lease is not None and self.lease is not self.before and self.machine is not None
+        return (self.before, self.lease) if new and not self.claimed else None
+
+
+NO_LEASE: Final = Given()
+
+
+async def give_lease(
+    account: Account, operation: Operation, values: Mapping[str, Any], *, caller: str, known: Holdings | None
+) -> Given:
+    """Write up the lease that a purchase gives a machine; where its id isn't known yet, its name stands for it.
 
     Args:
         account: Whose it is.
-        operation: How it was bought.
+        operation: How it is bought.
         values: The call's arguments.
-        data: What the API answered; empty if that is not known.
-        caller: Who bought it.
+        caller: Who buys it.
+        known: As for `find_term`.
 
     Raises:
-        StoreError: The state can't be read or written.
-        LookupError: Nothing tells which machine it is.
+        StoreError: The state can't be read.
     """
     if account.leases is None or not gives_lease(operation):
-        return None
-    term = await find_term(account, operation, values)
-    if term is not None and term.running is not None:
-        return term.running
-    made = data.get(operation.result or "")
-    row = made if isinstance(made, dict) else {}
-    machine = values.get("instance_id") or Thing(INSTANCE, row).id
-    if term is None:
-        ended = None if machine is None else await account.leases.find(account.id, machine)
-        if ended is not None:
-            await account.leases.end(ended)
-        return None
-    if machine is None:
-        if "name" not in values:
-            raise LookupError(operation.tool)
-        machine = f"{AWAITED}{values['name']}"
+        return NO_LEASE
+    known = known or await account.leases.hold(account.id)
+    term = await find_term(account, operation, values, known=known)
+    name = values.get("name")
+    machine = values.get("instance_id") or (None if name is None else f"{AWAITED}{name}")
+    before = None if machine is None else await _find_lease(account, machine, known)
+    claimed = before is not None and account.leases.is_claimed(before)
+    if term is None or term.running is not None:
+        return Given(before, None if term is None else term.running, machine, claimed)
     until = account.leases.now() + term.hours * HOUR_S
-    return await account.leases.keep(account.id, machine, until=until, hours=term.hours, caller=caller, how=term.how)
+    made = account.leases.draft(account.id, machine or "", until=until, hours=term.hours, caller=caller, how=term.how)
+    return Given(before, made, machine, claimed)
+
+
+def settle_lease(operation: Operation, given: Given, data: JsonObject | None) -> tuple[Lease | None, Sequence[Swap]]:
+    """Answer the lease that a machine has now that it was bought, or may have been, and what of it is to be kept.
+
+    A lease that has ended already doesn't outlive the purchase.
+
+    Args:
+        operation: How it was bought.
+        given: What was kept before it was sent.
+        data: What the API answered; None where nobody knows what came of it.
+
+    Raises:
+        LookupError: Nothing tells which machine it is.
+    """
+    made = (data or {}).get(operation.result or "")
+    known = Thing(INSTANCE, made).id if isinstance(made, dict) else None
+    lease, machine = given.lease, given.machine
+    if lease is None:
+        # by its name alone, another machine's may be meant
+        ended = given.before is not None and not given.before.instance.startswith(AWAITED) and not given.claimed
+        return None, [(given.before, None)] if ended and data is not None else []
+    if lease is given.before:
+        return lease, []
+    if machine is not None and not machine.startswith(AWAITED):
+        return lease, [(lease, lease)]
+    if known is None:
+        if machine is None:
+            raise LookupError(operation.tool)
+        return lease, [(lease, lease)]
+    named = replace(lease, instance=known)
+    return named, [(None, named), *([] if machine is None else [(lease, None)])]
 
 
 def lease_of(row: JsonObject, leases: Mapping[str, Lease]) -> Lease | None:

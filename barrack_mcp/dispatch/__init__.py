@@ -47,8 +47,8 @@ from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.quotes import tell_quotes
 from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
+from barrack_mcp.dispatch.writes.booking import Booking, HeldBackError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
-from barrack_mcp.dispatch.writes.lease import keep_lease
 from barrack_mcp.dispatch.writes.look import note
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
@@ -62,6 +62,7 @@ from barrack_mcp.dispatch.writes.writer import (
     Unsent,
     Writer,
     broke_off,
+    hold_back,
     recorded,
 )
 from barrack_mcp.guard.ask import Asked
@@ -220,17 +221,20 @@ class Dispatcher:
 
     async def _guarded(self, call: _Call) -> Answer | Asked:
         operation, values, caller = call.operation, call.values, call.caller
+        booking = self.writer.book(operation, values, caller)
         try:
-            if (open_already := await self.writer.held(operation, values, caller.account)) is not None:
-                return conclude_unsent(open_already)
+            await self.writer.check()
             ruling = await self.guard.rule(
                 operation,
                 values,
                 caller,
+                book=booking,
                 given=call.given,
                 names=call.names.found,
                 beside=partial(self._beside, call),
             )
+        except HeldBackError as error:
+            return conclude_unsent(hold_back(error.held))
         except ApiError as error:
             return await self._unread(call, error)
         except (StoreError, AuditError) as error:
@@ -239,7 +243,7 @@ class Dispatcher:
             return conclude("refused", STATE_UNUSABLE if isinstance(error, StoreError) else UNRECORDED)
         match ruling:
             case Passed():
-                return await self._settled(call, await self.writer.finish(partial(self._write, call, ruling)))
+                return await self._settled(call, await self.writer.finish(partial(self._write, call, booking, ruling)))
             case Asked():
                 return ruling
             case Stopped() | Waiting():
@@ -341,14 +345,16 @@ class Dispatcher:
 
         return await read_page(read, call.operation.tool, call.operation.on_the_wire(values))
 
-    async def _write(self, call: _Call, passed: Passed) -> Answer:
+    async def _write(self, call: _Call, booking: Booking, passed: Passed) -> Answer:
         """Send a write, and let the next change of the account go on when it has ended, whatever came of it."""
         try:
-            return await self._sent(call, passed)
+            return await self._sent(call, booking, passed)
         finally:
+            # what was not sent after all
+            await booking.close("failed")
             await passed.turn.give_back()
 
-    async def _sent(self, call: _Call, passed: Passed) -> Answer:
+    async def _sent(self, call: _Call, booking: Booking, passed: Passed) -> Answer:
         operation, values = call.operation, call.values
         keyfile: Path | None = None
         if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
@@ -356,7 +362,7 @@ class Dispatcher:
                 keyfile = _place(self.key_folder, values["name"])
             except OSError:
                 return conclude("refused", _NO_PLACE_FOR_A_KEY)
-        sent = await self.writer.send(operation, values, caller=call.caller, passed=passed)
+        sent = await self.writer.send(booking, passed)
         if passed.approval is not None and self.on_redeemed is not None:
             verdict, said, _ = recorded(operation, values, sent)
             self.on_redeemed(passed.approval, verdict, said)
@@ -375,21 +381,17 @@ class Dispatcher:
 
     async def _tell(self, call: _Call, sent: Sent, keyfile: Path | None, confirmed: Confirmed) -> Answer:
         """Say what came of a write, and who agreed to it if it was sent."""
-        caller = call.caller.subject
         match sent:
             case Done():
-                lease = await keep_lease(call.account, call.operation, call.values, sent.data, caller=caller)
-                cost = await self._cost(call, sent)
-                return self._done(call, sent, keyfile, cost=cost, lease=lease, confirmed=confirmed)
+                return self._done(call, sent, keyfile, cost=await self._cost(call, sent), confirmed=confirmed)
             case NotDone(error) if error.unsent:
                 return conclude("refused", await self._explained(call, error), failure=error.failure)
             case NotDone(error):
                 told = await self._explained(call, error)
                 return conclude("failed", told, failure=error.failure, confirmed=confirmed)
-            case Unknown(sentence, where, error):
+            case Unknown(sentence, where, error, lease):
                 more = advice.next_step(call.operation, error) if error is not None else ""
-                kept, _ = await keep_lease(call.account, call.operation, call.values, None, caller=caller)
-                told = " ".join(part for part in (sentence, more, kept) if part)
+                told = " ".join(part for part in (sentence, more, lease.words) if part)
                 return conclude("unknown", told, confirmed=confirmed, look_with=where)
             case Unsent():
                 return conclude_unsent(sent)
@@ -408,7 +410,6 @@ class Dispatcher:
         keyfile: Path | None,
         *,
         cost: tuple[str, JsonObject],
-        lease: tuple[str, JsonObject],
         confirmed: Confirmed,
     ) -> Answer:
         operation = call.operation
@@ -434,11 +435,10 @@ class Dispatcher:
             message = f"{said}. Not done for all of {asked}: the result tells which were done and which failed."
             return conclude("failed", message, result=data, failure="partly", confirmed=confirmed)
         price, fields = cost
-        ends, ending = lease
-        data |= ending
+        data |= sent.lease.fields
         billing = {"note": operation.billing, **fields} if operation.billing else None
         following = tell_next(operation, call.values, offered=self.surface, waits=call.patience is not None)
-        parts = (f"{said}.", moved, kept, price, operation.billing, ends, following, call.aside)
+        parts = (f"{said}.", moved, kept, price, operation.billing, sent.lease.words, following, call.aside)
         message = " ".join(part for part in parts if part)
         return conclude("done", message, result=data, billing=billing, confirmed=confirmed)
 

@@ -27,14 +27,11 @@ from barrack_mcp.guard.decide import (
     Mode,
     Policy,
     decide,
-    is_protected,
     must_read,
-    passed_limit,
     why_unasked,
-    without_forbidden,
 )
-from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, may_open, plan, recollect
-from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
+from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, gather_facts, may_open, plan, recollect
+from barrack_mcp.guard.ruling import Book, Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
     AT_A_TERMINAL,
@@ -42,14 +39,13 @@ from barrack_mcp.guard.sentences import (
     NOT_ALLOWED,
     SENT_NOTHING,
     TOO_MUCH,
-    WHATEVER_ANYONE_SAYS,
-    forbid,
+    refuse,
     settle,
     tell_waiting,
 )
 from barrack_mcp.guard.telling import can_be_shown, question, tell_claim
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
-from barrack_mcp.state.store import OPEN_ENDED
+from barrack_mcp.state.store import OPEN_ENDED, Overtaken, Yes
 
 __all__ = ["Caller", "Guard"]
 
@@ -66,8 +62,14 @@ class _Call:
     names: Meanings
     bindings: Sequence[str]
     """What a yes to it is bound to: by the newest key first."""
+    book: Book
     beside: Beside | None
     """Reads beside the last look what its sending wants to know."""
+
+    @property
+    def here(self) -> str:
+        """Who answers at the terminal where it is made."""
+        return f"{self.caller.subject} at a terminal"
 
 
 class Guard:
@@ -122,16 +124,18 @@ class Guard:
         values: JsonObject,
         caller: Caller,
         *,
+        book: Book,
         given: Mapping[str, Any] | None = None,
         names: Meanings = MappingProxyType({}),
         beside: Beside | None = None,
     ) -> Ruling:
-        """Let a call pass, refuse it, or get a person's yes for it.
+        """Let a call pass, refuse it, or get a person's yes for it. What holds it back in its book is raised.
 
         Args:
             operation: What would be done.
             values: Its validated arguments, with ids for names.
             caller: Who asks for it.
+            book: Where it is written down: before anybody is asked it is looked up there, and begun when it passes.
             given: Its arguments as they came.
             names: The names in them, and what these stand for.
             beside: Reads what its sending wants to know; done while the last look is taken, so that nobody waits for
@@ -148,6 +152,7 @@ class Guard:
             given=self._bindings(operation, values if given is None else given, caller)[0],
             names=dict(names),
             bindings=self._bindings(operation, values, caller),
+            book=book,
             beside=beside,
         )
         known = self._facts(call)
@@ -167,8 +172,9 @@ class Guard:
 
         Whoever waits for a person holds nothing: the turn is taken when all but the last look is over.
         """
+        whose = call.caller
         try:
-            turn = await self._turns.take(call.caller.account.id, tell=call.caller.tell)
+            turn = await self._turns.take(whose.account.id, tell=whose.tell, recall=call.operation.risk in _MONEY)
         except BusyError as busy:
             return Stopped(str(busy))
         ruling: Ruling | None = None
@@ -193,12 +199,12 @@ class Guard:
         async def last(turn: Turn) -> Ruling:
             nonlocal wide
             once = Once(call.caller.account.read)
-            planned = await self._plan(call, once, beside=call.beside)
+            planned = await self._plan(call, once, turn=turn)
             if (stopped := self._against(call, planned)) is not None:
                 return stopped
             facts = self._facts(call, planned)
             if decide(facts) is Decision.ALLOW:
-                return Passed(why_unasked(facts), turn, digest(planned.plan), read=once)
+                return await self._begun(call, Passed(why_unasked(facts), turn, digest(planned.plan), read=once))
             wide = planned
             return Stopped(NOT_ALLOWED[Risk.EXPOSE if facts.wide else facts.risk], planned.plan)
 
@@ -220,12 +226,12 @@ class Guard:
                 # sealed where the client may be asked; here it may not
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
             return await self._answered(call, asker, Question(**state))
-        if way is Decision.REQUEST or self.policy.mode is Mode.AUTO:
-            told = await self._redeemed(call)
-            # what waits elsewhere is answered here by whoever sits here
-            here = way is Decision.ASK and asker is not None and asker.at_terminal
-            return None if here and isinstance(told, Waiting) else told
-        return None
+        out_of_band = way is Decision.REQUEST or self.policy.mode is Mode.AUTO
+        asked = await call.book.look_up(call.bindings if out_of_band else ())
+        told = None if asked is None else await self._redeemed(call, self._approvals.judge(asked))
+        # what waits elsewhere is answered here by whoever sits here
+        here = way is Decision.ASK and asker is not None and asker.at_terminal
+        return None if here and isinstance(told, Waiting) else told
 
     async def _put(self, call: _Call, way: Decision, planned: Planned) -> Ruling:
         """Ask for a yes, the way it is got."""
@@ -238,18 +244,22 @@ class Guard:
         if call.operation.risk is Risk.CHANGE and call.operation.tool in PLANNERS:
             once = Once(call.caller.account.recall)
             try:
-                planned = await self._plan(call, once, beside=call.beside)
+                planned = await self._plan(call, once, turn=turn)
             except ApiError as error:
                 # nobody is asked here, so what can't be read is left to the API to judge
                 _log.info("no plan for %s: %s", call.operation.tool, error.failure)
             else:
                 if planned.refusal is not None:
                     return Stopped(planned.refusal, planned.plan)
-                return Passed(why_unasked(most), turn, read=once)
-        return Passed(why_unasked(most), turn)
+                return await self._begun(call, Passed(why_unasked(most), turn, read=once))
+        return await self._begun(call, Passed(why_unasked(most), turn))
+
+    async def _begun(self, call: _Call, passed: Passed, yes: Yes | None = None) -> Ruling:
+        """Write down that what passes is about to be sent; its yes is used up by that."""
+        return passed if await call.book.begin(passed.turn, yes) is None else Stopped(_USED)
 
     async def _plan(
-        self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET, *, beside: Beside | None = None
+        self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET, *, turn: Turn | None = None
     ) -> Planned:
         caller, policy = call.caller, self.policy.within(call.caller.allowance)
         return await plan(
@@ -259,47 +269,38 @@ class Guard:
             currency=self.policy.currency,
             now=self._now(),
             binding=binding,
-            known=await recollect(caller.account, call.operation, call.values, caller=caller.subject, policy=policy),
-            beside=beside,
+            known=await recollect(
+                caller.account,
+                call.operation,
+                call.values,
+                caller=caller.subject,
+                policy=policy,
+                held=None if turn is None else turn.holdings,
+            ),
+            beside=None if turn is None else call.beside,
         )
 
-    async def _step_back(self, call: _Call, read: Reader, *, beside: Beside | None) -> Planned | None:
+    async def _step_back(self, call: _Call, read: Reader, turn: Turn | None) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""
         try:
-            return await self._plan(call, read, Binding.ALONE, beside=beside)
+            return await self._plan(call, read, Binding.ALONE, turn=turn)
         except ApiError as error:
             if error.status in (404, 410):
                 return None
             raise
 
     def _facts(self, call: _Call, planned: Planned | None = None) -> Facts:
-        policy, risk, asker = self.policy.within(call.caller.allowance), call.operation.risk, call.caller.asker
-        return Facts(
-            risk=risk,
-            wide=planned is not None and planned.wide,
-            replaces=call.operation.replaces is not None,
-            overwrites=planned is not None and planned.overwrites,
-            unattended=policy.unattended,
-            protected=planned is not None
-            and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
-            limit=None if planned is None else passed_limit(planned.sums, policy),
-            mode=policy.mode,
-            can_ask=asker is not None and asker.can_ask and not policy.four_eyes,
-        )
+        policy, asker = self.policy.within(call.caller.allowance), call.caller.asker
+        can_ask = asker is not None and asker.can_ask and not policy.four_eyes
+        return gather_facts(call.operation, policy, planned, can_ask=can_ask)
 
     def _against(self, call: _Call, planned: Planned) -> Stopped | None:
         """Say what no yes can pass: what the operator forbids, and what can't succeed."""
         return self._forbidden(call, planned) or (planned.refusal and Stopped(planned.refusal, planned.plan)) or None
 
     def _forbidden(self, call: _Call, planned: Planned) -> Stopped | None:
-        """Say what the operator forbids, with those ways to go on that are not forbidden likewise."""
-        decision = decide(self._facts(call, planned))
-        if decision not in WHATEVER_ANYONE_SAYS:
-            return None
-        no_sum = "" if decision in (Decision.PROTECTED, Decision.TOO_DEAR) else planned.why_no_sum
-        policy = self.policy.within(call.caller.allowance)
-        told = f"{planned.plan.summary} {no_sum or forbid(decision, policy, planned.sums)} {SENT_NOTHING}"
-        return Stopped(told, without_forbidden(planned.plan, decision))
+        """Say what the operator forbids."""
+        return refuse(decide(self._facts(call, planned)), self.policy.within(call.caller.allowance), planned)
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = planned.typed_for(call.operation.risk)
@@ -348,36 +349,46 @@ class Guard:
         if not (reply.consent.nobody and self.policy.mode is Mode.AUTO):
             if reply.consent is Consent.DECLINED and put.waits is not None:
                 with suppress(ApprovalError):
-                    await self._approvals.deny(put.waits, by=_here(call))
+                    await self._approvals.deny(put.waits, by=call.here)
             no = f"{reply.sentence} {SENT_NOTHING}"
             return Stopped(no, shown=put.plan) if planned is None else Stopped(no, planned.plan)
         # the same question is not to be answered by the client after all
-        if not await self._use(put):
-            return await self._redeemed(call) or Stopped(_USED, shown=put.plan)
+        if not await self._approvals.use(put.nonce, until=put.until + _REDEEMABLE_S):
+            asked = await self._approvals.live(*call.bindings)
+            told = None if asked is None else await self._redeemed(call, asked)
+            return told or Stopped(_USED, shown=put.plan)
         planned = planned or await self._plan(call, call.caller.account.recall)
         return self._against(call, planned) or await self._request(call, planned)
-
-    async def _use(self, put: Question) -> bool:
-        """Use an answer up; one given in time may be used a little later, but never twice."""
-        return await self._approvals.use(put.nonce, until=put.until + _REDEEMABLE_S)
 
     async def _agreed(self, call: _Call, put: Question, turn: Turn) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
-        fresh = await self._step_back(call, once, beside=call.beside)
+        fresh = await self._step_back(call, once, turn)
         if (stopped := await self._moved(call, fresh, put.fingerprint, put.total)) is not None:
             return stopped
-        if not await self._use(put):
-            return Stopped(_USED)
+        # one given in time may be used a little later, but never twice
+        yes = Yes(nonce=put.nonce, until=put.until + _REDEEMABLE_S)
+        elicited = Passed("elicited", turn, put.plan, read=once)
         if (waits := put.waits or await self._waits(call)) is None:
-            return Passed("elicited", turn, put.plan, read=once)
-        try:
-            used = await self._approvals.take(waits, by=_here(call))
-        except NotPending as over:
-            if over.approval.status is Status.EXPIRED:
-                return Passed("elicited", turn, put.plan, read=once)
-            return settle(over.approval, place=self._place, now=self._now())
-        return Passed(f"approved by {used.decided_by}", turn, put.plan, waits, once)
+            return await self._begun(call, elicited, yes)
+        return await self._agreed_for(call, waits, elicited, yes)
+
+    async def _agreed_for(self, call: _Call, waits: str, elicited: Passed, yes: Yes) -> Ruling:
+        """Use up a yes that was given here to what waits for one elsewhere, too: both are answered by it."""
+        while True:
+            try:
+                taken = await self._approvals.take(waits, by=call.here)
+            except NotPending as over:
+                if over.approval.status is Status.EXPIRED:
+                    return await self._begun(call, elicited, yes)
+                good = await self._approvals.use(str(yes.nonce), until=yes.until)
+                return settle(over.approval, place=self._place, now=self._now()) if good else Stopped(_USED)
+            overtaken = await call.book.begin(elicited.turn, replace(yes, approval=(taken.before, taken.used)))
+            if overtaken is None:
+                await self._approvals.witness_taken(taken)
+                return replace(elicited, how=f"approved by {taken.used.decided_by}", approval=waits)
+            if overtaken is Overtaken.USED:
+                return Stopped(_USED)
 
     async def _waits(self, call: _Call) -> str | None:
         """Find the request that waits elsewhere for a call whose person sits here; None if nobody or nothing does."""
@@ -399,11 +410,8 @@ class Guard:
         told = f"{CHANGED} {now.refusal}" if now.refusal is not None else CHANGED
         return self._forbidden(call, now) or Stopped(told, now.plan)
 
-    async def _redeemed(self, call: _Call) -> Ruling | None:
-        """Use up the answer given out of band; None if nobody was asked yet, or about what is no longer so."""
-        asked = await self._approvals.live(*call.bindings)
-        if asked is None:
-            return None
+    async def _redeemed(self, call: _Call, asked: Approval) -> Ruling | None:
+        """Use up the answer given out of band; None if it was about what is no longer so, or is no more."""
         if asked.status is not Status.APPROVED:
             return await self._told(call, asked, None)
         unasked = False
@@ -422,28 +430,32 @@ class Guard:
         once = Once(call.caller.account.read)
         fingerprint = None
         if asked.status in OPEN_ENDED:
-            fresh = await self._step_back(call, once, beside=None if turn is None else call.beside)
+            fresh = await self._step_back(call, once, turn)
             if fresh is not None and (stopped := self._forbidden(call, fresh)) is not None:
                 return stopped
             fingerprint = _NOTHING
             if fresh is not None and fresh.is_as_shown(asked.fingerprint, Plan.model_validate(asked.plan).total):
                 fingerprint = asked.fingerprint
+        good = fingerprint == asked.fingerprint and self._approvals.judge(asked).status is Status.APPROVED
+        if turn is not None and good:
+            yes = Yes(approval=(asked, self._approvals.use_up(asked)))
+            if await call.book.begin(turn, yes) is None:
+                self._names.forget(call.given)
+                shown = digest(Plan.model_validate(asked.plan))
+                return Passed(f"approved by {asked.decided_by}", turn, shown, asked.id, once)
+        # it waits, is answered otherwise, was shown otherwise, or somebody was faster
         approval = await self._approvals.redeem(asked.binding, fingerprint=fingerprint, use=turn is not None)
         if approval is None:
             # what the names stood for may be another thing's by now
             return Stopped(CHANGED) if self._names.forget(call.given) else None
         if approval.status is Status.APPROVED:
             # a person said so while this was read: the last look is due in its turn
-            return await self._redeemed(call)
+            return await self._redeemed(call, approval)
         if approval.status is not Status.PENDING:
-            # answered: the next call of these words means what they mean by then
-            self._names.forget(call.given)
+            self._names.forget(call.given)  # the next call of these words means what they mean by then
         if approval.status is not Status.USED or turn is None:
             return settle(approval, place=self._place, now=self._now())
-        if approval.fingerprint != fingerprint:
-            return await self._moved(call, None, approval.fingerprint, None)
-        shown = digest(Plan.model_validate(approval.plan))
-        return Passed(f"approved by {approval.decided_by}", turn, shown, approval.id, once)
+        return await self._moved(call, None, approval.fingerprint, None)
 
     async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
         if not can_be_shown(planned.plan):
@@ -480,11 +492,8 @@ class Guard:
         return bindings(self._secrets, operation.tool, arguments, *who)
 
 
-def _here(call: _Call) -> str:
-    """Who answers at the terminal where the call is made."""
-    return f"{call.caller.subject} at a terminal"
-
-
+_MONEY: Final = frozenset({Risk.SPEND, Risk.DESTROY})
+"""The risks of what costs, or costs no more: they are held against what is known here alone."""
 _REDEEMABLE_S: Final = 60.0
 _USED: Final = f"This answer was used already. {SENT_NOTHING}"
 _NOTHING: Final = ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
@@ -12,6 +13,7 @@ from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.ask import Asked
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state import audit
+from barrack_mcp.state.store import Overtaken, Yes
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,39 @@ async def unheard(_: Shown) -> None:
     """Take no note of what is shown, where no record is kept."""
 
 
+class Book(Protocol):
+    """Where a call is written down, so that it is sent once and what it costs is known, whatever becomes of us."""
+
+    async def look_up(self, bindings: Sequence[str]) -> Approval | None:
+        """Find the live request for a yes to the call; whatever holds the call back is raised.
+
+        Args:
+            bindings: What a yes to it is bound to: by the newest key first.
+
+        Raises:
+            StoreError: The state can't be read or written, so nobody is to be asked.
+        """
+        ...
+
+    async def begin(self, turn: Turn, yes: Yes | None = None) -> Overtaken | None:
+        """Write down that the call is about to be sent, and use its yes up; whatever holds the call back is raised.
+
+        Args:
+            turn: The account's.
+            yes: What lets it pass; None where nobody was asked.
+
+        Returns:
+            Why the yes is no longer good, and so nothing was written down; None if all of it was.
+
+        Raises:
+            StoreError: It can't be written down, so it must not be sent.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Passed:
-    """The call may be sent, once.
+    """The call may be sent, once: it is written down that it is.
 
     Attributes:
         how: `never asks`, `unattended`, `elicited` or `approved by …`; for the record.

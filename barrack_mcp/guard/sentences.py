@@ -11,7 +11,8 @@ from barrack_mcp.account.spending.shares import Share
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.decide import Decision, Policy, Sums
+from barrack_mcp.guard.decide import Decision, Policy, Sums, without_forbidden
+from barrack_mcp.guard.plans.draft import Planned
 from barrack_mcp.guard.ruling import Stopped, Waiting
 from barrack_mcp.guard.telling import tell_claim
 
@@ -65,6 +66,21 @@ _ENDLESS: Final = (
     "It is not done: the operator limits what one machine may cost over its lease{limit}, and this call gives it none, "
     "so that it would cost without an end. Ask the user for how many hours they need it, and say so in lease_hours."
 )
+
+
+def refuse(decision: Decision, policy: Policy, planned: Planned) -> Stopped | None:
+    """Say what the operator forbids, with those ways to go on that are not forbidden likewise; None if nothing is.
+
+    Args:
+        decision: What was decided.
+        policy: What the operator set.
+        planned: What the call would do.
+    """
+    if decision not in WHATEVER_ANYONE_SAYS:
+        return None
+    no_sum = "" if decision in (Decision.PROTECTED, Decision.TOO_DEAR) else planned.why_no_sum
+    told = f"{planned.plan.summary} {no_sum or forbid(decision, policy, planned.sums)} {SENT_NOTHING}"
+    return Stopped(told, without_forbidden(planned.plan, decision))
 
 
 def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:

@@ -18,7 +18,7 @@ import anyio
 import anyio.lowlevel
 
 from barrack_mcp.state.owner import name_owner
-from barrack_mcp.state.store import Place, Store, StoreError
+from barrack_mcp.state.store import Holdings, Place, Queue, Store, StoreError
 
 PATIENCE_S: Final = 30.0
 """How long a call waits for its turn, if it may take that long at all."""
@@ -96,12 +96,13 @@ class Turns:
         self._here: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
         self._held: dict[int, Turn] = {}
 
-    async def take(self, account: str, *, tell: Tell = _tell_nobody) -> Turn:
+    async def take(self, account: str, *, tell: Tell = _tell_nobody, recall: bool = False) -> Turn:
         """Wait for an account's turn, and hold it until it is given back.
 
         Args:
             account: What tells the account from others.
             tell: Hears once that the call waits, and for how long at most, where it doesn't come at once.
+            recall: Whether to bring along what of the account is known here alone, where the turn comes at once.
 
         Raises:
             BusyError: It did not come in time; nothing is held.
@@ -121,7 +122,7 @@ class Turns:
                 await wait.begin("of this process")
                 await here.acquire()
             try:
-                turn = await self._among_processes(digest, here, wait)
+                turn = await self._among_processes(digest, here, wait, recall=recall)
             except BaseException:
                 here.release()
                 raise
@@ -130,13 +131,15 @@ class Turns:
             raise BusyError(line[0].since if line else None)
         return turn
 
-    async def _among_processes(self, account: str, here: anyio.Semaphore, wait: _Wait) -> Turn:
-        line = await self._queue(account)
-        place = line[-1]
+    async def _among_processes(self, account: str, here: anyio.Semaphore, wait: _Wait, *, recall: bool) -> Turn:
+        queue = await self._queue(account, recall=recall)
+        place = queue.places[-1]
         turn = self._held[place.number] = Turn(self, place, here)
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()
-            if await self._first(line) != place:
+            if await self._first(queue.places) == place:
+                turn.holdings = queue.holdings
+            else:
                 await wait.begin("of another process")
                 while await self._first(await self._store.line(account)) != place:  # noqa: ASYNC110 - the event is in another process
                     await anyio.sleep(_PAUSE_S)
@@ -145,12 +148,12 @@ class Turns:
             raise
         return turn
 
-    async def _queue(self, account: str) -> Sequence[Place]:
+    async def _queue(self, account: str, *, recall: bool) -> Queue:
         """Line up, and see the line; whoever is cancelled on the way there leaves no place behind."""
         until = self._now() + self._patience + self._hold
-        kept: list[Sequence[Place]] = []
+        kept: list[Queue] = []
         with anyio.CancelScope(shield=True):
-            kept.append(await self._store.line_up(account, self._owner, until=until))
+            kept.append(await self._store.line_up(account, self._owner, until=until, recall=recall))
         return kept[0]
 
     async def _first(self, line: Sequence[Place]) -> Place | None:
@@ -166,9 +169,16 @@ class Turns:
             return place.number not in self._held
         return self._now() >= place.until or self._gone(place.owner)
 
-    async def _leave(self, place: Place) -> None:
-        """Leave the line, also while being cancelled; where that can't be written, nobody here counts it any more."""
+    async def _leave(self, place: Place, *, left: bool = False) -> None:
+        """Leave the line, also while being cancelled; where that can't be written, nobody here counts it any more.
+
+        Args:
+            place: Where.
+            left: Whether the state says so already.
+        """
         self._held.pop(place.number, None)
+        if left:
+            return
         with anyio.CancelScope(shield=True):
             try:
                 await self._store.leave(place)
@@ -180,23 +190,35 @@ class Turns:
 
 
 class Turn:
-    """The right to change an account, until it is given back; `Turns.take` makes one."""
+    """The right to change an account, until it is given back; `Turns.take` makes one.
+
+    Attributes:
+        place: In the line of those who want it.
+        holdings: What of the account was known here alone when the turn came; None where nobody asked, or it had to be
+            waited for.
+    """
 
     def __init__(self, turns: Turns, place: Place, here: anyio.Semaphore) -> None:
+        self.place = place
+        self.holdings: Holdings | None = None
         self._turns = turns
-        self._place = place
         self._here: anyio.Semaphore | None = here
+        self._left = False
 
     @property
     def lapsed(self) -> bool:
         """Whether another may have begun meanwhile, so that nothing may be sent any more."""
-        return self._turns._has_lapsed(self._place)  # noqa: SLF001 - the two are one
+        return self._turns._has_lapsed(self.place)  # noqa: SLF001 - the two are one
+
+    def has_left(self) -> None:
+        """Take note that the state says already that the place is left: others may go on."""
+        self._left = True
 
     async def give_back(self) -> None:
         """Let the next one go on; only the first time counts."""
         here, self._here = self._here, None
         if here is not None:
             try:
-                await self._turns._leave(self._place)  # noqa: SLF001 - as above
+                await self._turns._leave(self.place, left=self._left)  # noqa: SLF001 - as above
             finally:
                 here.release()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from barrack_mcp.state.owner import name_owner
-from barrack_mcp.state.store import Lease, Store
+from barrack_mcp.state.store import Holdings, Lease, Store
 
 HOUR_S: Final = 3_600.0
 _TRIES: Final = 20
@@ -63,8 +63,46 @@ class Leases:
             ClaimedError: A process ends the machine at this moment; the lease stays as it was.
             StoreError: The state can't be read or written.
         """
+        lease = self.draft(account, instance, until=until, caller=caller, how=how, hours=hours, since=since)
+        await self.put(account, lease)
+        return lease
+
+    async def put(self, account: str, lease: Lease) -> None:
+        """Put a lease in the place of the one that its machine has, whatever was said before.
+
+        Args:
+            account: What tells the account from others.
+            lease: As it is to be.
+
+        Raises:
+            ClaimedError: A process ends the machine at this moment; the lease stays as it was.
+            StoreError: The state can't be read or written.
+        """
+        for _ in range(_TRIES):
+            found = await self.find(account, lease.instance)
+            if found is not None and self.is_claimed(found):
+                break
+            if found is None:
+                await self._store.keep_lease(lease)
+                return
+            if await self._store.swap_lease(found, lease):
+                return
+        raise ClaimedError
+
+    def draft(
+        self,
+        account: str,
+        instance: str,
+        *,
+        until: float,
+        caller: str,
+        how: str,
+        hours: float | None = None,
+        since: float | None = None,
+    ) -> Lease:
+        """Write a lease up that is to be kept; the arguments are those of `keep`."""
         now = self.now()
-        lease = Lease(
+        return Lease(
             account=_digest(account),
             instance=instance,
             since=now if since is None else since,
@@ -74,16 +112,6 @@ class Leases:
             set_at=now,
             how=how,
         )
-        for _ in range(_TRIES):
-            found = await self.find(account, instance)
-            if found is not None and self._is_claimed(found):
-                break
-            if found is None:
-                await self._store.keep_lease(lease)
-                return lease
-            if await self._store.swap_lease(found, lease):
-                return lease
-        raise ClaimedError
 
     async def all(self, account: str) -> Mapping[str, Lease]:
         """Answer the leases of an account by the machines' ids, the one that ends first first.
@@ -101,6 +129,14 @@ class Leases:
         """
         return (await self.all(account)).get(instance)
 
+    async def hold(self, account: str) -> Holdings:
+        """Answer what of an account is known here alone.
+
+        Raises:
+            StoreError: The state can't be read.
+        """
+        return await self._store.holdings(_digest(account))
+
     async def end(self, lease: Lease, *, held: bool = False) -> bool:
         """Take a lease away; False if it stays, since it isn't any more what it was, or is claimed.
 
@@ -111,7 +147,7 @@ class Leases:
         Raises:
             StoreError: The state can't be written.
         """
-        if self._is_claimed(lease) and not held:
+        if self.is_claimed(lease) and not held:
             return False
         return await self._store.swap_lease(lease, None)
 
@@ -128,7 +164,7 @@ class Leases:
         Raises:
             StoreError: The state can't be written.
         """
-        if self._is_claimed(lease):
+        if self.is_claimed(lease):
             return None
         claimed = replace(lease, claimed_by=self._owner, claimed_until=self.now() + seconds)
         return claimed if await self._store.swap_lease(lease, claimed) else None
@@ -141,7 +177,8 @@ class Leases:
         """
         await self._store.swap_lease(claimed, replace(claimed, claimed_by=None, claimed_until=0.0))
 
-    def _is_claimed(self, lease: Lease) -> bool:
+    def is_claimed(self, lease: Lease) -> bool:
+        """Whether a process ends its machine at this moment."""
         return lease.claimed_by is not None and self.now() < lease.claimed_until and not self._gone(lease.claimed_by)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from barrack_mcp.state.store import Bought, Purchase, Store
+from barrack_mcp.state.store import Bought, End, Purchase, Store
 
 KEPT_S: Final = 62 * 86_400.0
 """How long it is known who bought what is gone: it counts for the month in which it went."""
@@ -27,7 +27,7 @@ class Purchases:
         self._store = store
         self.now = now
 
-    async def begin(
+    def draft(
         self,
         account: str,
         *,
@@ -37,7 +37,7 @@ class Purchases:
         name: str | None,
         row: Mapping[str, Any],
     ) -> Purchase:
-        """Take note of a purchase that is about to be sent: from here on its caller pays.
+        """Write a purchase up that is about to be sent: once it is kept, its caller pays.
 
         Args:
             account: What tells the account from others.
@@ -46,11 +46,9 @@ class Purchases:
             thing: The id of what is there already and is grown or woken; None where something is made.
             name: The name that it is to bear, where that was said.
             row: What tells its price.
-
-        Raises:
-            StoreError: The state can't be written, so it must not be sent.
         """
-        purchase = Purchase(
+        now = self.now()
+        return Purchase(
             id=secrets.token_hex(8),
             account=_digest(account),
             caller=caller,
@@ -59,47 +57,37 @@ class Purchases:
             name=name,
             row=row,
             anew=thing is None,
-            at=(now := self.now()),
+            at=now,
             standing=Bought.AWAITED,
             since=now,
         )
-        await self._store.keep_purchase(purchase)
-        return purchase
 
-    async def settle(self, purchase: Purchase, *, thing: str | None, row: Mapping[str, Any]) -> None:
-        """Take note that a purchase took place.
+    def settle(self, purchase: Purchase, *, thing: str | None, row: Mapping[str, Any]) -> Purchase:
+        """Write a purchase up that took place.
 
         Args:
             purchase: As it began.
             thing: The id of what was bought, if that was told; else its name stands for it.
             row: What more tells its price.
-
-        Raises:
-            StoreError: The state can't be written; the purchase counts as one of which nobody knows.
         """
-        known, row, now = purchase.thing or thing, {**purchase.row, **row}, self.now()
-        await self._store.keep_purchase(replace(purchase, thing=known, row=row, standing=Bought.THERE, since=now))
+        known, row = purchase.thing or thing, {**purchase.row, **row}
+        return replace(purchase, thing=known, row=row, standing=Bought.THERE, since=self.now())
 
-    async def drop(self, purchase: Purchase) -> None:
-        """Forget a purchase that did not take place.
+    def end(self, known: Iterable[Purchase], kind: str, things: Collection[str]) -> End:
+        """Write up that things were destroyed, so that nobody waits for them to be shown; forget what is long gone.
 
-        Raises:
-            StoreError: The state can't be written; the purchase counts as one of which nobody knows.
+        Args:
+            known: The purchases of the account.
+            kind: What was destroyed.
+            things: The ids.
         """
-        await self._store.drop_purchase(purchase.id)
-
-    async def end(self, account: str, kind: str, things: Collection[str]) -> None:
-        """Take note that things were destroyed, so that nobody waits for them to be shown.
-
-        Raises:
-            StoreError: The state can't be read or written; they count until the API's lists have proved it.
-        """
-        now = self.now()
-        for each in await self.all(account):
+        now, gone, dropped = self.now(), [], []
+        for each in known:
             if each.kind == kind and each.thing in things and each.standing is not Bought.GONE:
-                await self._store.keep_purchase(replace(each, standing=Bought.GONE, since=now))
+                gone.append(replace(each, standing=Bought.GONE, since=now))
             elif each.standing is Bought.GONE and now - each.since > KEPT_S:
-                await self._store.drop_purchase(each.id)
+                dropped.append(each)
+        return End(purchases=gone, dropped=dropped)
 
     async def all(self, account: str) -> Sequence[Purchase]:
         """Answer the purchases of an account, the first first.

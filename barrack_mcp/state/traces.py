@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from barrack_mcp.state.store import Store, Trace
+from barrack_mcp.state.store import End, Store, Trace
 
 KEPT_S: Final = 365 * 86_400.0
 """How long a trace is kept."""
@@ -27,21 +27,17 @@ class Traces:
         self._store = store
         self._now = now
 
-    async def note(self, account: str, things: Iterable[tuple[str, str]], *, caller: str) -> None:
-        """Take note that things were changed.
+    def note(self, account: str, things: Iterable[tuple[str, str]], *, caller: str) -> End:
+        """Write up that things were changed; it counts once it is kept.
 
         Args:
             account: What tells the account from others.
             things: Type and id of each.
             caller: Who had it done.
-
-        Raises:
-            StoreError: The state can't be written.
         """
         digest, now = _digest(account), self._now()
         traces = [Trace(account=digest, thing=_key(*each), caller=caller, at=now) for each in things]
-        if traces:
-            await self._store.leave_traces(traces, since=now - KEPT_S, most=MOST)
+        return End(traces=traces, since=now - KEPT_S, most=MOST)
 
     async def find(self, account: str, things: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Trace]:
         """Answer the last change of each of these things that was changed through us.

@@ -16,6 +16,7 @@ from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.store import SqliteStore
 from tests.audit.record import MEANT, small
 from tests.doctor.asking import CANARY, check, examined, settings
+from tests.support.booking import begun
 
 pytestmark = pytest.mark.anyio
 
@@ -131,10 +132,10 @@ async def test_calls_of_which_nobody_knows_what_became_are_listed(tmp_path: Path
         ledger = Ledger(store, now=lambda: NOON - 1000)
         for number in range(6):
             digest = digest_of("create_volume", {"number": number}, "account")
-            entry = await ledger.begin(digest, "create_volume", {}, ("list_volumes", {}), "account")
-            await ledger.close(entry, "unknown")  # type: ignore[arg-type]  # nothing holds it back
+            entry = await begun(ledger, digest, "create_volume", {}, ("list_volumes", {}), "account")
+            await ledger.close(entry, "unknown")
         busy = Ledger(store, now=lambda: NOON, gone=lambda _: False)
-        await busy.begin("d", "deploy_instance", {}, ("list_instances", {}), "account")
+        await begun(busy, "d", "deploy_instance", {}, ("list_instances", {}), "account")
     found = (await looked(chosen))["ledger"]
     assert found.verdict is Verdict.WARNING
     assert "create_volume at 2025-06-15 14:50:00 UTC (look with list_volumes)" in found.sentence

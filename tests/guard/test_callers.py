@@ -23,6 +23,7 @@ from barrack_mcp.guard.guard import Caller
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
+from tests.support.booking import begun
 from tests.support.guarding import guard, writer
 from tests.support.house import ERAS, Person, says_yes
 
@@ -130,8 +131,8 @@ async def test_a_yes_for_one_is_none_for_the_other_even_under_one_name(era: str,
 async def test_what_is_open_for_one_holds_the_other_back_from_nothing(era: str) -> None:
     async with office(era, person=Person(says_yes)) as made:
         open_for = made.accounts["ada"].id
-        entry = await made.ledger.begin("digest", "create_volume", {}, ("list_volumes", {}), open_for)
-        await made.ledger.close(entry, "unknown")  # type: ignore[arg-type]  # nothing held it back
+        entry = await begun(made.ledger, "digest", "create_volume", {}, ("list_volumes", {}), open_for)
+        await made.ledger.close(entry, "unknown")
         await made.call("eve", "list_volumes")
         assert [each.standing for each in await made.ledger.open_entries()] == ["unknown"]
         await made.call("ada", "list_volumes")

@@ -9,7 +9,7 @@ from mcp.types import ElicitResult
 
 from barrack_mcp.account.deeds import changed
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
-from barrack_mcp.state.store import SqliteStore, StoreError
+from barrack_mcp.state.store import End, SqliteStore, StoreError
 from tests.support.house import ERAS, House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
@@ -186,7 +186,7 @@ def test_a_write_changes_what_it_makes_or_names_and_not_what_it_only_uses() -> N
 class Full(SqliteStore):
     """A state in which nothing more of this kind can be kept."""
 
-    async def leave_traces(self, *_: Any, **__: Any) -> None:
+    async def finish(self, _: End) -> bool:
         raise StoreError("full")
 
 

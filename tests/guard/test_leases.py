@@ -15,7 +15,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.simulator import market
 from barrack_mcp.state.leases import HOUR_S
-from barrack_mcp.state.store import Lease, SqliteStore, StoreError
+from barrack_mcp.state.store import End, Lease, SqliteStore, StoreError
 from tests.support.clock import Clock
 from tests.support.house import ERAS, House, Person, house, says_yes
 
@@ -134,15 +134,34 @@ async def test_a_purchase_without_an_answer_is_held_back_under_another_lease_too
         assert made.effects == []
 
 
-async def test_a_lease_that_can_not_be_kept_is_told_and_the_purchase_is_done_all_the_same() -> None:
-    class Full(SqliteStore):
-        async def keep_lease(self, lease: Lease) -> None:  # noqa: ARG002 - a store's own name
-            raise StoreError("full")
+class Full(SqliteStore):
+    """A state that is full once a call was sent."""
 
+    async def finish(self, end: End) -> bool:  # noqa: ARG002 - a store's own name
+        raise StoreError("full")
+
+
+async def test_a_lease_is_kept_before_its_machine_is_bought_whatever_becomes_of_the_state_or_the_process() -> None:
     clock = Clock()
     async with Full(":memory:", now=clock) as store, house(unattended=["spend"], store=store, clock=clock) as made:
-        outcome = await made.call("deploy_instance", **made.good("deploy_instance"), lease_hours=3)
+        good = made.good("deploy_instance")
+        outcome = await made.call("deploy_instance", **good, lease_hours=3)
         assert (outcome["outcome"], made.effects) == ("done", ["deploy_instance"])
+        assert "Its lease ends" in outcome["message"]
+        (lease,) = (await leases(made)).values()
+        assert (lease.instance, lease.hours) == (f"={good['name']}", 3)
+        machine = (await made.call("get_instance", instance_id=outcome["result"]["data"]["instance_id"]))["instance"]
+        assert machine["lease_ends"]
+
+
+async def test_a_lease_that_can_not_be_kept_is_told_and_the_purchase_is_done_all_the_same() -> None:
+    clock = Clock()
+    async with Full(":memory:", now=clock) as store, house(unattended=["spend"], store=store, clock=clock) as made:
+        # without a name nothing tells before the purchase which machine it is
+        outcome = await made.call(
+            "restore_snapshot", **made.good("restore_snapshot") | {"lease_hours": 3, "name": None}
+        )
+        assert (outcome["outcome"], made.effects) == ("done", ["restore_snapshot"])
         assert "its lease could not be kept, so no reaping ends it" in outcome["message"]
 
 

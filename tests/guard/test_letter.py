@@ -20,7 +20,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
-from tests.support.guarding import an_asker
+from tests.support.guarding import an_asker, rule
 from tests.support.house import House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ def open_to_all(**changed: Any) -> JsonObject:
 async def ruled(made: House, tool: str, asker: Asker | None = None, **changed: Any) -> Ruling:
     """What the guard says of a call; one that passes gives its turn back at once."""
     caller = replace(made.dispatcher.caller, asker=asker)
-    ruling = await made.dispatcher.guard.rule(BY_TOOL[tool], made.good(tool) | changed, caller)
+    ruling = await rule(made.dispatcher, BY_TOOL[tool], made.good(tool) | changed, caller)
     if isinstance(ruling, Passed):
         await ruling.turn.give_back()
     return ruling
@@ -317,7 +317,7 @@ async def test_what_names_stand_for_is_kept_as_long_as_the_request_and_for_its_c
         names = {machine["vm_name"]: [machine["instance_id"]]}
         stop, caller = BY_TOOL["stop_instance"], made.dispatcher.caller
         rules = made.dispatcher.guard
-        await rules.rule(stop, {"instance_id": machine["instance_id"]}, caller, given=given, names=names)
+        await rule(made.dispatcher, stop, {"instance_id": machine["instance_id"]}, caller, given=given, names=names)
         assert rules.names_of(stop, given, caller) == names
         assert rules.names_of(stop, dict(reversed(given.items())), caller) == names
         assert rules.names_of(BY_TOOL["reboot_instance"], given, caller) == {}
@@ -334,7 +334,8 @@ async def test_what_names_stand_for_comes_back_with_the_answer_for_its_tool_alon
         values = made.good("stop_instance")
         names = {"web": [values["instance_id"]]}
         stop, rules = BY_TOOL["stop_instance"], made.dispatcher.guard
-        asked = await rules.rule(stop, values, replace(made.dispatcher.caller, asker=an_asker()), names=names)
+        caller = replace(made.dispatcher.caller, asker=an_asker())
+        asked = await rule(made.dispatcher, stop, values, caller, names=names)
         assert isinstance(asked, Asked)
         answers = replace(made.dispatcher.caller, asker=an_asker(asked, says_yes("Approve?")))
         assert rules.names_of(stop, {"instance_id": "web"}, answers) == names

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
-from barrack_mcp.state.store import Place, SqliteStore
+from barrack_mcp.state.store import Place, Queue, SqliteStore
 from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
@@ -71,8 +71,8 @@ async def test_whoever_is_cancelled_while_lining_up_leaves_no_place_behind() -> 
             self.lining_up, self.go_on = anyio.Event(), anyio.Event()
             self.accounts: list[str] = []
 
-        async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
-            place = await super().line_up(account, owner, until=until)
+        async def line_up(self, account: str, owner: str, *, until: float, recall: bool = False) -> Queue:
+            place = await super().line_up(account, owner, until=until, recall=recall)
             self.accounts.append(account)
             self.lining_up.set()
             await self.go_on.wait()
@@ -110,7 +110,7 @@ async def test_a_call_that_waits_for_this_process_and_then_for_another_is_told_o
                 tasks.start_soon(wait)
                 while not heard:
                     await anyio.lowlevel.checkpoint()
-                other = (await store.line_up(place.account, ELSEWHERE, until=time.time() + 100))[-1]
+                other = (await store.line_up(place.account, ELSEWHERE, until=time.time() + 100)).places[-1]
                 await first.give_back()
                 while len(await store.line(place.account)) < 2:
                     await anyio.lowlevel.checkpoint()
@@ -124,4 +124,4 @@ async def test_a_call_that_waits_for_this_process_and_then_for_another_is_told_o
 
 async def line_of(store: SqliteStore, turns: Turns) -> list[Place]:
     """The line in which these turns stand, for an account of which one is held."""
-    return [place for turn in turns._held.values() for place in await store.line(turn._place.account)]  # noqa: SLF001 - a line is named by a digest of its account
+    return [place for turn in turns._held.values() for place in await store.line(turn.place.account)]  # noqa: SLF001 - a line is named by a digest of its account

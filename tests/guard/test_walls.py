@@ -21,7 +21,8 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.support import examples
 from tests.support.clock import Clock
-from tests.support.guarding import account_of, an_asker, guard
+from tests.support.guarding import account_of, an_asker, guard, ruling_at
+from tests.support.guarding import rule as rule_at
 from tests.support.house import ASKING, ERAS, Person, house, says_yes
 from tests.support.simulation import simulated
 
@@ -376,10 +377,10 @@ async def test_a_limit_that_is_broken_between_question_and_answer_stands_against
 async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
     async with simulated() as barrack, SqliteStore(":memory:") as store:
         api, app, state = barrack.api, barrack.app, barrack.state
-        ours, there = guard(store=store), account_of(api)
+        at, there = ruling_at(guard(store=store), store), account_of(api)
         create, good = BY_TOOL["create_volume"], examples.good(BY_TOOL["create_volume"], state)
         stop, stopped = BY_TOOL["stop_instance"], examples.good(BY_TOOL["stop_instance"], state)
-        asked = await ours.rule(create, good, Caller("ada", account_of(api), an_asker()))
+        asked = await rule_at(at, create, good, Caller("ada", account_of(api), an_asker()))
         assert isinstance(asked, Asked)
         came = an_asker(asked, accept(approve=True))
         for operation, values, subject, account in (
@@ -390,14 +391,14 @@ async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
             (create, good, "ada", account_of(api, url="https://other.example/api")),
             (create, good, "ada", account_of(api, key="key-2")),
         ):
-            ruling = await ours.rule(operation, values, Caller(subject, account, came))
+            ruling = await rule_at(at, operation, values, Caller(subject, account, came))
             assert isinstance(ruling, Stopped)
             assert "belongs to another call" in ruling.sentence
-        passed = await ours.rule(create, good, Caller("ada", there, came))
+        passed = await rule_at(at, create, good, Caller("ada", there, came))
         assert isinstance(passed, Passed)
         assert (passed.how, passed.plan is not None) == ("elicited", True)
         await passed.turn.give_back()
-        again = await ours.rule(create, good, Caller("ada", there, came))
+        again = await rule_at(at, create, good, Caller("ada", there, came))
         assert isinstance(again, Stopped)
         assert "used already" in again.sentence
         assert not app.state.barrack.journal
@@ -406,14 +407,14 @@ async def test_an_answer_is_held_to_its_call_even_if_no_seal_did() -> None:
 async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
     clock = Clock()
     async with simulated() as there, SqliteStore(":memory:", now=clock) as store:
-        rules = guard(store=store, now=clock, question_seconds=100)
+        at = ruling_at(guard(store=store, now=clock, question_seconds=100), store)
         delete, good = BY_TOOL["delete_volume"], there.good("delete_volume")
-        asked = await rules.rule(delete, good, Caller("ada", account_of(there.api), an_asker()))
+        asked = await rule_at(at, delete, good, Caller("ada", account_of(there.api), an_asker()))
         assert isinstance(asked, Asked)
         name = world_of(there.app).volumes[good["volume_id"]].name
 
         async def told(reply: ElicitResult | None) -> Ruling:
-            return await rules.rule(delete, good, Caller("ada", account_of(there.api), an_asker(asked, reply)))
+            return await rule_at(at, delete, good, Caller("ada", account_of(there.api), an_asker(asked, reply)))
 
         clock.at += 1
         for reply in (None, NO, accept(approve=True), accept(name=name.upper())):
@@ -438,12 +439,12 @@ async def test_an_answer_that_lacks_its_reply_or_comes_late_is_no_yes() -> None:
 
 async def test_a_yes_out_of_band_says_who_gave_it_and_one_elicited_says_so() -> None:
     async with simulated() as there, SqliteStore(":memory:") as store:
-        rules = guard(store=store)
+        at = ruling_at(guard(store=store), store)
         approvals = Approvals(store, ttl=600)
         good = there.good("stop_instance")
 
         async def rule() -> Ruling:
-            return await rules.rule(BY_TOOL["stop_instance"], good, Caller("ada", account_of(there.api)))
+            return await rule_at(at, BY_TOOL["stop_instance"], good, Caller("ada", account_of(there.api)))
 
         asked = await rule()
         assert isinstance(asked, Waiting)

@@ -3,31 +3,62 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from barrack_mcp.state.purchases import KEPT_S, Purchases
-from barrack_mcp.state.store import Bought, Purchase, SqliteStore, StoreError
+from barrack_mcp.state.store import Bought, End, Purchase, SqliteStore, Start, Store, StoreError
 from tests.support.clock import Clock
 from tests.support.stores import Kept
 
 pytestmark = pytest.mark.anyio
 
 
-async def begin(purchases: Purchases, name: str, *, account: str = "a", caller: str = "ann") -> Purchase:
-    row = {"volume_type": "NVMe", "size_gb": 100}
-    return await purchases.begin(account, caller=caller, kind="volume", thing=None, name=name, row=row)
+@dataclass
+class Shop:
+    """Where things are bought, and come to be or not."""
+
+    store: Store
+    now: Callable[[], float] = time.time
+
+    @property
+    def purchases(self) -> Purchases:
+        return Purchases(self.store, now=self.now)
+
+    async def begin(
+        self, name: str | None, *, account: str = "a", caller: str = "ann", thing: str | None = None
+    ) -> Purchase:
+        row = {"volume_type": "NVMe", "size_gb": 100}
+        begun = self.purchases.draft(account, caller=caller, kind="volume", thing=thing, name=name, row=row)
+        await self.store.begin(Start(purchases=[begun]))
+        return begun
+
+    async def settle(self, purchase: Purchase, *, thing: str | None, **row: Any) -> None:
+        await self.store.finish(End(purchases=[self.purchases.settle(purchase, thing=thing, row=row)]))
+
+    async def drop(self, purchase: Purchase) -> None:
+        await self.store.finish(End(dropped=[purchase]))
+
+    async def end(self, kind: str, *things: str) -> None:
+        await self.store.finish(self.purchases.end(await self.all(), kind, things))
+
+    async def all(self, account: str = "a") -> Sequence[Purchase]:
+        return await self.purchases.all(account)
 
 
 async def test_a_purchase_is_there_after_a_new_start_whatever_came_of_it(kept: Kept) -> None:
     clock = Clock()
     async with kept.open(now=clock) as store:
-        purchases = Purchases(store, now=clock)
-        first, second = await begin(purchases, "one"), await begin(purchases, "two", caller="ben")
-        await purchases.settle(first, thing="VOL-1", row={"size_gb": 120, "region": "EU1"})
+        shop = Shop(store, clock)
+        first, second = await shop.begin("one"), await shop.begin("two", caller="ben")
+        await shop.settle(first, thing="VOL-1", size_gb=120, region="EU1")
         clock.at += 60
-        grown = await purchases.begin("a", caller="cat", kind="volume", thing="VOL-1", name=None, row={})
+        grown = await shop.begin(None, caller="cat", thing="VOL-1")
     async with kept.open(now=clock) as store:
         found = await Purchases(store, now=clock).all("a")
         assert [each.id for each in found] == [first.id, second.id, grown.id]
@@ -43,48 +74,48 @@ async def test_a_purchase_is_there_after_a_new_start_whatever_came_of_it(kept: K
 
 async def test_what_did_not_take_place_is_forgotten_and_what_was_destroyed_is_known_to_be_gone(kept: Kept) -> None:
     async with kept.open() as store:
-        purchases = Purchases(store)
-        failed, made, other = [await begin(purchases, name) for name in ("one", "two", "three")]
-        foreign = await begin(purchases, "two", account="b")
+        shop = Shop(store)
+        failed, made, other = [await shop.begin(name) for name in ("one", "two", "three")]
+        foreign = await shop.begin("two", account="b")
         for purchase in (made, foreign):
-            await purchases.settle(purchase, thing="VOL-2", row={})
-        await purchases.drop(failed)
-        await purchases.drop(failed)
-        await purchases.end("a", "volume", ["VOL-2", "VOL-9"])
-        await purchases.end("a", "snapshot", ["VOL-2"])
-        assert {each.name: each.standing for each in await purchases.all("a")} == {
+            await shop.settle(purchase, thing="VOL-2")
+        await shop.drop(failed)
+        await shop.drop(failed)
+        await shop.end("volume", "VOL-2", "VOL-9")
+        await shop.end("snapshot", "VOL-2")
+        assert {each.name: each.standing for each in await shop.all()} == {
             "two": Bought.GONE, "three": Bought.AWAITED
         }  # fmt: skip
-        assert [each.standing for each in await purchases.all("b")] == [Bought.THERE]
-        assert other in await purchases.all("a")
+        assert [each.standing for each in await shop.all("b")] == [Bought.THERE]
+        assert other in await shop.all()
 
 
 async def test_what_is_gone_is_known_as_long_as_a_month_may_count_it(kept: Kept) -> None:
     clock = Clock()
     async with kept.open(now=clock) as store:
-        purchases = Purchases(store, now=clock)
+        shop = Shop(store, clock)
         for name in ("one", "two"):
-            await purchases.settle(await begin(purchases, name), thing=name, row={})
-            await purchases.end("a", "volume", [name])
+            await shop.settle(await shop.begin(name), thing=name)
+            await shop.end("volume", name)
             clock.at += KEPT_S - 1
-        assert [each.name for each in await purchases.all("a")] == ["one", "two"]
+        assert [each.name for each in await shop.all()] == ["one", "two"]
         clock.at -= KEPT_S - 3
-        await purchases.end("a", "volume", ["three"])
-        assert [each.name for each in await purchases.all("a")] == ["two"]
+        await shop.end("volume", "three")
+        assert [each.name for each in await shop.all()] == ["two"]
 
 
 async def test_a_purchase_whose_id_nobody_told_is_known_by_its_name(kept: Kept) -> None:
     async with kept.open() as store:
-        purchases = Purchases(store)
-        await purchases.settle(await begin(purchases, "one"), thing=None, row={})
-        told = [(each.thing, each.name, each.standing) for each in await purchases.all("a")]
+        shop = Shop(store)
+        await shop.settle(await shop.begin("one"), thing=None)
+        told = [(each.thing, each.name, each.standing) for each in await shop.all()]
         assert told == [(None, "one", Bought.THERE)]
 
 
 async def test_purchases_of_another_version_are_an_error_and_never_none(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     async with SqliteStore(file) as store:
-        await begin(Purchases(store), "one")
+        await Shop(store).begin("one")
         tables = sqlite3.connect(file)
         with tables:
             tables.execute("UPDATE purchases SET record = '{}'")

@@ -201,11 +201,11 @@ async def test_what_a_killed_process_held_is_free_in_seconds_and_what_a_halted_o
 
 async def test_who_could_not_say_that_it_is_there_takes_its_place_for_lost(redis: RedisServer) -> None:
     async with RedisStore(redis.url) as store:
-        (place,) = await store.line_up("a", name_owner(), until=4e9)
+        (place,) = (await store.line_up("a", name_owner(), until=4e9)).places
         assert store.holds(place)
         redis.signal(signal.SIGSTOP)
         began = anyio.current_time()
         await until(lambda: not store.holds(place) and anyio.current_time() - began > GONE_S)
         redis.signal(signal.SIGCONT)
-        (_, second) = await store.line_up("a", name_owner(), until=4e9)
+        (_, second) = (await store.line_up("a", name_owner(), until=4e9)).places
         assert [store.holds(each) for each in (place, second)] == [False, True]

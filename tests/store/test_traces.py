@@ -23,10 +23,10 @@ async def test_the_last_change_of_a_thing_counts_and_is_there_after_a_new_start(
     clock = Clock()
     async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
-        await traces.note("a", [SCRIPT, KEY], caller="ann")
+        await store.finish(traces.note("a", [SCRIPT, KEY], caller="ann"))
         clock.at += 60
-        await traces.note("a", [SCRIPT], caller="ben")
-        await traces.note("a", [], caller="cat")
+        await store.finish(traces.note("a", [SCRIPT], caller="ben"))
+        await store.finish(traces.note("a", [], caller="cat"))
     async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
         assert await last(traces, SCRIPT, KEY, ("script", "2")) == {
@@ -40,11 +40,11 @@ async def test_what_is_older_than_a_year_and_what_is_too_much_is_forgotten(kept:
     clock = Clock()
     async with kept.open(now=clock) as store:
         traces = Traces(store, now=clock)
-        await traces.note("a", [SCRIPT], caller="ann")
+        await store.finish(traces.note("a", [SCRIPT], caller="ann"))
         clock.at += KEPT_S
-        await traces.note("a", [KEY], caller="ann")
+        await store.finish(traces.note("a", [KEY], caller="ann"))
         assert set(await last(traces, SCRIPT, KEY)) == {KEY}
         clock.at += 1
-        await traces.note("b", [("volume", str(at)) for at in range(MOST)], caller="ann")
+        await store.finish(traces.note("b", [("volume", str(at)) for at in range(MOST)], caller="ann"))
         assert await last(traces, KEY) == {}
         assert len(await last(traces, *[("volume", str(at)) for at in range(50)], account="b")) == 50

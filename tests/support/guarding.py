@@ -19,7 +19,7 @@ from mcp.types import (
 
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.client import Client
-from barrack_mcp.catalogue import Risk
+from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
@@ -28,6 +28,7 @@ from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.ask import Asked, Asker
 from barrack_mcp.guard.decide import Policy
 from barrack_mcp.guard.guard import Caller, Guard
+from barrack_mcp.guard.ruling import Ruling
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store
@@ -88,6 +89,27 @@ def writer(*, ledger: Ledger | None = None, **more: Any) -> Writer:
     """What sends writes, without waiting between looks."""
     usual: dict[str, Any] = {"ledger": ledger or Ledger(SqliteStore(":memory:")), "sleep": at_once}
     return Writer(**usual | more)
+
+
+@dataclass
+class Rules:
+    """A guard, and what writes down what passes it."""
+
+    guard: Guard
+    writer: Writer
+
+
+def ruling_at(guard: Guard, store: Store) -> Rules:
+    """A guard whose state the writer shares."""
+    return Rules(guard, writer(ledger=Ledger(store)))
+
+
+async def rule(at: Rules | Dispatcher, operation: Operation, values: JsonObject, caller: Caller, **more: Any) -> Ruling:
+    """What a guard says of a call; one that passes is not sent after all."""
+    book = at.writer.book(operation, values, caller)
+    ruling = await at.guard.rule(operation, values, caller, book=book, **more)
+    await book.close("failed")
+    return ruling
 
 
 def an_asker(answer: Asked | None = None, reply: ElicitResult | None = None) -> Asker:

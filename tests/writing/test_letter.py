@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import httpx2
@@ -15,18 +15,20 @@ import pytest
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Risk
 from barrack_mcp.catalogue.outcome import Cost, LookWith, Plan
 from barrack_mcp.dispatch.witness import note_shown, witness
+from barrack_mcp.dispatch.writes.booking import HeldBackError
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Why, digest_of
 from barrack_mcp.dispatch.writes.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
-from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off
+from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, hold_back
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.guard.ruling import Passed, Shown, Stopped, digest
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.state.audit import Audit
-from barrack_mcp.state.store import SqliteStore, Standing, StoreError
+from barrack_mcp.state.store import End, SqliteStore, Standing, Start, StoreError
 from tests.audit.record import lines
 from tests.looking.scripted import ID, SENT_AT, Script, vm
+from tests.support import booking
 from tests.support.answers import Answers, dispatcher, in_turn
 from tests.support.answers import json as answered
 from tests.support.clock import Clock
@@ -51,6 +53,10 @@ class Noting(SqliteStore):
         self.became.append(after)
         return await super().swap_entry(before, after)
 
+    async def finish(self, end: End) -> bool:
+        self.became += [] if end.entry is None else [end.entry[1]]
+        return await super().finish(end)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -63,9 +69,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def begun(ledger: Ledger, tool: str = "create_volume", look_tool: str = "list_volumes") -> Entry:
-    entry = await ledger.begin(digest_of(tool, VOLUME, ACCOUNT), tool, VOLUME, (look_tool, {}), ACCOUNT)
-    assert isinstance(entry, Entry)
-    return entry
+    return await booking.begun(ledger, digest_of(tool, VOLUME, ACCOUNT), tool, VOLUME, (look_tool, {}), ACCOUNT)
 
 
 # --- the ledger
@@ -107,15 +111,15 @@ async def test_a_read_sent_at_the_same_moment_as_a_call_that_is_nobodys_any_more
 
 async def test_a_call_that_was_kept_by_a_store_that_then_broke_is_not_taken_for_one_under_way(clock: Clock) -> None:
     class Breaking(SqliteStore):
-        async def add_entry(self, entry: Entry) -> Entry:
-            await super().add_entry(entry)
+        async def begin(self, start: Start) -> NoReturn:
+            await super().begin(start)
             raise StoreError("gone")
 
     async with Breaking(":memory:", now=clock) as store:
         ledger = Ledger(store, now=clock)
         with pytest.raises(StoreError):
             await begun(ledger)
-        held = await ledger.held(digest_of("create_volume", VOLUME, ACCOUNT))
+        held = await booking.held(ledger, digest_of("create_volume", VOLUME, ACCOUNT))
         assert isinstance(held, Held)
         assert held.why is Why.UNKNOWN
 
@@ -175,7 +179,10 @@ async def sent(
         turn = await Turns(store, now=clock, hold=10).take("a")
         clock.at += late
         passed = Passed("unattended", turn, approval=approval)
-        told = await made.writer.send(BY_TOOL[tool], values, caller=made.caller, passed=passed)
+        booked = made.writer.book(BY_TOOL[tool], values, made.caller)
+        await booked.begin(turn)
+        told = await made.writer.send(booked, passed)
+        await booked.close("failed")
         await turn.give_back()
         return told
 
@@ -324,14 +331,15 @@ async def test_what_was_made_a_minute_before_the_call_is_not_taken_for_what_it_m
 
 async def test_what_is_still_open_is_held_back_before_anybody_is_asked(clock: Clock) -> None:
     made = desk(Losing(), None, clock)
-    create, account = BY_TOOL["create_volume"], made.account
-    assert await made.writer.held(create, VOLUME, account) is None
+    create = BY_TOOL["create_volume"]
+    assert await made.writer.book(create, VOLUME, made.caller).look_up(()) is None
     await sent(made, "create_volume", VOLUME, clock=clock)
-    held = await made.writer.held(create, VOLUME, account)
-    assert isinstance(held, Unsent)
+    with pytest.raises(HeldBackError) as raised:
+        await made.writer.book(create, VOLUME, made.caller).look_up(())
+    held = hold_back(raised.value.held)
     assert "nobody knows whether it took place" in held.sentence
     assert held.look_with == look_with(create, VOLUME)
-    assert await made.writer.held(BY_TOOL["stop_instance"], ID, account) is None
+    assert await made.writer.book(BY_TOOL["stop_instance"], ID, made.caller).look_up(()) is None
 
 
 async def test_an_error_of_ours_names_the_tool_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

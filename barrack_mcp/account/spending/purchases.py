@@ -11,7 +11,7 @@ from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind, kind_named_by
 from barrack_mcp.catalogue.signs import Gone, Made
-from barrack_mcp.state.store import Purchase
+from barrack_mcp.state.store import End, Purchase
 
 _COSTING: Final = (INSTANCE, VOLUME, SNAPSHOT)
 _TELLING: Final = ("tier", "gpu_model", "gpu_type", "gpu_count", "volume_type", "size_gb")
@@ -23,72 +23,72 @@ def makes(operation: Operation) -> bool:
     return isinstance(operation.sign, Made)
 
 
-async def begin_purchases(
+def draft_purchases(
     account: Account, operation: Operation, values: Mapping[str, Any], *, caller: str
 ) -> Sequence[Purchase]:
-    """Take note of what a call is about to buy; of nothing if it buys nothing, or no state is kept.
+    """Write up what a call is about to buy; nothing if it buys nothing, or no state is kept.
 
     Args:
         account: Whose credit it takes.
         operation: What is about to be sent.
         values: Its validated arguments.
         caller: Who pays for it from now on.
-
-    Raises:
-        StoreError: The state can't be written, so it must not be sent.
     """
     if operation.risk is not Risk.SPEND or account.purchases is None:
         return ()
     kind, thing = _bought(operation, values)
     name = values.get("name") if thing is None else None
-    begun = [
-        await account.purchases.begin(
-            account.id, caller=caller, kind=kind.type, thing=thing, name=name, row=_telling(values)
-        )
+    drafts = [
+        account.purchases.draft(account.id, caller=caller, kind=kind.type, thing=thing, name=name, row=_telling(values))
     ]
     if isinstance(disk := values.get("os_volume"), dict):
         row = _telling({"tier": values.get("tier"), **disk})
-        begun.append(
-            await account.purchases.begin(
+        drafts.append(
+            account.purchases.draft(
                 account.id, caller=caller, kind=VOLUME.type, thing=None, name=disk.get("name"), row=row
             )
         )
-    return begun
+    return drafts
 
 
-async def settle_purchases(
+def ends_purchases(operation: Operation) -> bool:
+    """Whether an operation destroys what was bought, so that it costs no more."""
+    return isinstance(operation.sign, Gone) and any(kind_named_by(name) in _COSTING for name in operation.placeholders)
+
+
+def settle_purchases(
     account: Account, operation: Operation, values: Mapping[str, Any], data: JsonObject, begun: Sequence[Purchase]
-) -> None:
-    """Take note of what was bought, by what the API answered; and of what was destroyed, which costs no more.
-
-    Raises:
-        StoreError: The state can't be written.
-    """
+) -> Sequence[Purchase]:
+    """Write up what was bought, by what the API answered."""
     if account.purchases is None:
-        return
+        return ()
     made = data.get(operation.result or "")
+    settled = []
     for number, purchase in enumerate(begun):
         # the answer shows what was asked for first; the rest is known by its name
         row = made if isinstance(made, dict) and not number else {}
         kind, _ = _bought(operation, values)
-        await account.purchases.settle(
-            purchase, thing=Thing(kind, row).id, row=_telling(row) if makes(operation) else {}
-        )
-    if isinstance(operation.sign, Gone):
-        for thing in changed(operation, values, data):
-            if thing.kind in _COSTING and thing.id is not None:
-                await account.purchases.end(account.id, thing.kind.type, [thing.id])
+        told = _telling(row) if makes(operation) else {}
+        settled.append(account.purchases.settle(purchase, thing=Thing(kind, row).id, row=told))
+    return settled
 
 
-async def drop_purchases(account: Account, begun: Sequence[Purchase]) -> None:
-    """Forget what was not bought.
+def end_purchases(
+    account: Account, operation: Operation, values: Mapping[str, Any], data: JsonObject, known: Sequence[Purchase]
+) -> End:
+    """Write up what was destroyed of what was bought.
 
-    Raises:
-        StoreError: The state can't be written.
+    Args:
+        account: Whose it was.
+        operation: What destroyed it.
+        values: Its validated arguments.
+        data: What the API answered.
+        known: The account's purchases.
     """
-    for purchase in begun:
-        if account.purchases is not None:
-            await account.purchases.drop(purchase)
+    if account.purchases is None:
+        return End()
+    (thing,) = changed(operation, values, data)
+    return account.purchases.end(known, thing.kind.type, [str(thing.id)])
 
 
 def _bought(operation: Operation, values: Mapping[str, Any]) -> tuple[Kind, str | None]:

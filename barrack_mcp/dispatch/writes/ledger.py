@@ -13,7 +13,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.state.owner import name_owner
-from barrack_mcp.state.store import Entry, Standing, Store
+from barrack_mcp.state.store import Approval, End, Entry, Overtaken, Standing, Start, Store
 
 __all__ = ["Entry", "Held", "Ledger", "Why", "belongs", "digest_of"]
 
@@ -124,24 +124,25 @@ class Ledger:
         """
         await self._store.identity()
 
-    async def held(self, digest: str) -> Held | None:
-        """Say whether a call would be held back, without starting it; asked before a person is.
+    async def look_up(self, digest: str, bindings: Sequence[str] = ()) -> tuple[Held | None, Approval | None]:
+        """Say whether a call would be held back, without starting it, and find the live request for a yes to it.
+
+        Args:
+            digest: What `digest_of` says of the call; empty for one that the ledger doesn't keep.
+            bindings: What a yes to it is bound to.
 
         Raises:
             StoreError: The state can't be read.
         """
-        entry = await self._store.open_entry(digest)
-        return None if entry is None else self._held(entry)
+        if not digest and not bindings:
+            return None, None
+        entry, approval = await self._store.look_up(digest, bindings)
+        return None if entry is None else self._held(entry), approval
 
-    async def begin(
-        self,
-        digest: str,
-        tool: str,
-        arguments_masked: JsonObject,
-        look_with: tuple[str, JsonObject],
-        account: str,
-    ) -> Entry | Held:
-        """Write down that a call is sent now, unless the same call is open.
+    def draft(
+        self, digest: str, tool: str, arguments_masked: JsonObject, look_with: tuple[str, JsonObject], account: str
+    ) -> Entry:
+        """Write an entry up for a call that is about to be sent.
 
         Args:
             digest: What `digest_of` says of the call.
@@ -149,15 +150,9 @@ class Ledger:
             arguments_masked: Its arguments, for showing: without secrets.
             look_with: The tool and the arguments with which one sees what became of it.
             account: As for `digest_of`.
-
-        Returns:
-            The entry, to be closed when the outcome is known; or what holds the call back.
-
-        Raises:
-            StoreError: It can't be written down, so it must not be sent.
         """
         now = self.now()
-        entry = Entry(
+        return Entry(
             id=secrets.token_hex(8),
             digest=digest,
             account=_digest(account),
@@ -170,37 +165,61 @@ class Ledger:
             sent_at=now,
             since=now + self._under_way_s,
         )
-        # known as ours before others can see it
-        self._sending.add(entry.id)
-        try:
-            kept = await self._store.add_entry(entry)
-        except BaseException:
-            self._sending.discard(entry.id)
-            raise
-        if kept.id == entry.id:
-            return kept
-        self._sending.discard(entry.id)
-        return self._held(kept)
 
-    async def close(self, entry: Entry, outcome: Outcome) -> None:
-        """Write down what came of a call; `unknown` leaves it open until somebody looks.
+    async def begin(self, start: Start) -> Held | Overtaken | None:
+        """Write down that a call is sent now, unless the same call is open; all that is to be kept of it, or nothing.
+
+        Args:
+            start: Its entry, if it has one, and what is kept with it.
+
+        Returns:
+            What holds the call back, or why its yes is no longer good; None if it may be sent.
+
+        Raises:
+            StoreError: It can't be written down, so it must not be sent.
+        """
+        if start.is_empty:
+            await self.check()
+            return None
+        own = "" if start.entry is None else start.entry.id
+        # known as ours before others can see it
+        self._sending.add(own)
+        found: Entry | Overtaken | None = None
+        begun = False
+        try:
+            found = await self._store.begin(start)
+            begun = found is None
+        finally:
+            if not begun:
+                self._sending.discard(own)
+        return self._held(found) if isinstance(found, Entry) else found
+
+    async def close(self, entry: Entry | None, outcome: Outcome, beside: End | None = None) -> bool:
+        """Write down what came of a call; `unknown` leaves its entry open until somebody looks.
 
         A call that is cancelled on its way out of here is closed under a shield, or counts as unknown.
+
+        Args:
+            entry: As it began; None where the ledger doesn't keep the call.
+            outcome: What came of it.
+            beside: What is kept with it.
+
+        Returns:
+            Whether each machine still had the lease that it was said to.
 
         Raises:
             StoreError: It can't be written down; it then counts as unknown.
         """
-        after = replace(
-            entry,
-            standing=Standing.UNKNOWN if outcome == "unknown" else Standing.CLOSED,
-            since=self.now(),
-            outcome=outcome,
-        )
-        try:
+        end = beside or End()
+        if entry is not None:
+            standing = Standing.UNKNOWN if outcome == "unknown" else Standing.CLOSED
             # another process may have taken us for dead and marked it meanwhile: then somebody has looked
-            await self._store.swap_entry(entry, after)
+            end = replace(end, entry=(entry, replace(entry, standing=standing, since=self.now(), outcome=outcome)))
+        try:
+            return await self._store.finish(end)
         finally:
-            self._sending.discard(entry.id)
+            if entry is not None:
+                self._sending.discard(entry.id)
 
     async def looked(self, account: str, tool: str, arguments: JsonObject, *, read_at: float) -> int:
         """Let the calls through again of which this read shows what became.

@@ -28,8 +28,8 @@ from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.writes import look as looking
-from barrack_mcp.dispatch.writes.begun import Begun, begin
-from barrack_mcp.dispatch.writes.ledger import Held, Ledger, belongs, digest_of
+from barrack_mcp.dispatch.writes.booking import Booking, Told
+from barrack_mcp.dispatch.writes.ledger import Held, Ledger
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.guard import Caller
 from barrack_mcp.guard.ruling import Passed, Stopped, Waiting, digest
@@ -53,6 +53,8 @@ class Done:
     """The text that was overwritten."""
     before: JsonObject | None = None
     """The thing as it was, as far as it was read."""
+    lease: Told = field(default_factory=Told)
+    """What there is to say of the lease that it gives a machine."""
 
     @property
     def partly(self) -> bool:
@@ -82,6 +84,8 @@ class Unknown:
     look_with: LookWith
     error: ApiError | None = None
     """Why no answer came."""
+    lease: Told = field(default_factory=Told)
+    """What there is to say of the lease that it gives a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +133,18 @@ class Writer:
     _none: anyio.Event = field(default_factory=anyio.Event, init=False)
     _ending: bool = field(default=False, init=False)
 
-    async def held(self, operation: Operation, values: JsonObject, account: Account) -> Unsent | None:
-        """Say why a call can't be sent whatever a person says: no record, no state, or the same call is still open.
+    def book(self, operation: Operation, values: JsonObject, caller: Caller) -> Booking:
+        """Open the book for a write: there it is looked up, and written down before it is sent."""
+        return Booking(self.ledger, operation, values, caller)
+
+    async def check(self) -> None:
+        """See that what is sent can be recorded.
 
         Raises:
-            StoreError: The state can't be read, so it must not be sent.
+            AuditError: It can't be, so nothing may be sent, whatever a person says.
         """
         if self.audit is not None:
-            try:
-                await self.audit.check()
-            except AuditError as error:
-                _log.error("%s", error)
-                return Unsent(UNRECORDED)
-        await self.ledger.check()
-        if not belongs(operation):
-            return None
-        held = await self.ledger.held(digest_of(operation.tool, operation.on_the_wire(values), account.id))
-        return None if held is None else _held_back(held)
+            await self.audit.check()
 
     async def looked(self, operation: Operation, values: JsonObject, account: Account, *, read_at: float) -> None:
         """Take note that a read was made, which may settle what was open."""
@@ -216,37 +215,31 @@ class Writer:
         while self._under_way:
             await self._none.wait()
 
-    async def send(self, operation: Operation, values: JsonObject, *, caller: Caller, passed: Passed) -> Sent:
+    async def send(self, booking: Booking, passed: Passed) -> Sent:
         """Send a write, once, and say what came of it; an error of our own before it is raised, after it is told.
 
         Args:
-            operation: What to do.
-            values: Its validated arguments.
-            caller: Who asked for it.
+            booking: What to do, for whom, and what is written down of it already.
             passed: How it was allowed, the plan that was shown, and what was read to allow it.
         """
         if self._ending:
             return Unsent(_ENDING)
-        account = caller.account
+        operation, values, account = booking.operation, booking.values, booking.account
         read, planned = passed.read or account.read, passed.read is not None
         before = await looking.note(operation, values, read=read, planned=planned)
         replaced = find_replaced(operation, values, before)
-        begun = await self._begun(operation, values, caller)
-        if isinstance(begun, Unsent):
-            return begun
         try:
-            intent = await self._intent(operation, values, caller, passed, replaced)
+            intent = await self._intent(booking, passed, replaced)
         except AuditError as error:
             _log.error("%s", error)
-            await begun.close("failed")
             return Unsent(UNRECORDED)
         if passed.turn.lapsed:
             # what was read last may be so no more
-            await begun.close("failed")
             await self._outcome(intent, operation, values, Unsent(_TOO_LATE), attempts=[], seconds=0)
             return Unsent(_TOO_LATE)
         where = looking.look_with(operation, values)
         sent: Sent = Unknown(_BROKE_OFF, where)
+        lease = Told()
         attempts: list[Attempt] = []
         sent_at = self.now()
         try:
@@ -254,15 +247,15 @@ class Writer:
                 sent = await self._sent(operation, values, before, account, attempts.append)
                 if isinstance(sent, Done):
                     account.deeds.note(operation, values, sent.data)
-                if isinstance(sent, Done | Unknown):
-                    await self._trace(operation, values, sent, caller)
             finally:
-                await begun.close(_standing(sent), sent.data if isinstance(sent, Done) else None)
+                lease = await booking.close(_standing(sent), sent.data if isinstance(sent, Done) else None)
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
         except Exception:  # noqa: BLE001 - logged, and told without its text
-            return Unknown(broke_off(operation, where), where)
-        thing = before.thing if before is not None else None
-        return replace(sent, replaced=replaced, before=thing) if isinstance(sent, Done) else sent
+            return Unknown(broke_off(operation, where), where, lease=lease)
+        if isinstance(sent, Done):
+            thing = before.thing if before is not None else None
+            return replace(sent, replaced=replaced, before=thing, lease=lease)
+        return replace(sent, lease=lease) if isinstance(sent, Unknown) else sent
 
     @asynccontextmanager
     async def recording(self, offer: Offer, values: JsonObject, caller: Caller) -> AsyncIterator[Came | Unsent]:
@@ -324,33 +317,16 @@ class Writer:
             return Done(typed(operation, looked.result), f"{error.sentence} {looked.sentence}")
         return Done(typed(operation, body))
 
-    async def _begun(self, operation: Operation, values: JsonObject, caller: Caller) -> Begun | Unsent:
-        try:
-            begun = await begin(self.ledger, operation, values, caller)
-        except StoreError as error:
-            _log.error("%s", error)
-            return Unsent(STATE_UNUSABLE)
-        return _held_back(begun) if isinstance(begun, Held) else begun
-
-    async def _trace(self, operation: Operation, values: JsonObject, sent: Done | Unknown, caller: Caller) -> None:
-        """Take note of who changed what, or may have."""
-        data = sent.data if isinstance(sent, Done) else {}
-        try:
-            await caller.account.note_changes(operation, values, data, caller=caller.subject)
-        except StoreError as error:
-            _log.error("%s", error)
-
-    async def _intent(
-        self, operation: Operation, values: JsonObject, caller: Caller, passed: Passed, replaced: str | None
-    ) -> str:
+    async def _intent(self, booking: Booking, passed: Passed, replaced: str | None) -> str:
         if self.audit is None:
             return ""
+        operation, caller = booking.operation, booking.caller
         return await self.audit.intent(
             caller=caller.subject,
             on_behalf_of=caller.on_behalf_of,
             tool=operation.tool,
             risk=operation.risk,
-            arguments=masked(operation, values),
+            arguments=masked(operation, booking.values),
             plan=passed.plan,
             confirmed=passed.how,
             approval=passed.approval,
@@ -400,7 +376,8 @@ def broke_off(operation: Operation, where: LookWith) -> str:
     return f"{crashed(operation.tool)} {_BROKE_OFF} Look with {where.tool} before doing it again."
 
 
-def _held_back(held: Held) -> Unsent:
+def hold_back(held: Held) -> Unsent:
+    """Say that a call is not sent, since the same call is open."""
     return Unsent(held.sentence, LookWith(tool=held.entry.look_tool, arguments=dict(held.entry.look_arguments)))
 
 

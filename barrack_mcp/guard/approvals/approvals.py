@@ -6,7 +6,7 @@ import base64
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -82,6 +82,21 @@ class WrongName(ApprovalError):  # noqa: N818  # as above
         self.approval = approval
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A yes that is said where the call is made.
+
+    Attributes:
+        before: The request as it stood.
+        agreed: The same with a yes.
+        used: The same once that is used.
+    """
+
+    before: Approval
+    agreed: Approval
+    used: Approval
+
+
 class Approvals:
     """Requests for a person's yes, their answers, and the one use of each yes.
 
@@ -149,7 +164,7 @@ class Approvals:
         )
         while True:
             kept = await self._store.add_approval(fresh)
-            current = self._as_of_now(kept)
+            current = self.judge(kept)
             if current.status in OPEN_ENDED:
                 if kept.id == fresh.id:
                     await self._keep_to_share(fresh)
@@ -165,8 +180,12 @@ class Approvals:
         """
         for binding in bindings:
             if (kept := await self._store.live_approval(binding)) is not None:
-                return self._as_of_now(kept)
+                return self.judge(kept)
         return None
+
+    def use_up(self, approval: Approval) -> Approval:
+        """Write up that the yes of a request is used; it counts once it is kept in the place of what stands there."""
+        return replace(approval, status=Status.USED, used_at=self._now())
 
     async def redeem(self, binding: str, *, fingerprint: str | None = None, use: bool = True) -> Approval | None:
         """Use a yes up: one caller alone ever gets it, as `used`. A no or a lapse is told once, then forgotten.
@@ -181,7 +200,7 @@ class Approvals:
             The request; None if nobody was asked yet, or the answer was told before.
         """
         while (kept := await self._store.live_approval(binding)) is not None:
-            current = self._as_of_now(kept)
+            current = self.judge(kept)
             now = self._now()
             outdated = current.status is Status.PENDING and fingerprint not in (None, current.fingerprint)
             if outdated:
@@ -189,7 +208,7 @@ class Approvals:
             elif current.status is Status.PENDING or (current.status is Status.APPROVED and not use):
                 return current
             elif current.status is Status.APPROVED:
-                after = replace(current, status=Status.USED, used_at=now)
+                after = self.use_up(current)
             else:
                 after = replace(current, told_at=now)
             if await self._store.swap_approval(kept, after):
@@ -235,8 +254,10 @@ class Approvals:
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
                 return await self._witnessed(after)
 
-    async def take(self, approval_id: str, *, by: str) -> Approval:
+    async def take(self, approval_id: str, *, by: str) -> Taken:
         """Say yes where the call itself is made, which uses it up; so is a yes that was given elsewhere meanwhile.
+
+        It counts once what is used is kept in the place of what stood there.
 
         Args:
             approval_id: The request's id.
@@ -246,14 +267,14 @@ class Approvals:
             UnknownApproval: No request has this id.
             NotPending: It is denied, used or expired.
         """
-        while True:
-            kept = await self._pending_one(approval_id, or_approved=True)
-            agreed = self._decided(kept, Status.APPROVED, by) if kept.status is Status.PENDING else kept
-            used = replace(agreed, status=Status.USED, used_at=self._now())
-            if await self._store.swap_approval(kept, used):
-                if agreed is not kept:
-                    await self._witnessed(agreed)
-                return used
+        kept = await self._pending_one(approval_id, or_approved=True)
+        agreed = self._decided(kept, Status.APPROVED, by) if kept.status is Status.PENDING else kept
+        return Taken(kept, agreed, self.use_up(agreed))
+
+    async def witness_taken(self, taken: Taken) -> None:
+        """Tell of a yes that was said where the call was made, now that it counts."""
+        if taken.agreed is not taken.before:
+            await self._witnessed(taken.agreed)
 
     async def withdraw(self, approval: Approval) -> None:
         """End a request of which its caller was never told, also while that one is being cancelled."""
@@ -270,7 +291,7 @@ class Approvals:
         Raises:
             UnknownApproval: No request has this id.
         """
-        return self._as_of_now(await self._kept(approval_id))
+        return self.judge(await self._kept(approval_id))
 
     async def pending(self) -> list[Approval]:
         """List the requests that wait for an answer, oldest first."""
@@ -307,7 +328,7 @@ class Approvals:
 
     async def _pending_one(self, approval_id: str, *, or_approved: bool = False) -> Approval:
         kept = await self._kept(approval_id)
-        current = self._as_of_now(kept)
+        current = self.judge(kept)
         if current.status is not Status.PENDING and not (or_approved and current.status is Status.APPROVED):
             raise NotPending(current)
         return kept
@@ -321,7 +342,7 @@ class Approvals:
 
     async def _lapse(self) -> None:
         for kept in await self._store.approvals(OPEN_ENDED, limit=_MAX_PENDING):
-            current = self._as_of_now(kept)
+            current = self.judge(kept)
             if current.status is not kept.status:
                 await self._store.swap_approval(kept, current)
 
@@ -330,7 +351,8 @@ class Approvals:
             await self._witness(approval)
         return approval
 
-    def _as_of_now(self, approval: Approval) -> Approval:
+    def judge(self, approval: Approval) -> Approval:
+        """Show how a request stands now that was read just now: its time may be over."""
         if approval.status in OPEN_ENDED and self._now() >= approval.expires_at:
             return replace(approval, status=Status.EXPIRED)
         return approval

@@ -18,12 +18,13 @@ from barrack_mcp.guard.plans.draft import (
     NotThereError,
     Planned,
     find_budget,
+    gather_facts,
     not_found,
     recollect,
 )
 from barrack_mcp.guard.plans.openings import may_open
 
-__all__ = ["PLANNERS", "Binding", "Known", "Planned", "find_budget", "may_open", "plan", "recollect"]
+__all__ = ["PLANNERS", "Binding", "Known", "Planned", "find_budget", "gather_facts", "may_open", "plan", "recollect"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 
 class Status(StrEnum):
@@ -223,3 +223,84 @@ class Purchase(Record):
     standing: Bought
     since: float
     """Since when it stands so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holdings:
+    """What of an account is known here alone: who bought what, and until when its machines may run."""
+
+    purchases: Sequence[Purchase]
+    """In the order in which they were first kept."""
+    leases: Sequence[Lease]
+    """The one that ends first first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """An account's line, as it was when a place in it was taken."""
+
+    places: Sequence[Place]
+    """The first first; the last is the one that was taken."""
+    holdings: Holdings | None = None
+    """What of the account was known at that moment; None where nobody wanted to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yes:
+    """What uses a person's yes up; each part of it is good once."""
+
+    nonce: str | None = None
+    until: float = 0.0
+    """When what carries the nonce lapses, in seconds since 1970."""
+    approval: tuple[Approval, Approval] | None = None
+    """A request out of band, as it stands and as it is once its yes is used."""
+
+
+class Overtaken(StrEnum):
+    """Why a yes is no longer good."""
+
+    USED = "used"
+    """Its nonce was used, or has lapsed."""
+    ANSWERED = "answered"
+    """Its request does not stand any more as it did."""
+
+
+Swap: TypeAlias = tuple[Lease | None, Lease | None]
+"""A machine's lease, as it stands and as it is to be; None for no lease."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What is written down before a call is sent."""
+
+    yes: Yes | None = None
+    entry: Entry | None = None
+    purchases: Sequence[Purchase] = ()
+    """What it buys."""
+    lease: Swap | None = None
+    """What it gives a machine; not put where that has another lease by now."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self == Start()
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What is written down once it is known what came of a call; each part by itself."""
+
+    entry: tuple[Entry, Entry] | None = None
+    """As it stands and as it is to be; left as it is where it stands otherwise by now."""
+    purchases: Sequence[Purchase] = ()
+    """As they stand from now on."""
+    dropped: Sequence[Purchase] = ()
+    """To be forgotten."""
+    traces: Sequence[Trace] = ()
+    since: float = 0.0
+    """Traces that are older are forgotten, in seconds since 1970."""
+    most: int = 0
+    """Of the rest, as many as this are kept, the newest."""
+    leases: Sequence[Swap] = ()
+    place: Place | None = None
+    """In the line, to be left."""

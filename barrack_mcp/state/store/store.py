@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
-from barrack_mcp.state.store.records import Approval, Entry, Lease, Place, Purchase, Status, Trace
+from barrack_mcp.state.store.records import (
+    Approval,
+    End,
+    Entry,
+    Holdings,
+    Lease,
+    Overtaken,
+    Place,
+    Purchase,
+    Queue,
+    Start,
+    Status,
+    Trace,
+)
 
 
 class Store(Protocol):
@@ -47,6 +60,23 @@ class Store(Protocol):
         """
         ...
 
+    async def begin(self, start: Start) -> Entry | Overtaken | None:
+        """Write down that a call is about to be sent, and use its yes up: all of it, or nothing.
+
+        Returns:
+            What is in the way: the open entry of its entry's digest, or why its yes is no longer good. None if it is
+            written down, and the call may be sent.
+        """
+        ...
+
+    async def finish(self, end: End) -> bool:
+        """Write down what came of a call; answers whether each machine still had the lease that it was said to."""
+        ...
+
+    async def look_up(self, digest: str, bindings: Sequence[str]) -> tuple[Entry | None, Approval | None]:
+        """Find what is known of a call: the open entry of its digest, and the live approval of the first of these."""
+        ...
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up: True for its first use ever, False for each later one and from `until` on.
 
@@ -84,14 +114,6 @@ class Store(Protocol):
         """Count the approvals added and the changes of their status until now; it only grows."""
         ...
 
-    async def add_entry(self, entry: Entry) -> Entry:
-        """Keep a new live entry, unless its digest has one; answers the one that is kept. Old ones are forgotten."""
-        ...
-
-    async def open_entry(self, digest: str) -> Entry | None:
-        """Find the open entry of a digest."""
-        ...
-
     async def swap_entry(self, before: Entry, after: Entry) -> bool:
         """Put `after` in the place of `before`: True for the one caller that still found `before` there."""
         ...
@@ -100,8 +122,15 @@ class Store(Protocol):
         """List the open entries, of one account or of all, oldest first."""
         ...
 
-    async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
-        """Take the last place in the line of those who want to change an account; answers the line, the first first."""
+    async def line_up(self, account: str, owner: str, *, until: float, recall: bool = False) -> Queue:
+        """Take the last place in the line of those who want to change an account; answers the line.
+
+        Args:
+            account: Digest of the account.
+            owner: The holder, in a process.
+            until: When the place counts no more, in seconds since 1970.
+            recall: Whether to answer what of the account is known here, too.
+        """
         ...
 
     async def line(self, account: str) -> list[Place]:
@@ -110,16 +139,6 @@ class Store(Protocol):
 
     async def leave(self, place: Place) -> None:
         """Take a place out of its line; one that is gone already stays so."""
-        ...
-
-    async def leave_traces(self, traces: Sequence[Trace], *, since: float, most: int) -> None:
-        """Put the last changes of things in the place of the ones before.
-
-        Args:
-            traces: Each of another thing.
-            since: Older ones are forgotten, in seconds since 1970.
-            most: Of the rest, as many as this are kept, the newest.
-        """
         ...
 
     async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
@@ -138,14 +157,10 @@ class Store(Protocol):
         """List the leases of an account's machines, the one that ends first first."""
         ...
 
-    async def keep_purchase(self, purchase: Purchase) -> None:
-        """Put a purchase in the place of the one of its id, if there is one."""
-        ...
-
-    async def drop_purchase(self, purchase_id: str) -> None:
-        """Forget a purchase; one that is forgotten already stays so."""
-        ...
-
     async def purchases(self, account: str) -> list[Purchase]:
         """List the purchases of an account, in the order in which they were first kept."""
+        ...
+
+    async def holdings(self, account: str) -> Holdings:
+        """Answer what of an account is known here alone."""
         ...

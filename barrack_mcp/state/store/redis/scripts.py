@@ -71,9 +71,9 @@ end
 """
 
 
-def _write(text: str) -> Script:
+def _write(*parts: str) -> Script:
     """KEYS[1] is the state's; ARGV[1] its id as known, ARGV[2] the writes as seen."""
-    return _script(_RUN, _NOW, _AT_HOME, text)
+    return _script(_RUN, _NOW, _AT_HOME, *parts)
 
 
 OPEN: Final = _script(
@@ -128,14 +128,20 @@ SETTLE: Final = _script(
 )
 """Goes on with a new run of the server: as it was, or in the new era ARGV[1], in which what was open has expired."""
 
-USE: Final = _write(
-    """
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[5])
-    local era = string.match(ARGV[3], '^(%x+)%.')
-    if era and era ~= found[4] then return done(0) end
-    return done(redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[3]))
-    """
-)
+_NONCES: Final = """
+local function is_good(at, nonce)
+  local era = string.match(nonce, '^(%x+)%.')
+  return (not era or era == found[4]) and not redis.call('ZSCORE', KEYS[at], nonce)
+end
+local function use(at, nonce, lapses, forgotten)
+  redis.call('ZREMRANGEBYSCORE', KEYS[at], '-inf', forgotten)
+  if not is_good(at, nonce) then return 0 end
+  return redis.call('ZADD', KEYS[at], lapses, nonce)
+end
+"""
+"""What is done with nonces, which KEYS[at] holds."""
+
+USE: Final = _write(_NONCES, "return done(use(2, ARGV[3], ARGV[4], ARGV[5]))")
 
 ADD_APPROVAL: Final = _write(
     """
@@ -159,25 +165,30 @@ ADD_APPROVAL: Final = _write(
     """
 )
 
+_APPROVALS: Final = """
+local function swap_approval(at, id, before, after, status, live, changed)
+  if redis.call('HGET', KEYS[at], id) ~= before then return 0 end
+  redis.call('HSET', KEYS[at], id, after)
+  local number
+  for each = at + 4, at + 8 do
+    number = number or redis.call('ZSCORE', KEYS[each], id)
+    redis.call('ZREM', KEYS[each], id)
+  end
+  redis.call('ZADD', KEYS[at + 3 + status], number, id)
+  local binding = redis.call('HGET', KEYS[at + 3], id)
+  if live == '1' then
+    redis.call('HSET', KEYS[at + 2], binding, id)
+  elseif redis.call('HGET', KEYS[at + 2], binding) == id then
+    redis.call('HDEL', KEYS[at + 2], binding)
+  end
+  if changed == '1' then redis.call('HINCRBY', KEYS[1], 'changes', 1) end
+  return 1
+end
+"""
+"""What is done with approvals, which nine keys from KEYS[at] on hold."""
+
 SWAP_APPROVAL: Final = _write(
-    """
-    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
-    redis.call('HSET', KEYS[2], ARGV[3], ARGV[5])
-    local number
-    for at = 6, 10 do
-      number = number or redis.call('ZSCORE', KEYS[at], ARGV[3])
-      redis.call('ZREM', KEYS[at], ARGV[3])
-    end
-    redis.call('ZADD', KEYS[5 + ARGV[6]], number, ARGV[3])
-    local binding = redis.call('HGET', KEYS[5], ARGV[3])
-    if ARGV[7] == '1' then
-      redis.call('HSET', KEYS[4], binding, ARGV[3])
-    elseif redis.call('HGET', KEYS[4], binding) == ARGV[3] then
-      redis.call('HDEL', KEYS[4], binding)
-    end
-    if ARGV[8] == '1' then redis.call('HINCRBY', KEYS[1], 'changes', 1) end
-    return done(1)
-    """
+    _APPROVALS, "return done(swap_approval(2, ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]))"
 )
 
 BY_KEY: Final = _script(
@@ -199,40 +210,41 @@ NEWEST: Final = _script(
     """
 )
 
-ADD_ENTRY: Final = _write(
-    """
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])) do
-      local digest = redis.call('HGET', KEYS[5], id)
-      if redis.call('HGET', KEYS[4], digest) == id then redis.call('HDEL', KEYS[4], digest) end
-      redis.call('HDEL', KEYS[2], id)
-      redis.call('HDEL', KEYS[5], id)
-      redis.call('ZREM', KEYS[3], id)
-      redis.call('ZREM', KEYS[6], id)
-    end
-    local held = redis.call('HGET', KEYS[4], ARGV[5])
-    if held then return done(redis.call('HGET', KEYS[2], held)) end
-    redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
-    redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
-    redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])
-    redis.call('ZADD', KEYS[6], redis.call('HINCRBY', KEYS[1], 'number', 1), ARGV[4])
-    if ARGV[8] == '1' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[4]) end
-    return done(ARGV[6])
-    """
-)
+_ENTRIES: Final = """
+local function hold_entry(at, digest, forgotten)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[at + 1], '-inf', forgotten)) do
+    local old = redis.call('HGET', KEYS[at + 3], id)
+    if redis.call('HGET', KEYS[at + 2], old) == id then redis.call('HDEL', KEYS[at + 2], old) end
+    redis.call('HDEL', KEYS[at], id)
+    redis.call('HDEL', KEYS[at + 3], id)
+    redis.call('ZREM', KEYS[at + 1], id)
+    redis.call('ZREM', KEYS[at + 4], id)
+  end
+  local held = redis.call('HGET', KEYS[at + 2], digest)
+  return held and redis.call('HGET', KEYS[at], held)
+end
+local function add_entry(at, id, digest, text, sent_at, live)
+  redis.call('HSET', KEYS[at], id, text)
+  redis.call('HSET', KEYS[at + 3], id, digest)
+  redis.call('ZADD', KEYS[at + 1], sent_at, id)
+  redis.call('ZADD', KEYS[at + 4], redis.call('HINCRBY', KEYS[1], 'number', 1), id)
+  if live == '1' then redis.call('HSET', KEYS[at + 2], digest, id) end
+end
+local function swap_entry(at, id, before, after, live)
+  if redis.call('HGET', KEYS[at], id) ~= before then return 0 end
+  redis.call('HSET', KEYS[at], id, after)
+  local digest = redis.call('HGET', KEYS[at + 3], id)
+  if live == '1' then
+    redis.call('HSET', KEYS[at + 2], digest, id)
+  elseif redis.call('HGET', KEYS[at + 2], digest) == id then
+    redis.call('HDEL', KEYS[at + 2], digest)
+  end
+  return 1
+end
+"""
+"""What is done with entries, which five keys from KEYS[at] on hold."""
 
-SWAP_ENTRY: Final = _write(
-    """
-    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
-    redis.call('HSET', KEYS[2], ARGV[3], ARGV[5])
-    local digest = redis.call('HGET', KEYS[5], ARGV[3])
-    if ARGV[6] == '1' then
-      redis.call('HSET', KEYS[4], digest, ARGV[3])
-    elseif redis.call('HGET', KEYS[4], digest) == ARGV[3] then
-      redis.call('HDEL', KEYS[4], digest)
-    end
-    return done(1)
-    """
-)
+SWAP_ENTRY: Final = _write(_ENTRIES, "return done(swap_entry(2, ARGV[3], ARGV[4], ARGV[5], ARGV[6]))")
 
 LIVE_ENTRIES: Final = _script(
     """
@@ -244,35 +256,49 @@ LIVE_ENTRIES: Final = _script(
     """
 )
 
+_HOLDINGS: Final = """
+local function holdings(at)
+  local bought = {}
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[at + 1], 0, -1)) do
+    bought[#bought + 1] = redis.call('HGET', KEYS[at], id)
+  end
+  return {bought, redis.call('HVALS', KEYS[at + 2])}
+end
+"""
+"""What of an account is known: KEYS[at] are the purchases of all, then those of the account, then its leases."""
+
 LINE_UP: Final = _write(
+    _HOLDINGS,
     """
     local number = redis.call('HINCRBY', KEYS[1], 'places', 1)
     redis.call('HSET', KEYS[2], number, ARGV[3])
     redis.call('ZADD', KEYS[3], now(), ARGV[4])
-    return done({number, redis.call('HGETALL', KEYS[2])})
-    """
+    return done({number, redis.call('HGETALL', KEYS[2]), ARGV[5] == '1' and holdings(4) or {}})
+    """,
 )
+
+HOLDINGS: Final = _script(_HOLDINGS, "return holdings(1)")
 
 LEAVE: Final = _write("return done(redis.call('HDEL', KEYS[2], ARGV[3]))")
 
-LEAVE_TRACES: Final = _write(
-    """
-    for each = 5, #ARGV, 3 do
-      redis.call('HSET', KEYS[2], ARGV[each], ARGV[each + 1])
-      redis.call('ZADD', KEYS[3], ARGV[each + 2], ARGV[each])
+_TRACES: Final = """
+local function leave_traces(at, rows, since, most)
+  for _, row in ipairs(rows) do
+    redis.call('HSET', KEYS[at], row[1], row[2])
+    redis.call('ZADD', KEYS[at + 1], row[3], row[1])
+  end
+  local function forget(latest)
+    for _, thing in ipairs(redis.call('ZRANGEBYSCORE', KEYS[at + 1], '-inf', latest)) do
+      redis.call('HDEL', KEYS[at], thing)
     end
-    local function forget(latest)
-      for _, thing in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', latest)) do
-        redis.call('HDEL', KEYS[2], thing)
-      end
-      redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', latest)
-    end
-    forget(ARGV[3])
-    local surplus = redis.call('ZREVRANGE', KEYS[3], ARGV[4], ARGV[4], 'WITHSCORES')
-    if surplus[2] then forget(surplus[2]) end
-    return done(1)
-    """
-)
+    redis.call('ZREMRANGEBYSCORE', KEYS[at + 1], '-inf', latest)
+  end
+  forget(since)
+  local surplus = redis.call('ZREVRANGE', KEYS[at + 1], most, most, 'WITHSCORES')
+  if surplus[2] then forget(surplus[2]) end
+end
+"""
+"""What is done with traces, which two keys from KEYS[at] on hold."""
 
 TRACES: Final = _script(
     """
@@ -287,31 +313,83 @@ TRACES: Final = _script(
 
 KEEP_LEASE: Final = _write("return done(redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]))")
 
-SWAP_LEASE: Final = _write(
-    """
-    if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return done(0) end
-    redis.call('HDEL', KEYS[2], ARGV[3])
-    if ARGV[5] ~= '' then redis.call('HSET', KEYS[2], ARGV[6], ARGV[5]) end
-    return done(1)
-    """
-)
+_LEASES: Final = """
+local function swap_lease(at, machine, before, after)
+  if (redis.call('HGET', KEYS[at], machine) or '') ~= before then return 0 end
+  if after == '' then redis.call('HDEL', KEYS[at], machine) else redis.call('HSET', KEYS[at], machine, after) end
+  return 1
+end
+"""
+"""What is done with the leases of an account, which KEYS[at] holds; an empty text is no lease."""
 
-KEEP_PURCHASE: Final = _write(
+SWAP_LEASE: Final = _write(_LEASES, "return done(swap_lease(2, ARGV[3], ARGV[4], ARGV[5]))")
+
+_PURCHASES: Final = """
+local function keep_purchase(at, id, text)
+  redis.call('HSET', KEYS[at], id, text)
+  if not redis.call('ZSCORE', KEYS[at + 1], id) then
+    redis.call('ZADD', KEYS[at + 1], redis.call('HINCRBY', KEYS[1], 'number', 1), id)
+  end
+end
+local function drop_purchase(at, id)
+  redis.call('HDEL', KEYS[at], id)
+  redis.call('ZREM', KEYS[at + 1], id)
+end
+"""
+"""What is done with purchases: KEYS[at] holds those of all, the next says which are the account's."""
+
+BEGIN: Final = _write(
+    _NONCES,
+    _APPROVALS,
+    _ENTRIES,
+    _PURCHASES,
+    _LEASES,
     """
-    redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
-    if not redis.call('ZSCORE', KEYS[3], ARGV[3]) then
-      redis.call('ZADD', KEYS[3], redis.call('HINCRBY', KEYS[1], 'number', 1), ARGV[3])
+    local start = cjson.decode(ARGV[3])
+    local nonce, approval, entry, lease = start.nonce, start.approval, start.entry, start.lease
+    local held = entry and hold_entry(12, entry[2], start.forgotten)
+    if held then return done({'held', held}) end
+    if nonce and not is_good(2, nonce[1]) then return done({'used'}) end
+    if approval and swap_approval(3, unpack(approval)) == 0 then return done({'answered'}) end
+    if nonce then use(2, unpack(nonce)) end
+    if entry then add_entry(12, unpack(entry)) end
+    for _, each in ipairs(start.purchases) do keep_purchase(17, unpack(each)) end
+    if lease then swap_lease(19, unpack(lease)) end
+    return done({'begun'})
+    """,
+)
+"""Writes down that a call is about to be sent. What is in the way is looked for first: then nothing is written."""
+
+FINISH: Final = _write(
+    _ENTRIES,
+    _PURCHASES,
+    _LEASES,
+    _TRACES,
+    """
+    local told, swapped = cjson.decode(ARGV[3]), 1
+    if told.entry then swap_entry(2, unpack(told.entry)) end
+    for _, each in ipairs(told.purchases) do keep_purchase(7, unpack(each)) end
+    for _, id in ipairs(told.dropped) do drop_purchase(7, id) end
+    for _, each in ipairs(told.leases) do swapped = swapped * swap_lease(9, unpack(each)) end
+    if #told.traces > 0 then leave_traces(10, told.traces, told.since, told.most) end
+    if told.place then redis.call('HDEL', KEYS[12], told.place) end
+    return done(swapped)
+    """,
+)
+"""Writes down what came of a call."""
+
+LOOK_UP: Final = _script(
+    """
+    local function live(at, key)
+      local id = redis.call('HGET', KEYS[at + 1], key)
+      return id and redis.call('HGET', KEYS[at], id)
     end
-    return done(1)
+    local approval
+    for each = 2, #ARGV do approval = approval or live(3, ARGV[each]) end
+    return {live(1, ARGV[1]) or '', approval or ''}
     """
 )
-
-DROP_PURCHASE: Final = _write(
-    """
-    redis.call('HDEL', KEYS[2], ARGV[3])
-    return done(redis.call('ZREM', KEYS[3], ARGV[3]))
-    """
-)
+"""What is open of a digest, ARGV[1], and of bindings: KEYS are entries, which are live, approvals, which are live."""
 
 IN_ORDER: Final = _script(
     """

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -14,11 +15,17 @@ from barrack_mcp.state.store.database import StoreError
 from barrack_mcp.state.store.records import (
     OPEN_ENDED,
     Approval,
+    End,
     Entry,
+    Holdings,
     Lease,
+    Overtaken,
     Place,
     Purchase,
+    Queue,
+    Start,
     Status,
+    Swap,
     Trace,
 )
 from barrack_mcp.state.store.redis import scripts
@@ -96,6 +103,56 @@ class RedisStore:
         """Answer what claims a request towards an account."""
         return Rate(self._link, account, per_minute=per_minute, burst=burst).claim
 
+    async def begin(self, start: Start) -> Entry | Overtaken | None:
+        """Write down that a call is about to be sent."""
+        yes, entry, now = start.yes, start.entry, self._now()
+        told: dict[str, Any] = {"forgotten": repr(now - KEPT_S)}
+        if yes is not None and yes.nonce is not None:
+            if yes.until <= now:
+                return Overtaken.USED
+            told["nonce"] = [yes.nonce, repr(yes.until), repr(now - SLACK_S)]
+        if yes is not None and yes.approval is not None:
+            told["approval"] = _swap_of(*yes.approval)
+        if entry is not None:
+            told["entry"] = [entry.id, entry.digest, entry.to_json(), repr(entry.sent_at), str(int(entry.live))]
+        if start.lease is not None:
+            told["lease"] = _lease_swap(start.lease)
+        told["purchases"] = [[each.id, each.to_json()] for each in start.purchases]
+        account = _account_of(start.purchases, [start.lease])
+        keys = [_NONCES, *_APPROVALS, *_ENTRIES, _PURCHASES, _bought(account), _leases(account)]
+        said, *held = await self._write(scripts.BEGIN, keys, json.dumps(told))
+        return _read(Entry, held[0]) if held else None if said == _BEGUN else Overtaken(said)
+
+    async def finish(self, end: End) -> bool:
+        """Write down what came of a call."""
+        told: dict[str, Any] = {
+            "purchases": [[each.id, each.to_json()] for each in end.purchases],
+            "dropped": [each.id for each in end.dropped],
+            "leases": [_lease_swap(swap) for swap in end.leases],
+            "traces": [[_trace(each.account, each.thing), each.caller, repr(each.at)] for each in end.traces],
+            "since": repr(end.since),
+            "most": str(end.most),
+        }
+        if end.entry is not None:
+            before, after = end.entry
+            told["entry"] = [before.id, before.to_json(), after.to_json(), str(int(after.live))]
+        if end.place is not None:
+            self._presence.left(end.place.number)
+            told["place"] = str(end.place.number)
+        account = _account_of([*end.purchases, *end.dropped], end.leases)
+        line = _line("" if end.place is None else end.place.account)
+        keys = [*_ENTRIES, _PURCHASES, _bought(account), _leases(account), *_TRACES, line]
+        return bool(await self._write(scripts.FINISH, keys, json.dumps(told)))
+
+    async def look_up(self, digest: str, bindings: Sequence[str]) -> tuple[Entry | None, Approval | None]:
+        """Find what is known of a call."""
+        keys = [_ENTRIES[0], _ENTRIES[2], _APPROVALS[0], _APPROVALS[2]]
+        sent, asked = await self._link.run(scripts.LOOK_UP, keys, digest, *bindings)
+        entry = _read(Entry, sent) if sent else None
+        if entry is not None and entry.sent_at <= self._now() - KEPT_S:
+            entry = None
+        return entry, _read(Approval, asked) if asked else None
+
     async def use(self, nonce: str, *, until: float) -> bool:
         """Use a nonce up."""
         now = self._now()
@@ -123,10 +180,7 @@ class RedisStore:
 
     async def swap_approval(self, before: Approval, after: Approval) -> bool:
         """Put one approval in the place of another."""
-        where, changed = _STATUSES.index(after.status) + 1, after.status is not before.status
-        texts = (before.to_json(), after.to_json())
-        told = (before.id, *texts, where, int(after.live), int(changed))
-        return bool(await self._write(scripts.SWAP_APPROVAL, _APPROVALS, *told))
+        return bool(await self._write(scripts.SWAP_APPROVAL, _APPROVALS, *_swap_of(before, after)))
 
     async def approvals(self, statuses: Collection[Status], *, limit: int) -> list[Approval]:
         """List the approvals that stand at one of these, newest first."""
@@ -136,17 +190,6 @@ class RedisStore:
     async def changes(self) -> int:
         """Count the changes until now."""
         return int(await self._link.ask("HGET", scripts.META, "changes") or 0)
-
-    async def add_entry(self, entry: Entry) -> Entry:
-        """Keep a new entry, unless its digest has a live one."""
-        added = (entry.id, entry.digest, entry.to_json(), entry.sent_at, int(entry.live))
-        return _read(Entry, await self._write(scripts.ADD_ENTRY, _ENTRIES, self._now() - KEPT_S, *added))
-
-    async def open_entry(self, digest: str) -> Entry | None:
-        """Find the open entry of a digest."""
-        found = await self._link.run(scripts.BY_KEY, [_ENTRIES[0], _ENTRIES[2]], digest)
-        entry = None if found is None else _read(Entry, found)
-        return None if entry is None or entry.sent_at <= self._now() - KEPT_S else entry
 
     async def swap_entry(self, before: Entry, after: Entry) -> bool:
         """Put one entry in the place of another."""
@@ -160,14 +203,17 @@ class RedisStore:
         entries = _in_order(Entry, rows)
         return [each for each in entries if each.sent_at > since and account in (None, each.account)]
 
-    async def line_up(self, account: str, owner: str, *, until: float) -> list[Place]:
+    async def line_up(self, account: str, owner: str, *, until: float, recall: bool = False) -> Queue:
         """Take the last place in an account's line."""
         since = self._now()
         with self._presence.proving() as proven:
-            keys, kept = [_line(account), self._presence.key], json.dumps([owner, since, until])
-            number, found = await self._write(scripts.LINE_UP, keys, kept, self._presence.name)
+            keys = [_line(account), self._presence.key, *_held_by(account)]
+            kept = json.dumps([owner, since, until])
+            told = await self._write(scripts.LINE_UP, keys, kept, self._presence.name, int(recall))
+            number, found, held = told
             proven(int(number))
-        return _places(account, dict(zip(found[::2], found[1::2], strict=True)))
+        places = _places(account, dict(zip(found[::2], found[1::2], strict=True)))
+        return Queue(places=places, holdings=_holdings(held) if recall else None)
 
     async def line(self, account: str) -> list[Place]:
         """List the places in an account's line."""
@@ -177,11 +223,6 @@ class RedisStore:
         """Take a place out of its line."""
         self._presence.left(place.number)
         await self._write(scripts.LEAVE, [_line(place.account)], place.number)
-
-    async def leave_traces(self, traces: Sequence[Trace], *, since: float, most: int) -> None:
-        """Put the last changes of things in the place of the ones before."""
-        rows = [value for each in traces for value in (_trace(each.account, each.thing), each.caller, each.at)]
-        await self._write(scripts.LEAVE_TRACES, _TRACES, since, most, *rows)
 
     async def traces(self, account: str, things: Collection[str]) -> list[Trace]:
         """List the last changes of these things of an account."""
@@ -195,32 +236,20 @@ class RedisStore:
 
     async def swap_lease(self, before: Lease, after: Lease | None) -> bool:
         """Put another lease, or none, in the place of one."""
-        then = ("", "") if after is None else (_lease(after), after.instance)
-        told = (before.instance, _lease(before), *then)
-        return bool(await self._write(scripts.SWAP_LEASE, [_leases(before.account)], *told))
+        return bool(await self._write(scripts.SWAP_LEASE, [_leases(before.account)], *_lease_swap((before, after))))
 
     async def leases(self, account: str) -> list[Lease]:
         """List the leases of an account's machines."""
-        rows = await self._link.ask("HVALS", _leases(account))
-        found = [Lease(**json.loads(text)) for text in rows]
-        return sorted(found, key=lambda lease: (lease.until, lease.instance))
-
-    async def keep_purchase(self, purchase: Purchase) -> None:
-        """Put a purchase in the place of the one of its id."""
-        keys = [_PURCHASES, _bought(purchase.account)]
-        await self._write(scripts.KEEP_PURCHASE, keys, purchase.id, purchase.to_json())
-
-    async def drop_purchase(self, purchase_id: str) -> None:
-        """Forget a purchase."""
-        found = await self._link.ask("HGET", _PURCHASES, purchase_id)
-        if found is not None:
-            keys = [_PURCHASES, _bought(_read(Purchase, found).account)]
-            await self._write(scripts.DROP_PURCHASE, keys, purchase_id)
+        return _in_turn(await self._link.ask("HVALS", _leases(account)))
 
     async def purchases(self, account: str) -> list[Purchase]:
         """List the purchases of an account."""
         found = await self._link.run(scripts.IN_ORDER, [_PURCHASES, _bought(account)])
         return [_read(Purchase, text) for text in found]
+
+    async def holdings(self, account: str) -> Holdings:
+        """Answer what of an account is known here alone."""
+        return _holdings(await self._link.run(scripts.HOLDINGS, _held_by(account)))
 
     async def _write(self, script: scripts.Script, keys: Iterable[str], *values: str | float) -> Any:
         return await self._home.write(script, keys, *values)
@@ -234,6 +263,40 @@ class RedisStore:
 
 
 _MANY: Final = 1_000_000
+_BEGUN: Final = "begun"
+
+
+def _swap_of(before: Approval, after: Approval) -> tuple[str, ...]:
+    """What the scripts need to know of an approval that stands otherwise from now on."""
+    where, changed = _STATUSES.index(after.status) + 1, after.status is not before.status
+    return before.id, before.to_json(), after.to_json(), str(where), str(int(after.live)), str(int(changed))
+
+
+def _lease_swap(swap: Swap) -> tuple[str, ...]:
+    """What the scripts need to know of a lease that gives way to another."""
+    (machine,) = {each.instance for each in swap if each is not None}
+    before, after = ("" if each is None else _lease(each) for each in swap)
+    return machine, before, after
+
+
+def _account_of(purchases: Iterable[Purchase], swaps: Iterable[Swap | None]) -> str:
+    """The one account of what is written together; empty where nothing of it is an account's."""
+    leases = (each.account for swap in swaps if swap is not None for each in swap if each is not None)
+    return next(chain((each.account for each in purchases), leases), "")
+
+
+def _held_by(account: str) -> Sequence[str]:
+    return [_PURCHASES, _bought(account), _leases(account)]
+
+
+def _holdings(found: Sequence[Sequence[str]]) -> Holdings:
+    bought, leases = found
+    return Holdings(purchases=[_read(Purchase, text) for text in bought], leases=_in_turn(leases))
+
+
+def _in_turn(leases: Iterable[str]) -> list[Lease]:
+    """Read leases, the one that ends first first."""
+    return sorted((Lease(**json.loads(text)) for text in leases), key=lambda lease: (lease.until, lease.instance))
 
 
 def _places(account: str, kept: Mapping[str, str]) -> list[Place]:
