@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -133,10 +134,15 @@ def amount(value: object) -> Decimal | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        # what is no number is within no limit, and what is needs no further look
-        return Decimal(str(value)) if abs(value) <= _LARGEST else None
+        return _exact(value)
     try:
         number = Decimal(value) if isinstance(value, str | Decimal) else None
     except (InvalidOperation, ValueError):
         return None
     return number if number is not None and number.is_finite() and abs(number) <= _LARGEST else None
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _exact(number: float) -> Decimal | None:
+    """Write a number out; prices and counts come again in row after row. What is no number is within no limit."""
+    return Decimal(str(number)) if abs(number) <= _LARGEST else None

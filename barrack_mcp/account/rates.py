@@ -24,7 +24,7 @@ def _rate(kind: Kind, row: JsonObject, prices: Prices) -> JsonObject:
     """What one thing costs per hour as it stands."""
     if kind is INSTANCE:
         billed = money.billed(row.get("status"))
-        told = {"billed_at": billed, "hourly_rate": money.rounded(prices.instance(row, billed))}
+        told = {"billed_at": billed and billed.value, "hourly_rate": money.rounded(prices.instance(row, billed))}
     else:
         told = {"hourly_rate": money.rounded(prices.volume(row) if kind is VOLUME else prices.snapshot(row))}
     return {name: value for name, value in told.items() if value is not None}

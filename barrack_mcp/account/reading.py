@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from barrack_mcp.account.pages import Page
 from barrack_mcp.api.body import MAX_ROWS, typed
 from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.api.text import size
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import KINDS
 
@@ -30,7 +30,7 @@ MOST_PAGES: Final = 100
 """Pages of a list that is read to its end, whatever the API says of its length."""
 
 _MOST_BYTES: Final = 16 * 2**20
-"""Text of all rows of a list, beyond which no more are read."""
+"""What all rows of a list may take, beyond which no more are read."""
 
 _ROUND: Final = 5
 """Pages have round numbers of rows: any other number is no full page."""
@@ -118,7 +118,7 @@ class Listing:
     _lies: bool = False
     """Whether a page told of fewer rows in all than it held itself."""
     _size: int = 0
-    """Bytes of the rows."""
+    """Bytes of the rows, about."""
 
     @property
     def extent(self) -> Extent:
@@ -197,7 +197,8 @@ class Listing:
         if came is None:
             return None
         self.readable = True
-        self._size += size(came.rows)
+        # of all measures of what they take, the quickest
+        self._size += len(marshal.dumps(came.rows))
         alike = next((number for number, other in self._pages.items() if came.rows == other.rows), None)
         if alike is None:
             self.unread += came.unread

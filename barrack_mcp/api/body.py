@@ -67,9 +67,9 @@ def _rooted(operation: Operation, body: Any) -> JsonObject:
     if not isinstance(body, dict):
         return {root or "data": body}
     data = {name: value for name, value in body.items() if name != "success"}
-    fields = operation.response.model_fields
     names = spellings(operation.response, root) if root else ()
-    if not any(name in data for name in names):
+    if data.keys().isdisjoint(names):
+        fields = operation.response.model_fields
         for generic in _GENERIC:
             if generic in fields or generic not in data:
                 continue

@@ -51,12 +51,12 @@ def _within(annotation: Any, metadata: list[Any]) -> Marks:
 
 def inner(marks: Marks, name: str) -> Marks:
     """The marks of a field."""
-    return (marks.get(name) or marks.get("*")) if isinstance(marks, Mapping) else None
+    return (marks.get(name) or marks.get("*")) if isinstance(marks, dict) else None
 
 
 def hides(marks: Marks) -> bool:
     """Whether anything is marked as secret within."""
-    return marks == SECRET or (isinstance(marks, Mapping) and any(map(hides, marks.values())))
+    return marks == SECRET or (isinstance(marks, dict) and any(map(hides, marks.values())))
 
 
 def masked(offer: Offer, values: Mapping[str, Any]) -> JsonObject:
@@ -126,7 +126,7 @@ def _masked(value: Any, marks: Marks) -> Any:
     if isinstance(value, list):
         return [_masked(each, marks) for each in value]
     # what is declared as an object may come as text, secrets and all
-    hides = isinstance(value, str) and (isinstance(marks, Mapping) or holds_private_key(value))
+    hides = isinstance(value, str) and (isinstance(marks, dict) or holds_private_key(value))
     return MASK if hides else value
 
 

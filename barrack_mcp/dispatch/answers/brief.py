@@ -76,8 +76,10 @@ def table(operation: Operation, rows: list[JsonObject]) -> list[str]:
 
 def _cell(value: Any) -> str:
     """Write one value so that it can't pass for two, as spreadsheets read it; ends of lines are written out."""
+    if value is None:
+        return ""
     text = value if isinstance(value, str) else _words(value)
-    if _BARE.fullmatch(text) or value is None:
+    if _BARE.fullmatch(text):
         return text
     text = text.replace("\n", "\\n").replace("\t", "\\t")
     return text if _BARE.fullmatch(text) else '"{}"'.format(text.replace('"', '""'))
@@ -85,17 +87,11 @@ def _cell(value: Any) -> str:
 
 def _words(value: Any) -> str:
     """Say a value in words: of a thing its name and id, of all else each field."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case list():
-            return "; ".join(map(_words, value))
-        case dict():
-            return _thing(value)
-        case _:
-            return str(value)
+    if isinstance(value, bool | None):
+        return "" if value is None else "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(map(_words, value))
+    return _thing(value) if isinstance(value, dict) else str(value)
 
 
 def _thing(value: JsonObject) -> str:
