@@ -23,7 +23,8 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.transports.login import Gate
 from barrack_mcp.transports.login.credentials import Credentials
-from barrack_mcp.transports.serve import serve, sse_app
+from barrack_mcp.transports.serve import serve
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Desk, served
 from tests.support.house import ERAS
 from tests.support.listening import listening

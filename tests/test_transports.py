@@ -40,7 +40,7 @@ import sys
 from barrack_mcp.cli.app import load_late
 load_late()
 import barrack_mcp.transports.serve
-assert not {"mcp.client", "mcp.server.mcpserver"} & sys.modules.keys()
+assert not {"mcp.client", "mcp.server.mcpserver", "barrack_mcp.transports.web", "jinja2"} & sys.modules.keys()
 import mcp
 from mcp.server import MCPServer
 assert mcp.Client.__module__ == "mcp.client.client" and mcp.server.MCPServer is MCPServer
@@ -65,7 +65,7 @@ async def served(transport: str) -> AsyncIterator[tuple[str, anyio.abc.Process]]
                 process.terminate()
 
 
-async def test_a_start_loads_of_the_sdk_what_it_uses_and_the_rest_for_who_asks() -> None:
+async def test_a_start_loads_what_it_uses_and_the_rest_for_who_asks() -> None:
     await anyio.run_process([sys.executable, "-c", LATE])
 
 

@@ -30,7 +30,7 @@ from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.transports.login import open_gate
-from barrack_mcp.transports.serve import http_app
+from barrack_mcp.transports.web import http_app
 from stage import LONGEST_MS
 from tests.support.callers import Desk
 from tests.support.listening import listening

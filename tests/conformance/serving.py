@@ -1,7 +1,7 @@
 """The product's own HTTP application with the conformance suite's fixtures mounted on the same server object.
 
 What is the product's: `open_server` makes the server (name, version, instructions, all tools and their calls, the
-guard, the seal of request states, cache hints) and `transports.serve.http_app` makes the application (path, Host and
+guard, the seal of request states, cache hints) and `transports.web.http_app` makes the application (path, Host and
 Origin check, sessions, limits, both protocol eras, header checks, `/health`); uvicorn runs with the product's settings.
 
 What is not: the tools, resources, prompts, completions and subscriptions that the suite asks for by name, and which a
@@ -30,7 +30,7 @@ from mcp.types import (
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
-from barrack_mcp.transports.serve import http_app
+from barrack_mcp.transports.web import http_app
 from tests.conformance import pages
 from tests.conformance.questions import QUESTIONS
 from tests.conformance.tools import TOOLS, Context, changes

@@ -17,7 +17,7 @@ from barrack_mcp.config import read_settings
 from barrack_mcp.config.callers import digest, new_token
 from barrack_mcp.server.house import House, open_server
 from barrack_mcp.transports.login import open_gate
-from barrack_mcp.transports.serve import http_app
+from barrack_mcp.transports.web import http_app
 from tests.support.listening import listening
 
 

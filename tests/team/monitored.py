@@ -18,7 +18,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.monitoring.routes import open_metrics, routes
-from barrack_mcp.transports.serve import http_app
+from barrack_mcp.transports.web import http_app
 from tests.support.clock import Clock
 from tests.support.listening import listening
 from tests.support.running import KEY

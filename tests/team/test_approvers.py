@@ -17,7 +17,7 @@ from barrack_mcp.config import SettingsError, read_settings
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.transports.login.credentials import Credentials
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.page.conftest import text_of
 from tests.support.browser import PUBLIC, browsing
 from tests.support.callers import Desk, Served, served

@@ -29,7 +29,7 @@ from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.server.callers import access_of
 from barrack_mcp.server.watch import Full, Nobody
 from barrack_mcp.transports.bounds import LONGEST, SESSIONS_OF_ONE, Bounds
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import served
 
 pytestmark = pytest.mark.anyio

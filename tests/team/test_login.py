@@ -31,7 +31,7 @@ from barrack_mcp.transports.login import issuer as provider
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.login.credentials import Credentials
 from barrack_mcp.transports.login.resource import Resource
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Served, served
 from tests.support.house import ERAS
 from tests.support.issuer import AUDIENCE, Issuer, keyed, private_key, public, sign, unsigned

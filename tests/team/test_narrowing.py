@@ -24,7 +24,7 @@ from barrack_mcp.server.callers.narrowing import read_path
 from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.bounds import SESSIONS_OF_ONE
 from barrack_mcp.transports.login import open_gate
-from barrack_mcp.transports.serve import http_app, sse_app
+from barrack_mcp.transports.web import http_app, sse_app
 from tests.support.callers import Served, served
 from tests.support.house import ERAS
 from tests.support.listening import listening

@@ -27,7 +27,7 @@ from barrack_mcp.simulator.server import listening as simulating
 from barrack_mcp.state.store import SqliteStore
 from barrack_mcp.transports.login import Gate
 from barrack_mcp.transports.login.credentials import Credentials
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Served, served
 from tests.support.house import ASKING, Person, asking, says_yes
 from tests.support.issuer import AUDIENCE, Issuer

@@ -17,7 +17,7 @@ from mcp.types import TextContent
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Served, served
 from tests.support.listening import listening
 

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from barrack_mcp.dispatch.ending import Ended
 from barrack_mcp.transports.monitoring.metrics import EVERY_S, MOST_CALLERS, Metrics
-from barrack_mcp.transports.serve import sse_app
+from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Desk
 from tests.support.running import KEY
 from tests.team.monitored import Monitored, monitored
