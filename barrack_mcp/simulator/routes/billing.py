@@ -5,11 +5,11 @@ The three bodies are the vendor's published ones, key by key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from barrack_mcp.simulator.calls import Call, pick, route
 from barrack_mcp.simulator.clock import iso, zoneless
-from barrack_mcp.simulator.meter import Meter, Stretch, money
+from barrack_mcp.simulator.meter import Stretch, money
 from barrack_mcp.simulator.rules import Json
 from barrack_mcp.simulator.world import Instance, Snapshot, Sold, Volume
 
@@ -17,15 +17,15 @@ Bill = tuple[Sold, Stretch, int]
 """One row of a thing's bill, and its number."""
 
 
-def _rows(meter: Meter) -> Iterator[tuple[Stretch, int]]:
-    stretches = meter.stretches
-    return zip(reversed(stretches), range(len(stretches), 0, -1), strict=True)
-
-
 def _bills(call: Call, kind: type[Sold], argument: str) -> list[Bill[Sold]]:
     things = call.filter([thing for thing in call.world.billed if isinstance(thing, kind)], **{argument: "id"})
     # plain tuples: there are as many as the account ever had things, and a page shows a few
-    return [(thing, stretch, number) for thing in things for stretch, number in _rows(thing.meter)]
+    return [
+        (thing, stretches[at], at + 1)
+        for thing in things
+        for stretches in (thing.meter.stretches,)
+        for at in range(len(stretches) - 1, -1, -1)
+    ]
 
 
 def _row(call: Call, bill: Bill[Sold], write: Callable[[float], str], status: str, description: str) -> Json:
