@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from barrack_mcp.api.redact import Redaction
-from tests.support import certificates, checking, slow
+from tests.support import certificates, checking, slow, ticking
 from tests.support.answers import CANARY
 from tests.support.running import KEY, STATES
 
@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     slow.watch()
     checking.once_for_each_schema()
     certificates.once_for_all_clients()
+    ticking.often()
     chosen = any(word.startswith("-m") for word in config.invocation_params.args)
     named = config.args_source is config.ArgsSource.ARGS and not hasattr(config, "workerinput")
     if named and not chosen:

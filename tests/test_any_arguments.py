@@ -25,7 +25,7 @@ from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered
 
 STATE: Any = json.loads(json.dumps(create_app(now=lambda: 0.0).state.barrack.state()))
-TIMES = 60
+TIMES = 30
 
 ODD: list[Any] = [
     None, "", " ", "\x00", "../..", "a/b", "%2e%2e", "\ud800", "x" * 5_000, "ACTIVE ", "0.0.0.0/0", "::/0", "billing",

@@ -70,8 +70,10 @@ PLACES: Final[dict[str, Callable[[str], httpx2.Response]]] = {
 async def test_no_piece_of_a_secret_that_the_api_repeats_is_told_recorded_or_logged(
     piece: str, place: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Every piece at every place, of every other secret."""
     caplog.set_level(logging.DEBUG)
-    for at, (tool, given, secret) in enumerate(CALLS):
+    turn = ([*PIECES].index(piece) + [*PLACES].index(place)) % 2
+    for at, (tool, given, secret) in enumerate(CALLS[turn::2]):
         path = tmp_path / f"audit-{at}.jsonl"
         said = PLACES[place](PIECES[piece](secret))
         transport = Answers(answered({"success": True, "scripts": [], "instances": []}))

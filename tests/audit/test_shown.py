@@ -19,6 +19,7 @@ from barrack_mcp.guard.decide import Mode
 from barrack_mcp.state.audit import Audit, AuditError, digest, verify
 from tests.audit.record import lines
 from tests.support.house import ASKING, ERAS, House, Person, house, says_yes
+from tests.support.pairs import in_turn
 
 pytestmark = pytest.mark.anyio
 
@@ -67,8 +68,7 @@ async def test_a_yes_through_the_client_is_recorded_with_the_plan_and_the_words_
 
 @pytest.mark.slow
 @pytest.mark.promise("G22")
-@pytest.mark.parametrize("era", ERAS)
-@each_asking
+@pytest.mark.parametrize(("operation", "era"), in_turn(ASKING, ERAS))
 async def test_a_no_through_the_client_is_recorded_under_the_digest_of_what_was_shown(
     operation: Operation, era: str, tmp_path: Path
 ) -> None:
@@ -83,8 +83,7 @@ async def test_a_no_through_the_client_is_recorded_under_the_digest_of_what_was_
 
 @pytest.mark.slow
 @pytest.mark.promise("G22")
-@pytest.mark.parametrize("says", ["approved", "denied"])
-@each_asking
+@pytest.mark.parametrize(("operation", "says"), in_turn(ASKING, ["approved", "denied"]))
 async def test_an_answer_out_of_band_is_recorded_with_its_request_and_the_plan_it_showed(
     operation: Operation, says: str, tmp_path: Path
 ) -> None:

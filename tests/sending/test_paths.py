@@ -76,7 +76,7 @@ def many(names: list[str], texts: st.SearchStrategy[str]) -> st.SearchStrategy[l
 
 @pytest.mark.promise("N1")
 @each_operation
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_text_in_any_argument_stays_in_its_place_or_is_refused_unsent(
     operation: Operation, data: st.DataObject
@@ -97,7 +97,7 @@ def test_any_text_in_any_argument_stays_in_its_place_or_is_refused_unsent(
 
 @pytest.mark.promise("N1")
 @pytest.mark.parametrize("operation", PLACED, ids=lambda operation: operation.tool)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_even_what_was_not_validated_cannot_leave_its_segment(operation: Operation, data: st.DataObject) -> None:
     good = examples.good(operation, STATE)

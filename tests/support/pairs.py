@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from barrack_mcp.catalogue import Operation
+
 
 class Row(Protocol):
     """What is sent by a method: an operation, or a route of the simulator."""
@@ -33,3 +35,9 @@ def pairs(
     one_of_each = {row.method: row for row in reversed(rows)}.values()
     chosen = [(row, first) for row in rows] + [(row, column) for column in others for row in one_of_each]
     return [pytest.param(row, column, id=f"{ids(row)}-{ids(column)}", marks=marks(column)) for row, column in chosen]
+
+
+def in_turn(operations: Sequence[Operation], columns: Sequence[Any]) -> list[Any]:
+    """Every operation with one column, which take turns: each column befalls its share of all operations."""
+    chosen = [(operation, columns[at % len(columns)]) for at, operation in enumerate(operations)]
+    return [pytest.param(operation, column, id=f"{operation.tool}-{column}") for operation, column in chosen]

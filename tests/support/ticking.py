@@ -1,0 +1,29 @@
+"""A server in this process looks soon whether it shall end.
+
+uvicorn looks ten times a second, and waits a tenth of a second more for what is under way: with an API, an identity
+provider and the product itself, that is most of the time that a test over HTTP takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn import server
+
+TICK_S: Final = 0.005
+
+
+def often() -> None:
+    """Have all servers of this process look two hundred times a second."""
+    server.asyncio = _Often()  # type: ignore[assignment,attr-defined]  # how often it looks is written into its loop
+
+
+class _Often:
+    """What a server asks of `asyncio`, with short sleeps."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, TICK_S))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
