@@ -23,7 +23,7 @@ class InProcess(httpx2.AsyncBaseTransport):
         """Hand a request over, and answer once the application has nothing more to say."""
         url = request.url
         path, _, query = url.raw_path.partition(b"?")
-        exchange = _Exchange(await request.aread())
+        exchange = _Exchange(request.read())
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
