@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barrack_mcp.api.answer import parse
+from barrack_mcp.api.answer import MAX_DEPTH, UnreadableError, parse
 
 plain = st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(codec="utf-8"), max_size=8)
 values = st.recursive(
@@ -51,3 +51,15 @@ def test_what_is_no_json_is_none(written: bytes) -> None:
 )
 def test_json_that_may_be_read_in_more_ways_is_read_in_one(written: bytes, read: Any) -> None:
     assert repr(parse(bytearray(written))) == repr(read)
+
+
+@pytest.mark.parametrize("text", ["", "x", "[", "]", "}{", '"', "\\", '\\"[', '"]\\', "\n", "[]", "Ω", '","'])
+@pytest.mark.parametrize("name", ["a", "]]]", '"'])
+def test_depth_is_that_of_the_values_whatever_brackets_stand_in_texts(text: str, name: str) -> None:
+    value: Any = text
+    for level in range(MAX_DEPTH):
+        value = [text, value, [], text, {name: text}] if level % 3 else {name: value, "": text}
+    written = json.dumps(value).encode()
+    assert parse(bytearray(written)) == value
+    with pytest.raises(UnreadableError, match="too deeply"):
+        parse(bytearray(b"[%s]" % written))

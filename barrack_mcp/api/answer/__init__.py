@@ -24,6 +24,8 @@ _DIGITS: Final = 12
 _GZIP_OR_ZLIB: Final = 47
 _KIND: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 _NO_PARTS: Final = bytes(code for code in range(256) if code not in b"{[,:")
+_NO_FRAMES: Final = bytes(code for code in range(256) if code not in b'{[]}"')
+_OF_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 class UnreadableError(Exception):
@@ -91,7 +93,10 @@ def parse(raw: bytearray) -> object:
         body: object = from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         body = _parse_leniently(raw)
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth_beyond(body, MAX_DEPTH):
+        deep = _depth_beyond(body, MAX_DEPTH)
+    else:
+        deep = len(raw) > MAX_DEPTH and not _is_plainly_flat(raw, MAX_DEPTH) and _depth_beyond(body, MAX_DEPTH)
+    if deep:
         raise _too_deep()
     return body
 
@@ -114,6 +119,20 @@ def _parse_leniently(raw: bytearray) -> object:
 
 def _too_deep() -> UnreadableError:
     return UnreadableError("is nested too deeply and was not read", lasting=True)
+
+
+def _is_plainly_flat(raw: bytearray, depth: int) -> bool:
+    """Whether JSON shows by its brackets alone that it is no deeper; else its values tell, which takes far longer."""
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # a text is two quotation marks now, and more than those if it holds a bracket
+    frames = raw.translate(_OF_ONE_KIND, _NO_FRAMES).replace(b'""', b"")
+    for _ in range(depth):
+        # takes away all that hold nothing: one level
+        frames = frames.replace(b"[]", b"")
+        if not frames:
+            return True
+    return False
 
 
 def _depth_beyond(body: object, depth: int) -> bool:
