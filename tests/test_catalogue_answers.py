@@ -45,7 +45,7 @@ def _anything_named(operation: Operation) -> st.SearchStrategy[JsonObject]:
     return st.dictionaries(named, value, max_size=5)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(operation), _anything_named(operation))))
 def test_an_answer_is_read_into_plain_objects_as_its_model_reads_and_writes_it(
     case: tuple[Operation, JsonObject],

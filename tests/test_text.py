@@ -188,3 +188,14 @@ def test_json_for_people_holds_no_link_and_no_tag_and_is_the_same_json() -> None
 def test_what_one_look_calls_unmarked_is_left_as_it_is_by_the_closer_look(text: str) -> None:
     assume(is_unmarked(text))
     assert [piece for _, piece in pieces(text)] == list(text)
+
+
+_WRITTEN = st.text(
+    st.one_of(st.characters(codec="latin-1"), st.characters(max_codepoint=0xD7FF), st.sampled_from("\n\t«Жλ語"))
+)
+
+
+@given(_WRITTEN, st.sampled_from(["", "\n\t"]))
+@settings(max_examples=120, deadline=None, derandomize=True)
+def test_a_text_in_any_language_is_shown_as_its_letters_are_each_by_itself(text: str, keep: str) -> None:
+    assert escape(text, limit=1_000, keep=keep).text == "".join(piece for _, piece in pieces(text, keep=keep))

@@ -128,17 +128,14 @@ def without_nulls(data: JsonObject) -> JsonObject:
 
 
 def _without(value: JsonObject | list[Any], absent: object) -> Any:
+    # every value of every row: a pair of types is told in half the time that their union takes
     if isinstance(value, dict):
         return {
-            name: _without(each, absent) if isinstance(each, _HOLDERS) else each
+            name: _without(each, absent) if isinstance(each, (dict, list)) else each
             for name, each in value.items()
             if each is not absent
         }
-    return [_without(each, absent) if isinstance(each, _HOLDERS) else each for each in value if each is not absent]
-
-
-_HOLDERS: Final = (dict, list)
-"""Looked for in every value of every row: a pair of types is found twice as fast as their union."""
+    return [_without(each, absent) if isinstance(each, (dict, list)) else each for each in value if each is not absent]
 
 
 def _has(holder: Any, step: int | str) -> bool:

@@ -60,6 +60,11 @@ _ADDRESS: Final = re.compile(r":(?=//)")
 _UNMARKED: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9 _.,:;/+@%=&'\"!?*()$-]{0,199})?")
 """A line of what most names, ids, states and prices are made of: nothing in it is hidden, and nothing is acted upon."""
 
+_LETTERS: Final = re.compile(
+    r"[\x00-\u02af\u0391-\u03c9\u0400-\u0482\u048a-\u052f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*"
+)
+"""What many languages write with: no mark that is put on another letter, and no letter that looks like nothing."""
+
 _STRAY_SPACE: Final = re.compile(r"^ | (?=$| )")
 """A space that nobody sees: at an end, or beside another."""
 
@@ -95,7 +100,7 @@ def escape(text: str, *, limit: int = 200, keep: str = "", code: bool = False) -
     """
     if len(text) <= limit and is_unmarked(text):
         return Escaped(text, len(text), cut=False)
-    plain = text.isascii() and _without(text, keep).isprintable()
+    plain = _LETTERS.fullmatch(text) and _without(text, keep).isprintable()
     if plain and len(text) <= limit and (code or not _MARKDOWN.search(text)):
         return Escaped(text, len(text), cut=False)
     shown: list[str] = []

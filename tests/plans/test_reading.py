@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barrack_mcp.account.desk import Desk
@@ -98,6 +98,7 @@ _ROW = st.sampled_from(
 _CAME = st.tuples(st.lists(_ROW, max_size=3), st.none() | st.integers(0, 9))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(_CAME, min_size=1, max_size=4), st.data())
 def test_a_list_is_the_same_in_whichever_order_its_pages_come(
     pages: list[tuple[list[JsonObject], int | None]], data: st.DataObject

@@ -47,40 +47,41 @@ class SafeCopy:
 
     def fields(self, value: Mapping[str, Any], marks: Marks) -> JsonObject:
         """Write an object, its names included."""
-        return dict(value) if not (hides(marks) or _odd_texts(value)) else self._fields(value, marks, ())
+        odd = _odd_texts(value, marks)
+        return self._fields(value, marks, (), odd) if odd else dict(value)
 
     def rows(self, value: list[Any], marks: Marks, path: Path = ()) -> list[Any]:
         """Write the rows of a list, each with the same marks; the list itself where all of it is written as it came."""
-        odd = _odd_texts(value)
-        if hides(marks):
-            return self._rows(value, marks, path)
-        return self._rows(value, marks, path, odd) if odd else value
-
-    def _fields(self, value: Mapping[str, Any], marks: Marks, path: Path) -> JsonObject:
-        written: JsonObject = {}
-        for name, each in value.items():
-            shown = name if len(name) <= _FIELD and is_unmarked(name) else self._name(name, path)
-            while shown in written:
-                shown += "~"
-            told = self._value(each, inner(marks, name), (*path, shown))
-            if told is not None or each is None:
-                written[shown] = told
-        return written
-
-    def _rows(self, value: list[Any], marks: Marks, path: Path, odd: set[str] | None = None) -> list[Any]:
-        """Write rows; where the odd texts in them are known, only those rows that hold one."""
+        odd = _odd_texts(value, marks)
+        if not odd:
+            return value
         told = [
-            (each, each if odd is not None and odd.isdisjoint(_texts(each)) else self._value(each, marks, (*path, at)))
+            (each, each if odd.isdisjoint(_texts(each)) else self._value(each, marks, (*path, at), odd))
             for at, each in enumerate(value)
         ]
         return [shown for each, shown in told if shown is not None or each is None]
 
-    def _value(self, value: Any, marks: Marks, path: Path) -> Any:
+    def _fields(self, value: Mapping[str, Any], marks: Marks, path: Path, odd: set[str]) -> JsonObject:
+        written: JsonObject = {}
+        for name, each in value.items():
+            shown = self._name(name, path) if name in odd else name
+            while shown in written:
+                shown += "~"
+            told = self._value(each, inner(marks, name), (*path, shown), odd)
+            if told is not None or each is None:
+                written[shown] = told
+        return written
+
+    def _rows(self, value: list[Any], marks: Marks, path: Path, odd: set[str]) -> list[Any]:
+        told = [(each, self._value(each, marks, (*path, at), odd)) for at, each in enumerate(value)]
+        return [shown for each, shown in told if shown is not None or each is None]
+
+    def _value(self, value: Any, marks: Marks, path: Path, odd: set[str]) -> Any:
         if isinstance(value, str):
-            return self._text(value, marks, path)
+            return self._text(value, marks, path) if value in odd else value
         if isinstance(value, dict):
-            return self._fields(value, marks, path)
-        return self._rows(value, marks, path) if isinstance(value, list) else value
+            return self._fields(value, marks, path, odd)
+        return self._rows(value, marks, path, odd) if isinstance(value, list) else value
 
     def _name(self, name: str, path: Path) -> str:
         shown = _shown(name) if len(name) <= _FIELD else escape(name, limit=_LONGEST_NAME)
@@ -177,16 +178,16 @@ def _shown(name: str) -> Escaped:
     return escape(name, limit=_LONGEST_NAME)
 
 
-def _odd_texts(value: Any) -> set[str]:
-    """Gather the texts within a value, names included, that a closer look might change; all others stay as they are."""
+def _odd_texts(value: Any, marks: Marks) -> set[str]:
+    """Gather the texts within a value, names included, that need a closer look: all others stay as they are.
+
+    Each is judged once, however many rows hold it.
+    """
     texts = _texts(value)
-    if holds_private_key("\n".join(texts)):
-        return texts
-    return not_unmarked(texts)
+    return texts if hides(marks) or holds_private_key("\n".join(texts)) else not_unmarked(texts)
 
 
 def _texts(value: Any) -> set[str]:
-    """Gather the texts within a value, names included, each once: rows are much alike."""
     found: set[str] = set()
     _gather(value if isinstance(value, dict | list) else [value], found)
     return found
@@ -199,11 +200,8 @@ def _gather(holder: Any, found: set[str]) -> None:
     for each in holder:
         if isinstance(each, str):
             found.add(each)
-        elif isinstance(each, _HOLDERS):
+        elif isinstance(each, (dict, list)):
             _gather(each, found)
-
-
-_HOLDERS: Final = (dict, list)
 
 
 def _whereabouts(text: str) -> str:
