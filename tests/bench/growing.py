@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.account.reading import read_list, reader
+from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.simulator import create_app
 from tests.bench.figures import Figure
 from tests.support.house import house
@@ -31,13 +32,13 @@ class Many:
     def __init__(self, rows: int) -> None:
         self._app: Any = create_app(scenario="large", now=lambda: 0.0)
         self.state = self._app.state
-        call = httpx2.ASGITransport(app=self._app)
+        call = InProcess(self._app)
         shown = anyio.run(self._first, call)
         self._rows = [{**shown[at % len(shown)], "instance_id": f"BRK-{at:06d}"} for at in range(rows)]
         self._written: dict[tuple[int, int], bytes] = {}
 
     @staticmethod
-    async def _first(call: httpx2.ASGITransport) -> list[dict[str, Any]]:
+    async def _first(call: InProcess) -> list[dict[str, Any]]:
         async with httpx2.AsyncClient(transport=call, headers={"Authorization": f"Bearer {KEY}"}) as http:
             answer = await http.get("http://127.0.0.1/api/instances/", params={"limit": PAGE})
             rows: list[dict[str, Any]] = answer.json()["instances"]
@@ -60,9 +61,7 @@ async def _timed(many: Many, rows: int) -> tuple[float, float, float]:
     """Answer the milliseconds beyond the API's own: a page of 20, a page of 100, and the whole list by its pages."""
     async with (
         house(app=many) as made,
-        httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=many), headers={"Authorization": f"Bearer {KEY}"}
-        ) as http,
+        httpx2.AsyncClient(transport=InProcess(many), headers={"Authorization": f"Bearer {KEY}"}) as http,
     ):
 
         async def own(limit: int, pages: int) -> None:
