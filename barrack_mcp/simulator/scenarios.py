@@ -186,23 +186,46 @@ SCENARIOS = {"small": (small, 250.0), "large": (large, 2_000_000.0)}
 
 def accounts(scenario: str, seed: int) -> dict[str, World]:
     """Every account of a scenario by its key, the main one first. Raises KeyError for an unknown scenario."""
-    worlds: dict[str, World] = pickle.loads(_lived(scenario, seed))  # noqa: S301 - what this process has just pickled
-    return worlds
+    return _past(scenario, seed).give()
 
 
-@lru_cache(maxsize=4)
-def _lived(scenario: str, seed: int) -> bytes:
-    """Live the accounts' past; kept, as whoever begins again and again waits six times as long for it as for a copy."""
-    main, credit = SCENARIOS[scenario]
-    told = (
-        (Account("sim-key", "dev@example.com", "USD", credit), main),
-        (Account("sim-key-new", "new@example.com", "USD", 100.0, complete=False), bare),
-        (Account("sim-key-poor", "poor@example.com", "USD", 0.5), bare),
-        (Account("sim-key-eur", "eur@example.com", "EUR", 100.0), modest),
-    )
-    worlds = {}
-    for index, (account, tell) in enumerate(told):
-        world = worlds[account.key] = World(account, seed=seed, index=index)
-        tell(world)
-        world.open_purse()
-    return pickle.dumps(worlds)
+class _Past:
+    """What the accounts of a scenario have lived through.
+
+    It is lived anew for the first who asks, since a server asks once. Who begins again and again, as tests do, would
+    wait six times as long for it as for a copy.
+    """
+
+    def __init__(self, scenario: str, seed: int) -> None:
+        self._scenario, self._seed = scenario, seed
+        self._asked = False
+        self._kept = b""
+
+    def give(self) -> dict[str, World]:
+        """The accounts, which are the asker's own."""
+        if self._kept:
+            copied: dict[str, World] = pickle.loads(self._kept)  # noqa: S301 - what this process has just pickled
+            return copied
+        worlds = self._live()
+        if self._asked:
+            self._kept = pickle.dumps(worlds)
+        self._asked = True
+        return worlds
+
+    def _live(self) -> dict[str, World]:
+        main, credit = SCENARIOS[self._scenario]
+        told = (
+            (Account("sim-key", "dev@example.com", "USD", credit), main),
+            (Account("sim-key-new", "new@example.com", "USD", 100.0, complete=False), bare),
+            (Account("sim-key-poor", "poor@example.com", "USD", 0.5), bare),
+            (Account("sim-key-eur", "eur@example.com", "EUR", 100.0), modest),
+        )
+        worlds = {}
+        for index, (account, tell) in enumerate(told):
+            world = worlds[account.key] = World(account, seed=self._seed, index=index)
+            tell(world)
+            world.open_purse()
+        return worlds
+
+
+_past = lru_cache(maxsize=4)(_Past)

@@ -250,6 +250,11 @@ async def tour(seed: int) -> list[bytes]:
     return [answer.content for answer in seen]
 
 
+async def test_who_comes_later_to_a_scenario_finds_what_the_first_found() -> None:
+    first, *later = [await tour(seed=77) for _ in range(3)]
+    assert later == [first, first]
+
+
 async def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     first, again, other = await tour(1), await tour(1), await tour(2)
     assert first == again
