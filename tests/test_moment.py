@@ -78,6 +78,14 @@ async def test_the_same_read_at_the_same_time_is_one_request_and_every_caller_ha
         assert asked(made, "/regions/") == 2
 
 
+async def test_the_embedded_simulator_lets_others_go_on_while_it_is_asked_as_a_network_does() -> None:
+    async with house() as made:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(made.answer, "list_regions")
+        assert asked(made, "/regions/") == 1
+
+
 async def test_other_arguments_another_allowance_and_another_caller_read_for_themselves() -> None:
     app = Held()
     async with house(app=app) as made:

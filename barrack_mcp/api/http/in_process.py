@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 import anyio
+import anyio.lowlevel
 import httpx2
 from starlette.types import ASGIApp, Message
 
@@ -38,6 +39,8 @@ class InProcess(httpx2.AsyncBaseTransport):
             "client": None,
             "root_path": "",
         }
+        # over a network, too, others go on meanwhile, and find what they would ask asked already
+        await anyio.lowlevel.checkpoint()
         await self._app(scope, exchange.receive, exchange.send)
         if exchange.status is None or not exchange.is_over:
             raise httpx2.RemoteProtocolError("The application ended before its answer did.", request=request)
