@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final, get_args
 
 import anyio
@@ -97,18 +98,21 @@ class Metrics:
             self._busy.labels(full)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
+        # each call and each request finds its own again: labels are words of ours, so there are not many
+        self._ended, self._lasted = cache(self._calls.labels), cache(self._seconds.labels)
+        self._answered, self._held_back = cache(self._requests.labels), cache(self._unsent.labels)
         self._gauges = _Gauges(self.registry, now)
 
     def ended(self, call: Ended) -> None:
         """Count a call."""
         caller = (self._caller(call.caller),) if self._by_caller else ()
-        self._calls.labels(call.tool, call.outcome, current().transport, *caller).inc()
-        self._seconds.labels(call.tool).observe(call.seconds)
+        self._ended(call.tool, call.outcome, current().transport, *caller).inc()
+        self._lasted(call.tool).observe(call.seconds)
 
     def sent(self, attempt: Attempt) -> None:
         """Count a request to the API, or one that was not sent."""
         result = "ok" if attempt.failure is None else attempt.failure.value
-        (self._requests if attempt.number else self._unsent).labels(result).inc()
+        (self._answered if attempt.number else self._held_back)(result).inc()
 
     def unkept(self, what: Kept) -> None:
         """Count a failure of the state or the record."""
