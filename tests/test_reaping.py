@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from pydantic import SecretStr
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.cli.operator.reap import exit_code, reap_once
 from barrack_mcp.config import Settings, SettingsError, read_settings
-from barrack_mcp.dispatch.reaping import CLAIM_S, Orders, Reaped, Reaper, tell, unasked
+from barrack_mcp.dispatch.reaping import CLAIM_S, Orders, Reaped, Reaper, keep_reaping, tell, unasked
 from barrack_mcp.guard.decide import Policy
+from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state.leases import HOUR_S, Leases
@@ -348,7 +350,7 @@ async def test_a_serving_process_reaps_at_once_and_then_again_whatever_went_wron
         made.play({"method": "GET", "path": "/instances/", "times": 99, "action": "status", "status": 500})
         with anyio.move_on_after(2) as time:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(replace(reaper_of(made), sleep=passing).keep_reaping, 60.0)
+                tasks.start_soon(partial(keep_reaping, lambda: [nullcontext(reaper_of(made))], 60.0, sleep=passing))
                 while len(slept) < 3:
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
@@ -402,6 +404,38 @@ async def test_from_a_shell_each_account_that_callers_have_is_reaped(
         }
         assert await reap_once(read_settings(given), Orders(), as_json=True) == 0
     assert [each["outcome"] for each in json.loads(capsys.readouterr().out)] == ["done", "done"]
+
+
+async def test_a_key_that_comes_into_the_file_is_reaped_by_from_then_on_and_one_taken_out_no_more(
+    tmp_path: Path,
+) -> None:
+    desk, keys = Desk(tmp_path / "callers.toml"), tmp_path / "keys.toml"
+    desk.let_in("eve")
+    given = {
+        "BARRACK_SIMULATOR": "1",
+        "BARRACK_STATE": str(tmp_path / "state.db"),
+        "BARRACK_HTTP_TOKENS_FILE": str(desk.path),
+        "BARRACK_KEYS_FILE": str(keys),
+        "BARRACK_KEYS_FROM_CALLERS": "1",
+    }
+    keys.write_text("", encoding="utf-8")
+    keys.chmod(0o600)
+    async with open_server(read_settings(given), remote=True) as made:
+
+        async def accounts() -> list[tuple[str, bool]]:
+            found = []
+            for opening in made.reapers():
+                async with opening as reaper:
+                    found.append((reaper.account.key_digest, reaper.account.brought))
+            return found
+
+        shared = (digest_of_key(SecretStr("sim-key")), False)
+        async with made.accounts.of(SecretStr("sim-key-inr")) as brought:
+            assert (await accounts(), brought.brought) == ([shared], True)
+        keys.write_text('eve = "sim-key-eur"\nbob = "sim-key"\n', encoding="utf-8")
+        assert await accounts() == [shared, (digest_of_key(SecretStr("sim-key-eur")), False)]
+        keys.write_text("nonsense", encoding="utf-8")
+        assert await accounts() == [shared]
 
 
 async def test_where_nothing_is_overdue_nothing_is_read() -> None:

@@ -51,6 +51,7 @@ class Account:
         leases: Knows until when machines may run; None where no state is kept.
         purchases: Knows who bought what; None where no state is kept.
         lease_hours: How long a machine may run that is bought without a lease; None for no end.
+        brought: Whether its key comes with each call and is kept nowhere, so that nothing reaps in it.
     """
 
     client: Client
@@ -63,6 +64,7 @@ class Account:
     leases: Leases | None = field(default=None, repr=False)
     purchases: Purchases | None = field(default=None, repr=False)
     lease_hours: int | None = None
+    brought: bool = False
 
     @property
     def id(self) -> str:

@@ -203,14 +203,31 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def tell_end(lease: Lease) -> str:
-    """Say when a lease ends, and what happens then."""
+def tell_end(lease: Lease, *, brought: bool) -> str:
+    """Say when a lease ends, and what happens then.
+
+    Args:
+        lease: The lease.
+        brought: Whether the key of its account is kept nowhere.
+    """
     long = "" if lease.hours is None else f" ({lease.hours:g} hours)"
-    return f"Its lease ends {write_time(lease.until)}{long}: {WHO_REAPS}"
+    return f"Its lease ends {write_time(lease.until)}{long}: {say_who_reaps(brought=brought)}"
 
 
-WHO_REAPS: Final = "whoever runs barrack-mcp reap then hibernates it, or deletes it if told so."
-"""What becomes of a machine whose lease has ended; by itself nothing does."""
+def say_who_reaps(*, brought: bool) -> str:
+    """Say what becomes of a machine whose lease has ended; by itself nothing does.
+
+    Args:
+        brought: Whether the key of its account is kept nowhere.
+    """
+    return _NOBODY_REAPS if brought else _WHO_REAPS
+
+
+_WHO_REAPS: Final = "whoever runs barrack-mcp reap then hibernates it, or deletes it if told so."
+_NOBODY_REAPS: Final = (
+    "nothing ends it then, as this server keeps no key of this account; it costs until the user hibernates or deletes "
+    "it, and list_leases tells when it is overdue."
+)
 
 
 class LeaseError(Exception):
@@ -269,7 +286,7 @@ async def set_lease(
     if found is not None and found.instance != machine:
         # it was known by its name alone
         await account.leases.end(found)
-    told = tell_end(lease)
+    told = tell_end(lease, brought=account.brought)
     words = f"{sentence(thing.in_words)}: {told[:1].lower()}{told[1:]}"
     costs = "" if rate is None else f"It costs {money.write_rate(rate, currency)} at its full rate."
     return {"instance_id": machine, "lease_ends": write_end(lease)}, [words, *([costs] if costs else [])]

@@ -319,6 +319,16 @@ class Keys:
         Raises:
             CallersError: The file can't be followed now, so nobody's account is known.
         """
+        keys = self._now()
+        if keys is None:
+            raise CallersError("The file of keys can't be followed, so nobody's account is known.")
+        return keys.get(name)
+
+    def by_name(self) -> Mapping[str, SecretStr]:
+        """Each key there is, by its caller; none while the file can't be followed."""
+        return self._now() or {}
+
+    def _now(self) -> Mapping[str, SecretStr] | None:
         stamp = _stamp(self._path)
         if stamp != self._seen:
             self._seen = stamp
@@ -327,10 +337,4 @@ class Keys:
             except CallersError as error:
                 _log.error("Nobody can call until that is mended: %s", error)
                 self._keys = None
-        if self._keys is None:
-            raise CallersError("The file of keys can't be followed, so nobody's account is known.")
-        return self._keys.get(name)
-
-    def by_name(self) -> Mapping[str, SecretStr]:
-        """Each key there was when the file was last read, by its caller."""
-        return self._keys or {}
+        return self._keys

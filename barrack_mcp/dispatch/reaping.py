@@ -9,8 +9,8 @@ the claim, so that whoever comes second finds it done.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
@@ -142,22 +142,6 @@ class Reaper:
                 rows[lease.instance] = row
         return [await self._one(each, rows.get(each.instance), orders, whole=listing.complete) for each in overdue]
 
-    async def keep_reaping(self, seconds: float) -> None:
-        """Hibernate what is overdue now, and again after so many seconds each, until it is cancelled.
-
-        What goes wrong is told in the log, and tried again the next time.
-        """
-        while True:
-            try:
-                for reaped in await self.reap(Orders()):
-                    level = logging.INFO if reaped.came == "settled" else logging.WARNING
-                    _log.log(level, "%s", tell(reaped))
-            except (ApiError, StoreError) as error:
-                _log.error("What is past its lease could not be ended: %s", error)
-            except Exception:  # noqa: BLE001 - logged, and tried again
-                _log.exception("internal error in reaping")
-            await self.sleep(seconds)
-
     @property
     def _leases(self) -> Leases:
         if self.account.leases is None:
@@ -242,6 +226,36 @@ class Reaper:
                 return answer
             case _:
                 raise AssertionError(tool)
+
+
+Reapers: TypeAlias = Callable[[], Iterable[AbstractAsyncContextManager[Reaper]]]
+"""Finds who reaps now, one for each account, to be opened."""
+
+
+async def keep_reaping(
+    reapers: Reapers, seconds: float, *, sleep: Callable[[float], Awaitable[object]] = anyio.sleep
+) -> None:
+    """Hibernate what is overdue now, and again after so many seconds each, until it is cancelled.
+
+    What goes wrong in an account is told in the log and tried again the next time; the others' go on.
+
+    Args:
+        reapers: Who reaps; found anew each time.
+        seconds: The time between.
+        sleep: Waits for so many seconds.
+    """
+    while True:
+        for opening in reapers():
+            try:
+                async with opening as reaper:
+                    for reaped in await reaper.reap(Orders()):
+                        level = logging.INFO if reaped.came == "settled" else logging.WARNING
+                        _log.log(level, "%s", tell(reaped))
+            except (ApiError, StoreError) as error:
+                _log.error("What is past its lease could not be ended: %s", error)
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                _log.exception("internal error in reaping")
+        await sleep(seconds)
 
 
 @dataclass(frozen=True)

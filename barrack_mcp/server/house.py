@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +28,7 @@ from barrack_mcp.config.callers import Callers, CallersError, Keys
 from barrack_mcp.config.identity import Identities
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
-from barrack_mcp.dispatch.reaping import Reaper, unasked
+from barrack_mcp.dispatch.reaping import Reaper, Reapers, unasked
 from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
@@ -43,7 +43,7 @@ from barrack_mcp.guard.ruling import unheard
 from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_request
-from barrack_mcp.server.callers.accounts import Accounts, open_accounts, owners_of
+from barrack_mcp.server.callers.accounts import Accounts, FullError, given_keys, open_accounts, owners_of
 from barrack_mcp.server.callers.own_keys import OwnKeys
 from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
@@ -52,7 +52,7 @@ from barrack_mcp.server.watch import NOBODY, Watch
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
-from barrack_mcp.state.store import Approval
+from barrack_mcp.state.store import Approval, StoreError
 from barrack_mcp.state.traces import Traces
 
 _SEAL_OUTLASTS_S: Final = 60.0
@@ -74,6 +74,8 @@ _ONE_CLIENT: Final = (
     "browser call, too. Register the page as a client of its own."
 )
 
+_NO_ROOM: Final = "As many accounts are in use as can be kept open; that of a caller is looked at the next time."
+
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +88,8 @@ class House:
         drain: Lets no more writes begin, and returns when none is under way.
         api: The host of the API that it speaks to; empty for the simulator.
         contract: The contract in force.
-        reapers: End what is past its lease, one in each account; that of the server's own key first.
+        reapers: Finds who ends what is past its lease, one in each account whose key the operator gives now; that of
+            the server's own key first.
         callers: Who may call over HTTP; None for whoever can reach it.
         page: Makes the approval page for those who sign in, with who says who they are; None where nobody can.
         accounts: The accounts that calls are about.
@@ -99,7 +102,7 @@ class House:
     drain: Callable[[], Awaitable[None]]
     api: str
     contract: Contract
-    reapers: Sequence[Reaper]
+    reapers: Reapers
     accounts: Accounts
     state: State
     record: Audit | None
@@ -146,7 +149,8 @@ async def open_server(
         async with accounts.of(keys.by_name().get(caller) if keys is not None else None) as account:
             return await read_costs(account, settings.currency, now=time.time())
 
-    costs = Books(read, owners_of(keys, shared=settings.key) if keys is not None else ())
+    costs = Books(read, partial(owners_of, keys, shared=settings.key), brought=settings.keys_from_callers and remote)
+    given = partial(given_keys, keys, shared=settings.key)
 
     async with (
         open_state(
@@ -211,6 +215,7 @@ async def open_server(
                     leases=Leases(state.store),
                     purchases=Purchases(state.store),
                     lease_hours=settings.default_lease_hours,
+                    brought=key not in given(),
                 )
 
         accounts = await opened.enter_async_context(open_accounts(account_of, settings.key, keys))
@@ -264,13 +269,12 @@ async def open_server(
             at_terminal=at_terminal,
         )
         server.middleware.append(OwnKeys(accounts, callers, keys, brought=settings.keys_from_callers, watch=watch))
-        reapers = [Reaper(dispatcher=reaps, account=each) for each in accounts]
         yield House(
             server=server,
             drain=writer.drain,
             api="" if app else urlsplit(url).netloc,
             contract=contract,
-            reapers=reapers,
+            reapers=_reapers(reaps, accounts, given),
             accounts=accounts,
             state=state,
             record=record,
@@ -278,6 +282,20 @@ async def open_server(
             callers=callers,
             page=page,
         )
+
+
+def _reapers(dispatcher: Dispatcher, accounts: Accounts, given: Callable[[], Iterable[SecretStr | None]]) -> Reapers:
+    """Find who reaps in the accounts of the keys that the operator gives."""
+
+    @asynccontextmanager
+    async def opened(key: SecretStr | None) -> AsyncIterator[Reaper]:
+        try:
+            async with accounts.of(key) as account:
+                yield Reaper(dispatcher=dispatcher, account=account)
+        except FullError:
+            raise StoreError(_NO_ROOM) from None
+
+    return lambda: map(opened, given())
 
 
 def _callers(settings: Settings) -> tuple[Callers | None, Keys | None]:

@@ -14,6 +14,7 @@ import anyio
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
+from barrack_mcp.dispatch.reaping import keep_reaping
 from barrack_mcp.dispatch.writes import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import House, open_server
@@ -48,7 +49,7 @@ async def serve(
     if reap_every is not None and (transport == "stdio" or settings.read_only):
         why = "BARRACK_READ_ONLY is on" if settings.read_only else "over stdio the client ends this process"
         raise SettingsError(f"--reap-every: can't be kept, since {why}; run barrack-mcp reap by a timer instead.")
-    if settings.key is None:
+    if settings.key is None and settings.keys_file is None and not settings.keys_from_callers:
         _log.warning("No API key is set: tools are listed, but every call fails until BARRACK_API_KEY is set.")
     if transport == "stdio":
         if is_at_terminal():
@@ -97,8 +98,7 @@ async def _beside(house: House, reap_every: int | None = None) -> AsyncIterator[
         if reap_every is not None:
             every = counted(reap_every, "minute")
             _log.warning("What is past its lease is hibernated, as reap does it, every %s.", every)
-            for reaper in house.reapers:
-                tasks.start_soon(reaper.keep_reaping, reap_every * 60.0)
+            tasks.start_soon(keep_reaping, house.reapers, reap_every * 60.0)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - raised below

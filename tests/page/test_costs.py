@@ -81,6 +81,17 @@ async def test_the_list_leads_there_where_it_is_shown_and_nowhere_else(desk: Des
         assert f'href="{ROOM}/costs"' in (await other.get("/")).text
 
 
+async def test_where_callers_bring_keys_the_page_says_that_their_accounts_are_missing(desk: Desk) -> None:
+    async with costing(desk) as (_, browser):
+        assert "bring themselves" not in text_of(await browser.get("/costs"))
+        assert desk.costs is not None
+        desk.costs = Books(desk.costs.read, brought=True)
+        async with desk.browser() as another:
+            await another.get(desk.link())
+            shown = text_of(await another.get("/costs"))
+    assert "Accounts whose API keys callers bring themselves are not shown: this server keeps no such key." in shown
+
+
 async def test_what_cant_be_read_is_said_in_the_apis_words(desk: Desk) -> None:
     async def read(_: str) -> Costs:
         raise ApiError(Failure.UNREACHABLE, "The API could not be reached (no route)")

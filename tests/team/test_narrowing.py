@@ -257,6 +257,30 @@ async def test_where_the_operator_allows_it_a_caller_brings_a_key_of_their_own_a
     assert "sim-key-eur" not in caplog.text
 
 
+LEASED = {"name": "leased", "lease_hours": 8}
+
+
+@pytest.mark.parametrize("brought", [True, False])
+async def test_whoever_brings_a_key_is_promised_no_end_of_a_lease_that_nobody_brings_about(
+    tmp_path: Path, *, brought: bool
+) -> None:
+    settings = {"BARRACK_KEYS_FROM_CALLERS": "1", "BARRACK_UNATTENDED": "spend", "BARRACK_APPROVAL": "out-of-band"}
+    headers = {KEY: "sim-key-eur"} if brought else {}
+    async with served(tmp_path, {"ada": ()}, **settings) as made, made.client("ada", headers=headers) as client:
+        machines = content(await client.call_tool("list_instances", {}))["instances"]
+        like = next(each["vm_name"] for each in machines if each["status"] == "ACTIVE")
+        bought = content(await client.call_tool("deploy_instance", {**LEASED, "like": like}))
+        machine = {"instance_id": LEASED["name"]}
+        again = await client.call_tool("set_lease", {**machine, "hours": 5})
+        asked = content(await client.call_tool("delete_instance", machine))
+    assert bought["outcome"] == "done", bought["message"]
+    assert ("nothing ends it then" in bought["message"]) is brought
+    assert ("barrack-mcp reap" in bought["message"]) is not brought
+    assert ("nothing ends it then" in str(again.content)) is brought
+    warned = [each for each in asked["plan"]["warnings"] if "an API key that the caller brought" in each]
+    assert len(warned) == brought
+
+
 @each_era
 async def test_where_the_operator_allows_no_keys_of_callers_one_that_comes_along_is_refused(
     tmp_path: Path, era: str

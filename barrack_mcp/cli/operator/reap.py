@@ -47,9 +47,10 @@ async def reap_once(settings: Settings, orders: Orders, *, as_json: bool) -> Exi
     unread: list[ExitCode] = []
     # with all the accounts that callers from elsewhere have
     async with open_server(settings, remote=True) as house:
-        for reaper in house.reapers:
+        for opening in house.reapers():
             try:
-                reaped += await reaper.reap(orders)
+                async with opening as reaper:
+                    reaped += await reaper.reap(orders)
             except ApiError as error:
                 complain(f"{error.sentence} Nothing was sent.")
                 unread.append(EXIT_CODES.get(error.failure, ExitCode.FAILED))

@@ -187,7 +187,7 @@ class Booking:
         if lease is None or not kept:
             wanted = "lease_hours" in self.values or self.account.lease_hours is not None
             return Told(_NOT_KEPT if wanted and self.account.leases is not None else "")
-        told = tell_end(lease)
+        told = tell_end(lease, brought=self.account.brought)
         if not sure:
             return Told(f"If it took place: {told[:1].lower()}{told[1:]}")
         return Told(told, {"lease_ends": write_end(lease)})

@@ -42,15 +42,17 @@ class Books:
     Attributes:
         read: Reads what runs and what it costs now in the account that a caller's calls are about; an `ApiError` if
             nothing of it could be read.
-        owners: The callers who have accounts of their own, those of one account together.
+        owners: Answers the callers who have accounts of their own, those of one account together.
+        brought: Whether callers may bring keys, of whose accounts nothing can be shown.
     """
 
     read: Callable[[str], Awaitable[Costs]]
-    owners: Sequence[Sequence[str]] = ()
+    owners: Callable[[], Sequence[Sequence[str]]] = tuple
+    brought: bool = False
 
     def owners_of(self, caller: str) -> Sequence[str]:
         """Whose account a caller's calls are about; nobody's where it is the one that the others share."""
-        return next((owners for owners in self.owners if caller in owners), ())
+        return next((owners for owners in self.owners() if caller in owners), ())
 
 
 @dataclass(frozen=True)

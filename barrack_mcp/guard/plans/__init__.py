@@ -122,4 +122,9 @@ async def plan(
         ours = await inquiry.tell_last_changes(draft.things)
         told = {thing.in_words: ours[thing.key] for thing in draft.things if thing.key in ours}
         draft.warnings[:0] = [f"{sentence(words)} was {change}." for words, change in told.items()]
+    if known.brought:
+        draft.warnings.insert(0, _BROUGHT)
     return draft.planned(inquiry)
+
+
+_BROUGHT: Final = "It is for the account of an API key that the caller brought, not for that of this server's own key."

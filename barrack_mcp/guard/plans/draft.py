@@ -169,6 +169,7 @@ class Known:
         find_term: Which lease the purchase gives.
         budget: What the caller's own purchases are held against; None where nothing limits them.
         by_month: Whether what the month comes to counts, which takes the bills.
+        brought: Whether the caller brought the key of the account.
     """
 
     deeds: Deeds | None = None
@@ -176,6 +177,7 @@ class Known:
     find_term: FindTerm = no_term
     budget: Budget | None = None
     by_month: bool = False
+    brought: bool = False
 
 
 async def recollect(
@@ -210,6 +212,7 @@ async def recollect(
         find_term=partial(find_term, account, operation, values, known=held),
         budget=await find_budget(account, caller, policy, held=held) if spends else None,
         by_month=policy.by_month,
+        brought=account.brought,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from barrack_mcp.account import money
 from barrack_mcp.account.desk import Sheet
-from barrack_mcp.account.leases import WHO_REAPS
+from barrack_mcp.account.leases import say_who_reaps
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.overview import tell_time
@@ -130,7 +130,7 @@ async def lease(inquiry: Inquiry, standing: Standing, draft: Draft, hourly: Pric
     until = "" if term.running is None else f"goes on until {write_time(term.running.until)}"
     long = until or f"is {counted(round(term.hours), 'hour')} from the purchase"
     costs = "" if draft.machine_cost is None else f", {money.write(draft.machine_cost, inquiry.currency)} at this rate"
-    draft.bill.append(f"Its lease {long}{costs}: {WHO_REAPS}")
+    draft.bill.append(f"Its lease {long}{costs}: {say_who_reaps(brought=inquiry.known.brought)}")
     draft.facts |= term.facts
     return draft
 

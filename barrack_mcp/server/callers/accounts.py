@@ -127,13 +127,23 @@ async def open_accounts(
         yield accounts
 
 
-def owners_of(keys: Keys, *, shared: SecretStr | None) -> list[list[str]]:
-    """Say which callers have accounts of their own, those of one account together.
+def given_keys(keys: Keys | None, *, shared: SecretStr | None) -> list[SecretStr | None]:
+    """List the keys that the operator gives now, each once: the server's own first, None where it has none.
 
     Args:
-        keys: The keys of callers.
+        keys: The keys of callers; None where the operator gave them none.
         shared: The server's own key.
     """
-    named = keys.by_name()
+    return list(dict.fromkeys([shared, *(() if keys is None else keys.by_name().values())]))
+
+
+def owners_of(keys: Keys | None, *, shared: SecretStr | None) -> list[list[str]]:
+    """Say which callers have accounts of their own now, those of one account together.
+
+    Args:
+        keys: The keys of callers; None where the operator gave them none.
+        shared: The server's own key.
+    """
+    named = {} if keys is None else keys.by_name()
     own = dict.fromkeys(key for key in named.values() if key != shared)
     return [[name for name, key in named.items() if key == each] for each in own]
