@@ -28,7 +28,7 @@ def otherwise(schema: JsonObject, name: str, value: Any) -> list[tuple[Any, Any]
         case "boolean":
             word = str(value)
             return [(word, value), (word.lower(), value), (f" {word.upper()} ", value)]
-        case "string" if "enum" in schema:
+        case "string" if "enum" in schema or name == "protocol":
             return [(value.upper(), value), (value.lower(), value), (f" {value} ", value)]
         case "string" if name.endswith("_id"):
             return [(f" {value} ", value), (f"{value}\n", value), (7, "7"), (7.0, "7"), (" 7 ", "7")]

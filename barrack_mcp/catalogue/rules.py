@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from barrack_mcp.catalogue.models import Request, Response, answered, optional, required
 from barrack_mcp.catalogue.values import Cidr, DirectionEnum, EthertypeEnum, Port, ProtocolEnum, Text, Whole
@@ -45,12 +45,18 @@ def name_protocol(number: int) -> str:
     return next((name for name, each in PROTOCOL_NUMBERS.items() if each == number), f"protocol {number}")
 
 
+def _as_listed(value: object) -> object:
+    """A protocol's name is sent as the API lists it, in small letters."""
+    word = value.strip().casefold() if isinstance(value, str) else None
+    return word if word in PROTOCOL_NUMBERS else value
+
+
 class SecurityRule(Request):
     """What traffic is let through; nothing else is."""
 
     direction: DirectionEnum = required("ingress: inbound.")
     ethertype: EthertypeEnum = required("That of the range.")
-    protocol: ProtocolEnum = required("Name or number, e.g. tcp.")
+    protocol: Annotated[ProtocolEnum, BeforeValidator(_as_listed)] = required("Name or number, e.g. tcp.")
     remote_ip_prefix: Cidr = required("CIDR; 0.0.0.0/0 is everyone.")
     port_range_min: Port | None = optional("First port; none: all.", blank_counts=True)
     port_range_max: Port | None = optional("Last port.", blank_counts=True)

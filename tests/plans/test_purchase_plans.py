@@ -46,6 +46,29 @@ async def test_a_deployment_names_what_the_account_has_and_never_the_callers_wor
         assert "0.74 USD an hour (540.20 USD a month)" in planned.plan.summary
 
 
+@pytest.mark.parametrize(
+    ("tool", "kind", "name"),
+    [
+        ("deploy_instance", "Instance", "train-1"),
+        ("restore_snapshot", "Instance", "archive-1"),
+        ("create_volume", "Volume", "checkpoints"),
+        ("clone_volume", "Volume", "datasets"),
+        ("create_snapshot", "Snapshot", "train-base"),
+    ],
+)
+async def test_a_name_that_something_of_that_kind_has_already_is_said_before_anybody_says_yes(
+    tool: str, kind: str, name: str
+) -> None:
+    async with room() as asked:
+        said = "has this name already, and names are unique, so Barrack will probably refuse."
+        taken, free = [
+            (await asked.plan_exactly(tool, asked.good(tool) | {"name": each})).plan.warnings
+            for each in (name, f"{name}-2")
+        ]
+        assert [each for each in taken if each.startswith(f"{kind} «{name}» (BRK-") and each.endswith(said)]
+        assert said not in str(free)
+
+
 async def test_a_model_without_a_price_is_neither_shown_nor_bought() -> None:
     async with room() as asked:
         planned = await asked.plan("deploy_instance", gpu_model="Approved")

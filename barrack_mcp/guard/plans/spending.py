@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from barrack_mcp.account.things import (
     labels,
     objects,
     said,
+    sentence,
     size,
     text,
     things,
@@ -35,6 +37,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
+from barrack_mcp.catalogue.signs import Made
 from barrack_mcp.guard.exposure import ANYTHING, Ingress, opened, read_rules
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost, require
 from barrack_mcp.guard.plans.instances import gpus, rate_in_words
@@ -74,6 +77,7 @@ def bought(
     draft.facts |= {"price": str(added.normalize()), "currency": inquiry.currency}
     draft.hourly_now, draft.hourly_after = outlook.hourly_now, outlook.hourly_after
     draft.read_in_part = standing.read_in_part
+    draft.warnings += _taken(inquiry, standing)
     draft.balance, draft.runway_hours = outlook.balance, outlook.runway_hours
     if inquiry.known.by_month:
         draft.month_cost = standing.month(price, inquiry.currency, now=tell_time(standing, inquiry.now))
@@ -82,6 +86,24 @@ def bought(
     if inquiry.known.budget is not None:
         _hold_against(inquiry.known.budget, inquiry, standing, draft, price)
     return draft
+
+
+def _taken(inquiry: Inquiry, standing: Standing) -> list[str]:
+    """Warn where something of that kind has the name already that a new one is to have."""
+    made, name = inquiry.operation.sign, str(inquiry.arguments.get("name"))
+    listed = ((INSTANCE, standing.instances), (VOLUME, standing.volumes), (SNAPSHOT, standing.snapshots))
+    named = (
+        thing
+        for kind, listing in listed
+        if isinstance(made, Made) and made.kind == kind
+        for row in listing.rows
+        if (thing := Thing(kind, row)).name == name
+    )
+    # no word of the caller is shown: it is the account's own by then
+    return [
+        f"{sentence(thing.in_words)} has this name already, and names are unique, so Barrack will probably refuse."
+        for thing in islice(named, 1)
+    ]
 
 
 def _hold_against(budget: Budget, inquiry: Inquiry, standing: Standing, draft: Draft, price: Price) -> None:
