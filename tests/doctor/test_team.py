@@ -67,8 +67,8 @@ SECRET = {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}
         (about(issuer="https://another.example"), 2, "about another issuer"),
         (about(jwks_uri=None), 2, "jwks_uri"),
         (about(keys=[]), 2, "no list of keys"),
-        (about(), 2, "none of its keys checks a token"),
-        (about(keys={"keys": [SECRET, WEAK]}), 2, "none of its keys checks a token"),
+        (about(), 2, "None of its keys checks a token"),
+        (about(keys={"keys": [SECRET, WEAK]}), 2, "None of its keys checks a token"),
     ],
 )
 async def test_an_identity_provider_that_cant_be_followed_is_told_with_what_is_wrong(
@@ -77,6 +77,7 @@ async def test_an_identity_provider_that_cant_be_followed_is_told_with_what_is_w
     async with serving(answer) as (url, _):
         found = await provider(tmp_path, url)
     assert (found.verdict, found.code) == (Verdict.FAILS, code)
+    assert found.sentence.startswith("The identity provider can't be followed. ")
     assert said in found.sentence
     assert "nobody who comes with its tokens is let in" in found.mend
 

@@ -20,6 +20,7 @@ SECONDS: Final = 8.0
 
 _CALLERS: Final = "callers"
 _PROVIDER: Final = "identity provider"
+_NOT_FOLLOWED: Final = "The identity provider can't be followed."
 _NOBODY: Final = "Until then nobody who comes with its tokens is let in."
 
 
@@ -40,7 +41,7 @@ async def look_for_callers(settings: Settings) -> list[Check]:
         return [*found, Check(_PROVIDER, Verdict.FAILS, told, mend, ExitCode.USAGE)]
     with anyio.move_on_after(SECONDS):
         return [*found, await _provider(settings, settings.oidc_issuer, settings.oidc_audience)]
-    return [*found, _unheard(f"It did not say all that is needed within {SECONDS:g} s.")]
+    return [*found, _unheard(f"{_NOT_FOLLOWED} It did not say all that is needed within {SECONDS:g} s.")]
 
 
 def _files(settings: Settings) -> Iterator[Check]:
@@ -77,13 +78,13 @@ async def _provider(settings: Settings, name: str, audience: str) -> Check:
         provider, algorithms = await Issuer(name, audience=audience, network=settings.network).look()
     except FetchError as error:
         if not error.reached:
-            return _unheard(str(error))
+            return _unheard(f"{_NOT_FOLLOWED} {error}")
         mend = f"Is BARRACK_OIDC_ISSUER its name, whole and letter for letter? {_NOBODY}"
-        return Check(_PROVIDER, Verdict.FAILS, str(error), mend, ExitCode.USAGE)
+        return Check(_PROVIDER, Verdict.FAILS, f"{_NOT_FOLLOWED} {error}", mend, ExitCode.USAGE)
     except ValueError as error:
-        return Check(_PROVIDER, Verdict.FAILS, str(error), _NOBODY, ExitCode.USAGE)
+        return Check(_PROVIDER, Verdict.FAILS, f"{_NOT_FOLLOWED} {error}", _NOBODY, ExitCode.USAGE)
     if not algorithms:
-        told = f"It answers, and none of its keys checks a token of an algorithm that is read ({', '.join(KINDS)})."
+        told = f"{_NOT_FOLLOWED} None of its keys checks a token of an algorithm that is read: {', '.join(KINDS)}."
         return Check(_PROVIDER, Verdict.FAILS, told, f"Let it sign with one of these. {_NOBODY}", ExitCode.USAGE)
     told = (
         "It answers, names itself as BARRACK_OIDC_ISSUER does, and has keys that check tokens signed with "
