@@ -126,6 +126,11 @@ PROMISES = (
         "the yes is honoured once, by one",
     ),
     Promise("H6", "1,000 calls by two servers that share a Redis", "at the API 400 in any minute, both together"),
+    Promise(
+        "H7",
+        "each guarded operation, by a client's person and out of band, with budget and lease; each change, each read",
+        "waits for Redis at most 4 times until the question and 4 after the yes; a read twice",
+    ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R12", "refusals by the headers alone, behind a proxy", "the request is heard out first, within bounds"),
     Promise("R13", "each file by which it is run for a team", "names what there is; no rights, no secret, time to end"),

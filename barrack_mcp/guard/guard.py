@@ -205,6 +205,8 @@ class Guard:
             facts = self._facts(call, planned)
             if decide(facts) is Decision.ALLOW:
                 return await self._begun(call, Passed(why_unasked(facts), turn, digest(planned.plan), read=once))
+            if worst is Decision.REQUEST:
+                return await self._request(call, planned, turn)
             wide = planned
             return Stopped(NOT_ALLOWED[Risk.EXPOSE if facts.wide else facts.risk], planned.plan)
 
@@ -262,6 +264,7 @@ class Guard:
         self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET, *, turn: Turn | None = None
     ) -> Planned:
         caller, policy = call.caller, self.policy.within(call.caller.allowance)
+        held = None if turn is None else turn.holdings
         return await plan(
             call.operation,
             call.values,
@@ -270,12 +273,7 @@ class Guard:
             now=self._now(),
             binding=binding,
             known=await recollect(
-                caller.account,
-                call.operation,
-                call.values,
-                caller=caller.subject,
-                policy=policy,
-                held=None if turn is None else turn.holdings,
+                caller.account, call.operation, call.values, caller=caller.subject, policy=policy, held=held
             ),
             beside=None if turn is None else call.beside,
         )
@@ -304,9 +302,8 @@ class Guard:
 
     async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = planned.typed_for(call.operation.risk)
-        asked = question(
-            planned.plan, must_type=must_type, claim=tell_claim(call.caller.subject, call.caller.on_behalf_of)
-        )
+        claim = tell_claim(call.caller.subject, call.caller.on_behalf_of)
+        asked = question(planned.plan, must_type=must_type, claim=claim)
         if asked is None:
             return Stopped(TOO_MUCH, planned.plan)
         await self._show(call, planned.plan, question=asked)
@@ -327,12 +324,10 @@ class Guard:
         reply = await asker.ask(asked, put, now=self._now)
         return reply if isinstance(reply, Asked) else await self._by(call, put, reply, planned)
 
-    async def _show(
-        self, call: _Call, shown: Plan, *, question: str | None = None, approval: str | None = None
-    ) -> None:
+    async def _show(self, call: _Call, shown: Plan, **how: str) -> None:
         """Take note of what a person is asked, and for whom."""
         who, by = call.caller.subject, call.caller.on_behalf_of
-        await self._on_shown(Shown(call.operation, call.values, who, shown, question, approval, on_behalf_of=by))
+        await self._on_shown(Shown(call.operation, call.values, who, shown, on_behalf_of=by, **how))
 
     async def _answered(self, call: _Call, asker: Asker, put: Question) -> Ruling:
         """Take the answer that came with a second call; nothing is read for one that is a person's no."""
@@ -457,7 +452,8 @@ class Guard:
             return settle(approval, place=self._place, now=self._now())
         return await self._moved(call, None, approval.fingerprint, None)
 
-    async def _request(self, call: _Call, planned: Planned) -> Stopped | Waiting:
+    async def _request(self, call: _Call, planned: Planned, turn: Turn | None = None) -> Stopped | Waiting:
+        """Ask for a yes out of band; a turn that is held is left with it."""
         if not can_be_shown(planned.plan):
             return Stopped(TOO_MUCH, planned.plan)
         try:
@@ -471,9 +467,12 @@ class Guard:
                 fingerprint=planned.fingerprint,
                 on_behalf_of=call.caller.on_behalf_of,
                 known_as=call.caller.known_as,
+                place=None if turn is None else turn.place,
             )
         except TooManyPending as error:
             return Stopped(str(error), planned.plan)
+        if turn is not None:
+            turn.has_left()
         self._names.keep(call.given, call.names, until=approval.expires_at)
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)

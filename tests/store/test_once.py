@@ -93,7 +93,7 @@ def test_of_twenty_at_once_in_four_processes_that_make_the_state_one_uses_the_no
 
 async def test_an_approval_comes_back_as_it_went_in_and_in_its_order(kept: Kept) -> None:
     async with kept.open(now=lambda: 1_000) as store:
-        assert await store.add_approval(PENDING) == PENDING
+        assert await store.add_approval(PENDING, most=9) == PENDING
         found = await store.find_approval("ap-one")
         assert found == PENDING
         assert list(found.arguments) == ["zeta", "alpha"]
@@ -105,10 +105,10 @@ async def test_an_approval_comes_back_as_it_went_in_and_in_its_order(kept: Kept)
 async def test_a_binding_has_one_live_approval_and_then_room_for_the_next(kept: Kept) -> None:
     second = replace(PENDING, id="ap-two")
     async with kept.open(now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
-        assert await store.add_approval(second) == PENDING
+        await store.add_approval(PENDING, most=9)
+        assert await store.add_approval(second, most=9) == PENDING
         assert await store.swap_approval(PENDING, replace(PENDING, status=Status.USED))
-        assert await store.add_approval(second) == second
+        assert await store.add_approval(second, most=9) == second
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_an_answer_is_live_until_it_is_told_or_used(
 ) -> None:
     after = replace(PENDING, **changed)  # type: ignore[arg-type]  # fields by name
     async with kept.open(now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         assert await store.swap_approval(PENDING, after)
         assert (await store.live_approval("b") == after) is live
 
@@ -135,7 +135,7 @@ async def test_an_answer_is_live_until_it_is_told_or_used(
 async def test_a_swap_wants_the_approval_as_it_is_and_changes_nothing_else(kept: Kept) -> None:
     denied = replace(PENDING, status=Status.DENIED)
     async with kept.open(now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         assert await store.swap_approval(PENDING, denied)
         assert not await store.swap_approval(PENDING, replace(PENDING, status=Status.APPROVED))
         assert not await store.swap_approval(replace(denied, id="ap-two"), PENDING)
@@ -145,8 +145,8 @@ async def test_a_swap_wants_the_approval_as_it_is_and_changes_nothing_else(kept:
 async def test_changes_count_additions_and_new_statuses_only(kept: Kept) -> None:
     async with kept.open(now=lambda: 1_000) as store:
         assert await store.changes() == 0
-        await store.add_approval(PENDING)
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
+        await store.add_approval(PENDING, most=9)
         assert await store.changes() == 1
         wrong = replace(PENDING, wrong_names=1)
         await store.swap_approval(PENDING, wrong)
@@ -159,7 +159,7 @@ async def test_changes_count_additions_and_new_statuses_only(kept: Kept) -> None
 async def test_a_list_is_newest_first_of_the_statuses_asked_for_and_no_longer_than_asked(kept: Kept) -> None:
     async with kept.open(now=lambda: 1_000) as store:
         for number, status in enumerate([Status.PENDING, Status.DENIED, Status.PENDING, Status.USED]):
-            await store.add_approval(replace(PENDING, id=f"ap-{number}", binding=f"b{number}", status=status))
+            await store.add_approval(replace(PENDING, id=f"ap-{number}", binding=f"b{number}", status=status), most=9)
         assert [a.id for a in await store.approvals([Status.PENDING], limit=9)] == ["ap-2", "ap-0"]
         assert [a.id for a in await store.approvals([Status.PENDING, Status.USED], limit=2)] == ["ap-3", "ap-2"]
 
@@ -167,7 +167,7 @@ async def test_a_list_is_newest_first_of_the_statuses_asked_for_and_no_longer_th
 async def test_old_approvals_are_forgotten(kept: Kept) -> None:
     clock = [1_000.0]
     async with kept.open(now=lambda: clock[0]) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         clock[0] = PENDING.expires_at + KEPT_S
-        await store.add_approval(replace(PENDING, id="ap-two", binding="c", expires_at=clock[0] + 600))
+        await store.add_approval(replace(PENDING, id="ap-two", binding="c", expires_at=clock[0] + 600), most=9)
         assert await store.find_approval("ap-one") is None

@@ -62,7 +62,7 @@ async def test_one_that_may_throw_away_what_it_holds_is_refused_until_it_may_not
 
 async def test_a_full_one_takes_no_writes_and_answers_reads(redis: RedisServer) -> None:
     async with RedisStore(redis.url, now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         redis.says("CONFIG", "SET", "maxmemory", "1")
         with pytest.raises(StoreError, match="is full and takes no writes"):
             await store.use("n", until=4e9)
@@ -73,7 +73,7 @@ async def test_a_full_one_takes_no_writes_and_answers_reads(redis: RedisServer) 
 
 async def test_what_was_set_back_while_it_was_used_is_refused_and_reads_go_on(redis: RedisServer) -> None:
     async with RedisStore(redis.url, now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         before = redis.says("HGET", META, "writes")
         assert await store.use("n", until=4e9)
         redis.says("HSET", META, "writes", before)
@@ -100,7 +100,7 @@ async def test_after_a_takeover_no_nonce_of_before_is_good_and_what_was_open_has
 ) -> None:
     (other := tmp_path / "other").mkdir()
     async with RedisStore(redis.url, now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
         used, unused = store.new_nonce(), store.new_nonce()
         assert await store.use(used, until=4e9)
         with RedisServer(other) as replica:
@@ -119,7 +119,7 @@ async def test_after_a_takeover_no_nonce_of_before_is_good_and_what_was_open_has
 async def test_a_replica_answers_reads_and_takes_no_writes(redis: RedisServer, tmp_path: Path) -> None:
     (other := tmp_path / "other").mkdir()
     async with RedisStore(redis.url, now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
     with RedisServer(other) as replica:
         replica.says("REPLICAOF", "127.0.0.1", str(redis.port))
         await until(lambda: "master_link_status:up" in replica.says("INFO", "replication"))
@@ -141,7 +141,7 @@ async def test_of_a_cluster_the_node_that_keeps_the_state_is_found(tmp_path: Pat
         other.says("CLUSTER", "ADDSLOTS", str(slot))
         await until(lambda: all("cluster_state:ok" in each.says("CLUSTER", "INFO") for each in (one, other)))
         async with RedisStore(one.url, now=lambda: 1_000) as store:
-            assert await store.add_approval(PENDING) == PENDING
+            assert await store.add_approval(PENDING, most=9) == PENDING
             assert [await store.use("n", until=4e9) for _ in range(2)] == [True, False]
             await until(lambda: name_owner().partition("#")[0] in other.says("PUBSUB", "CHANNELS"))
         assert (one.says("DBSIZE"), other.says("EXISTS", META)) == ("0", "1")

@@ -183,7 +183,7 @@ def test_a_file_that_another_process_holds_is_told_as_busy(path: Path, monkeypat
 
 async def test_a_record_of_another_version_is_told(path: Path) -> None:
     async with SqliteStore(path, now=lambda: 1_000) as store:
-        await store.add_approval(PENDING)
+        await store.add_approval(PENDING, most=9)
     connection = sqlite3.connect(path)
     connection.execute("""UPDATE approvals SET record = '{"id": "ap-one", "status": "pending", "new": 1}'""")
     connection.commit()

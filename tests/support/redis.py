@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Final, Self
 
 import pytest
+
+from barrack_mcp.state.store.redis import scripts
 
 NEEDED: Final = "TESTS_NEED_REDIS"
 """The variable with which a run says that the tests of a shared state must not be left out."""
@@ -90,3 +93,45 @@ def free_port() -> int:
             port = int(asked.getsockname()[1])
         if port + 10_000 < 1 << 16:
             return port
+
+
+class Monitor:
+    """Hears each command that a Redis is sent, and so how often its clients waited for it.
+
+    What is not heard: signs of life, which come by the clock, and claims of pace, which go beside a request to the API;
+    and a script that was sent in full, since its digest came before.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._marks = 0
+
+    async def __aenter__(self) -> Self:
+        self._heard, self._hearing = await asyncio.open_connection("127.0.0.1", self._port)
+        self._said, self._saying = await asyncio.open_connection("127.0.0.1", self._port)
+        self._hearing.write(b"MONITOR\r\n")
+        await self._heard.readline()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for writer in (self._hearing, self._saying):
+            writer.close()
+            await writer.wait_closed()
+
+    async def trips(self) -> int:
+        """How many commands came since this was asked last."""
+        self._marks += 1
+        mark = f"mark-{self._marks}".encode()
+        self._saying.write(b"ECHO " + mark + b"\r\n")
+        count = 0
+        while mark not in (line := await self._heard.readline()):
+            count += b" lua] " not in line and not any(word in line for word in _UNHEARD)
+        for _ in range(2):
+            await self._said.readline()
+        return count
+
+
+_UNHEARD: Final = (
+    *(f'"{word}"'.encode() for word in ("EVAL", "INFO", "CONFIG", "SUBSCRIBE", "HELLO", "CLIENT", "SELECT", "AUTH")),
+    *(script.digest.encode() for script in (scripts.BEAT, scripts.GO, scripts.CLAIM)),
+)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 
 from barrack_mcp.api.text import is_same_name
-from barrack_mcp.state.store import OPEN_ENDED, Approval, Status, Store
+from barrack_mcp.state.store import OPEN_ENDED, Approval, Place, Status, Store
 
 __all__ = [
     "MAX_WRONG_NAMES",
@@ -129,6 +129,7 @@ class Approvals:
         fingerprint: str,
         on_behalf_of: str | None = None,
         known_as: Collection[str] = (),
+        place: Place | None = None,
     ) -> Approval:
         """Ask for a yes. While one is asked for, or given and not used, the same binding gets that same request.
 
@@ -142,6 +143,7 @@ class Approvals:
             fingerprint: The target as the plan found it.
             on_behalf_of: For whom the caller says that it asks.
             known_as: What else the caller is called.
+            place: In the line, to be left as soon as the request is there.
 
         Raises:
             TooManyPending: As many of the caller's wait already as one caller may have.
@@ -163,11 +165,12 @@ class Approvals:
             known_as=sorted(known_as) or None,
         )
         while True:
-            kept = await self._store.add_approval(fresh)
+            kept = await self._store.add_approval(fresh, most=MOST_PENDING, place=place)
+            if kept is None:
+                # people are to see others', too
+                raise TooManyPending
             current = self.judge(kept)
             if current.status in OPEN_ENDED:
-                if kept.id == fresh.id:
-                    await self._keep_to_share(fresh)
                 return current
             # whoever asks anew has no need to hear of the old answer
             await self._store.swap_approval(kept, replace(current, told_at=self._now()))
@@ -332,13 +335,6 @@ class Approvals:
         if current.status is not Status.PENDING and not (or_approved and current.status is Status.APPROVED):
             raise NotPending(current)
         return kept
-
-    async def _keep_to_share(self, fresh: Approval) -> None:
-        """Take a request back where its caller has too many: people are to see others', too."""
-        own = [each for each in await self.pending() if each.caller == fresh.caller]
-        if len(own) > MOST_PENDING:
-            await self.withdraw(fresh)
-            raise TooManyPending
 
     async def _lapse(self) -> None:
         for kept in await self._store.approvals(OPEN_ENDED, limit=_MAX_PENDING):

@@ -168,14 +168,18 @@ class SqliteStore:
         """Whether a nonce was used."""
         return await self._read(lambda tables: step.is_used(tables, nonce))
 
-    async def add_approval(self, approval: Approval) -> Approval:
+    async def add_approval(self, approval: Approval, *, most: int, place: Place | None = None) -> Approval | None:
         """Keep a new approval, unless its binding has a live one."""
-        forgotten = self._now() - KEPT_S
+        now = self._now()
 
-        def write(tables: sqlite3.Connection) -> Approval:
-            tables.execute("DELETE FROM approvals WHERE expires_at <= ?", (forgotten,))
+        def write(tables: sqlite3.Connection) -> Approval | None:
+            if place is not None:
+                step.leave(tables, place)
+            tables.execute("DELETE FROM approvals WHERE expires_at <= ?", (now - KEPT_S,))
             if held := step.find(tables, Approval, "approvals WHERE live AND binding = ?", approval.binding):
                 return held[0]
+            if step.count_pending(tables, approval.caller, now=now) >= most:
+                return None
             step.add_approval(tables, approval)
             return approval
 

@@ -90,8 +90,14 @@ class Store(Protocol):
         """Whether a nonce was used, until some time after it has lapsed."""
         ...
 
-    async def add_approval(self, approval: Approval) -> Approval:
-        """Keep a new live approval, unless its binding has one; answers the one that is kept."""
+    async def add_approval(self, approval: Approval, *, most: int, place: Place | None = None) -> Approval | None:
+        """Keep a new live approval, unless its binding has one; answers the one that is kept.
+
+        Args:
+            approval: The new one.
+            most: As many may wait of one caller's; None is answered, and nothing kept, where these wait already.
+            place: In the line, to be left with it in any case.
+        """
         ...
 
     async def find_approval(self, approval_id: str) -> Approval | None:

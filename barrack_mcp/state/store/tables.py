@@ -16,6 +16,7 @@ from barrack_mcp.state.store.records import (
     Place,
     Purchase,
     Record,
+    Status,
     Swap,
     Trace,
 )
@@ -150,6 +151,12 @@ def add_approval(tables: sqlite3.Connection, approval: Approval) -> None:
     added = {"id": approval.id, "binding": approval.binding, "expires_at": approval.expires_at}
     _insert(tables, "approvals", added | {"status": approval.status, **_columns(approval)})
     tables.execute(_COUNT)
+
+
+def count_pending(tables: sqlite3.Connection, caller: str, *, now: float) -> int:
+    """Count the approvals that wait of a caller's."""
+    found = find(tables, Approval, "approvals WHERE status = ? AND expires_at > ?", Status.PENDING, now)
+    return sum(each.caller == caller for each in found)
 
 
 def swap_approval(tables: sqlite3.Connection, before: Approval, after: Approval) -> bool:

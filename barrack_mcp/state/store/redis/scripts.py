@@ -145,6 +145,7 @@ USE: Final = _write(_NONCES, "return done(use(2, ARGV[3], ARGV[4], ARGV[5]))")
 
 ADD_APPROVAL: Final = _write(
     """
+    if ARGV[13] ~= '' then redis.call('HDEL', KEYS[11], ARGV[13]) end
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[3])) do
       local binding = redis.call('HGET', KEYS[5], id)
       if redis.call('HGET', KEYS[4], binding) == id then redis.call('HDEL', KEYS[4], binding) end
@@ -155,6 +156,12 @@ ADD_APPROVAL: Final = _write(
     end
     local held = redis.call('HGET', KEYS[4], ARGV[5])
     if held then return done(redis.call('HGET', KEYS[2], held)) end
+    local waiting = 0
+    for _, id in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
+      local other = cjson.decode(redis.call('HGET', KEYS[2], id))
+      if other.caller == ARGV[10] and other.expires_at > tonumber(ARGV[11]) then waiting = waiting + 1 end
+    end
+    if waiting >= tonumber(ARGV[12]) then return done('') end
     redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
     redis.call('HSET', KEYS[5], ARGV[4], ARGV[5])
     redis.call('ZADD', KEYS[3], ARGV[7], ARGV[4])

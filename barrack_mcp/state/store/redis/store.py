@@ -162,11 +162,18 @@ class RedisStore:
         """Whether a nonce was used."""
         return await self._link.ask("ZSCORE", _NONCES, nonce) is not None
 
-    async def add_approval(self, approval: Approval) -> Approval:
+    async def add_approval(self, approval: Approval, *, most: int, place: Place | None = None) -> Approval | None:
         """Keep a new approval, unless its binding has a live one."""
-        forgotten, where = self._now() - KEPT_S, _STATUSES.index(approval.status) + 1
+        now, where = self._now(), _STATUSES.index(approval.status) + 1
         added = (approval.id, approval.binding, approval.to_json(), approval.expires_at, where, int(approval.live))
-        return _read(Approval, await self._write(scripts.ADD_APPROVAL, _APPROVALS, forgotten, *added))
+        left = ""
+        if place is not None:
+            self._presence.left(place.number)
+            left = str(place.number)
+        keys = [*_APPROVALS, _line("" if place is None else place.account)]
+        share = (approval.caller, now, most, left)
+        kept = await self._write(scripts.ADD_APPROVAL, keys, now - KEPT_S, *added, *share)
+        return _read(Approval, kept) if kept else None
 
     async def find_approval(self, approval_id: str) -> Approval | None:
         """Find an approval by its id."""
