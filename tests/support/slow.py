@@ -6,9 +6,11 @@ what fuzzes and what sweeps is seen for what it is, and a test that starts a pro
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,6 +19,8 @@ from barrack_mcp.catalogue import OPERATIONS
 
 STARTS: Final = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
 """What Python tells an audit hook before a process starts."""
+ALL_OF_IT: Final = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
+"""How a file says it of all its tests."""
 STARTED: list[str] = []
 """Processes that the test now running has started."""
 
@@ -29,6 +33,11 @@ def mark(items: Iterable[pytest.Item]) -> None:
         sweeps = sum(1 for _ in item.iter_markers("parametrize")) > 1 and many[_function(item)] > len(OPERATIONS)
         if sweeps or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("slow")
+
+
+def is_left_out(path: Path, chosen: str) -> bool:
+    """Whether a file has nothing for a run, as all of it says that it is slow: reading it in takes long."""
+    return chosen == "not slow" and path.suffix == ".py" and bool(ALL_OF_IT.search(path.read_text(encoding="utf-8")))
 
 
 def watch() -> None:
