@@ -11,6 +11,10 @@ from typing import Final, Literal, TypeAlias
 
 import anyio
 
+# before all else, where few imports are under way: the classes of the SDK are made by calls so deep that within many
+# imports Python gives back and takes anew, ten thousand times, the piece of memory in which a call's variables lie
+import mcp.server.lowlevel  # noqa: F401
+
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
