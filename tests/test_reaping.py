@@ -26,7 +26,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state.leases import HOUR_S, Leases
-from barrack_mcp.state.store import Lease, SqliteStore, StoreError
+from barrack_mcp.state.store import End, Lease, SqliteStore, StoreError
 from barrack_mcp.transports.serve import serve
 from tests.support.callers import Desk
 from tests.support.clock import Clock
@@ -232,6 +232,32 @@ async def test_killed_at_each_of_its_requests_and_run_again_each_machine_ends_hi
             if not client.dead:
                 return
     raise AssertionError("it never came to its end")
+
+
+class Last(SqliteStore):
+    """A state to which nothing is written any more once a purchase was sent, as if its process were killed then."""
+
+    killed = False
+
+    async def finish(self, end: End) -> bool:
+        if not self.killed:
+            self.killed = True
+            raise StoreError("killed")
+        return await super().finish(end)
+
+
+@pytest.mark.promise("M3")
+async def test_a_machine_whose_purchase_is_the_last_thing_that_its_process_does_is_reaped_by_another() -> None:
+    clock = Clock()
+    async with Last(":memory:", now=clock) as store, house(unattended=["spend"], store=store, clock=clock) as made:
+        bought = await made.call("deploy_instance", **made.good("deploy_instance"), lease_hours=1)
+        machine = bought["result"]["data"]["instance_id"]
+        clock.at += HOUR_S + 1
+        made.barrack.clock.advance(HOUR_S + 1)
+        (reaped,) = await reaper_of(made).reap(Orders())
+        assert (reaped.came, reaped.lease.instance, store.killed) == ("done", f"={reaped.name}", True)
+        made.barrack.clock.advance(300)
+        assert made.thing("instances", instance_id=machine)["status"] == "HIBERNATED"
 
 
 @pytest.mark.slow

@@ -350,8 +350,7 @@ class Dispatcher:
         try:
             return await self._sent(call, booking, passed)
         finally:
-            # what was not sent after all
-            await booking.close("failed")
+            await booking.drop()
             await passed.turn.give_back()
 
     async def _sent(self, call: _Call, booking: Booking, passed: Passed) -> Answer:

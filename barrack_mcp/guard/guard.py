@@ -182,6 +182,7 @@ class Guard:
             ruling = await last(turn)
         finally:
             if not isinstance(ruling, Passed):
+                await call.book.drop()
                 await turn.give_back()
         return ruling
 

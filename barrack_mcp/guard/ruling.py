@@ -77,6 +77,10 @@ class Book(Protocol):
         """
         ...
 
+    async def drop(self) -> None:
+        """Take back what was written down of a call that is not sent after all; its yes stays used."""
+        ...
+
 
 @dataclass(frozen=True)
 class Passed:

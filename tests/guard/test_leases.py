@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 from mcp.types import ElicitResult
 
@@ -15,7 +16,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.simulator import market
 from barrack_mcp.state.leases import HOUR_S
-from barrack_mcp.state.store import End, Lease, SqliteStore, StoreError
+from barrack_mcp.state.store import End, Entry, Lease, Overtaken, SqliteStore, Start, StoreError
 from tests.support.clock import Clock
 from tests.support.house import ERAS, House, Person, house, says_yes
 
@@ -152,6 +153,30 @@ async def test_a_lease_is_kept_before_its_machine_is_bought_whatever_becomes_of_
         assert (lease.instance, lease.hours) == (f"={good['name']}", 3)
         machine = (await made.call("get_instance", instance_id=outcome["result"]["data"]["instance_id"]))["instance"]
         assert machine["lease_ends"]
+
+
+async def test_a_call_that_is_cancelled_while_it_is_written_down_is_not_sent_and_leaves_nothing_open() -> None:
+    class Slow(SqliteStore):
+        begun, go_on = anyio.Event(), anyio.Event()
+
+        async def begin(self, start: Start) -> Entry | Overtaken | None:
+            found = await super().begin(start)
+            self.begun.set()
+            await self.go_on.wait()
+            return found
+
+    clock = Clock()
+    async with Slow(":memory:", now=clock) as store, house(unattended=["spend"], store=store, clock=clock) as made:
+        good = made.good("deploy_instance")
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(made.dispatcher.call, "deploy_instance", good | {"lease_hours": 3})
+                await store.begun.wait()
+                tasks.cancel_scope.cancel()
+                store.go_on.set()
+        assert (made.effects, await leases(made), await store.open_entries()) == ([], {}, [])
+        assert await made.dispatcher.account.find_purchases() == []
+        assert (await made.call("deploy_instance", **good))["outcome"] == "done"
 
 
 async def test_a_lease_that_can_not_be_kept_is_told_and_the_purchase_is_done_all_the_same() -> None:

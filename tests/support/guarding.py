@@ -108,7 +108,7 @@ async def rule(at: Rules | Dispatcher, operation: Operation, values: JsonObject,
     """What a guard says of a call; one that passes is not sent after all."""
     book = at.writer.book(operation, values, caller)
     ruling = await at.guard.rule(operation, values, caller, book=book, **more)
-    await book.close("failed")
+    await book.drop()
     return ruling
 
 

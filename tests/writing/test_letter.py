@@ -182,7 +182,7 @@ async def sent(
         booked = made.writer.book(BY_TOOL[tool], values, made.caller)
         await booked.begin(turn)
         told = await made.writer.send(booked, passed)
-        await booked.close("failed")
+        await booked.drop()
         await turn.give_back()
         return told
 

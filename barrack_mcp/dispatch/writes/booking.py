@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import anyio
+import anyio.lowlevel
+
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.leases import NO_LEASE, Given, give_lease, gives_lease, settle_lease, tell_end, write_end
 from barrack_mcp.account.spending.purchases import draft_purchases, end_purchases, ends_purchases, settle_purchases
@@ -100,12 +103,20 @@ class Booking:
         given = await give_lease(self.account, operation, values, caller=who, known=turn.holdings)
         purchases = draft_purchases(self.account, operation, values, caller=who)
         entry = self._draft_entry() if belongs(operation) else None
-        found = await self.ledger.begin(Start(yes=yes, entry=entry, purchases=purchases, lease=given.swap))
+        with anyio.CancelScope(shield=True):
+            # whoever is cancelled in here has to know what there is to be dropped
+            found = await self.ledger.begin(Start(yes=yes, entry=entry, purchases=purchases, lease=given.swap))
+            if found is None:
+                self._begun = _Begun(turn, entry, purchases, given)
+        await anyio.lowlevel.checkpoint_if_cancelled()
         if isinstance(found, Held):
             raise HeldBackError(found)
-        if found is None:
-            self._begun = _Begun(turn, entry, purchases, given)
         return found
+
+    async def drop(self) -> None:
+        """Take back what was written down of a call that is not sent after all, also while being cancelled."""
+        with anyio.CancelScope(shield=True):
+            await self.close("failed")
 
     async def close(self, outcome: Outcome, data: JsonObject | None = None) -> Told:
         """Write down what came of it, the first time; what can't be written is told by the log, and stays open.
