@@ -69,6 +69,11 @@ PROMISES = (
         "a server starts; the API closes, dies, is down or untrusted before the first call; both transports of it",
         "1 connection ahead and none by the call; a write by none that was silent for longer than any other may be",
     ),
+    Promise(
+        "N12",
+        "more than one answer to a request, after one without a body, in chunks, with TLS",
+        "never the next request's answer; that is sent once, on a connection of its own",
+    ),
     Promise("R1", "10,000 broken frames on stdio", "alive; each id answered; memory under 150 MB"),
     Promise(
         "R3",

@@ -22,6 +22,7 @@ import httpx2
 from pydantic import SecretStr
 
 from barrack_mcp.api.http import is_loopback, quiet
+from barrack_mcp.api.http.surplus import Answered
 
 NONE: Final = "off"
 """What stands in a proxy's place where there shall be none."""
@@ -155,7 +156,9 @@ class Way(httpx2.AsyncBaseTransport):
         kind = passes if request.url.scheme == "https" else request.url.scheme
         if kind not in self._opened:
             self._opened[kind] = self._made(passes=passes, encrypted=request.url.scheme == "https")
-        return await self._opened[kind].handle_async_request(request)
+        answer = await self._opened[kind].handle_async_request(request)
+        answer.stream = Answered(answer)
+        return answer
 
     async def warm(self, url: str) -> None:
         """Open a connection to an address ahead of the first request, and hold it for that; nothing is sent on it.
