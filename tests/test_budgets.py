@@ -14,7 +14,7 @@ from mcp.types import ElicitResult
 
 from barrack_mcp.account.things import things
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Risk
-from barrack_mcp.catalogue.kinds import KINDS, kind_named_by
+from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE, KINDS, kind_named_by
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.house import ASKING, Person, asking, house, says_yes
@@ -161,6 +161,33 @@ async def test_names_are_one_wait_more_before_the_question_and_none_after_the_ye
     assert len(spent.requests) <= BUDGETS[tool] + len(lists), spent.requests
     assert spent.asking <= EXCUSED_BY_NAME.get(tool, MOST_WAITS)
     assert spent.sending == MOST_WAITS
+
+
+WISHES: dict[str, tuple[JsonObject, int]] = {
+    "attach_firewall": ({"firewall_id": "office", "remove": ["train-2"]}, MOST_WAITS),
+    "toggle_instance_public_ip": ({"instance_id": "train-1", "want": "off"}, MOST_WAITS),
+    "deploy_instance": ({"name": "fresh-1", "like": "train-1"}, MOST_WAITS + 1),
+}
+"""What is wished for, and how many waits there are after a yes that comes with a call of its own: the machine that
+another is to be like is read again before the last look, which is taken at what is bought."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("tool", WISHES)
+async def test_a_wish_is_one_wait_more_before_the_question_and_none_after_the_yes(tool: str, way: str) -> None:
+    given, most = WISHES[tool]
+    state = create_app(now=lambda: 0.0).state.barrack.state()
+    ids = {thing.name: thing.id for kind in (INSTANCE, FIREWALL) for thing in things(kind, state[f"{kind.type}s"])}
+    spent = await spend(
+        tool,
+        way,
+        {
+            name: [ids[each] for each in value] if isinstance(value, list) else ids.get(value, value)
+            for name, value in given.items()
+        },
+    )
+    assert spent.asking == MOST_WAITS
+    assert spent.sending == (MOST_WAITS if way == "legacy" else most)
 
 
 def by_name(tool: str) -> JsonObject:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from tests.support.house import Person, house, says_yes
+from barrack_mcp.guard.ask import Asked, Asker
+from tests.support.guarding import an_asker
+from tests.support.house import House, Person, house, says_yes
 
 pytestmark = pytest.mark.anyio
 
@@ -97,3 +102,67 @@ async def test_a_public_ip_on_its_way_is_left_alone() -> None:
         outcome = await made.call("toggle_instance_public_ip", instance_id=machine["instance_id"], want="off")
         assert (outcome["outcome"], made.effects) == ("refused", [])
         assert "want: the public IP is ATTACHING now" in outcome["message"]
+
+
+async def agreed(made: House, tool: str, **given: Any) -> None:
+    """Have a call asked about out of band, and agreed to."""
+    outcome = await made.call(tool, **given)
+    approval = await made.approvals.find(outcome["approval"]["id"])
+    await made.approvals.approve(approval.id, by="a test", typed=approval.must_type)
+
+
+@pytest.mark.promise("G7")
+async def test_who_has_the_firewall_by_the_time_of_the_yes_is_asked_about_anew() -> None:
+    async with house() as made:
+        given = {"firewall_id": "office", "remove": ["train-2"]}
+        await agreed(made, "attach_firewall", **given)
+        office = made.barrack.world("sim-key").firewalls[made.thing("firewalls", name="office")["id"]]
+        del office.attachments[made.thing("instances", vm_name="train-1")["instance_id"]]
+        outcome = await made.call("attach_firewall", **given)
+        assert outcome["outcome"] == "refused"
+        assert "changed" in outcome["message"]
+        assert made.effects == []
+        # and then the wish means what it means by now
+        assert (await made.call("attach_firewall", **given))["plan"]["target"]["name"] == "office"
+
+
+@pytest.mark.promise("G7")
+async def test_a_public_ip_that_came_by_itself_meanwhile_is_not_flipped_off_again() -> None:
+    async with house() as made:
+        at = made.thing("instances", vm_name="train-1")["instance_id"]
+        machine = made.barrack.world("sim-key").instances[at]
+        address, machine.public_ip, machine.wants_ip = machine.public_ip, None, False
+        await agreed(made, "toggle_instance_public_ip", instance_id=at, want="on")
+        machine.public_ip, machine.wants_ip = address, True
+        outcome = await made.call("toggle_instance_public_ip", instance_id=at, want="on")
+        assert outcome["outcome"] == "refused"
+        assert made.effects == []
+        assert (await made.call("toggle_instance_public_ip", instance_id=at, want="on"))["outcome"] == "done"
+        assert made.effects == []
+
+
+@pytest.mark.promise("G5")
+async def test_a_yes_for_one_wish_is_no_yes_for_another() -> None:
+    async with house() as made:
+        await agreed(made, "attach_firewall", firewall_id="office", remove=["train-2"])
+        outcome = await made.call("attach_firewall", firewall_id="office", remove=["train-1"])
+        assert outcome["outcome"] == "approval_required"
+        assert made.effects == []
+
+
+@pytest.mark.promise("G5")
+async def test_the_answer_to_one_wish_brought_with_another_is_no_yes_for_either() -> None:
+    async with house() as made:
+        office = made.thing("firewalls", name="office")["id"]
+        first, second = (made.thing("instances", vm_name=name)["instance_id"] for name in ("train-1", "train-2"))
+        caller = made.dispatcher.caller
+
+        async def call(remove: str, asker: Asker) -> Any:
+            given = {"firewall_id": office, "remove": [remove]}
+            return await made.dispatcher.call("attach_firewall", given, replace(caller, asker=asker))
+
+        asked = await call(first, an_asker())
+        assert isinstance(asked, Asked)
+        answer = await call(second, an_asker(asked, says_yes("Approve?")))
+        assert answer.structured["outcome"] == "refused"
+        assert made.effects == []

@@ -42,7 +42,7 @@ from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.ending import OnEnd, ending
-from barrack_mcp.dispatch.likeness import Filled, UntoldError
+from barrack_mcp.dispatch.likeness import UntoldError
 from barrack_mcp.dispatch.names import Names, NotFoundError
 from barrack_mcp.dispatch.quotes import tell_quotes
 from barrack_mcp.dispatch.waits import settle
@@ -65,7 +65,7 @@ from barrack_mcp.dispatch.writes.writer import (
     hold_back,
     recorded,
 )
-from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.ask import NOTHING_MEANT, Asked, Meant
 from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.audit import AuditError
@@ -90,6 +90,8 @@ class _Call:
     given: Mapping[str, Any]
     """The arguments as they came."""
     names: Names
+    meant: Meant
+    """What its words stand for, as a person was or will be asked about them."""
     patience: float | None = None
     """How many seconds to wait until what was done has settled; None if nobody waits."""
     aside: str = ""
@@ -168,8 +170,8 @@ class Dispatcher:
         given = {name: value for name, value in arguments.items() if name != "wait_seconds"}
         try:
             said = present(offer, arguments)
-            known = self.guard.names_of(operation, given, caller) if operation is not None and asks else {}
-            values = validated(offer, await names.resolve(offer, said, known=known))
+            meant = self.guard.meant_by(operation, given, caller) if operation is not None and asks else NOTHING_MEANT
+            values = validated(offer, await names.resolve(offer, said, known=meant.names))
             patience = values.pop("wait_seconds", None)
             if operation is not None:
                 values = await restore(operation, values, read=caller.account.read)
@@ -179,7 +181,7 @@ class Dispatcher:
             return conclude("refused", str(error), failure="arguments")
         if operation is None:
             return await self._answer_ourselves(offer, values, caller)
-        call = _Call(operation, values, caller, given, names, patience)
+        call = _Call(operation, values, caller, given, names, meant, patience)
         return await (self._read(call) if operation.reads else self._change(call))
 
     async def _answer_ourselves(self, offer: Offer, values: JsonObject, caller: Caller) -> Answer:
@@ -203,16 +205,15 @@ class Dispatcher:
     async def _wished(self, call: _Call) -> _Call | Answer:
         """Bring a wish into what the API takes; answers at once if it is fulfilled, or can't be told."""
         try:
-            wished = await fulfil(call.operation, call.values, read=call.account.read)
+            wished = await fulfil(call.operation, call.values, read=call.account.read, meant=call.meant)
         except ApiError as error:
             return await self._unread(call, error)
         except UntoldError as error:
             return conclude("refused", f"{error} Nothing was sent.")
         if isinstance(wished, Settled):
             return conclude("done", wished.sentence, result=wished.result)
-        if isinstance(wished, Filled):
-            return replace_fields(call, values=wished.values, aside=wished.sentence)
-        return replace_fields(call, values=wished)
+        meant = Meant(call.names.found, wished.wish)
+        return replace_fields(call, values=wished.values, meant=meant, aside=wished.aside)
 
     async def _unread(self, call: _Call, error: ApiError) -> Answer:
         """Refuse what is about something that could not be read."""
@@ -230,7 +231,7 @@ class Dispatcher:
                 caller,
                 book=booking,
                 given=call.given,
-                names=call.names.found,
+                meant=call.meant,
                 beside=partial(self._beside, call),
             )
         except HeldBackError as error:

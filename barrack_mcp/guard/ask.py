@@ -12,9 +12,9 @@ import math
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import anyio
 from anyio import BrokenResourceError, ClosedResourceError
@@ -46,14 +46,28 @@ _ASKING: Final = "A person is asked, and has not answered yet."
 READING_S: Final = 0.5
 """Sooner than this after the question nobody has read it: whatever says no then is a program."""
 
-Meanings: TypeAlias = Mapping[str, Sequence[str]]
-"""The names in a call's arguments, by their place, each with the id that it stands for."""
-
 _log = logging.getLogger(__name__)
 
 
-class KnownNames:
-    """What the names in calls that wait out of band stood for when a person was asked, until their time is over.
+@dataclass(frozen=True)
+class Meant:
+    """What the words of a call stand for, as a person was asked about them.
+
+    Attributes:
+        names: The names in its arguments, by their place, each with the id that it stands for.
+        wish: The arguments that its wish came to, by what the last look reads again; None if it holds none.
+    """
+
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    wish: JsonObject | None = None
+
+
+NOTHING_MEANT: Final = Meant()
+"""Where nobody was asked, or all words mean what they say."""
+
+
+class Meanings:
+    """What the words of calls that wait out of band stood for when a person was asked, until their time is over.
 
     Args:
         now: Seconds since 1970.
@@ -61,22 +75,22 @@ class KnownNames:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._kept: dict[str, tuple[float, Meanings]] = {}
+        self._kept: dict[str, tuple[float, Meant]] = {}
 
-    def of(self, given: str) -> Meanings:
-        """Answer what the names in a call stand for, by the digest of the call as it came; nothing if unknown."""
-        until, names = self._kept.get(given, (0.0, {}))
-        return names if self._now() < until else {}
+    def of(self, given: str) -> Meant:
+        """Answer what the words of a call stand for, by the digest of the call as it came; nothing if unknown."""
+        until, meant = self._kept.get(given, (0.0, NOTHING_MEANT))
+        return meant if self._now() < until else NOTHING_MEANT
 
-    def keep(self, given: str, names: Meanings, *, until: float) -> None:
-        """Keep what the names in a call stand for, and forget those whose time is over."""
+    def keep(self, given: str, meant: Meant, *, until: float) -> None:
+        """Keep what the words of a call stand for, and forget those whose time is over."""
         now = self._now()
         self._kept = {each: kept for each, kept in self._kept.items() if now < kept[0]}
-        if names:
-            self._kept[given] = (until, names)
+        if meant != NOTHING_MEANT:
+            self._kept[given] = (until, meant)
 
     def forget(self, given: str) -> bool:
-        """Forget what the names in a call stand for: its next one means what it means by then."""
+        """Forget what the words of a call stand for: its next one means what it means by then."""
         return self._kept.pop(given, None) is not None
 
 
@@ -114,7 +128,9 @@ class Question:
     """A question as it was put: what was shown, when and for how long, to hold the answer to."""
 
     tool: str
-    names: Meanings
+    given: str
+    """The digest of the call as it came, whose words meant that; other words may mean something else."""
+    meant: Meant
     nonce: str
     binding: str
     fingerprint: str
@@ -129,6 +145,11 @@ class Question:
     asked: float
     """When it was put, in seconds since 1970."""
     until: float
+
+    @classmethod
+    def of(cls, state: JsonObject) -> Question:
+        """The question that was put away as its fields."""
+        return cls(**{**state, "meant": Meant(**state["meant"])})
 
 
 @dataclass(frozen=True)

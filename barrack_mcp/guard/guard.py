@@ -6,9 +6,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 from barrack_mcp.account.account import Once
@@ -20,7 +19,7 @@ from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status, TooManyPending
 from barrack_mcp.guard.approvals.binding import bindings
-from barrack_mcp.guard.ask import Asked, Asker, Caller, Consent, KnownNames, Meanings, Question, Reply
+from barrack_mcp.guard.ask import NOTHING_MEANT, Asked, Asker, Caller, Consent, Meanings, Meant, Question, Reply
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
@@ -31,7 +30,7 @@ from barrack_mcp.guard.decide import (
     why_unasked,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, gather_facts, may_open, plan, recollect
-from barrack_mcp.guard.ruling import Book, Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
+from barrack_mcp.guard.ruling import Book, Call, Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
 from barrack_mcp.guard.sentences import (
     ANSWERED_ELSEWHERE,
     AT_A_TERMINAL,
@@ -50,26 +49,6 @@ from barrack_mcp.state.store import OPEN_ENDED, Overtaken, Yes
 __all__ = ["Caller", "Guard"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Call:
-    operation: Operation
-    values: JsonObject
-    caller: Caller
-    given: str
-    """Digest of the call as it came, with its names."""
-    names: Meanings
-    bindings: Sequence[str]
-    """What a yes to it is bound to: by the newest key first."""
-    book: Book
-    beside: Beside | None
-    """Reads beside the last look what its sending wants to know."""
-
-    @property
-    def here(self) -> str:
-        """Who answers at the terminal where it is made."""
-        return f"{self.caller.subject} at a terminal"
 
 
 class Guard:
@@ -102,10 +81,10 @@ class Guard:
         self._turns, self._secrets = turns, secrets
         self._on_request, self._on_shown = on_request, on_shown
         self._place, self._now = place, now
-        self._names = KnownNames(now)
+        self._meanings = Meanings(now)
 
-    def names_of(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Meanings:
-        """Answer what the names in a call stood for when a person was asked about it; nothing if nobody was.
+    def meant_by(self, operation: Operation, arguments: Mapping[str, Any], caller: Caller) -> Meant:
+        """Answer what the words of a call stood for when a person was asked about it; nothing if nobody was.
 
         Args:
             operation: What would be done.
@@ -113,10 +92,11 @@ class Guard:
             caller: Who asks for it.
         """
         state = caller.asker.state if caller.asker is not None else None
-        if state is not None:
-            names: Meanings = state.get("names", {}) if state.get("tool") == operation.tool else {}
-            return names
-        return self._names.of(self._bindings(operation, arguments, caller)[0])
+        given = self._bindings(operation, arguments, caller)
+        if state is None:
+            return self._meanings.of(given[0])
+        put = Question.of(state)
+        return put.meant if put.given in given else NOTHING_MEANT
 
     async def rule(
         self,
@@ -126,7 +106,7 @@ class Guard:
         *,
         book: Book,
         given: Mapping[str, Any] | None = None,
-        names: Meanings = MappingProxyType({}),
+        meant: Meant = NOTHING_MEANT,
         beside: Beside | None = None,
     ) -> Ruling:
         """Let a call pass, refuse it, or get a person's yes for it. What holds it back in its book is raised.
@@ -137,7 +117,7 @@ class Guard:
             caller: Who asks for it.
             book: Where it is written down: before anybody is asked it is looked up there, and begun when it passes.
             given: Its arguments as they came.
-            names: The names in them, and what these stand for.
+            meant: What the words in them stand for.
             beside: Reads what its sending wants to know; done while the last look is taken, so that nobody waits for
                 one after the other.
 
@@ -145,12 +125,12 @@ class Guard:
             ApiError: What the call is about could not be read, so it was not sent.
             StoreError: The state can't be read or written, so it was not sent.
         """
-        call = _Call(
+        call = Call(
             operation,
             values,
             caller,
             given=self._bindings(operation, values if given is None else given, caller)[0],
-            names=dict(names),
+            meant=meant,
             bindings=self._bindings(operation, values, caller),
             book=book,
             beside=beside,
@@ -167,7 +147,7 @@ class Guard:
             return await self._in_turn(call, partial(self._unasked, call, most))
         return await self._unless_wide(call, worst)
 
-    async def _in_turn(self, call: _Call, last: Callable[[Turn], Awaitable[Ruling]]) -> Ruling:
+    async def _in_turn(self, call: Call, last: Callable[[Turn], Awaitable[Ruling]]) -> Ruling:
         """Take the last look at a call in its account's turn, which it keeps if it passes.
 
         Whoever waits for a person holds nothing: the turn is taken when all but the last look is over.
@@ -186,7 +166,7 @@ class Guard:
                 await turn.give_back()
         return ruling
 
-    async def _unless_wide(self, call: _Call, worst: Decision) -> Ruling:
+    async def _unless_wide(self, call: Call, worst: Decision) -> Ruling:
         """Pass what needs no yes, but for what the operator excludes; find or ask for one if it opens widely.
 
         Args:
@@ -214,21 +194,21 @@ class Guard:
         ruling = await self._in_turn(call, last)
         return ruling if wide is None or worst is Decision.NOT_ALLOWED else await self._put(call, worst, wide)
 
-    async def _with_a_yes(self, call: _Call, way: Decision) -> Ruling:
+    async def _with_a_yes(self, call: Call, way: Decision) -> Ruling:
         """Find the yes that this call has, or ask for it."""
         if (told := await self._found(call, way)) is not None:
             return told
         planned = await self._plan(call, call.caller.account.recall)
         return self._against(call, planned) or await self._put(call, way, planned)
 
-    async def _found(self, call: _Call, way: Decision) -> Ruling | None:
+    async def _found(self, call: Call, way: Decision) -> Ruling | None:
         """Find the answer that this call has; None if nobody was asked yet."""
         asker = call.caller.asker
         if asker is not None and (state := asker.state) is not None:
             if way is not Decision.ASK:
                 # sealed where the client may be asked; here it may not
                 return Stopped(f"{ANSWERED_ELSEWHERE} {SENT_NOTHING}")
-            return await self._answered(call, asker, Question(**state))
+            return await self._answered(call, asker, Question.of(state))
         out_of_band = way is Decision.REQUEST or self.policy.mode is Mode.AUTO
         asked = await call.book.look_up(call.bindings if out_of_band else ())
         told = None if asked is None else await self._redeemed(call, self._approvals.judge(asked))
@@ -236,13 +216,13 @@ class Guard:
         here = way is Decision.ASK and asker is not None and asker.at_terminal
         return None if here and isinstance(told, Waiting) else told
 
-    async def _put(self, call: _Call, way: Decision, planned: Planned) -> Ruling:
+    async def _put(self, call: Call, way: Decision, planned: Planned) -> Ruling:
         """Ask for a yes, the way it is got."""
         if way is Decision.REQUEST or (asker := call.caller.asker) is None:
             return await self._request(call, planned)
         return await self._ask(call, asker, planned)
 
-    async def _unasked(self, call: _Call, most: Facts, turn: Turn) -> Ruling:
+    async def _unasked(self, call: Call, most: Facts, turn: Turn) -> Ruling:
         """Pass what needs no yes by the most that it may do, but for what makes no sense whoever wants it."""
         if call.operation.risk is Risk.CHANGE and call.operation.tool in PLANNERS:
             once = Once(call.caller.account.recall)
@@ -257,12 +237,12 @@ class Guard:
                 return await self._begun(call, Passed(why_unasked(most), turn, read=once))
         return await self._begun(call, Passed(why_unasked(most), turn))
 
-    async def _begun(self, call: _Call, passed: Passed, yes: Yes | None = None) -> Ruling:
+    async def _begun(self, call: Call, passed: Passed, yes: Yes | None = None) -> Ruling:
         """Write down that what passes is about to be sent; its yes is used up by that."""
         return passed if await call.book.begin(passed.turn, yes) is None else Stopped(_USED)
 
     async def _plan(
-        self, call: _Call, read: Reader, binding: Binding = Binding.NOT_YET, *, turn: Turn | None = None
+        self, call: Call, read: Reader, binding: Binding = Binding.NOT_YET, *, turn: Turn | None = None
     ) -> Planned:
         caller, policy = call.caller, self.policy.within(call.caller.allowance)
         held = None if turn is None else turn.holdings
@@ -279,7 +259,7 @@ class Guard:
             beside=None if turn is None else call.beside,
         )
 
-    async def _step_back(self, call: _Call, read: Reader, turn: Turn | None) -> Planned | None:
+    async def _step_back(self, call: Call, read: Reader, turn: Turn | None) -> Planned | None:
         """Read again what binds, and that alone; None if the target is gone."""
         try:
             return await self._plan(call, read, Binding.ALONE, turn=turn)
@@ -288,20 +268,20 @@ class Guard:
                 return None
             raise
 
-    def _facts(self, call: _Call, planned: Planned | None = None) -> Facts:
+    def _facts(self, call: Call, planned: Planned | None = None) -> Facts:
         policy, asker = self.policy.within(call.caller.allowance), call.caller.asker
         can_ask = asker is not None and asker.can_ask and not policy.four_eyes
         return gather_facts(call.operation, policy, planned, can_ask=can_ask)
 
-    def _against(self, call: _Call, planned: Planned) -> Stopped | None:
+    def _against(self, call: Call, planned: Planned) -> Stopped | None:
         """Say what no yes can pass: what the operator forbids, and what can't succeed."""
         return self._forbidden(call, planned) or (planned.refusal and Stopped(planned.refusal, planned.plan)) or None
 
-    def _forbidden(self, call: _Call, planned: Planned) -> Stopped | None:
+    def _forbidden(self, call: Call, planned: Planned) -> Stopped | None:
         """Say what the operator forbids."""
         return refuse(decide(self._facts(call, planned)), self.policy.within(call.caller.allowance), planned)
 
-    async def _ask(self, call: _Call, asker: Asker, planned: Planned) -> Ruling:
+    async def _ask(self, call: Call, asker: Asker, planned: Planned) -> Ruling:
         must_type = planned.typed_for(call.operation.risk)
         claim = tell_claim(call.caller.subject, call.caller.on_behalf_of)
         asked = question(planned.plan, must_type=must_type, claim=claim)
@@ -311,7 +291,8 @@ class Guard:
         now = self._now()
         put = Question(
             tool=call.operation.tool,
-            names=call.names,
+            given=call.given,
+            meant=call.meant,
             nonce=self._approvals.new_nonce(),
             binding=call.bindings[0],
             fingerprint=planned.fingerprint,
@@ -325,12 +306,12 @@ class Guard:
         reply = await asker.ask(asked, put, now=self._now)
         return reply if isinstance(reply, Asked) else await self._by(call, put, reply, planned)
 
-    async def _show(self, call: _Call, shown: Plan, **how: str) -> None:
+    async def _show(self, call: Call, shown: Plan, **how: str) -> None:
         """Take note of what a person is asked, and for whom."""
         who, by = call.caller.subject, call.caller.on_behalf_of
         await self._on_shown(Shown(call.operation, call.values, who, shown, on_behalf_of=by, **how))
 
-    async def _answered(self, call: _Call, asker: Asker, put: Question) -> Ruling:
+    async def _answered(self, call: Call, asker: Asker, put: Question) -> Ruling:
         """Take the answer that came with a second call; nothing is read for one that is a person's no."""
         if put.binding not in call.bindings:
             return Stopped(f"The answer belongs to another call. {SENT_NOTHING}")
@@ -338,7 +319,7 @@ class Guard:
             return Stopped(f"The answer came too late. {SENT_NOTHING} Calling again asks anew.", shown=put.plan)
         return await self._by(call, put, asker.answer(put, now=self._now()))
 
-    async def _by(self, call: _Call, put: Question, reply: Reply, planned: Planned | None = None) -> Ruling:
+    async def _by(self, call: Call, put: Question, reply: Reply, planned: Planned | None = None) -> Ruling:
         """Go by an answer: where no person gave it, one is asked out of band if the operator lets both ways be used."""
         if reply.consent is Consent.YES:
             return await self._in_turn(call, partial(self._agreed, call, put))
@@ -356,7 +337,7 @@ class Guard:
         planned = planned or await self._plan(call, call.caller.account.recall)
         return self._against(call, planned) or await self._request(call, planned)
 
-    async def _agreed(self, call: _Call, put: Question, turn: Turn) -> Ruling:
+    async def _agreed(self, call: Call, put: Question, turn: Turn) -> Ruling:
         """Hold a yes to what was shown, and use it up."""
         once = Once(call.caller.account.read)
         fresh = await self._step_back(call, once, turn)
@@ -369,7 +350,7 @@ class Guard:
             return await self._begun(call, elicited, yes)
         return await self._agreed_for(call, waits, elicited, yes)
 
-    async def _agreed_for(self, call: _Call, waits: str, elicited: Passed, yes: Yes) -> Ruling:
+    async def _agreed_for(self, call: Call, waits: str, elicited: Passed, yes: Yes) -> Ruling:
         """Use up a yes that was given here to what waits for one elsewhere, too: both are answered by it."""
         while True:
             try:
@@ -386,18 +367,18 @@ class Guard:
             if overtaken is Overtaken.USED:
                 return Stopped(_USED)
 
-    async def _waits(self, call: _Call) -> str | None:
+    async def _waits(self, call: Call) -> str | None:
         """Find the request that waits elsewhere for a call whose person sits here; None if nobody or nothing does."""
         if call.caller.asker is None or not call.caller.asker.at_terminal:
             return None
         asked = await self._approvals.live(*call.bindings)
         return asked.id if asked is not None and asked.status in OPEN_ENDED else None
 
-    async def _moved(self, call: _Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
+    async def _moved(self, call: Call, fresh: Planned | None, fingerprint: str, total: float | None) -> Stopped | None:
         """Refuse what is no longer as it was shown, or may not be any more, with a plan of how it stands now."""
         if fresh is not None and fresh.is_as_shown(fingerprint, total) and self._against(call, fresh) is None:
             return None
-        self._names.forget(call.given)
+        self._meanings.forget(call.given)
         try:
             now = await self._plan(call, call.caller.account.read)
         except ApiError as error:
@@ -406,7 +387,7 @@ class Guard:
         told = f"{CHANGED} {now.refusal}" if now.refusal is not None else CHANGED
         return self._forbidden(call, now) or Stopped(told, now.plan)
 
-    async def _redeemed(self, call: _Call, asked: Approval) -> Ruling | None:
+    async def _redeemed(self, call: Call, asked: Approval) -> Ruling | None:
         """Use up the answer given out of band; None if it was about what is no longer so, or is no more."""
         if asked.status is not Status.APPROVED:
             return await self._told(call, asked, None)
@@ -421,7 +402,7 @@ class Guard:
         ruling = await self._in_turn(call, last)
         return None if unasked else ruling
 
-    async def _told(self, call: _Call, asked: Approval, turn: Turn | None) -> Ruling | None:
+    async def _told(self, call: Call, asked: Approval, turn: Turn | None) -> Ruling | None:
         """Say what came of a request; a yes is held to what was shown, and used up if this is its call's turn."""
         once = Once(call.caller.account.read)
         fingerprint = None
@@ -436,24 +417,24 @@ class Guard:
         if turn is not None and good:
             yes = Yes(approval=(asked, self._approvals.use_up(asked)))
             if await call.book.begin(turn, yes) is None:
-                self._names.forget(call.given)
+                self._meanings.forget(call.given)
                 shown = digest(Plan.model_validate(asked.plan))
                 return Passed(f"approved by {asked.decided_by}", turn, shown, asked.id, once)
         # it waits, is answered otherwise, was shown otherwise, or somebody was faster
         approval = await self._approvals.redeem(asked.binding, fingerprint=fingerprint, use=turn is not None)
         if approval is None:
             # what the names stood for may be another thing's by now
-            return Stopped(CHANGED) if self._names.forget(call.given) else None
+            return Stopped(CHANGED) if self._meanings.forget(call.given) else None
         if approval.status is Status.APPROVED:
             # a person said so while this was read: the last look is due in its turn
             return await self._redeemed(call, approval)
         if approval.status is not Status.PENDING:
-            self._names.forget(call.given)  # the next call of these words means what they mean by then
+            self._meanings.forget(call.given)  # the next call of these words means what they mean by then
         if approval.status is not Status.USED or turn is None:
             return settle(approval, place=self._place, now=self._now())
         return await self._moved(call, None, approval.fingerprint, None)
 
-    async def _request(self, call: _Call, planned: Planned, turn: Turn | None = None) -> Stopped | Waiting:
+    async def _request(self, call: Call, planned: Planned, turn: Turn | None = None) -> Stopped | Waiting:
         """Ask for a yes out of band; a turn that is held is left with it."""
         if not can_be_shown(planned.plan):
             return Stopped(TOO_MUCH, planned.plan)
@@ -474,7 +455,7 @@ class Guard:
             return Stopped(str(error), planned.plan)
         if turn is not None:
             turn.has_left()
-        self._names.keep(call.given, call.names, until=approval.expires_at)
+        self._meanings.keep(call.given, call.meant, until=approval.expires_at)
         # an open request shows what it showed when it was made
         put = Plan.model_validate(approval.plan)
         try:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from barrack_mcp.account.desk import Beside
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
-from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.ask import Asked, Caller, Meant
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state import audit
 from barrack_mcp.state.store import Overtaken, Yes
@@ -80,6 +81,36 @@ class Book(Protocol):
     async def drop(self) -> None:
         """Take back what was written down of a call that is not sent after all; its yes stays used."""
         ...
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that is ruled on.
+
+    Attributes:
+        operation: What would be done.
+        values: Its validated arguments, with ids for names.
+        caller: Who asks for it.
+        given: The digest of the call as it came, with its names.
+        meant: What the words in it stand for.
+        bindings: What a yes to it is bound to: by the newest key first.
+        book: Where it is written down.
+        beside: Reads beside the last look what its sending wants to know.
+    """
+
+    operation: Operation
+    values: JsonObject
+    caller: Caller
+    given: str
+    meant: Meant
+    bindings: Sequence[str]
+    book: Book
+    beside: Beside | None
+
+    @property
+    def here(self) -> str:
+        """Who answers at the terminal where it is made."""
+        return f"{self.caller.subject} at a terminal"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
-from barrack_mcp.guard.ask import READING_S, Asked, Asker, Consent, Question, Reply, form, judged
+from barrack_mcp.guard.ask import READING_S, Asked, Asker, Consent, Meant, Question, Reply, form, judged
 from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, read_plan, sentences, tell, write_value
 from barrack_mcp.server.tools import create_server
 from tests.support.clock import Clock
@@ -85,7 +85,8 @@ def a_question(must_type: str | None = None) -> Question:
     """What was asked at a thousand seconds, for two and a half."""
     return Question(
         tool="any",
-        names={"web": ["i-1"]},
+        given="g",
+        meant=Meant({"web": ["i-1"]}, {"instance_ids": ["i-2"]}),
         nonce="n",
         binding="b",
         fingerprint="f",
@@ -190,7 +191,7 @@ async def test_the_newer_era_has_the_question_in_the_answer_of_the_call(must_typ
     put = a_question(must_type)
     asked = await asker(line).ask("Stop it?", put, now=Clock())
     assert isinstance(asked, Asked)
-    assert Question(**json.loads(asked.result.request_state or "")) == put
+    assert Question.of(json.loads(asked.result.request_state or "")) == put
     [(key, request)] = (asked.result.input_requests or {}).items()
     params = request.model_dump(by_alias=True, exclude_none=True)["params"]
     assert (key, params) == (

@@ -12,7 +12,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Risk
-from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.ask import NOTHING_MEANT, Asked, Asker, Meant
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.ruling import Passed, Ruling, Shown, Stopped
 from barrack_mcp.guard.sentences import CHANGED, NOT_ALLOWED, TOO_MUCH
@@ -314,32 +314,33 @@ async def test_what_names_stand_for_is_kept_as_long_as_the_request_and_for_its_c
     async with house(clock=Clock()) as made:
         machine = made.thing("instances", status="ACTIVE")
         given = {"instance_id": machine["vm_name"], "note": "any"}
-        names = {machine["vm_name"]: [machine["instance_id"]]}
+        names = Meant({machine["vm_name"]: [machine["instance_id"]]})
         stop, caller = BY_TOOL["stop_instance"], made.dispatcher.caller
         rules = made.dispatcher.guard
-        await rule(made.dispatcher, stop, {"instance_id": machine["instance_id"]}, caller, given=given, names=names)
-        assert rules.names_of(stop, given, caller) == names
-        assert rules.names_of(stop, dict(reversed(given.items())), caller) == names
-        assert rules.names_of(BY_TOOL["reboot_instance"], given, caller) == {}
+        await rule(made.dispatcher, stop, {"instance_id": machine["instance_id"]}, caller, given=given, meant=names)
+        assert rules.meant_by(stop, given, caller) == names
+        assert rules.meant_by(stop, dict(reversed(given.items())), caller) == names
+        assert rules.meant_by(BY_TOOL["reboot_instance"], given, caller) == NOTHING_MEANT
         made.clock.at = (await made.approvals.pending())[0].expires_at
-        assert rules.names_of(stop, given, caller) == {}
+        assert rules.meant_by(stop, given, caller) == NOTHING_MEANT
         made.clock.at += 1
-        assert rules.names_of(stop, given, caller) == {}
+        assert rules.meant_by(stop, given, caller) == NOTHING_MEANT
         made.clock.at -= 1.001
-        assert rules.names_of(stop, given, caller) == names
+        assert rules.meant_by(stop, given, caller) == names
 
 
 async def test_what_names_stand_for_comes_back_with_the_answer_for_its_tool_alone() -> None:
     async with house() as made:
         values = made.good("stop_instance")
-        names = {"web": [values["instance_id"]]}
+        names = Meant({"web": [values["instance_id"]]}, {"any": 1})
         stop, rules = BY_TOOL["stop_instance"], made.dispatcher.guard
         caller = replace(made.dispatcher.caller, asker=an_asker())
-        asked = await rule(made.dispatcher, stop, values, caller, names=names)
+        asked = await rule(made.dispatcher, stop, values, caller, given={"instance_id": "web"}, meant=names)
         assert isinstance(asked, Asked)
         answers = replace(made.dispatcher.caller, asker=an_asker(asked, says_yes("Approve?")))
-        assert rules.names_of(stop, {"instance_id": "web"}, answers) == names
-        assert rules.names_of(BY_TOOL["reboot_instance"], {"instance_id": "web"}, answers) == {}
+        assert rules.meant_by(stop, {"instance_id": "web"}, answers) == names
+        assert rules.meant_by(stop, {"instance_id": "other"}, answers) == NOTHING_MEANT
+        assert rules.meant_by(BY_TOOL["reboot_instance"], {"instance_id": "web"}, answers) == NOTHING_MEANT
 
 
 async def test_a_name_whose_thing_changed_while_a_person_was_asked_is_refused_once_and_then_asked_anew() -> None:
