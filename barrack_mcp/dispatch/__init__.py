@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from dataclasses import replace as replace_fields
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -48,7 +47,7 @@ from barrack_mcp.dispatch.quotes import tell_quotes
 from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.booking import Booking, HeldBackError
-from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.keyfile import NO_PLACE, KeyFolder, keep, reserve
 from barrack_mcp.dispatch.writes.look import note
 from barrack_mcp.dispatch.writes.original import restore
 from barrack_mcp.dispatch.writes.view import look_with
@@ -70,7 +69,6 @@ from barrack_mcp.guard.guard import Caller, Guard
 from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.audit.origin import coming_from
-from barrack_mcp.state.files import replace
 from barrack_mcp.state.store import StoreError
 
 _log = logging.getLogger(__name__)
@@ -213,7 +211,7 @@ class Dispatcher:
         if isinstance(wished, Settled):
             return conclude("done", wished.sentence, result=wished.result)
         meant = Meant(call.names.found, wished.wish)
-        return replace_fields(call, values=wished.values, meant=meant, aside=wished.aside)
+        return replace(call, values=wished.values, meant=meant, aside=wished.aside)
 
     async def _unread(self, call: _Call, error: ApiError) -> Answer:
         """Refuse what is about something that could not be read."""
@@ -359,9 +357,9 @@ class Dispatcher:
         keyfile: Path | None = None
         if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
             try:
-                keyfile = _place(self.key_folder, values["name"])
+                keyfile = reserve(self.key_folder, values["name"])
             except OSError:
-                return conclude("refused", _NO_PLACE_FOR_A_KEY)
+                return conclude("refused", NO_PLACE)
         sent = await self.writer.send(booking, passed)
         if passed.approval is not None and self.on_redeemed is not None:
             verdict, said, _ = recorded(operation, values, sent)
@@ -416,7 +414,7 @@ class Dispatcher:
         self.drifts.note(operation, sent.data)
         kept = ""
         if keyfile is not None:
-            kept, keyfile = _keep(take_private_key(operation, sent.data), keyfile)
+            kept, keyfile = keep(take_private_key(operation, sent.data), keyfile)
         data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
         if keyfile is not None:
             data["private_key_file"] = str(keyfile)
@@ -467,31 +465,3 @@ class Dispatcher:
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."
-_NO_PLACE_FOR_A_KEY: Final = (
-    "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
-    "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
-)
-
-
-def _place(folder: KeyFolder | None, name: str) -> Path:
-    if folder is None:
-        raise FileNotFoundError
-    return folder.reserve(name)
-
-
-def _keep(key: str | None, file: Path) -> tuple[str, Path | None]:
-    """Put a private key into its file; answers what to say of it, and the file if the key is in it."""
-    try:
-        if key:
-            replace(file, key.encode())
-            return f"Its private half is in {file}; only its owner can read it, and it is not shown again.", file
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        _log.error("a private key's file could not be written or taken away: %s", type(error).__name__)
-    return (_KEY_LOST, None) if key else ("", None)
-
-
-_KEY_LOST: Final = (
-    "But its private half could not be written to its file, and Barrack shows it once: delete this key and make "
-    "another, best from a public key of your own."
-)

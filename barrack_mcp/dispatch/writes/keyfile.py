@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+from typing import Final
 
-from barrack_mcp.state.files import open_private
+from barrack_mcp.state.files import open_private, replace
+
+NO_PLACE: Final = (
+    "public_key: is required here: without it Barrack makes a private key and shows it once, and this server has no "
+    "private place to keep it. Make a key pair with ssh-keygen and give its public half. Nothing was sent."
+)
+_LOST: Final = (
+    "But its private half could not be written to its file, and Barrack shows it once: delete this key and make "
+    "another, best from a public key of your own."
+)
+
+_log = logging.getLogger(__name__)
 
 
 class KeyFolder:
@@ -35,3 +48,35 @@ class KeyFolder:
                 continue
             return path
         raise FileExistsError(None, "too many keys of this name")
+
+
+def reserve(folder: KeyFolder | None, name: str) -> Path:
+    """Make an empty file for a key before it is asked for.
+
+    Args:
+        folder: Where; None where there is no place of the caller's own.
+        name: The key's name.
+
+    Raises:
+        OSError: There is no place for it.
+    """
+    if folder is None:
+        raise FileNotFoundError
+    return folder.reserve(name)
+
+
+def keep(key: str | None, file: Path) -> tuple[str, Path | None]:
+    """Put a private key into its file; answers what to say of it, and the file if the key is in it.
+
+    Args:
+        key: Its text; None if none came.
+        file: The file that was made for it.
+    """
+    try:
+        if key:
+            replace(file, key.encode())
+            return f"Its private half is in {file}; only its owner can read it, and it is not shown again.", file
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        _log.error("a private key's file could not be written or taken away: %s", type(error).__name__)
+    return (_LOST, None) if key else ("", None)
