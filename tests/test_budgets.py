@@ -13,8 +13,8 @@ import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.account.things import things
-from barrack_mcp.catalogue import OPERATIONS, JsonObject, Risk
-from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE, KINDS, kind_named_by
+from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
+from barrack_mcp.catalogue.kinds import KINDS, kind_named_by
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.house import ASKING, Person, asking, house, says_yes
@@ -158,47 +158,59 @@ async def test_names_are_one_wait_more_before_the_question_and_none_after_the_ye
     given = by_name(tool)
     spent = await spend(tool, way, given)
     lists = {kind.list_tool for name in given if (kind := kind_named_by(name)) is not None}
-    assert len(spent.requests) <= BUDGETS[tool] + len(lists), spent.requests
+    # a purchase reads all that costs, and the keys, anyway
+    more = 0 if BY_TOOL[tool].risk is Risk.SPEND else len(lists)
+    assert len(spent.requests) <= BUDGETS[tool] + more, spent.requests
     assert spent.asking <= EXCUSED_BY_NAME.get(tool, MOST_WAITS)
     assert spent.sending == MOST_WAITS
 
 
 WISHES: dict[str, tuple[JsonObject, int]] = {
-    "attach_firewall": ({"firewall_id": "office", "remove": ["train-2"]}, MOST_WAITS),
-    "toggle_instance_public_ip": ({"instance_id": "train-1", "want": "off"}, MOST_WAITS),
-    "deploy_instance": ({"name": "fresh-1", "like": "train-1"}, MOST_WAITS + 1),
+    "attach_firewall": ({"firewall_id": "office", "remove": ["train-2"]}, 0),
+    "toggle_instance_public_ip": ({"instance_id": "train-1", "want": "off"}, 0),
+    "deploy_instance": ({"name": "fresh-1", "like": "train-1"}, 1),
 }
-"""What is wished for, and how many waits there are after a yes that comes with a call of its own: the machine that
+"""What is wished for, and how many waits more there are after a yes that comes with a call of its own: the machine that
 another is to be like is read again before the last look, which is taken at what is bought."""
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("tool", WISHES)
-async def test_a_wish_is_one_wait_more_before_the_question_and_none_after_the_yes(tool: str, way: str) -> None:
-    given, most = WISHES[tool]
+@pytest.mark.parametrize(
+    ("tool", "way", "named"),
+    [(tool, way, (at + turn) % 2 > 0) for at, tool in enumerate(WISHES) for turn, way in enumerate(WAYS)],
+)
+async def test_a_wish_is_one_wait_more_before_the_question_and_none_after_the_yes(
+    tool: str, way: str, *, named: bool
+) -> None:
+    given, again = WISHES[tool]
+    words = {name: at for at, name in known_names()}
+    spent = await spend(tool, way, given if named else in_other_words(given, words))
+    again = 0 if way == "legacy" else again
+    assert spent.asking == MOST_WAITS + named
+    assert spent.sending == MOST_WAITS + again
+    # who has a firewall, or an address, is read once for the wish and for the question
+    like, lists = {"deploy_instance": (1, 0), "attach_firewall": (0, 2)}.get(tool, (0, 1))
+    assert len(spent.requests) <= BUDGETS[tool] + like + again + named * lists, spent.requests
+
+
+def known_names() -> list[tuple[str, str]]:
+    """The ids of all things that have a name, each with that."""
     state = create_app(now=lambda: 0.0).state.barrack.state()
-    ids = {thing.name: thing.id for kind in (INSTANCE, FIREWALL) for thing in things(kind, state[f"{kind.type}s"])}
-    spent = await spend(
-        tool,
-        way,
-        {
-            name: [ids[each] for each in value] if isinstance(value, list) else ids.get(value, value)
-            for name, value in given.items()
-        },
-    )
-    assert spent.asking == MOST_WAITS
-    assert spent.sending == (MOST_WAITS if way == "legacy" else most)
+    found = [thing for kind in KINDS for thing in things(kind, state[f"{kind.type}s"])]
+    return [(thing.id, thing.name) for thing in found if thing.id and thing.name]
+
+
+def in_other_words(arguments: JsonObject, words: dict[str, str]) -> JsonObject:
+    """The same arguments, with other words for what they name."""
+
+    def other(value: Any) -> Any:
+        return [other(each) for each in value] if isinstance(value, list) else words.get(value, value)
+
+    return {name: other(value) if kind_named_by(name) else value for name, value in arguments.items()}
 
 
 def by_name(tool: str) -> JsonObject:
     """Arguments that work and that ask, with names in the place of ids."""
-    state = create_app(now=lambda: 0.0).state.barrack.state()
-    names = {thing.id: thing.name for kind in KINDS for thing in things(kind, state[f"{kind.type}s"])}
-
-    def named(value: Any) -> Any:
-        return [named(each) for each in value] if isinstance(value, list) else names.get(value) or value
-
-    return {name: named(value) if kind_named_by(name) else value for name, value in asking(tool, state).items()}
+    return in_other_words(asking(tool, create_app(now=lambda: 0.0).state.barrack.state()), dict(known_names()))
 
 
 @pytest.mark.parametrize("tool", [operation.tool for operation in OPERATIONS if operation.risk is Risk.CHANGE])
@@ -233,5 +245,7 @@ async def test_in_an_account_of_two_thousand_machines_a_purchase_reads_the_ends_
         "os_image": machine["image"]["name"],
         "ssh_key_ids": [state["ssh_keys"][0]["id"]],
     }
-    requests = (await spend("deploy_instance", way, wanted, scenario="large")).requests
-    assert len(requests) <= 38, requests
+    spent = await spend("deploy_instance", way, wanted, scenario="large")
+    assert len(spent.requests) <= 38, spent.requests
+    # a first page tells how many there are, which are then read side by side
+    assert (spent.asking, spent.sending) == (MOST_WAITS, MOST_WAITS + 1)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import anyio
 
-from barrack_mcp.account.account import Account
+from barrack_mcp.account.account import Account, Once
 from barrack_mcp.account.leases import show_leases
 from barrack_mcp.account.rates import CHANGING_COST, costs_now, no_such_model, priced, quote, rate
 from barrack_mcp.account.reading import Reader, read_page
@@ -90,6 +90,8 @@ class _Call:
     names: Names
     meant: Meant
     """What its words stand for, as a person was or will be asked about them."""
+    read: Reader
+    """Reads what is looked at before the question; the same but once."""
     patience: float | None = None
     """How many seconds to wait until what was done has settled; None if nobody waits."""
     aside: str = ""
@@ -161,6 +163,7 @@ class Dispatcher:
             return answer
 
     async def _walk(self, offer: Offer, arguments: Mapping[str, Any], caller: Caller) -> Answer | Asked:
+        read = Once(caller.account.recall)
         names = Names(caller.account.read, deeds=caller.account.deeds, offered=self.surface_of(caller))
         operation = offer if isinstance(offer, Operation) else None
         asks = operation is not None and not operation.reads
@@ -169,7 +172,7 @@ class Dispatcher:
         try:
             said = present(offer, arguments)
             meant = self.guard.meant_by(operation, given, caller) if operation is not None and asks else NOTHING_MEANT
-            values = validated(offer, await names.resolve(offer, said, known=meant.names))
+            values = validated(offer, await names.resolve(offer, said, known=meant.names, read=read))
             patience = values.pop("wait_seconds", None)
             if operation is not None:
                 values = await restore(operation, values, read=caller.account.read)
@@ -179,7 +182,7 @@ class Dispatcher:
             return conclude("refused", str(error), failure="arguments")
         if operation is None:
             return await self._answer_ourselves(offer, values, caller)
-        call = _Call(operation, values, caller, given, names, meant, patience)
+        call = _Call(operation, values, caller, given, names, meant, read, patience)
         return await (self._read(call) if operation.reads else self._change(call))
 
     async def _answer_ourselves(self, offer: Offer, values: JsonObject, caller: Caller) -> Answer:
@@ -203,7 +206,7 @@ class Dispatcher:
     async def _wished(self, call: _Call) -> _Call | Answer:
         """Bring a wish into what the API takes; answers at once if it is fulfilled, or can't be told."""
         try:
-            wished = await fulfil(call.operation, call.values, read=call.account.read, meant=call.meant)
+            wished = await fulfil(call.operation, call.values, read=call.read, meant=call.meant)
         except ApiError as error:
             return await self._unread(call, error)
         except UntoldError as error:
@@ -230,6 +233,7 @@ class Dispatcher:
                 book=booking,
                 given=call.given,
                 meant=call.meant,
+                read=call.read,
                 beside=partial(self._beside, call),
             )
         except HeldBackError as error:

@@ -96,6 +96,7 @@ class Names:
         arguments: Mapping[str, Any],
         *,
         known: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        read: Reader | None = None,
     ) -> JsonObject:
         """Answer the arguments with ids in the place of names; what looks like an id, or like nothing, stays as it is.
 
@@ -106,6 +107,7 @@ class Names:
             offer: What was called.
             arguments: The arguments as they came.
             known: Names of which is known what they stand for, in the form of `found`.
+            read: Sends the reads, where others read the same.
 
         Raises:
             BadArgumentsError: The other arguments are wrong; nothing was read.
@@ -125,7 +127,7 @@ class Names:
         until = anyio.current_time() + self._seconds
         async with anyio.create_task_group() as tasks:
             for kind in {each.kind.list_tool: each.kind for each in sought.values()}.values():
-                tasks.start_soon(self._listing, kind, until)
+                tasks.start_soon(self._listing, kind, until, read)
         refused: list[str] = []
         for place, each in sought.items():
             try:
@@ -182,10 +184,10 @@ class Names:
                 told.append(f"{each.place}: did you mean {_either(alike)}?")
         return " ".join(told)
 
-    async def _listing(self, kind: Kind, until: float) -> Listing:
+    async def _listing(self, kind: Kind, until: float, read: Reader | None = None) -> Listing:
         """What there is of a kind."""
         if kind.list_tool not in self._listings:
-            self._listings[kind.list_tool] = await read_list(self._read, kind.list_tool, until=until)
+            self._listings[kind.list_tool] = await read_list(read or self._read, kind.list_tool, until=until)
         return self._listings[kind.list_tool]
 
     def _identified(self, kind: Kind) -> list[Thing]:

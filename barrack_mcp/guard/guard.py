@@ -107,6 +107,7 @@ class Guard:
         book: Book,
         given: Mapping[str, Any] | None = None,
         meant: Meant = NOTHING_MEANT,
+        read: Reader | None = None,
         beside: Beside | None = None,
     ) -> Ruling:
         """Let a call pass, refuse it, or get a person's yes for it. What holds it back in its book is raised.
@@ -118,6 +119,7 @@ class Guard:
             book: Where it is written down: before anybody is asked it is looked up there, and begun when it passes.
             given: Its arguments as they came.
             meant: What the words in them stand for.
+            read: Reads for the question, which may tell again what the call was told already; the last look never does.
             beside: Reads what its sending wants to know; done while the last look is taken, so that nobody waits for
                 one after the other.
 
@@ -133,6 +135,7 @@ class Guard:
             meant=meant,
             bindings=self._bindings(operation, values, caller),
             book=book,
+            read=read or caller.account.recall,
             beside=beside,
         )
         known = self._facts(call)
@@ -198,7 +201,7 @@ class Guard:
         """Find the yes that this call has, or ask for it."""
         if (told := await self._found(call, way)) is not None:
             return told
-        planned = await self._plan(call, call.caller.account.recall)
+        planned = await self._plan(call, call.read)
         return self._against(call, planned) or await self._put(call, way, planned)
 
     async def _found(self, call: Call, way: Decision) -> Ruling | None:
@@ -334,7 +337,7 @@ class Guard:
             asked = await self._approvals.live(*call.bindings)
             told = None if asked is None else await self._redeemed(call, asked)
             return told or Stopped(_USED, shown=put.plan)
-        planned = planned or await self._plan(call, call.caller.account.recall)
+        planned = planned or await self._plan(call, call.read)
         return self._against(call, planned) or await self._request(call, planned)
 
     async def _agreed(self, call: Call, put: Question, turn: Turn) -> Ruling:

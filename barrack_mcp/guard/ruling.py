@@ -95,6 +95,7 @@ class Call:
         meant: What the words in it stand for.
         bindings: What a yes to it is bound to: by the newest key first.
         book: Where it is written down.
+        read: Reads for the question.
         beside: Reads beside the last look what its sending wants to know.
     """
 
@@ -105,6 +106,7 @@ class Call:
     meant: Meant
     bindings: Sequence[str]
     book: Book
+    read: Reader
     beside: Beside | None
 
     @property
