@@ -29,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from barrack_mcp.api.answer import parse
 from barrack_mcp.api.client import open_client
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.redact import HIDDEN, HidingFormatter, Redaction, protect
@@ -188,6 +189,15 @@ def test_a_secret_is_hidden_in_json_however_that_came(*, secret: str, ascii_alon
         assert hidden == knowing.hidden_in(body)
         assert secret not in str(hidden)
         assert (hidden == body) is (body == {"n": 12345678} and secret != "12345678")
+
+
+def test_a_secret_is_hidden_in_json_that_writes_its_characters_in_halves() -> None:
+    secret = "schlüssel-\U0001f600-key"
+    halves = secret.replace("\U0001f600", "\ud83d\ude00")
+    came = bytearray(json.dumps({"a": halves}, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    parsed = parse(came)
+    assert parsed == {"a": secret}
+    assert Redaction(SecretStr(secret)).hidden_in(parsed, came) == {"a": HIDDEN}
 
 
 def test_a_secret_may_be_learnt_later() -> None:

@@ -90,8 +90,11 @@ class Redaction:
 
 
 def _is_verbatim(written: bytes | bytearray) -> bool:
-    """Whether JSON holds each of its texts as it is: without a backslash, and in UTF-8, which has no zeros."""
-    return b"\\" not in written and b"\0" not in written
+    """Whether JSON holds each of its texts as it is: without a backslash, and in UTF-8, which has no zeros.
+
+    Nor has it halves of a character, which begin with this byte and are put together when they are parsed.
+    """
+    return b"\\" not in written and b"\0" not in written and b"\xed" not in written
 
 
 def _json(value: Any) -> bytes | None:
