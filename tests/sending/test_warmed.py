@@ -291,6 +291,20 @@ async def test_none_is_opened_once_there_was_a_call(tmp_path: Path) -> None:
         assert [len(requests) for requests in api.heard] == [1]
 
 
+@each
+async def test_once_the_client_is_closed_nothing_is_sent_and_no_connection_is_opened(
+    tmp_path: Path, operation: Operation, arguments: JsonObject
+) -> None:
+    async with barrack(tmp_path) as api:
+        async with reaching(api) as client:
+            pass
+        with pytest.raises(ApiError, match="this server is ending") as caught:
+            await client.send(operation, arguments, attempts_at_most=1)
+        assert caught.value.unsent
+        await client.warm()
+        assert not api.heard
+
+
 @both
 async def test_the_end_closes_it_and_waits_for_no_name_server(
     tmp_path: Path,

@@ -149,9 +149,13 @@ class Way(httpx2.AsyncBaseTransport):
         self._now = now
         self._trusted: ssl.SSLContext | None = None
         self._opened: dict[bool | str, httpx2.AsyncBaseTransport] = {}
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Carry one request."""
+        """Carry one request; none any more once this is closed."""
+        if self._is_closed:
+            # the library would open a connection again, which nobody would close
+            raise NoWayError("this server is ending")
         passes = self._network.passes(request.url)
         kind = passes if request.url.scheme == "https" else request.url.scheme
         if kind not in self._opened:
@@ -170,7 +174,7 @@ class Way(httpx2.AsyncBaseTransport):
             url: The address.
         """
         there = httpx2.URL(url)
-        if self._opened or self._network.passes(there):
+        if self._opened or self._is_closed or self._network.passes(there):
             return
         from barrack_mcp.api.http.spare import Warmed  # noqa: PLC0415 - loads what a single command may never need
 
@@ -200,7 +204,8 @@ class Way(httpx2.AsyncBaseTransport):
         return self._trusted
 
     async def aclose(self) -> None:
-        """Close what was opened."""
+        """Close what was opened, for good."""
+        self._is_closed = True
         for opened in self._opened.values():
             await opened.aclose()
 
