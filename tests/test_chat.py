@@ -159,7 +159,8 @@ async def test_what_came_of_a_call_whose_process_is_gone_is_said_to_stand_in_the
     other = hall.process(grace=60)
     asked = await hall.ask()
     await other.look()
-    await hall.approvals.take(asked.id, by="ada at a terminal")
+    await hall.approvals.approve(asked.id, by="ada at a terminal", typed="data")
+    assert await hall.approvals.redeem(asked.binding) is not None
     await hall.clock.sleep(59)
     assert 0 < await other.look() <= 1
     assert hall.heard() == [(Event.ASKED, ONE)]
