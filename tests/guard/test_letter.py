@@ -248,7 +248,7 @@ async def test_before_it_is_sent_only_what_binds_is_read_again() -> None:
         assert (listing in made.sent[:asked], listing in again, len(again)) == (True, False, 1)
 
 
-async def test_of_two_calls_with_one_yes_the_second_asks_anew() -> None:
+async def test_of_two_calls_with_one_yes_one_is_done_and_the_other_asks_anew_or_waits_for_it() -> None:
     async with house() as made:
         arguments = made.good("create_volume")
         await approved(made, "create_volume", **arguments)
@@ -260,7 +260,8 @@ async def test_of_two_calls_with_one_yes_the_second_asks_anew() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(redeem)
             tasks.start_soon(redeem)
-        assert sorted(outcomes) == ["approval_required", "done"]
+        # which of the two depends on whether the first is still under way when the second looks
+        assert sorted(outcomes) in (["approval_required", "done"], ["done", "refused"])
         assert made.effects == ["create_volume"]
 
 
