@@ -54,7 +54,7 @@ def test_every_tool_has_title_description_hints_and_schemas_of_its_own(operation
 
 
 @pytest.mark.promise("P4")
-@pytest.mark.parametrize(("mode", "calls"), [("legacy", 20), ("auto", 200)])
+@pytest.mark.parametrize(("mode", "calls"), [("legacy", 50), ("auto", 1_000)])
 async def test_the_list_is_the_same_for_the_life_of_a_process(mode: str, calls: int) -> None:
     async with (
         open_server(read_settings({"BARRACK_SIMULATOR": "1"})) as house,

@@ -148,15 +148,28 @@ class _Flight:
 
     Attributes:
         begun: When that began.
-        landed: Set when it is there, or will never be.
         answers: It, once it is there.
         failure: Why there is none, where the API said so.
     """
 
     begun: float = 0.0
-    landed: anyio.Event = field(default_factory=anyio.Event)
     answers: list[Any] = field(default_factory=list)
     failure: ApiError | None = None
+    _is_over: bool = False
+    _over: anyio.Event | None = None
+    """Made by whoever waits first: mostly nobody does."""
+
+    async def wait(self) -> None:
+        """Wait until it is there, or will never be."""
+        if not self._is_over:
+            self._over = self._over or anyio.Event()
+            await self._over.wait()
+
+    def land(self) -> None:
+        """Let go who waits, now or later."""
+        self._is_over = True
+        if self._over is not None:
+            self._over.set()
 
 
 class Moment:
@@ -189,7 +202,7 @@ class Moment:
         key = (same, self._changes, self._sent())
         flight = self._flying.get(key)
         if flight is not None and self._now() - flight.begun <= MOMENT_S:
-            await flight.landed.wait()
+            await flight.wait()
             # who asked first may have given up
             return cast("_T", flight.answers[0]) if flight.answers else await answer()
         flight = self._flying[key] = _Flight(self._now())
@@ -198,7 +211,7 @@ class Moment:
             flight.answers.append(found)
             return found
         finally:
-            flight.landed.set()
+            flight.land()
             if self._flying.get(key) is flight:
                 del self._flying[key]
 
@@ -222,7 +235,7 @@ class Once:
         """
         key = _key(tool, arguments)
         while (earlier := self._flights.get(key)) is not None:
-            await earlier.landed.wait()
+            await earlier.wait()
             if earlier.failure is not None:
                 raise earlier.failure
             if earlier.answers:
@@ -238,7 +251,7 @@ class Once:
         finally:
             if not flight.answers and flight.failure is None:
                 del self._flights[key]
-            flight.landed.set()
+            flight.land()
         return data
 
 

@@ -177,7 +177,7 @@ class Client:
                         begun = True
                         attempts += 1
                         silence.begin(self._now())
-                        with _traced(operation, sent.method, attempts) if _is_heard() else _UNHEARD as span:
+                        with _traced(operation, sent.method, attempts) if is_heard() else _UNHEARD as span:
                             status, body = await self._once(operation, sent, deadline, attempts, wire=wire, echo=echo)
                             span.set_attribute(_STATUS, status)
             except ApiError as error:
@@ -270,8 +270,8 @@ class Client:
         return head.status_code, body
 
 
-def _is_heard() -> bool:
-    """Whether anybody hears of spans; until a provider is set they are made for nobody."""
+def is_heard() -> bool:
+    """Whether anybody hears of spans; until a provider is set they would be made for nobody."""
     return not (
         isinstance(_tracer, trace.ProxyTracer) and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     )

@@ -2,7 +2,7 @@
 
 The SDK brings a middleware for spans that names what the client named, the id of its message, and the text of errors.
 A tracer often belongs to somebody else, so here a span says what kind of message it was, which of our tools it called
-and what came of it, and nothing else. Without an exporter a span costs next to nothing and goes nowhere.
+and what came of it, and nothing else. Where nobody hears of spans none is made.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import ValidationError
 
+from barrack_mcp.api.client import is_heard
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.state.audit.origin import CARRIED, Origin, coming_from, current, new_id
 
@@ -43,7 +44,8 @@ class Tracing(ServerMiddleware[Any]):
         """Pass a message on."""
         with coming_from(_origin(ctx)):
             # a notification asks for nothing
-            return await (self._traced(ctx, call_next) if ctx.request_id is not None else call_next(ctx))
+            seen = ctx.request_id is not None and is_heard()
+            return await (self._traced(ctx, call_next) if seen else call_next(ctx))
 
     async def _traced(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         method = ctx.method if self._is_known(ctx.method) else _OTHER

@@ -52,7 +52,9 @@ def coming_from(origin: Origin | None = None, **fields: str) -> Iterator[Origin]
         origin: The request; what it runs for already, if None.
         fields: What is known of it beside that.
     """
-    known = replace(current() if origin is None else origin, **fields)
+    known = current() if origin is None else origin
+    if any(getattr(known, name) != said for name, said in fields.items()):
+        known = replace(known, **fields)
     before = _current.set(known)
     try:
         yield known
