@@ -35,7 +35,6 @@ Told: TypeAlias = Any
 
 SECONDS: Final = 3.0
 """Time for a command in all, the connection included."""
-_CONNECT_S: Final = 1.5
 _AT_ONCE: Final = 16
 _PORT: Final = 6379
 
@@ -49,7 +48,7 @@ _SENTENCES: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], 
     (BusyLoadingError, "is still loading what it kept; try again in a moment."),
     (OutOfMemoryError, "is full and takes no writes; give it more memory."),
     (ReadOnlyError, "takes no writes at the moment: it is a replica, or hands over to one."),
-    ((TimeoutError, Late), f"did not answer within {SECONDS:g} s; see that it runs and isn't overloaded."),
+    ((TimeoutError, Late), "did not answer within {seconds:g} s; see that it runs and isn't overloaded."),
 )
 _OTHERWISE: Final = "can't be used at the moment; see that it runs, and its own log."
 
@@ -60,11 +59,13 @@ class Link:
     Args:
         url: `redis://` or `rediss://`, with user, password, host, port and number of the database.
         ca_file: Certificates to trust beside the system's.
+        seconds: Time for a command in all, of which it may take half to be connected.
     """
 
-    def __init__(self, url: str, *, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, *, ca_file: Path | None = None, seconds: float = SECONDS) -> None:
         self._url = url
         self._ca_file = ca_file
+        self._seconds = seconds
         self._home = _place(url)
         self._at = self._home
         self._client: Redis | None = None
@@ -101,7 +102,7 @@ class Link:
     async def listen(self, channel: str) -> None:
         """Be there on a channel, for as long as that can be done."""
         async with self._plainly(), self._connected().pubsub() as heard:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await heard.subscribe(channel)
             async for _ in heard.listen():
                 pass
@@ -117,7 +118,7 @@ class Link:
                     return await self._sent(*command)
 
     async def _sent(self, *command: str | float) -> Told:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(self._seconds):
             return await self._connected().execute_command(*command)  # type: ignore[no-untyped-call]  # redis has no types for it
 
     @asynccontextmanager
@@ -130,7 +131,7 @@ class Link:
             # whoever kept the slot may be gone, and the others know who does now
             await self._go_to(self._home)
             what = next((told for kinds, told in _SENTENCES if isinstance(error, kinds)), _OTHERWISE)
-            raise StoreError(f"{_WHO} {what}") from None
+            raise StoreError(f"{_WHO} {what.format(seconds=self._seconds)}") from None
 
     async def _go_to(self, place: tuple[str, int]) -> None:
         """Turn to another node of a cluster; what others still hear from the one before, they hear to its end."""
@@ -145,7 +146,7 @@ class Link:
     def _connected(self) -> Redis:
         if self._client is None:
             host, port = self._at
-            self._client = Redis(connection_pool=_pool(self._url, host, port, self._ca_file))
+            self._client = Redis(connection_pool=_pool(self._url, host, port, self._ca_file, self._seconds))
         return self._client
 
 
@@ -154,22 +155,22 @@ def _place(url: str) -> tuple[str, int]:
     return unquote(parts.hostname or "localhost"), parts.port or _PORT
 
 
-def _pool(url: str, host: str, port: int, ca_file: Path | None) -> BlockingConnectionPool:
+def _pool(url: str, host: str, port: int, ca_file: Path | None, seconds: float) -> BlockingConnectionPool:
     parts = urlsplit(url)
     secured: Mapping[str, Any] = {}
     if parts.scheme == "rediss":
         secured = {"ssl_min_version": ssl.TLSVersion.TLSv1_2, "ssl_ca_certs": None if ca_file is None else str(ca_file)}
     return BlockingConnectionPool(
         max_connections=_AT_ONCE,
-        timeout=SECONDS,
+        timeout=seconds,
         connection_class=SSLConnection if parts.scheme == "rediss" else Connection,
         host=host,
         port=port,
         db=int(parts.path.strip("/") or 0),
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        socket_connect_timeout=_CONNECT_S,
-        socket_timeout=SECONDS,
+        socket_connect_timeout=seconds / 2,
+        socket_timeout=seconds,
         # a script whose answer was lost may have run: only who knows what it does can say what to do then
         retry=Retry(NoBackoff(), 0),
         maint_notifications_config=MaintNotificationsConfig(enabled=False),

@@ -30,7 +30,7 @@ from barrack_mcp.state.store.records import (
 )
 from barrack_mcp.state.store.redis import scripts
 from barrack_mcp.state.store.redis.home import Home
-from barrack_mcp.state.store.redis.link import Link
+from barrack_mcp.state.store.redis.link import SECONDS, Link
 from barrack_mcp.state.store.redis.presence import Presence
 from barrack_mcp.state.store.redis.rate import Rate
 from barrack_mcp.state.store.redis.scripts import key
@@ -65,10 +65,13 @@ class RedisStore:
         url: Where it is: `redis://` or `rediss://`, with what lets this server in.
         now: The time in seconds since 1970.
         ca_file: Certificates to trust beside the system's.
+        seconds: Time for each thing that is asked of it.
     """
 
-    def __init__(self, url: str, *, now: Callable[[], float] = time.time, ca_file: Path | None = None) -> None:
-        self._link = Link(url, ca_file=ca_file)
+    def __init__(
+        self, url: str, *, now: Callable[[], float] = time.time, ca_file: Path | None = None, seconds: float = SECONDS
+    ) -> None:
+        self._link = Link(url, ca_file=ca_file, seconds=seconds)
         self._home = Home(self._link, self._expired)
         self._presence = Presence(self._link, self._home)
         self._now = now
