@@ -357,7 +357,7 @@ class Guard:
         """Use up a yes that was given here to what waits for one elsewhere, too: both are answered by it."""
         while True:
             try:
-                taken = await self._approvals.take(waits, by=call.here)
+                taken = await self._approvals.draft_taken(waits, by=call.here)
             except NotPending as over:
                 if over.approval.status is Status.EXPIRED:
                     return await self._begun(call, elicited, yes)

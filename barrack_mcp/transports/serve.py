@@ -13,7 +13,7 @@ import anyio
 
 # before all else, where few imports are under way: the classes of the SDK are made by calls so deep that within many
 # imports Python gives back and takes anew, ten thousand times, the piece of memory in which a call's variables lie
-import mcp.server.lowlevel  # noqa: F401
+import mcp.server.lowlevel  # noqa: F401 - for that alone
 
 from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
@@ -66,11 +66,10 @@ async def serve(
         return
     if not is_loopback(host) and (not settings.has_login or settings.public_url is None):
         raise SettingsError(_OPEN)
-    # stdio needs none of these, and they would slow its start
-    from barrack_mcp.transports.bounds import Bounds  # noqa: PLC0415
-    from barrack_mcp.transports.listener import listen  # noqa: PLC0415
-    from barrack_mcp.transports.monitoring.routes import open_metrics  # noqa: PLC0415
-    from barrack_mcp.transports.web import make_app, path_of  # noqa: PLC0415
+    from barrack_mcp.transports.bounds import Bounds  # noqa: PLC0415 - stdio needs none of these: they slow its start
+    from barrack_mcp.transports.listener import listen  # noqa: PLC0415 - likewise
+    from barrack_mcp.transports.monitoring.routes import open_metrics  # noqa: PLC0415 - likewise
+    from barrack_mcp.transports.web import make_app, path_of  # noqa: PLC0415 - likewise
 
     metrics = open_metrics(settings)
     watch = metrics or NOBODY

@@ -257,10 +257,10 @@ class Approvals:
             if await self._store.swap_approval(kept, after := self._decided(kept, Status.DENIED, by)):
                 return await self._witnessed(after)
 
-    async def take(self, approval_id: str, *, by: str) -> Taken:
-        """Say yes where the call itself is made, which uses it up; so is a yes that was given elsewhere meanwhile.
+    async def draft_taken(self, approval_id: str, *, by: str) -> Taken:
+        """Write up a yes that is said where the call itself is made, and its use; so one that was given elsewhere.
 
-        It counts once what is used is kept in the place of what stood there.
+        Nothing is changed by that: it counts once what is used is kept in the place of what stood there.
 
         Args:
             approval_id: The request's id.
