@@ -28,17 +28,17 @@ ROOMS: Final = {
         ["guard/decide.py", "guard/exposure.py"],
         ["tests/guard/test_decide.py", "tests/guard/test_exposure.py"],
     ),
-    "guard": (["guard/guard.py", "guard/ruling.py"], ["tests/guard"]),
+    "guard": (["guard/guard.py", "guard/ruling/call.py", "guard/ruling/ruling.py"], ["tests/guard"]),
     "approvals": (
         [f"guard/approvals/{name}.py" for name in ("approvals", "approvers")],
         ["tests/test_approvals.py", "tests/team/test_approvers.py"],
     ),
     "turns": (
-        [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "sentences")],
+        [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "ruling/limits", "consent/sentences")],
         [f"tests/guard/test_{name}.py" for name in ("turns", "line", "opening", "keys", "passphrase", "settling")],
     ),
     "asking": (
-        ["guard/ask.py", "guard/telling.py"],
+        [f"guard/asking/{name}.py" for name in ("asker", "meanings", "question", "telling")],
         [f"tests/guard/test_{name}.py" for name in ("asking", "whole_questions", "guard", "letter", "nobody")],
     ),
     "sums": (

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from barrack_mcp.guard.ask import READING_S
+from barrack_mcp.guard.asking.question import READING_S
 
 _COLUMNS: Final = 88
 _LONGEST_S: Final = 60

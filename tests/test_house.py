@@ -30,7 +30,7 @@ BELONGS = {".py", ".json", ".md", ".html", ".css", ".js", ".typed"}
 """Endings of the package's files."""
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "handler", "base"}
 NO_IO = {"httpx2", "httpx", "socket", "subprocess", "os", "pathlib", "time", "random", "mcp", "mcp_types", "anyio"}
-PURE = ("catalogue/", "account/money.py", "guard/decide.py", "guard/telling.py")
+PURE = ("catalogue/", "account/money.py", "guard/decide.py", "guard/asking/telling.py")
 
 
 def room(module: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.asking.asker import Asked, Asker
 from tests.support.guarding import an_asker
 from tests.support.house import House, Person, house, says_yes
 

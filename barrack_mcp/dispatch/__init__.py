@@ -64,9 +64,11 @@ from barrack_mcp.dispatch.writes.writer import (
     hold_back,
     recorded,
 )
-from barrack_mcp.guard.ask import NOTHING_MEANT, Asked, Meant
-from barrack_mcp.guard.guard import Caller, Guard
-from barrack_mcp.guard.ruling import Passed, Stopped, Waiting
+from barrack_mcp.guard.asking.asker import Asked
+from barrack_mcp.guard.asking.meanings import NOTHING_MEANT, Meant
+from barrack_mcp.guard.guard import Guard
+from barrack_mcp.guard.ruling.call import Caller
+from barrack_mcp.guard.ruling.ruling import Passed, Stopped, Waiting
 from barrack_mcp.state.audit import AuditError
 from barrack_mcp.state.audit.origin import coming_from
 from barrack_mcp.state.store import StoreError

@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from barrack_mcp.catalogue.outcome import Ending
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.ask import Asked
+from barrack_mcp.guard.asking.asker import Asked
 
 OUTCOME: Final = "barrack_mcp.outcome"
 """Name of the attribute of a call's span."""

@@ -27,7 +27,7 @@ from barrack_mcp.dispatch.answers.safe import LOOKED_AT
 from barrack_mcp.dispatch.waits import wait_for_any
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Unsent, Writer
 from barrack_mcp.guard.decide import Policy
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.state.store import StoreError
 
 

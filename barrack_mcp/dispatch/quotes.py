@@ -26,7 +26,7 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.dispatch.answers import stock
 from barrack_mcp.guard.decide import Policy, Sums, passed_limit
 from barrack_mcp.guard.plans import find_budget
-from barrack_mcp.guard.sentences import foretell
+from barrack_mcp.guard.ruling.limits import foretell
 from barrack_mcp.state.store import StoreError
 
 SECONDS: Final = 4.0

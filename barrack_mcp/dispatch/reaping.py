@@ -30,7 +30,7 @@ from barrack_mcp.config.callers import REAPER
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.decide import Mode, Policy
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.store import Lease, StoreError
 

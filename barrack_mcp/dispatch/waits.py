@@ -15,7 +15,7 @@ from barrack_mcp.catalogue.outcome import LookWith, Settled
 from barrack_mcp.catalogue.signs import Reaches
 from barrack_mcp.dispatch.answers.next_steps import WAIT
 from barrack_mcp.dispatch.answers.outcomes import Answer, add_to
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 
 UNHEARD_S: Final = 45.0
 """How long to wait for a client that didn't ask to hear how it goes on: many give up after a minute of silence."""

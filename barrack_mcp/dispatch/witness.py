@@ -9,7 +9,7 @@ from barrack_mcp.api.redact import Echo
 from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status, Witness
-from barrack_mcp.guard.ruling import Shown, digest
+from barrack_mcp.guard.ruling.ruling import Shown, digest
 from barrack_mcp.state.audit import Audit, AuditError
 
 _log = logging.getLogger(__name__)

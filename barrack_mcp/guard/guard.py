@@ -19,7 +19,18 @@ from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, ApprovalError, Approvals, NotPending, Status, TooManyPending
 from barrack_mcp.guard.approvals.binding import bindings
-from barrack_mcp.guard.ask import NOTHING_MEANT, Asked, Asker, Caller, Consent, Meanings, Meant, Question, Reply
+from barrack_mcp.guard.asking.asker import Asked, Asker
+from barrack_mcp.guard.asking.meanings import NOTHING_MEANT, Meanings, Meant
+from barrack_mcp.guard.asking.question import Consent, Question, Reply
+from barrack_mcp.guard.asking.telling import can_be_shown, question, tell_claim
+from barrack_mcp.guard.consent.sentences import (
+    ANSWERED_ELSEWHERE,
+    AT_A_TERMINAL,
+    CHANGED,
+    TOO_MUCH,
+    settle,
+    tell_waiting,
+)
 from barrack_mcp.guard.decide import (
     Decision,
     Facts,
@@ -30,19 +41,9 @@ from barrack_mcp.guard.decide import (
     why_unasked,
 )
 from barrack_mcp.guard.plans import PLANNERS, Binding, Planned, gather_facts, may_open, plan, recollect
-from barrack_mcp.guard.ruling import Book, Call, Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
-from barrack_mcp.guard.sentences import (
-    ANSWERED_ELSEWHERE,
-    AT_A_TERMINAL,
-    CHANGED,
-    NOT_ALLOWED,
-    SENT_NOTHING,
-    TOO_MUCH,
-    refuse,
-    settle,
-    tell_waiting,
-)
-from barrack_mcp.guard.telling import can_be_shown, question, tell_claim
+from barrack_mcp.guard.ruling.call import Book, Call, Caller
+from barrack_mcp.guard.ruling.limits import NOT_ALLOWED, refuse
+from barrack_mcp.guard.ruling.ruling import SENT_NOTHING, Passed, Ruling, Shown, Stopped, Waiting, digest, unheard
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
 from barrack_mcp.state.store import OPEN_ENDED, Overtaken, Yes
 

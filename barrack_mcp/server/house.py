@@ -34,13 +34,13 @@ from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
+from barrack_mcp.guard.consent.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, State, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
 from barrack_mcp.guard.page.costs import Books, Costs, read_costs
-from barrack_mcp.guard.ruling import unheard
-from barrack_mcp.guard.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
+from barrack_mcp.guard.ruling.ruling import unheard
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_request
 from barrack_mcp.server.callers.accounts import Accounts, FullError, given_keys, open_accounts, owners_of

@@ -35,8 +35,8 @@ from barrack_mcp.catalogue.outcome import Outcome
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.ask import Asked, Asker
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.asking.asker import Asked, Asker
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server import resources
 from barrack_mcp.server.cards import BY_TOOL as CARD_BY_TOOL
 from barrack_mcp.server.cards import EXTENSION as CARDS

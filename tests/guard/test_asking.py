@@ -28,8 +28,19 @@ from pydantic import ValidationError
 from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
-from barrack_mcp.guard.ask import READING_S, Asked, Asker, Consent, Meant, Question, Reply, form, judged
-from barrack_mcp.guard.telling import LONGEST, PATIENCE, can_be_shown, question, read_plan, sentences, tell, write_value
+from barrack_mcp.guard.asking.asker import Asked, Asker
+from barrack_mcp.guard.asking.meanings import Meant
+from barrack_mcp.guard.asking.question import READING_S, Consent, Question, Reply, form, judged
+from barrack_mcp.guard.asking.telling import (
+    LONGEST,
+    PATIENCE,
+    can_be_shown,
+    question,
+    read_plan,
+    sentences,
+    tell,
+    write_value,
+)
 from barrack_mcp.server.tools import create_server
 from tests.support.clock import Clock
 from tests.support.house import Person, house, says_yes

@@ -19,7 +19,7 @@ from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore

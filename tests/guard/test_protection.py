@@ -11,7 +11,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import OPERATIONS, Risk
-from barrack_mcp.guard.ask import judged
+from barrack_mcp.guard.asking.question import judged
 from barrack_mcp.guard.decide import is_protected
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room

@@ -14,9 +14,10 @@ from barrack_mcp.account.money import FOREVER
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
+from barrack_mcp.guard.consent.sentences import settle
 from barrack_mcp.guard.decide import Decision, Policy, Sums
-from barrack_mcp.guard.ruling import Stopped, Waiting
-from barrack_mcp.guard.sentences import SENT_NOTHING, forbid, foretell, settle
+from barrack_mcp.guard.ruling.limits import forbid, foretell
+from barrack_mcp.guard.ruling.ruling import SENT_NOTHING, Stopped, Waiting
 
 PLAN = Plan(summary="Stop train-1.", risk=Risk.INTERRUPT, target={"type": "instance", "id": "BRK-1D"})
 NOW = datetime(2026, 1, 15, 9, 30, 5, tzinfo=UTC).timestamp()

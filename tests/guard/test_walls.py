@@ -14,9 +14,9 @@ from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
 from barrack_mcp.guard.approvals import Approvals, NotPending, WrongName
-from barrack_mcp.guard.ask import Asked
-from barrack_mcp.guard.guard import Caller
-from barrack_mcp.guard.ruling import Passed, Ruling, Stopped, Waiting
+from barrack_mcp.guard.asking.asker import Asked
+from barrack_mcp.guard.ruling.call import Caller
+from barrack_mcp.guard.ruling.ruling import Passed, Ruling, Stopped, Waiting
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.support import examples

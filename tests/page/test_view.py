@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from barrack_mcp.api.text import Escaped, escape
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan
+from barrack_mcp.guard.asking.telling import Part, tell
 from barrack_mcp.guard.page.view import RISKS, WORDS, Card, card, duration
-from barrack_mcp.guard.telling import Part, tell
 from barrack_mcp.state.store import Approval, Status
 
 from .conftest import PLAN

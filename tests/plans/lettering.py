@@ -19,8 +19,8 @@ from barrack_mcp.account.leases import Term
 from barrack_mcp.account.spending.shares import UNTOLD
 from barrack_mcp.account.things import Thing
 from barrack_mcp.catalogue import JsonObject
+from barrack_mcp.guard.asking.telling import question
 from barrack_mcp.guard.plans import Binding, Planned
-from barrack_mcp.guard.telling import question
 from barrack_mcp.state.store import Trace
 from tests.plans.asking import Bend, Room, room
 

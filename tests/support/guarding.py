@@ -25,10 +25,11 @@ from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals, Status
-from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.asking.asker import Asked, Asker
 from barrack_mcp.guard.decide import Policy
-from barrack_mcp.guard.guard import Caller, Guard
-from barrack_mcp.guard.ruling import Ruling
+from barrack_mcp.guard.guard import Guard
+from barrack_mcp.guard.ruling.call import Caller
+from barrack_mcp.guard.ruling.ruling import Ruling
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.state.store import SqliteStore, Store

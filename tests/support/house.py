@@ -14,7 +14,7 @@ from barrack_mcp.catalogue import BY_TOOL, OFFERS, OPERATIONS, JsonObject, Risk
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.ask import READING_S
+from barrack_mcp.guard.asking.question import READING_S
 from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
 from barrack_mcp.state.store import SqliteStore

@@ -15,7 +15,7 @@ import pytest
 
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.guard.decide import Allowance
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.market import HIBERNATED_PRICES
 from barrack_mcp.simulator.meter import NANO

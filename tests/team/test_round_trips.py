@@ -11,9 +11,9 @@ import pytest
 
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation, Risk
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.ask import Asked, Asker
+from barrack_mcp.guard.asking.asker import Asked, Asker
 from barrack_mcp.guard.decide import Allowance, Mode
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.state.store.redis import RedisStore
 from tests.support import examples
 from tests.support.clock import Clock

@@ -14,7 +14,7 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.pace import AT_ONCE, OF_ONE, WAITING, Pace, sharing
 from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.guard.approvals import MOST_PENDING
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from tests.support.answers import client
 from tests.support.clock import Clock
 from tests.support.house import house

@@ -21,8 +21,8 @@ from barrack_mcp.dispatch.writes.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
 from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, hold_back
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.guard import Caller
-from barrack_mcp.guard.ruling import Passed, Shown, Stopped, digest
+from barrack_mcp.guard.ruling.call import Caller
+from barrack_mcp.guard.ruling.ruling import Passed, Shown, Stopped, digest
 from barrack_mcp.guard.turns import Turns
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.store import End, SqliteStore, Standing, Start, StoreError

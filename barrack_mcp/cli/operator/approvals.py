@@ -33,10 +33,10 @@ from barrack_mcp.cli.process import (
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.witness import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError, name_asker
+from barrack_mcp.guard.asking.telling import PATIENCE, Part, read_plan, tell
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import is_served, login_link
 from barrack_mcp.guard.passphrase import SHORTEST, hash_passphrase
-from barrack_mcp.guard.telling import PATIENCE, Part, read_plan, tell
 from barrack_mcp.state.audit import Audit
 from barrack_mcp.state.secret import KeyFileError, secret_in
 

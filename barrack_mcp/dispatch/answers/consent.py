@@ -9,7 +9,7 @@ from typing import Final
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.outcome import Confirmed
 from barrack_mcp.guard.approvals import ON_THE_PAGE, find_signer, is_signed_on_page
-from barrack_mcp.guard.ruling import Passed
+from barrack_mcp.guard.ruling.ruling import Passed
 
 _APPROVED: Final = "approved by "
 _ASKS_NOBODY: Final = "never asks"

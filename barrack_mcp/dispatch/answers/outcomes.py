@@ -17,8 +17,8 @@ from barrack_mcp.catalogue.outcome import ERRORS, Confirmed, Ending, Outcome, Pe
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.consent import tell_confirmed
 from barrack_mcp.dispatch.writes.writer import Unsent
-from barrack_mcp.guard.ruling import Stopped, Waiting
-from barrack_mcp.guard.telling import sentences
+from barrack_mcp.guard.asking.telling import sentences
+from barrack_mcp.guard.ruling.ruling import Stopped, Waiting
 
 
 @dataclass(frozen=True)

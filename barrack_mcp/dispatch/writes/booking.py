@@ -23,7 +23,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Outcome, belongs, digest_of
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state.leases import ClaimedError
 from barrack_mcp.state.store import Approval, End, Lease, Overtaken, Purchase, Start, StoreError, Swap, Yes

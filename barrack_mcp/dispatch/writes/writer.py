@@ -31,8 +31,8 @@ from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.booking import Booking, Told
 from barrack_mcp.dispatch.writes.ledger import Held, Ledger
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
-from barrack_mcp.guard.guard import Caller
-from barrack_mcp.guard.ruling import Passed, Stopped, Waiting, digest
+from barrack_mcp.guard.ruling.call import Caller
+from barrack_mcp.guard.ruling.ruling import Passed, Stopped, Waiting, digest
 from barrack_mcp.state.audit import NEVER_ASKS, Audit, AuditError
 from barrack_mcp.state.store import StoreError
 

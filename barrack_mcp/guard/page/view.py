@@ -15,7 +15,7 @@ from barrack_mcp.api.text import escape, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import ON_THE_PAGE, Approval, Status, find_signer
-from barrack_mcp.guard.telling import Line, read_plan, tell, write_value
+from barrack_mcp.guard.asking.telling import Line, read_plan, tell, write_value
 
 RISKS: Final = {
     Risk.READ: "Reads",

@@ -18,7 +18,7 @@ from barrack_mcp.catalogue import OFFERS, Risk
 from barrack_mcp.config.callers import Callers, CallersError
 from barrack_mcp.config.identity import ON_BEHALF_OF, SCOPE, Identity, Proof, claim
 from barrack_mcp.guard.decide import ALL_ALLOWED, Allowance
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server.callers.accounts import ACCOUNT
 from barrack_mcp.server.callers.narrowing import KEY as NARROWING
 from barrack_mcp.server.callers.narrowing import Narrowing

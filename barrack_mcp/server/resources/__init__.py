@@ -22,7 +22,7 @@ from mcp.types import (
 
 from barrack_mcp.catalogue import Offer
 from barrack_mcp.dispatch import Dispatcher
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server import prompts
 from barrack_mcp.server.resources import pages
 from barrack_mcp.server.resources.completion import Completer

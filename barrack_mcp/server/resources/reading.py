@@ -10,7 +10,7 @@ from barrack_mcp.api.pace import sharing
 from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.guard.guard import Caller
+from barrack_mcp.guard.ruling.call import Caller
 
 
 @dataclass(frozen=True)

@@ -1,52 +1,47 @@
-"""What the guard says of a call: it may be sent, it is refused, a person has yet to approve, or is being asked."""
+"""A call that is ruled on: who makes it, what it asks for, and where it is written down."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
+from barrack_mcp.account.account import Account
 from barrack_mcp.account.desk import Beside
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
-from barrack_mcp.guard.ask import Asked, Caller, Meant
+from barrack_mcp.guard.asking.asker import Asker
+from barrack_mcp.guard.asking.meanings import Meant
+from barrack_mcp.guard.decide import ALL_ALLOWED, Allowance
 from barrack_mcp.guard.turns import Turn
-from barrack_mcp.state import audit
 from barrack_mcp.state.store import Overtaken, Yes
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a person is asked about a call, for the record.
+class Caller:
+    """Who makes a call, for which account, and how a question reaches the person behind it.
 
     Attributes:
-        operation: What would be done.
-        values: Its arguments.
-        caller: Who asks for it.
-        plan: What is shown of it.
-        question: The words that were put through the client; None out of band, where the plan is laid out.
-        approval: The id of the request out of band; None through the client.
-        on_behalf_of: For whom the caller says that it acts; None if it says nobody.
+        subject: The token's subject, else `local:<uid>`.
+        account: What the call is about.
+        asker: Asks through the client; None where there is none.
+        allowance: What the caller may, of what all may.
+        on_behalf_of: For whom it says that it calls: a claim, made safe, that is shown and never trusted.
+        known_as: What else the caller is called, by who knows them.
     """
 
-    operation: Operation
-    values: JsonObject
-    caller: str
-    plan: Plan
-    question: str | None = None
-    approval: str | None = None
+    subject: str
+    account: Account
+    asker: Asker | None = None
+    allowance: Allowance = ALL_ALLOWED
     on_behalf_of: str | None = None
+    known_as: frozenset[str] = frozenset()
 
-
-def digest(shown: Plan) -> str:
-    """Name a plan by its content, for the record."""
-    return audit.digest(shown.model_dump(mode="json", exclude_none=True))
-
-
-async def unheard(_: Shown) -> None:
-    """Take no note of what is shown, where no record is kept."""
+    async def tell(self, sentence: str, *, progress: float = 0.0, total: float | None = None) -> None:
+        """Say something while the call goes on, if there is somebody who listens."""
+        if self.asker is not None:
+            await self.asker.report(sentence, progress=progress, total=total)
 
 
 class Book(Protocol):
@@ -113,49 +108,3 @@ class Call:
     def here(self) -> str:
         """Who answers at the terminal where it is made."""
         return f"{self.caller.subject} at a terminal"
-
-
-@dataclass(frozen=True)
-class Passed:
-    """The call may be sent, once: it is written down that it is.
-
-    Attributes:
-        how: `never asks`, `unattended`, `elicited` or `approved by …`; for the record.
-        turn: The account's turn, held since before the last read; to be given back when the call has ended.
-        plan: The digest of the plan that was shown, or would have been; None if none was made.
-        approval: The id of the request that a person approved out of band; None where none was.
-        read: Reads, and knows what was read just now to hold the call to it; None if nothing was.
-    """
-
-    how: str
-    turn: Turn
-    plan: str | None = None
-    approval: str | None = None
-    read: Reader | None = None
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The call is refused; nothing of it was sent.
-
-    Attributes:
-        sentence: Why.
-        plan: What it would do, as it stands now.
-        shown: The digest of the plan that a person said no to, where it isn't this one.
-    """
-
-    sentence: str
-    plan: Plan | None = None
-    shown: str | None = None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A person has yet to approve, out of band."""
-
-    sentence: str
-    approval: Approval
-    plan: Plan
-
-
-Ruling: TypeAlias = Passed | Stopped | Waiting | Asked

@@ -1,34 +1,17 @@
-"""What the guard says to who called, in sentences that teach no way round it."""
+"""What is said of a call that the operator's limits forbid, whatever anyone says: it teaches no way round them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.spending.shares import Share
 from barrack_mcp.catalogue import Risk
-from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.decide import Decision, Policy, Sums, without_forbidden
 from barrack_mcp.guard.plans.draft import Planned
-from barrack_mcp.guard.ruling import Stopped, Waiting
-from barrack_mcp.guard.telling import tell_claim
+from barrack_mcp.guard.ruling.ruling import SENT_NOTHING, Stopped
 
-SENT_NOTHING: Final = "Nothing was sent to Barrack."
-ANSWERED_ELSEWHERE: Final = (
-    "The answer came through the client, and here a person is asked outside of it. Calling again without the answer "
-    "asks them."
-)
-CHANGED: Final = (
-    f"It changed since you were asked, so the yes is not good for it any more. {SENT_NOTHING} Read the present state; "
-    "if the user still wants it, the same call asks anew."
-)
-TOO_MUCH: Final = (
-    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
-    f"can agree to what isn't shown. {SENT_NOTHING} Do it in smaller parts, each asked for by itself."
-)
 WHATEVER_ANYONE_SAYS: Final = {
     Decision.PROTECTED: "It is not done: the operator protects this, or something that would be lost or stopped with "
     "it, or the name of some of that could not be read; no approval passes that. Tell the user.",
@@ -157,75 +140,3 @@ NOT_ALLOWED: Final = {
     Risk.EXPOSE: f"Not done. It opens a machine to much of the internet and needs a person's yes, {_OPERATOR}",
     Risk.DESTROY: f"Not done. It destroys something for good and needs a person's yes, {_OPERATOR}",
 }
-
-
-def settle(approval: Approval, *, place: str, now: float) -> Stopped | Waiting:
-    """Say of a request without a yes how it stands."""
-    shown = Plan.model_validate(approval.plan)
-    match approval.status:
-        case Status.PENDING:
-            return Waiting(tell_waiting(approval, place=place, now=now), approval, shown)
-        case Status.DENIED:
-            return Stopped(f"A person said no to this call. {SENT_NOTHING}", shown)
-        case Status.USED:
-            return Stopped(
-                "A person approved this call elsewhere meanwhile, and it was sent then. It is not done a second time.",
-                shown,
-            )
-        case _:
-            return Stopped(
-                f"Nobody approved this call in time. {SENT_NOTHING} If the user still wants it, the same call asks "
-                "again.",
-                shown,
-            )
-
-
-AT_A_TERMINAL: Final = "with barrack-mcp approvals in a terminal on the machine that runs this server"
-ON_THE_OPEN_PAGE: Final = (
-    "on the page that opens in a browser on the machine that runs this server, or with barrack-mcp approvals in a "
-    "terminal there"
-)
-
-
-def place_of(page: str, *, four_eyes: bool) -> str:
-    """Say where a person answers whom the server knows by name; `{id}` stands for the request's.
-
-    Args:
-        page: The page's address.
-        four_eyes: Whether it has to be somebody else than who asks.
-    """
-    who = "another person than the one who asks, who may approve and signs in there" if four_eyes else "an approver"
-    return f"on the approval page, {page}/requests/{{id}}, by {who}"
-
-
-def tell_waiting(approval: Approval, *, place: str, now: float) -> str:
-    """Say that a request waits for a person, where they answer it, and until when.
-
-    Args:
-        approval: The request.
-        place: Where a person answers; `{id}` stands for the request's.
-        now: Seconds since 1970.
-    """
-    there = place.replace("{id}", approval.id)
-    until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    claim = tell_claim(approval.caller, approval.on_behalf_of)
-    return (
-        f"Not done yet: it needs a person's yes, outside of this conversation, {there}. A yes in the chat doesn't "
-        f"count. It waits for {write_duration(approval.expires_at - now)}, until {until} (request {approval.id}). "
-        f"{f'{claim} ' if claim else ''}"
-        "Nothing was sent to Barrack. Tell the user what is asked for, where to approve it and until when; once it is "
-        "approved there, repeat exactly this call."
-    )
-
-
-def write_duration(seconds: float) -> str:
-    """Write how long something waits, for people: `10 minutes`."""
-    if seconds >= 2 * _HOUR_S:
-        return f"{seconds / _HOUR_S:.0f} hours"
-    if seconds >= 2 * _MINUTE_S:
-        return f"{seconds / _MINUTE_S:.0f} minutes"
-    return f"{max(seconds, 0):.0f} seconds"
-
-
-_MINUTE_S: Final = 60
-_HOUR_S: Final = 60 * _MINUTE_S

@@ -1,0 +1,1 @@
+"""How a person is asked: what a plan tells them, the question that is put, and what counts as a yes to it."""
