@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from barrack_mcp.api.redact import Redaction
-from tests.support import certificates, checking, slow, ticking
+from tests.support import certificates, checking, slow, ticking, unhurried
 from tests.support.answers import CANARY
 from tests.support.running import KEY, STATES
 
@@ -40,8 +40,8 @@ hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", unhurried.OPTIONS
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

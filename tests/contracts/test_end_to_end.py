@@ -23,7 +23,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, ENTRIES, PATHS, UNLIKE, UNLIKE_VALUES, Other
-from tests.support import examples
+from tests.support import examples, unhurried
 from tests.support.house import ASKING, Person, says_yes
 from tests.support.running import KEY, listening
 
@@ -122,7 +122,7 @@ each_way = pytest.mark.parametrize("way", WAYS)
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """The questions of each operation where nothing differs: the plans, as the guard puts them."""
-    return anyio.run(questions_as_shipped, tmp_path_factory.mktemp("usual"))
+    return anyio.run(questions_as_shipped, tmp_path_factory.mktemp("usual"), backend_options=unhurried.OPTIONS)
 
 
 async def questions_as_shipped(folder: Path) -> dict[str, list[str]]:
