@@ -116,9 +116,15 @@ def test_what_help_says_of_a_command_without_loading_it_is_what_the_command_says
 
 
 def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:
-    done = typed(home, "audi")
-    assert done.exit_code == 2
-    assert "'audit'" in done.stderr
+    for word, hint in (
+        ("audi", "did you mean audit?"),
+        ("DOCTOR", "did you mean doctor?"),
+        ("list-instances", "did you mean the tool list_instances? `barrack-mcp call"),
+        ("zzz", "`barrack-mcp --help` lists them."),
+    ):
+        done = typed(home, word)
+        assert done.exit_code == 2
+        assert f"No such command; {hint}" in done.stderr
 
 
 @pytest.mark.slow

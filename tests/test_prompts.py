@@ -179,6 +179,16 @@ async def test_an_empty_value_is_none() -> None:
 
 
 @each_mode
+async def test_a_task_in_other_letters_is_guessed_if_it_is_on_offer(mode: str) -> None:
+    async with Client(served(), mode=mode) as client:
+        for name in ("DEPLOY-GPU", "deploy_gpu", "deployGpu"):
+            assert (await refused(client, name, None)).message == "Unknown prompt; did you mean deploy-gpu?"
+    async with Client(served(surface(read_only=True)), mode=mode) as client:
+        for name in ("deploy-gpu", "DEPLOY-GPU"):
+            assert "deploy" not in (await refused(client, name, None)).message
+
+
+@each_mode
 async def test_an_unknown_task_and_unknown_or_missing_arguments_are_invalid(mode: str) -> None:
     async with Client(served(), mode=mode) as client:
         for name, values in (

@@ -8,7 +8,7 @@ import re
 
 import jsonschema
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.types import TextContent
 
 from barrack_mcp.catalogue import OFFERS, OPERATIONS, Operation, Risk
@@ -51,6 +51,25 @@ def test_every_tool_has_title_description_hints_and_schemas_of_its_own(operation
         assert not re.search(
             r'"(\$ref|anyOf|oneOf|allOf|pattern|title)":', json.dumps(schema).replace('"title": {', "")
         )
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_tool_in_other_letters_is_guessed_and_none_that_is_left_out_is_named(mode: str) -> None:
+    async with (
+        open_server(read_settings({"BARRACK_SIMULATOR": "1", "BARRACK_READ_ONLY": "1"})) as house,
+        Client(house.server, mode=mode) as client,
+    ):
+        for name, hint in (
+            ("LIST-INSTANCES", "did you mean list_instances?"),
+            ("listInstances", "did you mean list_instances?"),
+            ("mcp__barrack__list_instances", "did you mean list_instances?"),
+            ("delete_instance", "tools/list names those on offer."),
+            ("DELETE-INSTANCE", "tools/list names those on offer."),
+            ("no_such", "tools/list names those on offer."),
+        ):
+            with pytest.raises(MCPError) as error:
+                await client.call_tool(name, {})
+            assert error.value.message == f"Unknown tool; {hint}"
 
 
 @pytest.mark.promise("P4")

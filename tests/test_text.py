@@ -25,6 +25,7 @@ from barrack_mcp.api.text import (
     is_unmarked,
     mention,
     pieces,
+    recognize,
     size,
     write_json,
 )
@@ -127,6 +128,17 @@ def test_markup_is_written_out() -> None:
 def test_a_word_that_comes_near_is_asked_about_and_no_other() -> None:
     assert guess("statsu", ["status", "state", "name"], otherwise="see the list.") == "did you mean status?"
     assert guess("zzz", ["status", "state", "name"], otherwise="see the list.") == "see the list."
+
+
+@pytest.mark.parametrize("ours", ["get_thing_b", "GET_THING_B", "Get-Thing-B"])
+def test_a_word_of_ours_is_known_and_guessed_in_whatever_letters_it_comes(ours: str) -> None:
+    known = ["get_a", ours, "make_thing_b"]
+    for spelled in ("GET_THING_B", "get-thing-b", " Get Thing B"):
+        assert recognize(spelled, known) == ours
+        assert guess(spelled, known, otherwise="") == f"did you mean {ours}?"
+    for spelled in ("getThingB", "GET-THNG-B"):
+        assert recognize(spelled, known) is None
+        assert guess(spelled, known, otherwise="") == f"did you mean {ours}?"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,23 @@ def test_a_misspelt_argument_is_told_its_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("spelled", ["VOLUME-TYPE", "volumeType", "Volume Type"])
+def test_an_argument_in_other_letters_is_told_its_name(spelled: str) -> None:
+    (sentence,) = sentences("create_volume", VOLUME | {spelled: "SSD"})
+    assert sentence.endswith("is not an argument of create_volume; did you mean volume_type?")
+
+
+def test_a_misspelt_field_within_an_argument_is_told_its_name() -> None:
+    deploy = {"os_volume": {"name": "os", "size-gb": 100}, "security_rules": [RULE | {"DIRECTON": "x", "zzz": 1}]}
+    told = [each for each in sentences("deploy_instance", deploy) if "is not a known field" in each]
+    known = "direction, ethertype, protocol, remote_ip_prefix, port_range_min, port_range_max"
+    assert told == [
+        "os_volume.size-gb: is not a known field; did you mean size_gb?",
+        "security_rules.0.DIRECTON: is not a known field; did you mean direction?",
+        f"security_rules.0.zzz: is not a known field; known: {known}.",
+    ]
+
+
 def test_a_rule_across_fields_names_the_field() -> None:
     arguments = {"firewall_id": "FW-1"} | RULE | {"port_range_min": 90, "port_range_max": 80}
     assert sentences("add_firewall_rule", arguments)[0].startswith("port_range_max: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +14,7 @@ from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.standing import Price
 from barrack_mcp.account.things import TIMES
 from barrack_mcp.api.body import is_list
-from barrack_mcp.api.text import mention
+from barrack_mcp.api.text import mention, nearest
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind
 
@@ -224,8 +223,8 @@ def no_such_model(operation: Operation, values: Mapping[str, Any], data: JsonObj
     models = Prices(found, "").models if operation.tool == "quote_price" else []
     if wanted is None or not models or wanted in models or found.get("price"):
         return ""
-    near = difflib.get_close_matches(str(wanted), models, n=1, cutoff=0.5)
-    hint = f" Did you mean {mention(near[0])}?" if near else ""
+    near = nearest(str(wanted), models, cutoff=0.5)
+    hint = f" Did you mean {mention(near)}?" if near else ""
     shown = ", ".join(mention(model) for model in models[:_MOST])
     return f"gpu_model: the price list has no such model. It has: {shown}.{hint}"
 

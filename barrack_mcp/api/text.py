@@ -155,10 +155,27 @@ def is_one_word(text: str) -> bool:
     return _WORD.fullmatch(text) is not None and not _ADDRESS.search(text)
 
 
+def recognize(word: str, known: Iterable[str]) -> str | None:
+    """Find the word of ours that is meant, in whatever case, with - or _ in it; None if it is none."""
+    return next((each for each in known if _spelled(each) == _spelled(word)), None)
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Find the word of ours that comes nearest to one that is none, its spelling aside; None if none is alike."""
+    spelled = {_spelled(each): each for each in known}
+    near = difflib.get_close_matches(_spelled(word), spelled, n=1, cutoff=cutoff)
+    return spelled[near[0]] if near else None
+
+
 def guess(word: str, known: Iterable[str], *, otherwise: str) -> str:
     """Ask whether the likeliest of our own words was meant; where none is alike, say something else."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else otherwise
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else otherwise
+
+
+def _spelled(word: str) -> str:
+    """A word as all that differ from it in case, - or _ alone."""
+    return re.sub(r"[-\s]", "_", word.strip().lower())
 
 
 def is_same_name(typed: str, name: str) -> bool:

@@ -59,8 +59,11 @@ class Commands(typer.core.TyperGroup):
         return self.commands.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Take `help NAME` for what many type for `NAME --help`."""
-        return super().resolve_command(ctx, [*args[1:], "--help"] if args[0] == "help" and args[1:] else args)
+        """Take `help NAME` for what many type for `NAME --help`; of what is no command, say what may be meant."""
+        words = [*args[1:], "--help"] if args[0] == "help" and args[1:] else args
+        if words[0] not in MODULES and not words[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command; {_meant(words[0])}")
+        return super().resolve_command(ctx, words)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Take `help` alone for `--help`."""
@@ -71,6 +74,17 @@ class Commands(typer.core.TyperGroup):
         self.commands = outlines()
         name_no_types(self, ctx)
         super().format_help(ctx, formatter)
+
+
+def _meant(word: str) -> str:
+    """What may be meant by a word that is no command: one in other letters, or a tool, which `call` calls."""
+    from barrack_mcp.api.text import nearest  # noqa: PLC0415 - nobody else needs it so early
+    from barrack_mcp.catalogue import OFFERS  # noqa: PLC0415 - likewise, and not small
+
+    near = nearest(word, (*MODULES, *OFFERS))
+    if near in OFFERS:
+        return f"did you mean the tool {near}? `barrack-mcp call {near}` calls it."
+    return "`barrack-mcp --help` lists them." if near is None else f"did you mean {near}?"
 
 
 def name_no_types(command: Any, ctx: Any) -> Any:

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from barrack_mcp.api.http import PLACE, checked_url
 from barrack_mcp.api.http.network import checked_proxy
-from barrack_mcp.api.text import guess
+from barrack_mcp.api.text import guess, recognize
 from barrack_mcp.catalogue import OFFERS, Risk, Toolset
 from barrack_mcp.catalogue.values import MOST_LEASE_HOURS
 from barrack_mcp.config.environment import as_path
@@ -50,11 +50,6 @@ def read_switch(text: str) -> bool:
     return word in _TRUE
 
 
-def recognize(word: str, known: Iterable[str]) -> str | None:
-    """Find the word of ours that is meant, in whatever case, with - or _ in it; None if it is none."""
-    return next((each for each in known if _fold(each) == _fold(word)), None)
-
-
 def read_words(text: str, kind: str, known: Iterable[str]) -> tuple[str, ...]:
     """Read a list of words of ours.
 
@@ -75,14 +70,10 @@ def _recognized(words: Iterable[str], kind: str, known: tuple[str, ...]) -> tupl
     for word in words:
         meant = recognize(word, known)
         if meant is None:
-            hint = guess(_fold(word), known, otherwise=f"known: {', '.join(sorted(known))}.")
+            hint = guess(word, known, otherwise=f"known: {', '.join(sorted(known))}.")
             raise ValueError(f"names an unknown {kind}; {hint}")
         found.append(meant)
     return tuple(dict.fromkeys(found))
-
-
-def _fold(word: str) -> str:
-    return re.sub(r"[-\s]", "_", word.strip().lower())
 
 
 def _switch(value: object) -> object:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from barrack_mcp.api.text import guess, is_one_word
+from barrack_mcp.api.wire.shape import model_of
 from barrack_mcp.catalogue import JsonObject, Offer
 from barrack_mcp.catalogue.models import without_blanks
 from barrack_mcp.catalogue.values import PRIVATE_KEY
@@ -104,11 +105,24 @@ def _plain(message: str) -> str:
 
 
 def _unknown(offer: Offer, where: str, path: tuple[int | str, ...]) -> str:
+    name = str(path[-1])[:_LONGEST_NAME]
     if len(path) > 1:
-        return f"{where}: is not a known field."
+        within = _model_at(offer.arguments, path[:-1])
+        fields = within.model_fields if within is not None else {}
+        hint = guess(name, fields, otherwise=f"known: {', '.join(fields)}." if fields else "leave it out.")
+        return f"{where}: is not a known field; {hint}"
     known = offer.arguments.model_fields
-    hint = guess(str(path[0])[:_LONGEST_NAME], known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
+    hint = guess(name, known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
     return f"{where}: is not an argument of {offer.tool}; {hint}"
+
+
+def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel] | None:
+    """Find what stands at a place in the arguments; None if it has no fields of ours."""
+    found: type[BaseModel] | None = model
+    for name in filter(lambda part: isinstance(part, str), path):
+        info = found.model_fields.get(str(name)) if found is not None else None
+        found = model_of(info.annotation) if info is not None else None
+    return found
 
 
 def _place(part: int | str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
+
+from barrack_mcp.api.text import nearest, recognize
 
 Json: TypeAlias = Any
 """JSON as Python has it."""
@@ -300,7 +301,7 @@ def client_named(name: str) -> Client:
         raise UnknownClientError(
             f"Of another client we know no file; {OTHER.name} --print shows what most of them read."
         )
-    near = _near(name.lower().replace(" ", "-").replace("_", "-"))
+    near = _near(name)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(CLIENTS)}."
     raise UnknownClientError(
         f"That client is not known; {hint} For any other, {OTHER.name} --print shows what most of them read."
@@ -309,7 +310,9 @@ def client_named(name: str) -> Client:
 
 def _near(meant: str) -> list[str]:
     """The clients that a word can mean: the one of that name, those that begin with it or bear it, or those like it."""
-    if meant in CLIENTS:
-        return [meant]
-    bearing = [name for name in CLIENTS if meant and (name.startswith(meant) or meant in name.split("-"))]
-    return bearing or difflib.get_close_matches(meant, CLIENTS, n=2)
+    if (spelled := recognize(meant, CLIENTS)) is not None:
+        return [spelled]
+    word = meant.lower()
+    bearing = [name for name in CLIENTS if word and (name.startswith(word) or word in name.split("-"))]
+    near = nearest(meant, CLIENTS)
+    return bearing or ([near] if near is not None else [])

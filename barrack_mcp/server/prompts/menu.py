@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, GetPromptResult, PromptArgument, PromptMessage, TextContent
 from mcp.types import Prompt as Listed
 
+from barrack_mcp.api.text import guess
 from barrack_mcp.server.prompts.prompt import Prompt, write_prompt
 from barrack_mcp.server.prompts.tasks import BY_NAME, PROMPTS
+
+_LONGEST_NAME: Final = 100
 
 
 def list_prompts(surface: Collection[str]) -> list[Listed]:
@@ -37,7 +41,9 @@ def get_prompt(name: str, values: Mapping[str, str], surface: Collection[str]) -
     """
     prompt = BY_NAME.get(name)
     if prompt is None or not _offered(prompt, surface):
-        raise MCPError(INVALID_PARAMS, "Unknown prompt; prompts/list names those on offer.")
+        offered = [each.name for each in PROMPTS if prompt is None and _offered(each, surface)]
+        hint = guess(name[:_LONGEST_NAME], offered, otherwise="prompts/list names those on offer.")
+        raise MCPError(INVALID_PARAMS, f"Unknown prompt; {hint}")
     known = {argument.name for argument in prompt.arguments}
     if not set(values) <= known:
         raise MCPError(INVALID_PARAMS, f"An argument is unknown; {name} takes {', '.join(sorted(known))}.")
