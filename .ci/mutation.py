@@ -62,13 +62,19 @@ ROOMS: Final = {
         ],
     ),
     "writer": (
-        ["dispatch/witness.py", *(f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "look", "view"))],
+        [
+            "dispatch/witness.py",
+            *(f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "looking/look", "looking/view")),
+        ],
         ["tests/test_ledger.py", "tests/looking", "tests/writing", "tests/audit/test_shown.py"],
     ),
     "looks": (
         [
             f"dispatch/writes/{name}.py"
-            for name in ("made", "parts", "changes", "original", "replaced", "sign", "keyfile")
+            for name in (
+                *(f"looking/{name}" for name in ("made", "parts", "changes", "sign")),
+                *("original", "replaced", "keyfile"),
+            )
         ],
         ["tests/looking", "tests/writing"],
     ),

@@ -14,7 +14,7 @@ from barrack_mcp.cli.app import MODULES
 from barrack_mcp.cli.operator import reap
 from barrack_mcp.cli.serve import app as serve
 from barrack_mcp.config import IN_FILES, NAMES, Settings, read_settings
-from barrack_mcp.dispatch.writes import look
+from barrack_mcp.dispatch.writes.looking import look
 from tests.support.image import read_image
 
 CHECKOUT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from barrack_mcp.api.body import typed
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.dispatch.answers.advice import next_step
-from barrack_mcp.dispatch.answers.filters import explain_empty
+from barrack_mcp.dispatch.reads.filters import explain_empty
 from tests.test_naming import desk
 
 pytestmark = pytest.mark.anyio

@@ -22,7 +22,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import MAX_KEY, MAX_SCRIPT_BYTES, MOST_LISTED
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 from tests.stdio.speaking import INITIALIZE, process, request
 from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered

@@ -16,7 +16,7 @@ from barrack_mcp.catalogue.models import Request, required
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import ARRAY, OBJECT, Keep
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher

@@ -18,9 +18,9 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, KINDS
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.arguments import BadArgumentsError
-from barrack_mcp.dispatch.likeness import LIKE
-from barrack_mcp.dispatch.names import ID_SHAPE, Names, NotFoundError
+from barrack_mcp.dispatch.arguments.likeness import LIKE
+from barrack_mcp.dispatch.arguments.names import ID_SHAPE, Names, NotFoundError
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.barrack import MAIN_KEY
 from tests.support import examples

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 
 VOLUME = {"name": "data", "size_gb": 200, "region": "NORWAY-1", "tier": "legacy", "volume_type": "SSD"}
 RULE = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "remote_ip_prefix": "203.0.113.0/24"}

@@ -27,30 +27,31 @@ from barrack_mcp.api.text import compact
 from barrack_mcp.catalogue import BY_TOOL, Insight, JsonObject, Offer, Operation, Risk
 from barrack_mcp.catalogue.outcome import Confirmed, Ending
 from barrack_mcp.dispatch import insights
-from barrack_mcp.dispatch.answers import advice, stock
+from barrack_mcp.dispatch.answers import advice
 from barrack_mcp.dispatch.answers.brief import abridge, is_brief
 from barrack_mcp.dispatch.answers.consent import confirm
 from barrack_mcp.dispatch.answers.drift import Drifts
-from barrack_mcp.dispatch.answers.filters import explain_empty
-from barrack_mcp.dispatch.answers.named import chooses_by_name, read_named
 from barrack_mcp.dispatch.answers.next_steps import tell_next
 from barrack_mcp.dispatch.answers.outcomes import Answer, add_to, conclude, conclude_held, conclude_unsent, tell
 from barrack_mcp.dispatch.answers.pricing import cut_prices, recall_prices, recall_soon
-from barrack_mcp.dispatch.answers.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
-from barrack_mcp.dispatch.arguments import BadArgumentsError, present, validated
+from barrack_mcp.dispatch.arguments.likeness import UntoldError
+from barrack_mcp.dispatch.arguments.names import Names, NotFoundError
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, present, validated
+from barrack_mcp.dispatch.arguments.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.crash import crashed
 from barrack_mcp.dispatch.ending import OnEnd, ending
-from barrack_mcp.dispatch.likeness import UntoldError
-from barrack_mcp.dispatch.names import Names, NotFoundError
-from barrack_mcp.dispatch.quotes import tell_quotes
+from barrack_mcp.dispatch.reads import stock
+from barrack_mcp.dispatch.reads.filters import explain_empty
+from barrack_mcp.dispatch.reads.named import chooses_by_name, read_named
+from barrack_mcp.dispatch.reads.quotes import tell_quotes
+from barrack_mcp.dispatch.reads.reach import join_firewalls, show_rules
 from barrack_mcp.dispatch.waits import settle
-from barrack_mcp.dispatch.wishes import Settled, fulfil, tell_moves
 from barrack_mcp.dispatch.writes.booking import Booking, HeldBackError
 from barrack_mcp.dispatch.writes.keyfile import NO_PLACE, KeyFolder, keep, reserve
-from barrack_mcp.dispatch.writes.look import note
+from barrack_mcp.dispatch.writes.looking.look import note
+from barrack_mcp.dispatch.writes.looking.view import look_with
 from barrack_mcp.dispatch.writes.original import restore
-from barrack_mcp.dispatch.writes.view import look_with
 from barrack_mcp.dispatch.writes.writer import (
     STATE_UNUSABLE,
     UNRECORDED,

@@ -30,9 +30,9 @@ from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.reaping import Reaper, Reapers, unasked
 from barrack_mcp.dispatch.witness import note_shown, witness
-from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
+from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.consent.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.decide import Mode, Policy

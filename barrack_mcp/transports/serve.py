@@ -19,7 +19,7 @@ from barrack_mcp.account.things import counted
 from barrack_mcp.api.http import is_loopback, write_place
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.dispatch.reaping import keep_reaping
-from barrack_mcp.dispatch.writes import look
+from barrack_mcp.dispatch.writes.looking import look
 from barrack_mcp.server.contract import mention
 from barrack_mcp.server.house import House, open_server
 from barrack_mcp.server.watch import NOBODY

@@ -22,7 +22,7 @@ from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.contract.command import comparison_as_json, comparison_as_page, sum_up
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 from tests.contracts import dialect
 from tests.contracts.other import PATHS
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch.writes import look as looking
+from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.server.house import open_server
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse

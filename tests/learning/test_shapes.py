@@ -25,7 +25,7 @@ from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.contract import command as contracting
 from barrack_mcp.cli.tools.listing import as_page, as_table
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 from barrack_mcp.server.tools import WIRE
 
 SOURCE = "documentation, https://docs.example/create-volume-1e0.md, 2026-11-27"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from barrack_mcp.api.client import Client
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
-from barrack_mcp.dispatch.writes.look import Looked, View, look, note
+from barrack_mcp.dispatch.writes.looking.look import Looked, View, look, note
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import Room
 from tests.support.clock import at_once

@@ -8,7 +8,7 @@ from typing import Any
 
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.writes.look import Looked, look, note
+from barrack_mcp.dispatch.writes.looking.look import Looked, look, note
 
 GONE = ApiError(Failure.REJECTED, "Not found", status=404)
 DOWN = ApiError(Failure.BROKEN, "Down", status=503)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE
+from barrack_mcp.dispatch.writes.looking.sign import NOT_READ_BEFORE
 from tests.looking.scripted import GONE, ID, judged, vm
 
 pytestmark = pytest.mark.anyio

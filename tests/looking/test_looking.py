@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.writes.look import LOOKS_AT, look, look_with, note
+from barrack_mcp.dispatch.writes.looking.look import LOOKS_AT, look, look_with, note
 from tests.looking.scripted import DOWN, GONE, ID, Script, judged, vm
 
 pytestmark = pytest.mark.anyio

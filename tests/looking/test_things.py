@@ -8,7 +8,7 @@ import pytest
 
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.writes.look import LOOKS_AT, look, note
+from barrack_mcp.dispatch.writes.looking.look import LOOKS_AT, look, note
 from tests.looking.scripted import DOWN, GONE, ID, SENT_AT, Script, judged, vm
 
 pytestmark = pytest.mark.anyio

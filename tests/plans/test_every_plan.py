@@ -10,7 +10,7 @@ import pytest
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
-from barrack_mcp.dispatch.arguments import validated
+from barrack_mcp.dispatch.arguments.validation import validated
 from barrack_mcp.guard.plans import PLANNERS, by_tool
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from tests.plans.asking import room, words

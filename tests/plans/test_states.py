@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.arguments import validated
+from barrack_mcp.dispatch.arguments.validation import validated
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room
 from tests.support.house import ERAS, Person, house, says_yes

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, client, json

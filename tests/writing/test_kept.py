@@ -8,8 +8,8 @@ import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
+from barrack_mcp.dispatch.writes.looking.view import View
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
-from barrack_mcp.dispatch.writes.view import View
 from barrack_mcp.state.audit.record import MAX_TEXT
 
 UPDATE = BY_TOOL["update_startup_script"]

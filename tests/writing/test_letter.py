@@ -17,7 +17,7 @@ from barrack_mcp.catalogue.outcome import Cost, LookWith, Plan
 from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.dispatch.writes.booking import HeldBackError
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Why, digest_of
-from barrack_mcp.dispatch.writes.look import look, look_with, note
+from barrack_mcp.dispatch.writes.looking.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
 from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, hold_back
 from barrack_mcp.guard.approvals import Approvals

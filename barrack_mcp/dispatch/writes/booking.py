@@ -21,8 +21,8 @@ from barrack_mcp.account.leases import NO_LEASE, Given, give_lease, gives_lease,
 from barrack_mcp.account.spending.purchases import draft_purchases, end_purchases, ends_purchases, settle_purchases
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.marks import masked
-from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Outcome, belongs, digest_of
+from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state.leases import ClaimedError

@@ -20,7 +20,7 @@ from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.catalogue.marks import marks_of
 from barrack_mcp.catalogue.signs import Shows
 from barrack_mcp.catalogue.values import Keep
-from barrack_mcp.dispatch.arguments import BadArgumentsError
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError
 
 LINES: Final = "\n\t"
 """What a text of several lines shows as it is."""

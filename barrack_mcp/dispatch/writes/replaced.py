@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from barrack_mcp.catalogue import Operation
-from barrack_mcp.dispatch.writes.view import View
+from barrack_mcp.dispatch.writes.looking.view import View
 from barrack_mcp.state.audit.record import MAX_TEXT, canonical
 
 _MOST_BYTES: Final = 100_000

@@ -27,9 +27,9 @@ from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import crashed
-from barrack_mcp.dispatch.writes import look as looking
 from barrack_mcp.dispatch.writes.booking import Booking, Told
 from barrack_mcp.dispatch.writes.ledger import Held, Ledger
+from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.guard.ruling.ruling import Passed, Stopped, Waiting, digest

@@ -14,7 +14,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, KEY
 from barrack_mcp.catalogue.operations.deploy import BOOT_ARGUMENTS, FILLED
 from barrack_mcp.catalogue.rules import SecurityRule
-from barrack_mcp.dispatch.arguments import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
 
 LIKE: Final = "like"
 """The argument that names the machine."""

@@ -10,7 +10,7 @@ from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import Thing, all_told, said, text
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
-from barrack_mcp.dispatch.likeness import LIKE, UntoldError, fill_in
+from barrack_mcp.dispatch.arguments.likeness import LIKE, UntoldError, fill_in
 from barrack_mcp.guard.asking.meanings import NOTHING_MEANT, Meant
 from barrack_mcp.guard.plans.firewalls import attached
 

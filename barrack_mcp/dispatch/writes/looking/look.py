@@ -26,9 +26,9 @@ from barrack_mcp.account.reading import Reader
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import JsonObject, Operation, signs
 from barrack_mcp.catalogue.outcome import LookWith
-from barrack_mcp.dispatch.writes import changes, made, parts
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen
-from barrack_mcp.dispatch.writes.view import View, look_with, one_read, view
+from barrack_mcp.dispatch.writes.looking import changes, made, parts
+from barrack_mcp.dispatch.writes.looking.sign import NOT_READ_BEFORE, Case, Seen
+from barrack_mcp.dispatch.writes.looking.view import View, look_with, one_read, view
 
 __all__ = ["LOOKS_AT", "SECONDS", "Looked", "View", "look", "look_with", "note"]
 

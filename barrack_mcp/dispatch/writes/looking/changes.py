@@ -8,7 +8,7 @@ from barrack_mcp.account.things import status, text
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.signs import Reaches, Shows
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
+from barrack_mcp.dispatch.writes.looking.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
 
 _IP: Final[tuple[str, ...]] = ("public_ip", "ip_status")
 _NO_IP: Final = frozenset({"", "DETACHED", "DETACHING", "NONE"})

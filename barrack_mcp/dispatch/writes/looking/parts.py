@@ -9,8 +9,8 @@ from typing import Final
 from barrack_mcp.account.things import objects, status, text
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.signs import RuleAdded, RuleRemoved, VolumesMoved
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen
-from barrack_mcp.dispatch.writes.view import View
+from barrack_mcp.dispatch.writes.looking.sign import NOT_READ_BEFORE, Case, Seen
+from barrack_mcp.dispatch.writes.looking.view import View
 
 _WORDS: Final = ("direction", "ethertype", "protocol")
 _ALL_PORTS: Final = frozenset({(None, None), (-1, -1), (0, 0), (0, 65_535), (1, 65_535)})

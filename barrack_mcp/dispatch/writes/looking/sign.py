@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.catalogue import JsonObject, Operation
-from barrack_mcp.dispatch.writes.view import View, look_with
+from barrack_mcp.dispatch.writes.looking.view import View, look_with
 
 
 @dataclass(frozen=True, kw_only=True)

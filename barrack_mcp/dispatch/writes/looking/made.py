@@ -11,7 +11,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.signs import AllGone, Copied, Made
-from barrack_mcp.dispatch.writes.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
+from barrack_mcp.dispatch.writes.looking.sign import NOT_READ_BEFORE, Case, Seen, alike, same_text
 
 _ENDING: Final = frozenset({"DELETING", "DELETED"})
 _FULL_SECOND: Final = 1.0

@@ -23,7 +23,7 @@ from barrack_mcp.account.things import objects, write_time
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.dispatch.answers import stock
+from barrack_mcp.dispatch.reads import stock
 from barrack_mcp.guard.decide import Policy, Sums, passed_limit
 from barrack_mcp.guard.plans import find_budget
 from barrack_mcp.guard.ruling.limits import foretell
