@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from barrack_mcp.catalogue import OPERATIONS, Operation, Risk
-from barrack_mcp.dispatch import UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.dispatcher import UnknownToolError
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.simulator import create_app
 from tests.support import examples

@@ -22,7 +22,7 @@ from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch import UnknownToolError
+from barrack_mcp.dispatch.dispatcher import UnknownToolError
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server.cards import CARDS
 from barrack_mcp.server.guides import GUIDES

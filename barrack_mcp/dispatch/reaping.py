@@ -27,8 +27,8 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Risk
 from barrack_mcp.catalogue.kinds import INSTANCE
 from barrack_mcp.config.callers import REAPER
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.state.leases import Leases

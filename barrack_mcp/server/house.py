@@ -26,8 +26,8 @@ from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
 from barrack_mcp.config.callers import Callers, CallersError, Keys
 from barrack_mcp.config.identity import Identities
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.drift import Drifts
+from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.dispatch.reaping import Reaper, Reapers, unasked
 from barrack_mcp.dispatch.witness import note_shown, witness
 from barrack_mcp.dispatch.writes.keyfile import KeyFolder

@@ -34,8 +34,8 @@ from barrack_mcp.catalogue import OFFERS, JsonObject, Offer, Operation, Risk
 from barrack_mcp.catalogue.insights.insight import OURS
 from barrack_mcp.catalogue.outcome import Outcome
 from barrack_mcp.catalogue.schema import answer_schema, arguments_schema
-from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.dispatcher import Dispatcher, UnknownToolError
 from barrack_mcp.guard.asking.asker import Asked, Asker
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server import resources

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from barrack_mcp.account.account import Account, digest_of_key
 from barrack_mcp.api.client import open_client
 from barrack_mcp.catalogue import BY_TOOL
-from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ruling.call import Caller

@@ -20,8 +20,8 @@ from mcp.types import (
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.client import Client
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
-from barrack_mcp.dispatch import Dispatcher
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.approvals import Approvals, Status

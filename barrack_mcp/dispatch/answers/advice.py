@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import IMAGE, kind_named_by
+from barrack_mcp.dispatch.call import Call
 
+_log = logging.getLogger(__name__)
 _CREDITS: Final = re.compile(r"insufficient.{0,20}(credit|balance|fund)|not enough credit", re.IGNORECASE)
 _IMAGE_EXISTS: Final = re.compile(r"image already exists for this snapshot", re.IGNORECASE)
 _PROFILE: Final = re.compile(r"profile.{0,20}incomplete|incomplete.{0,20}profile|complete your profile", re.IGNORECASE)
@@ -80,6 +83,30 @@ def next_step(operation: Operation, error: ApiError) -> str:
         case _:
             # what something on the way wants is told with its answer
             return error.mend
+
+
+async def explain(call: Call, error: ApiError, operation: Operation | None = None) -> str:
+    """The API's own words, and what to do now.
+
+    Args:
+        call: The call.
+        error: What the API said.
+        operation: What it said that to, if not to the call itself.
+    """
+    operation = operation or call.operation
+    parts = [error.sentence]
+    if (more := follow_up(operation, error)) is not None:
+        arguments = {name: call.values[name] for name in more.arguments}
+        try:
+            parts.append(more.sentence(await call.account.read(more.tool, arguments)))
+        except ApiError as second:
+            _log.info("%s could not be read: %s", more.tool, second.failure)
+    if error.status == _NOT_FOUND and (new := call.names.what_is_new(call.operation, call.values)):
+        return f"{error.sentence} {new}"
+    if error.status == _NOT_FOUND:
+        parts.append(await call.names.suggest(operation, call.values))
+    parts.append(next_step(operation, error))
+    return " ".join(part for part in parts if part)
 
 
 def _after_rejection(operation: Operation, error: ApiError) -> str:

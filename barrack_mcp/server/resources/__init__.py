@@ -21,7 +21,7 @@ from mcp.types import (
 )
 
 from barrack_mcp.catalogue import Offer
-from barrack_mcp.dispatch import Dispatcher
+from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.server import prompts
 from barrack_mcp.server.resources import pages

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from barrack_mcp.account.reading import FEW_PAGES, Listing, read_list
 from barrack_mcp.api.pace import sharing
 from barrack_mcp.catalogue import JsonObject, Offer, Operation
-from barrack_mcp.dispatch import Dispatcher, UnknownToolError
 from barrack_mcp.dispatch.answers.outcomes import Answer
+from barrack_mcp.dispatch.dispatcher import Dispatcher, UnknownToolError
 from barrack_mcp.guard.ruling.call import Caller
 
 
