@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import House, open_server
 from barrack_mcp.transports.stdio.connection import Connection
 from barrack_mcp.transports.stdio.greeter import NOT_GREETED, Greeted, Greeter
-from barrack_mcp.transports.stdio.greeting import LEGACY, LONGEST, Greeting, read_record, surface
+from barrack_mcp.transports.stdio.greeting import LEGACY, LONGEST, Greeting, is_sdk_recorded, read_record, surface
 from tests.stdio.speaking import ENVELOPE, INITIALIZE, WITHIN, line, modern, request
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,36 @@ def test_a_flag_counts_as_its_setting_does_and_wins_over_it(flags: list[str]) ->
     assert surface(flags, {}, RECORD) == surface([], told, RECORD) is not None
     others = {"BARRACK_TOOLSETS": "images", "BARRACK_TOOLS": "list_volumes", "BARRACK_READ_ONLY": "off"}
     assert surface(flags, others, RECORD) == surface([], others | told, RECORD)
+
+
+@pytest.mark.parametrize("name", ["toolsets", "tools"])
+def test_a_flag_that_is_empty_says_nothing_so_its_setting_holds(name: str) -> None:
+    environ = {"BARRACK_TOOLSETS": "images", "BARRACK_TOOLS": "list_volumes"}
+    known = read_settings(environ, {name: ""})
+    offered = frozenset(offer.tool for offer in OFFERS.values() if known.offers(offer))
+    assert surface([f"--{name}", ""], environ, RECORD) == surface([f"--{name}="], environ, RECORD) == offered
+
+
+@pytest.mark.parametrize(
+    ("installed", "known"),
+    [
+        ([f"mcp-{RECORD['sdk']}.7.dist-info", "mcp_types-9.9.9.dist-info"], True),
+        ([f"mcp-{RECORD['sdk']}9.0.dist-info"], False),
+        (["mcp-2.999.0.dist-info"], False),
+        ([f"mcp-{RECORD['sdk']}.0.dist-info", "mcp-2.999.0.dist-info"], False),
+        (["mcp", "mcp.egg-link"], False),
+    ],
+)
+def test_another_release_of_the_sdk_than_was_recorded_waits_for_the_house(
+    tmp_path: Path, installed: list[str], *, known: bool
+) -> None:
+    folders = [tmp_path / "none", tmp_path / "first", tmp_path / "second"]
+    for name in installed:
+        (tmp_path / "first" / name).mkdir(parents=True)
+    (tmp_path / "second" / f"mcp-{RECORD['sdk']}.0.dist-info").mkdir(parents=True)
+    assert is_sdk_recorded(RECORD, map(str, folders[:2])) == known
+    if installed[0] != "mcp":
+        assert is_sdk_recorded(RECORD, map(str, folders)) == known, "what is found first is what is loaded"
 
 
 @given(
@@ -230,6 +261,7 @@ class Pipes:
 
     greeter: Greeter
     incoming: int
+    outgoing: int
     to_server: int
     from_server: int
 
@@ -244,7 +276,7 @@ def pipes() -> Iterator[Pipes]:
     from_server, outgoing = os.pipe()
     greeter = Greeter(Greeting(RECORD, frozenset(RECORD["tools"])), incoming, outgoing)
     greeter.start()
-    yield Pipes(greeter, incoming, to_server, from_server)
+    yield Pipes(greeter, incoming, outgoing, to_server, from_server)
     for end in (incoming, to_server, from_server, outgoing):
         with suppress(OSError):
             os.close(end)
@@ -261,12 +293,50 @@ def test_a_frame_that_is_torn_by_the_handing_over_is_whole_for_the_house(pipes: 
     assert left == [call]
 
 
-def test_a_client_that_goes_while_it_is_greeted_leaves_what_it_said_to_the_house(pipes: Pipes) -> None:
+async def test_a_client_that_reads_no_more_while_it_is_greeted_ends_the_house_though_it_may_go_on_to_write(
+    tmp_path: Path, pipes: Pipes
+) -> None:
     os.close(pipes.from_server)
-    os.write(pipes.to_server, line(initialize()))
-    os.close(pipes.to_server)
+    os.write(pipes.to_server, line(initialize()) + line(request(1, "ping")))
     pipes.greeter.thread.join(WITHIN)
-    assert pipes.greeter.stop().heard.count(b"\n") == 1
+    greeted = pipes.greeter.stop()
+    assert greeted.heard.count(b"\n") == 2
+    with anyio.fail_after(WITHIN):
+        async with house(tmp_path, {}) as opened:
+            await Connection(opened.server, pipes.incoming, pipes.outgoing, greeted=greeted).serve()
+
+
+async def test_a_client_that_is_slow_to_read_its_greeting_keeps_no_house_waiting_and_hears_each_byte_once(
+    tmp_path: Path, pipes: Pipes
+) -> None:
+    lists = [request(number, "tools/list") for number in range(1, 5)]
+    os.write(pipes.to_server, b"".join(map(line, [initialize(), INITIALIZED, *lists])))
+    select.select([pipes.from_server], [], [], WITHIN)
+    # what fits into the pipe is said; the client reads none of it, and the house is there
+    greeted = pipes.greeter.stop()
+    assert greeted.unsaid
+    os.close(pipes.to_server)
+    heard = b""
+
+    def hear() -> None:
+        nonlocal heard
+        while chunk := os.read(pipes.from_server, 65_536):
+            heard += chunk
+
+    with anyio.fail_after(WITHIN):
+        async with house(tmp_path, {}) as opened:
+            async with anyio.create_task_group() as tasks:
+
+                async def serve() -> None:
+                    await Connection(opened.server, pipes.incoming, pipes.outgoing, greeted=greeted).serve()
+                    os.close(pipes.outgoing)
+
+                tasks.start_soon(serve)
+                # it has gone as far as it can while nobody reads
+                await anyio.wait_all_tasks_blocked()
+                tasks.start_soon(anyio.to_thread.run_sync, hear)
+            alone = await said(opened, b"".join(map(line, [initialize(), INITIALIZED, *lists])))
+    assert heard.splitlines(keepends=True) == alone
 
 
 def test_nothing_is_read_on_behind_what_waits_for_the_house(pipes: Pipes) -> None:
@@ -274,6 +344,15 @@ def test_nothing_is_read_on_behind_what_waits_for_the_house(pipes: Pipes) -> Non
     os.write(pipes.to_server, b"".join(frames))
     pipes.greeter.thread.join(WITHIN)
     assert pipes.greeter.stop() == Greeted(b"".join(frames))
+
+
+def test_no_client_can_have_the_id_under_which_the_house_hears_its_first_word() -> None:
+    ids = set()
+    for _ in range(3):
+        greeting = Greeting(RECORD, frozenset())
+        greeting.hear(line(initialize())[:-1])
+        ids.add(greeting.unspoken)
+    assert len(ids) == 3
 
 
 def test_a_frame_that_is_longer_than_a_start_ever_is_waits_for_the_house(pipes: Pipes) -> None:

@@ -1,8 +1,9 @@
 """What the house answers at a client's start, recorded byte for byte for `transports/stdio/greeting.py`.
 
-The record holds `tools` (each with the toolsets it is in, and whether it reads), the names of `settings` and of
-`toolsets`, `initialize` by revision, `modern_versions`, and for each era its lists: what stands before and after the
-items, and each item with the tools that it needs. `simulated` says whether the simulator's house answers the same.
+The record holds the release of the `sdk`, `tools` (each with the toolsets it is in, and whether it reads), the names
+of `settings` and of `toolsets`, `initialize` by revision, `modern_versions`, and for each era its lists: what stands
+before and after the items, and each item with the tools that it needs. `simulated` says whether the simulator's house
+answers the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -49,6 +51,7 @@ def record() -> str:
     }
     discovered = texts[MODERN]["server/discover"]
     made = {
+        "sdk": ".".join(version("mcp").split(".")[:2]),
         "tools": {
             offer.tool: {
                 "reads": offer.reads,

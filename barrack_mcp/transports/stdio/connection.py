@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
@@ -127,6 +127,8 @@ class Connection:
         self._unspoken = greeted.unspoken
         self._loop: Loop = asyncio.get_running_loop()
         self._under_way = UnderWay()
+        self._unsaid = greeted.unsaid
+        self._leaving = [self._under_way.leave(len(self._unsaid))] if self._unsaid else []
         self._asked: set[RequestId] = set()
         self._asks = anyio.Event()
         self._ended = anyio.Event()
@@ -265,6 +267,8 @@ class Connection:
 
     async def _write(self, to_client: MemoryObjectReceiveStream[SessionMessage]) -> None:
         async with to_client, Sink(self._outgoing, self._loop) as sink:
+            if self._unsaid:
+                await self._send(sink, self._unsaid, self._leaving)
             async for first in to_client:
                 messages = [first.message]
                 data = self._written(first.message)
@@ -276,13 +280,16 @@ class Connection:
                     data += self._written(messages[-1])
                 # the client may use an id again as soon as it has the answer, which may be before we know that it has
                 leaving = [self._under_way.free(ident) for ident in map(_answered, messages) if ident is not None]
-                # for a client that is gone nothing is written, but what was begun for it still ends
-                if not sink.gone:
-                    await sink.write(data)
-                if sink.gone:
-                    self._stopped.set()
-                for left in leaving:
-                    self._under_way.end(left)
+                await self._send(sink, data, leaving)
+
+    async def _send(self, sink: Sink, data: bytes, leaving: Iterable[Hashable]) -> None:
+        # for a client that is gone nothing is written, but what was begun for it still ends
+        if not sink.gone:
+            await sink.write(data)
+        if sink.gone:
+            self._stopped.set()
+        for left in leaving:
+            self._under_way.end(left)
 
     def _written(self, message: JSONRPCMessage) -> bytes:
         match message:
@@ -332,6 +339,13 @@ class UnderWay:
         leaving = object()
         if (size := self._sizes.pop(coerce_request_id(request), None)) is not None:
             self._sizes[leaving] = size
+        return leaving
+
+    def leave(self, size: int) -> Hashable:
+        """Count an answer of so many bytes that is on its way out already; answers the key to end it by."""
+        leaving = object()
+        self._sizes[leaving] = size
+        self._bytes += size
         return leaving
 
     def end(self, key: Hashable) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from barrack_mcp.transports.ending import ENDING
-from barrack_mcp.transports.stdio.greeting import LONGEST, Greeting, read_record, surface
+from barrack_mcp.transports.stdio.greeting import LONGEST, Greeting, is_sdk_recorded, read_record, surface
 
 _CHUNK: Final = 65_536
 
@@ -29,10 +29,12 @@ class Greeted:
     Attributes:
         heard: What the client said and the house has to hear first.
         unspoken: The id of a request in it whose answer the client has; None if there is none.
+        unsaid: The rest of an answer that the client hasn't read so far; the house has to say it first.
     """
 
     heard: bytes = b""
     unspoken: str | None = None
+    unsaid: bytes = b""
 
 
 NOT_GREETED: Final = Greeted()
@@ -52,6 +54,7 @@ class Greeter:
         self._incoming = incoming
         self._outgoing = outgoing
         self._begun = b""
+        self._unsaid = b""
         self._wake, self._waker = os.pipe()
         # a daemon: whatever ends the process before the house is there ends this, too
         self.thread = threading.Thread(target=self._run, name="greeter", daemon=True)
@@ -66,18 +69,21 @@ class Greeter:
         self.thread.join()
         for end in (self._wake, self._waker):
             os.close(end)
-        return Greeted(b"".join(self._greeting.rest) + self._begun, self._greeting.unspoken)
+        heard = b"".join(self._greeting.rest) + self._begun
+        return Greeted(heard, self._greeting.unspoken, self._unsaid)
 
     def _run(self) -> None:
-        poll = select.poll()
-        poll.register(self._incoming, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
         # what is broken is for the house to find
         with suppress(OSError):
-            while not self._greeting.silent:
-                ready = {descriptor for descriptor, _ in poll.poll()}
-                if self._wake in ready or not self._take():
-                    return
+            while not self._greeting.silent and self._may(self._incoming, select.POLLIN) and self._take():
+                pass
+
+    def _may(self, descriptor: int, event: int) -> bool:
+        """Wait until a descriptor is ready; answers whether this goes on."""
+        poll = select.poll()
+        poll.register(descriptor, event)
+        poll.register(self._wake, select.POLLIN)
+        return self._wake not in {ready for ready, _ in poll.poll()}
 
     def _take(self) -> bool:
         """Hear what has come; answers whether more may come."""
@@ -85,20 +91,24 @@ class Greeter:
             chunk = os.read(self._incoming, _CHUNK)
         except BlockingIOError:
             return True
-        *lines, self._begun = (self._begun + chunk).split(b"\n")
-        for line in lines:
-            if (answer := self._greeting.hear(line)) is not None:
-                self._write(answer)
+        self._begun += chunk
+        while not self._greeting.silent and b"\n" in self._begun:
+            line, _, self._begun = self._begun.partition(b"\n")
+            self._unsaid = self._greeting.hear(line) or b""
+            if not self._say():
+                return False
         return bool(chunk) and len(self._begun) <= LONGEST
 
-    def _write(self, answer: bytes) -> None:
-        left = memoryview(answer)
-        while left:
-            try:
-                left = left[os.write(self._outgoing, left) :]
-            except BlockingIOError:
-                # whoever started us shares it and made it so
-                select.select([], [self._outgoing], [])
+    def _say(self) -> bool:
+        """Write the answer; answers whether all of it could be before this was told to stop."""
+        while self._unsaid:
+            if not self._may(self._outgoing, select.POLLOUT):
+                return False
+            # whoever started us may share it and have made it so that it doesn't block
+            with suppress(BlockingIOError):
+                # no more than what fits at once: a client that doesn't read must not keep the house waiting
+                self._unsaid = self._unsaid[os.write(self._outgoing, self._unsaid[: select.PIPE_BUF]) :]
+        return True
 
 
 _greeters: list[Greeter] = []
@@ -119,7 +129,8 @@ def greet(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
             return
         record = read_record()
         offered = surface(arguments[1:], environ, record)
-        if offered is not None:
+        # the first folder is that of the script or of the user, who may have a million files in it
+        if offered is not None and is_sdk_recorded(record, sys.path[1:]):
             greeter = Greeter(Greeting(record, offered), sys.stdin.fileno(), sys.stdout.fileno())
             for number in ENDING:
                 # nothing is under way yet that would have to end first

@@ -11,8 +11,10 @@ Loads nothing but the standard library.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Final, TypeAlias
@@ -34,6 +36,9 @@ _PLAIN: Final = re.compile(r"[ !#-\[\]-~]{1,200}")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BIGGEST_ID: Final = 2**63
 _MOST_LEVELS: Final = 100
+
+_SDK: Final = re.compile(r"mcp-[^-]+\.dist-info")
+"""How Python's installers name what they write down of the SDK."""
 
 _META: Final = "io.modelcontextprotocol/"
 _INITIALIZED: Final = "notifications/initialized"
@@ -58,10 +63,11 @@ def surface(arguments: Sequence[str], environ: Mapping[str, str], record: Record
     flags = _flags(arguments)
     if flags is None or not settings.keys() <= set(record["settings"]) - _ELSEWHERE:
         return None
-    toolsets = _words(flags.get("--toolsets", settings.get("BARRACK_TOOLSETS")))
-    tools = _words(flags.get("--tools", settings.get("BARRACK_TOOLS")))
-    read_only = _switch(flags.get("--read-only", settings.get("BARRACK_READ_ONLY")))
-    simulator = _switch(flags.get("--simulator", settings.get("BARRACK_SIMULATOR")))
+    # a flag that is empty says nothing, so its setting holds
+    toolsets = _words(flags.get("--toolsets") or settings.get("BARRACK_TOOLSETS"))
+    tools = _words(flags.get("--tools") or settings.get("BARRACK_TOOLS"))
+    read_only = _switch(flags.get("--read-only") or settings.get("BARRACK_READ_ONLY"))
+    simulator = _switch(flags.get("--simulator") or settings.get("BARRACK_SIMULATOR"))
     if toolsets is None or tools is None or read_only is None or simulator is None:
         return None
     if simulator and not record["simulated"]:
@@ -240,9 +246,9 @@ class Greeting:
     def _begin(self, era: str, message: dict[str, Any]) -> None:
         """Let the house hear, too, what decides the connection's era.
 
-        Under an id that no client will have: this one may use its own again.
+        Under an id that no client can have: this one may use its own again.
         """
-        self._era, self.unspoken = era, "barrack-mcp: answered before"
+        self._era, self.unspoken = era, os.urandom(16).hex()
         self.rest.append(json.dumps({**message, "id": self.unspoken}).encode() + b"\n")
 
     def _listed(self, method: str, params: dict[str, Any]) -> str | None:
@@ -264,6 +270,20 @@ def read_record() -> Record:
     """
     found: Record = json.loads(resources.files(__package__).joinpath(RECORD).read_text(encoding="utf-8"))
     return found
+
+
+def is_sdk_recorded(record: Record, folders: Iterable[str]) -> bool:
+    """Whether the SDK that is installed is of the release that the record was made with; another may say more.
+
+    Args:
+        record: What was recorded.
+        folders: Where modules are looked for, in order.
+    """
+    for folder in folders:
+        with suppress(OSError):
+            if found := [name for name in os.listdir(folder) if _SDK.fullmatch(name)]:  # noqa: PTH208 - the names alone
+                return all(name.startswith(f"mcp-{record['sdk']}.") for name in found)
+    return False
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
