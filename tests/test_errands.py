@@ -233,6 +233,11 @@ async def test_a_thing_is_found_by_a_part_of_its_name_on_whichever_page_it_stand
         assert all(row["vm_name"].startswith(wanted[:-1]) for row in glob["instances"])
         assert glob["total"] >= len(glob["instances"]) > 0
         made.barrack.reset("small")
+        made.barrack.world("sim-key").instances[
+            made.thing("instances", vm_name="train-1")["instance_id"]
+        ].name = "\uff54r\u0430in\u200b-1"
+        seen = await ask("list_instances", name="train-*")
+        assert len(seen["instances"]) == sum(row["vm_name"].startswith("train-") for row in made.state["instances"]) + 1
         nothing = await ask("list_volumes", name="no-such")
         assert nothing["volumes"] == []
         assert "No row has this name; there are: " in " ".join(nothing["notes"])

@@ -39,6 +39,18 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:/+=-]{0,99}")
 _OURS: Final = str.maketrans({"\\": "\\\\", "«": "\\u00ab", "»": "\\u00bb"})
 """What our own sentences escape and quote with."""
 
+_LOOKS: Final = str.maketrans(
+    # Cyrillic, Greek, Armenian, Latin; then dashes
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u044c\u0455\u0456\u0458\u0475\u04af\u04bb\u04cf"
+    "\u0501\u051b\u051d"
+    "\u03b1\u03b2\u03b3\u03b5\u03b6\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03c9\u03f3"
+    "\u0566\u0570\u0578\u057d\u0581\u0585"
+    "\u0131\u0251\u0261\u0269\u028b"
+    "\u2010\u2012\u2013\u2014\u2015\u2043\u2212",
+    "abekmhopctyxbsijvyhldqw" + "abyeznikmvoptuxwj" + "qhnugo" + "iagiv" + "-------",
+)
+"""Small letters that pass for Latin ones in a name, and dashes that pass for the one on the keyboard."""
+
 _MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 _MARKDOWN: Final = re.compile(
@@ -186,6 +198,18 @@ def is_same_name(typed: str, name: str) -> bool:
     # a letter that this form turns into another by itself, as the sign of Kelvin into K, is a look-alike
     alike = any(unicodedata.normalize("NFC", letter) != letter for letter in typed)
     return not alike and composed == unicodedata.normalize("NFC", name)
+
+
+def fold_looks(text: str) -> str:
+    """A text as all that look like it: case, Unicode form, dashes, letters of other scripts and what is unseen aside.
+
+    It only serves to hold back more: what two people are shown is as good as one, and a yes wants more than that.
+    """
+    if not (text.isascii() and text.isprintable()):
+        seen = "".join(" " if each.isspace() else each for each in text if each.isspace() or not _hides(each))
+        whole = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", seen).casefold())
+        text = whole.replace("i\u0307", "i").translate(_LOOKS)
+    return " ".join(text.lower().split())
 
 
 def is_unmarked(text: str) -> bool:

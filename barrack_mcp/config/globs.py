@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from barrack_mcp.api.text import fold_looks
+
 _NEVER_IN_A_NAME: Final = re.compile(
     r"[\"'`\u201c\u201d\u201e\u2018\u2019\xab\xbb;|\\{}()<>^$\uff0c\u3001\uff1b\s\x00-\x1f\x7f]"
 )
@@ -25,12 +27,14 @@ def check_globs(globs: tuple[str, ...]) -> tuple[str, ...]:
         ValueError: One can't; the text says why, without it.
     """
     for glob in globs:
-        if _NEVER_IN_A_NAME.search(glob):
-            raise ValueError(WRONG_MARK)
-        rest = _SET.sub("", glob)
-        sets = _SET.findall(glob)
-        if "[" in rest or "]" in rest or any(_is_empty(each) for each in sets) or not (rest or len(sets) > 1):
-            raise ValueError(WRONG_SET)
+        # names are held against what it looks like, too
+        for form in (glob, fold_looks(glob)):
+            if not form or _NEVER_IN_A_NAME.search(form):
+                raise ValueError(WRONG_MARK)
+            rest = _SET.sub("", form)
+            sets = _SET.findall(form)
+            if "[" in rest or "]" in rest or any(_is_empty(each) for each in sets) or not (rest or len(sets) > 1):
+                raise ValueError(WRONG_SET)
     return globs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import unicodedata
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from barrack_mcp.account.spending.shares import UNTOLD, Share
+from barrack_mcp.api.text import fold_looks
 from barrack_mcp.catalogue import BY_TOOL, Operation, Risk
 from barrack_mcp.catalogue.outcome import Plan
 
@@ -227,21 +228,21 @@ def without_forbidden(plan: Plan, decision: Decision) -> Plan:
 
 
 def is_protected(marks: Collection[str], globs: Collection[str], *, unread: bool = False) -> bool:
-    """Whether one of these names and ids matches a glob; neither case nor Unicode form lets a spelling slip through.
+    """Whether one of these names and ids matches a glob, as it is written or as it looks to the operator.
 
     Args:
         marks: The names and ids of all that a call touches.
         globs: What the operator protects.
         unread: Whether some of them could not be read: where anything is protected, they may be.
     """
-    return (unread and bool(globs)) or any(
-        fnmatch.fnmatchcase(_fold(mark), _fold(glob)) for mark in marks for glob in globs
+    if unread and globs:
+        return True
+    # as written, too: what looks like two letters is still one for ?, and [!a-z] means it
+    return any(
+        fnmatch.fnmatchcase(mark, glob)
+        for form in (str.lower, fold_looks)
+        for mark, glob in itertools.product(map(form, marks), [*map(form, globs)])
     )
-
-
-def _fold(text: str) -> str:
-    """A text as all that differ from it in case or in Unicode form alone."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
 def passed_limit(sums: Sums, policy: Policy) -> Decision | None:

@@ -25,7 +25,7 @@ GRACE = Person(name="grace", approver=True)
 
 
 @pytest.mark.promise("H3")
-@pytest.mark.parametrize("name", ["grace", "Grace", "GRACE ", "\uff47race"])
+@pytest.mark.parametrize("name", ["grace", "Grace", "GRACE ", "\uff47race", "gr\u0430ce", "gra\u200bce"])
 def test_with_four_eyes_nobody_may_say_yes_to_their_own_however_it_is_spelled(name: str) -> None:
     own = replace(ASKED, caller=name)
     assert "You asked for this yourself" in str(Approvers().why_not(GRACE, own))

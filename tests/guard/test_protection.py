@@ -166,6 +166,55 @@ async def test_a_glob_protects_a_name_in_either_unicode_form(glob: str, name: st
         assert (made.effects, person.questions) == ([], [])
 
 
+LOOKS = {
+    "full width": "\uff50\uff52\uff4f\uff44-1",
+    "mathematical": "\U0001d429\U0001d42b\U0001d428\U0001d41d-1",
+    "capitals, circled": "\u24c5ROD-1",
+    "Cyrillic": "\u0440r\u043ed-1",
+    "Greek capital": "\u03a1ROD-1",
+    "an unseen space within": "pr\u200bod-1",
+    "an unseen mark before": "\ufeffprod-1",
+    "a blank before": " prod-1",
+    "a joined accent's leftover": "p\u034frod-1",
+    "a soft hyphen": "pro\u00add-1",
+    "another dash": "prod\u20111",
+    "a minus": "prod\u22121",
+    "a selector after": "prod-1\ufe0f",
+    "a tag after": "prod-1\U000e0041",
+}
+
+
+@pytest.mark.promise("G20")
+@pytest.mark.parametrize("name", LOOKS.values(), ids=LOOKS)
+def test_what_looks_like_a_protected_name_is_protected_whichever_of_the_two_is_written_oddly(name: str) -> None:
+    for glob in ("prod-*", "PROD-1", "p?od-?", "[o-q]rod-[0-9]"):
+        assert is_protected([name], [glob])
+    assert is_protected(["prod-1"], [name.strip()])
+    assert is_protected(["prod-1"], [name.strip().replace("1", "\uff0a")])
+    assert not is_protected([name], ["staging-*", "my-prod-*", "prod-12"])
+
+
+@pytest.mark.promise("G20")
+def test_a_name_is_also_held_against_a_glob_as_it_is_written() -> None:
+    assert is_protected(["\u00df-1"], ["?-1"])
+    assert is_protected(["\u0440rod"], ["[!p]rod"])
+    assert not is_protected(["PROD"], ["[!p]rod"])
+
+
+@pytest.mark.promise("G20")
+@pytest.mark.parametrize("tool", ["delete_instance", "stop_instance", "hibernate_instance"])
+async def test_a_machine_that_looks_like_a_protected_one_stays_as_it_is(tool: str) -> None:
+    names = [LOOKS["Cyrillic"], LOOKS["full width"], LOOKS["an unseen space within"]]
+    for name in names:
+        app, person = create_app(now=lambda: 0.0), Person(says_yes)
+        async with house(app=app, person=person, protect=("prod-*",), unattended=("interrupt",)) as made:
+            arguments = made.good(tool)
+            app.state.barrack.world("sim-key").instances[arguments["instance_id"]].name = name
+            outcome = await made.call(tool, **arguments)
+            assert (outcome["outcome"], "operator protects" in outcome["message"]) == ("refused", True), outcome
+            assert (made.effects, person.questions) == ([], [])
+
+
 @pytest.mark.parametrize("way", [*ERAS, "out of band"])
 @pytest.mark.parametrize(("name", "typed"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
 async def test_a_name_may_be_typed_in_either_unicode_form(name: str, typed: str, way: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from barrack_mcp.account.reading import Listing, Reader, read_list
 from barrack_mcp.api.body import MAX_ROWS, add_notes
+from barrack_mcp.api.text import fold_looks
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 
@@ -35,7 +36,8 @@ async def read_named(read: Reader, operation: Operation, values: JsonObject) -> 
     listing = await read_list(read, operation.tool, wire)
     if listing.failure is not None and not listing.rows:
         raise listing.failure
-    fitting = [row for row in listing.rows if _fits(operation, row, str(values["name"]))]
+    wanted = fold_looks(str(values["name"]))
+    fitting = [row for row in listing.rows if _fits(operation, row, wanted)]
     data: JsonObject = {operation.result or "": fitting}
     if operation.paged:
         number, limit = values.get("page") or 1, values.get("limit") or MAX_ROWS
@@ -47,9 +49,10 @@ async def read_named(read: Reader, operation: Operation, values: JsonObject) -> 
 
 
 def _fits(operation: Operation, row: JsonObject, wanted: str) -> bool:
+    """Whether a row has such a name, as it looks: who asks can't see how it is written."""
     fields = next((kind.names for kind in KINDS if kind.list_tool == operation.tool), ("name",))
-    name = next((str(row[field]) for field in fields if row.get(field)), "").casefold()
-    return fnmatchcase(name, wanted.casefold()) if _GLOB & set(wanted) else wanted.casefold() in name
+    name = fold_looks(next((str(row[field]) for field in fields if row.get(field)), ""))
+    return fnmatchcase(name, wanted) if _GLOB & set(wanted) else wanted in name
 
 
 def _how_far(listing: Listing) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Self
 
-from barrack_mcp.api.text import mention
+from barrack_mcp.api.text import fold_looks, mention
 from barrack_mcp.config.identity import claim
 from barrack_mcp.state.store import Approval
 
@@ -112,11 +111,6 @@ def find_signer(signature: str) -> str | None:
 
 
 def _may_be_one(one: str, other: str) -> bool:
-    """Whether two names may be one person's: a name, and a mail address that begins with it, are taken to be."""
-    (name, _, place), (other_name, _, other_place) = (_fold(each).partition("@") for each in (one, other))
+    """Whether two names may be one person's: what looks alike, a name and a mail address that begins with it, may."""
+    (name, _, place), (other_name, _, other_place) = (fold_looks(each).partition("@") for each in (one, other))
     return name == other_name and (place == other_place or not place or not other_place)
-
-
-def _fold(name: str) -> str:
-    """A name as all that differ from it in case, Unicode form or space around it alone: more is refused, never less."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
