@@ -138,6 +138,11 @@ PROMISES = (
     ),
     Promise("R7", "arguments made from the schemas, good and bad; each tool", "no good one rejected, no bad one sent"),
     Promise("R12", "refusals by the headers alone, behind a proxy", "the request is heard out first, within bounds"),
+    Promise(
+        "R14",
+        "a call over HTTP of the newer era: soon answered, long, given up, or told on its way",
+        "answered as the SDK alone does it; what lasts is shown to live, and ends when its client goes",
+    ),
     Promise("R13", "each file by which it is run for a team", "names what there is; no rights, no secret, time to end"),
     Promise("R8", "the longest, deepest, most numerous of every argument", "refused or answered in bounds; none waits"),
     Promise(

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barrack_mcp import __version__
 from barrack_mcp.config import Settings
+from barrack_mcp.guard.page.login.page import PATH
 from barrack_mcp.server.house import House
-from barrack_mcp.transports.approvals import Beside
 from barrack_mcp.transports.bounds import LONGEST, SESSIONS, Bounds
 from barrack_mcp.transports.door import Door
 from barrack_mcp.transports.hearing import Hearing
@@ -28,6 +28,7 @@ from barrack_mcp.transports.login import Gate, open_gate
 from barrack_mcp.transports.monitoring.requests import RequestIds
 from barrack_mcp.transports.monitoring.routes import METRICS, routes
 from barrack_mcp.transports.narrowing import MESSAGES, Narrowed
+from barrack_mcp.transports.plain import Plain
 
 if TYPE_CHECKING:
     from barrack_mcp.transports.monitoring.metrics import Metrics
@@ -88,7 +89,29 @@ def _behind(
     # what gathers metrics comes by an address that changes, and its token comes with no page of another place
     anyhow = frozenset() if gate is None else frozenset({METRICS})
     door = Door(Narrowed(app, path) if gate is None else gate.close(app, path), hosts, anyhow)
-    return RequestIds(Hearing(door if page is None else Beside(page, door)), transport)
+    return RequestIds(Hearing(door if page is None else _Beside(page, door)), transport)
+
+
+class _Beside:
+    """Answers below the page's path with the page, and everywhere else with what is served.
+
+    The page has a shield of its own, which is stricter than the door of the rest: it takes no other name than the
+    public one.
+
+    Args:
+        page: The page.
+        served: What is served, behind its door and its login.
+    """
+
+    def __init__(self, page: ASGIApp, served: ASGIApp) -> None:
+        self._page = page
+        self._served = served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run through one start and end of the server."""
+        path = scope.get("path", "")
+        own = scope["type"] == "http" and (path == PATH or path.startswith(f"{PATH}/"))
+        await (self._page if own else self._served)(scope, receive, send)
 
 
 def http_app(
@@ -113,7 +136,7 @@ def http_app(
         stateless: Whether clients of the older era get no session, so that any server answers any of their requests;
             they can't be asked anything then, and what wants a yes waits for it elsewhere.
     """
-    app = server.streamable_http_app(
+    streaming = server.streamable_http_app(
         stateless_http=stateless,
         streamable_http_path=_HTTP,
         transport_security=_SECURITY,
@@ -121,6 +144,7 @@ def http_app(
         max_request_body_size=LONGEST,
         max_sessions=SESSIONS,
     )
+    app = Plain(server, streaming, _HTTP, security=_SECURITY, longest=LONGEST)
     return _behind((bounds or Bounds()).hold(app), gate, hosts, "http", page)
 
 
