@@ -15,13 +15,12 @@ import pytest
 
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.simulator import create_app
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, environment, listening, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASKS = (b"to approve: ", b"Type yes: ", b"Type yes or no: ", b"Name: ", b"yes or no: ")
-SILENCE_S = 60
-"""Nothing says nothing for so long, unless it waits for a person."""
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
 
 
@@ -38,7 +37,7 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
             # what is typed before the question would be dropped
             if shown.endswith(ASKS):
                 os.write(leader, next(answers, "").encode())
-            if not select.select([leader], [], [], SILENCE_S)[0]:
+            if not select.select([leader], [], [], PATIENT_S)[0]:
                 process.kill()
                 pytest.fail(f"It waits for what nobody types: {shown.decode()[-300:]}")
             try:
@@ -48,7 +47,7 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
             if not chunk:
                 break
             shown += chunk
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=PATIENT_S)
     os.close(leader)
     return code, re.sub(r"\s+", " ", shown.decode())
 
@@ -71,8 +70,8 @@ def test_what_was_typed_before_the_question_answers_nothing() -> None:
 
 def piped(*arguments: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], env=environment(**settings), capture_output=True, text=True, check=False, timeout=60,
-        stdin=subprocess.DEVNULL,
+        [*COMMAND, *arguments], env=environment(**settings), capture_output=True, text=True, check=False,
+        timeout=PATIENT_S, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.callers import served
 from tests.support.clock import Clock
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 from tests.test_webhook import answers, listening
 
@@ -408,7 +409,7 @@ async def told_until(told: Callable[[], list[Any]], event: Event) -> dict[str, A
 @pytest.mark.slow
 async def test_a_chat_hears_of_a_request_of_the_yes_given_elsewhere_and_of_what_came_of_it(tmp_path: Path) -> None:
     call = ("stop_instance", {"instance_id": "train-1"})
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with told_by_a_server(tmp_path) as (client, told):
             asked = (await client.call_tool(*call)).structured_content or {}
             first = await told_until(told, Event.ASKED)
@@ -427,7 +428,7 @@ async def test_a_chat_hears_of_a_request_of_the_yes_given_elsewhere_and_of_what_
 
 @pytest.mark.slow
 async def test_what_is_asked_and_half_over_within_seconds_is_told_all_the_same(tmp_path: Path) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with told_by_a_server(tmp_path, approval_ttl=1.5) as (client, told):
             await client.call_tool("stop_instance", {"instance_id": "train-1"})
             await told_until(told, Event.LAPSED)
@@ -438,7 +439,7 @@ async def test_what_is_asked_and_half_over_within_seconds_is_told_all_the_same(t
 async def test_a_team_is_sent_to_the_page_of_the_very_server_and_told_for_whom_a_bot_says_that_it_acts(
     tmp_path: Path,
 ) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with listening(answers("200 OK\r\nContent-Length: 2", b"ok")) as chat:
             settings = {
                 "BARRACK_WEBHOOK_URL": chat.url.get_secret_value(),

@@ -28,6 +28,7 @@ from barrack_mcp.state.store.sqlite import KEPT_S
 from tests.support import booking
 from tests.support.clock import Clock
 from tests.support.contending import go, hear, start
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -286,7 +287,7 @@ def test_of_twenty_equal_calls_in_four_processes_one_is_sent(path: Path) -> None
     # all of them are alive until all have said what they got
     assert sorted(hear(started) for started in processes) == ["0", "0", "0", "1"]
     for started in processes:
-        started.communicate("bye\n", timeout=20)
+        started.communicate("bye\n", timeout=PATIENT_S)
         assert started.returncode == 0
 
 
@@ -301,7 +302,7 @@ async def test_what_a_killed_process_sent_counts_as_unknown_at_once(path: Path) 
         assert isinstance(held, Held)
         assert held.why is Why.UNDER_WAY
         started.kill()
-        started.communicate(timeout=20)
+        started.communicate(timeout=PATIENT_S)
         held = await booking.begin(ledger, "d")
         assert isinstance(held, Held)
         assert held.why is Why.UNKNOWN
@@ -320,7 +321,7 @@ def test_a_process_is_gone_only_if_that_is_certain() -> None:
     assert not is_gone(f"{place}/{10**30}")
     assert not is_gone(f"{place}/1")
     ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait(timeout=20)
+    ended.wait(timeout=PATIENT_S)
     assert is_gone(f"{place}/{ended.pid}")
     # the number alone says nothing of another machine's process
     assert not is_gone(f"elsewhere//{ended.pid}")

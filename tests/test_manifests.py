@@ -32,11 +32,11 @@ from barrack_mcp.cli.tools.listing import as_stats
 from barrack_mcp.config import NAMES, Settings
 from barrack_mcp.simulator import create_app
 from tests.support import running
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment, listening
 
 CHECKOUT = Path(__file__).parents[1]
 MANIFESTS = CHECKOUT / "manifests"
-LONGEST_S = 60
 ONCE_PUBLISHED = ("uvx", "barrack-mcp")
 MADE_ONCE_PUBLISHED = manifests.files(manifests.package_of(CHECKOUT), ONCE_PUBLISHED)
 """What the files will be when a registry holds a package of ours: nothing of it is in the checkout before."""
@@ -149,7 +149,7 @@ def offered_by(command: tuple[str, ...]) -> list[Any]:
 async def every_tool_and_one_call(command: tuple[str, ...], env: Mapping[str, str]) -> None:
     """The list is the catalogue's, and the key arrives at a Barrack that asks for it."""
     async with listening(create_app(now=lambda: 0.0)) as url:
-        with anyio.fail_after(LONGEST_S):
+        with anyio.fail_after(PATIENT_S):
             async with started(command, {"BARRACK_API_URL": f"{url}/api", **env}) as client:
                 tools = (await client.list_tools()).tools
                 balance = await client.call_tool("get_credit_balance", {})

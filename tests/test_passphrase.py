@@ -16,6 +16,7 @@ import pytest
 from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.passphrase import PASSPHRASE, SHORTEST, hash_passphrase, is_passphrase
 from barrack_mcp.state.store import SqliteStore
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -23,8 +24,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 RIGHT = "correct horse battery"
 HASH = hash_passphrase(RIGHT)
 COMMAND = [sys.executable, "-m", "barrack_mcp"]
-SILENCE_S = 60
-"""Nothing says nothing for so long, unless it waits for a person."""
 Said = Sequence[tuple[str, str]]
 """The end of each question, and what the person types then."""
 YES = ("Type yes: ", "yes")
@@ -44,7 +43,7 @@ def at_a_terminal(*arguments: str, dialogue: Said, settings: dict[str, str]) -> 
         while True:
             if waiting and shown.endswith(waiting[0][0]):
                 os.write(leader, f"{waiting.pop(0)[1]}\n".encode())
-            if not select.select([leader], [], [], SILENCE_S)[0]:
+            if not select.select([leader], [], [], PATIENT_S)[0]:
                 process.kill()
                 pytest.fail(f"It waits for what nobody types: {shown[-300:]}")
             try:
@@ -54,7 +53,7 @@ def at_a_terminal(*arguments: str, dialogue: Said, settings: dict[str, str]) -> 
             if not chunk:
                 break
             shown += chunk.decode()
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=PATIENT_S)
     os.close(leader)
     assert waiting == [], shown
     return code, re.sub(r"\s+", " ", shown)
@@ -64,7 +63,7 @@ def piped(*arguments: str, said: str, settings: dict[str, str]) -> subprocess.Co
     """Run a command whose input is a pipe."""
     return subprocess.run(
         [*COMMAND, *arguments], env=environment(**settings), input=said, capture_output=True, text=True, check=False,
-        timeout=60, start_new_session=True,
+        timeout=PATIENT_S, start_new_session=True,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from barrack_mcp.server.tools import tool_of
 from barrack_mcp.simulator import create_app
 from tests.support import answers, examples
 from tests.support.guarding import Corridor, account_of, guard, writer
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK, KEY
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def test_every_failure_fits_the_schema(operation: Operation) -> None:
     arguments = examples.good(operation, STATE)
     for fault in FAULTS.values():
         server = answers.dispatcher(answers.Answers(fault)).server
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             async with Client(server) as client:
                 result = await client.call_tool(operation.tool, arguments)
         fits(operation, result)
@@ -75,7 +76,7 @@ async def test_what_comes_of_arguments_that_are_wrong_and_of_nobody_having_agree
     ) as api:
         arguments = examples.good(operation, STATE)
         house = Corridor(account=account_of(api), surface=SURFACE, guard=guard(), writer=writer())
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             async with Client(house.server) as client:
                 fits(operation, await client.call_tool(operation.tool, arguments))
                 wrong = await client.call_tool(operation.tool, arguments | {"unheard": 1})
@@ -114,7 +115,7 @@ async def test_an_array_that_comes_as_text_has_the_same_effect(operation: Operat
         for given in (good, {name: json.dumps(v) if name in compound(operation) else v for name, v in good.items()}):
             barrack.reset()
             house = Corridor(account=account_of(api), surface=SURFACE, guard=allowing, writer=writer())
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 async with Client(house.server) as client:
                     result = await client.call_tool(operation.tool, given)
             assert not result.is_error

@@ -41,13 +41,13 @@ from tests.promises import PROMISES
 from tests.support import forking
 from tests.support.callers import Desk
 from tests.support.pages import ALL, BLOCKS, CHECKOUT, COMMANDS, PAGES, Block
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, environment, listening
 
 README = PAGES["README.md"]
 MOST_BYTES = 12_000
 """README is read in a minute; the rest stands under docs/."""
 PRODUCT = [sys.executable, "-m", "barrack_mcp"]
-LONGEST_S = 60
 TABLE = re.search(r"<!-- errors -->\n.*?\n.*?\n(.*?)<!-- end errors -->", PAGES["docs/troubleshooting.md"], re.DOTALL)
 ERRORS = re.findall(r"^\| `([^`]+)` \|", TABLE[1] if TABLE else "", re.MULTILINE)
 CLIENT_ROWS = re.findall(r"^\| [^|]+ \| `barrack-mcp (install [^`]+)` \|", PAGES["docs/clients.md"], re.MULTILINE)
@@ -188,14 +188,14 @@ async def newcomer(home: Path) -> AsyncIterator[dict[str, str]]:
 
 
 async def typed(words: list[str], env: Mapping[str, str]) -> tuple[int, str]:
-    with anyio.fail_after(LONGEST_S):
+    with anyio.fail_after(PATIENT_S):
         done = await anyio.run_process(words, stdin=subprocess.DEVNULL, env=env, check=False, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode()
 
 
 async def entered(words: list[str], env: Mapping[str, str]) -> tuple[int, str]:
     """A command of the product, off a start that is shared."""
-    with anyio.fail_after(LONGEST_S):
+    with anyio.fail_after(PATIENT_S):
         done = await anyio.to_thread.run_sync(forking.PRODUCT.run, words, env, abandon_on_cancel=True)
     return done.code, done.said.decode()
 
@@ -237,7 +237,7 @@ async def _serves(words: list[str], env: Mapping[str, str], *, token: str = "") 
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"} if token else {}) as web,
     ):
         try:
-            with anyio.fail_after(LONGEST_S):
+            with anyio.fail_after(PATIENT_S):
                 await _healthy(web, f"http://127.0.0.1:{mine}/health")
             path = "sse" if "sse" in words else "mcp"
             assert f"http://127.0.0.1:{port}/{path}" in PAGES["docs/team.md"]
@@ -247,7 +247,7 @@ async def _serves(words: list[str], env: Mapping[str, str], *, token: str = "") 
                 assert ("delete_instance" in tools) is ("--read-only" not in words)
         finally:
             process.terminate()
-            with anyio.fail_after(LONGEST_S):
+            with anyio.fail_after(PATIENT_S):
                 assert await process.wait() in (0, -signal.SIGTERM, 1)
 
 
@@ -293,7 +293,7 @@ def _at_a_terminal(words: list[str], env: dict[str, str]) -> str:
         except OSError:
             # the other end is closed: that is how a terminal ends
             pass
-        assert asking.wait(LONGEST_S) == 0
+        assert asking.wait(PATIENT_S) == 0
     os.close(ours)
     return said.decode()
 
@@ -344,7 +344,7 @@ async def _starts(entry: Mapping[str, Any], command: str, args: list[str], env: 
             kept.chmod(0o600)
     own |= {name: env[name] for name in entry.get("env_vars", ())}
     parameters = StdioServerParameters(command=command, args=args, env=own)
-    with open(os.devnull, "w", encoding="utf-8") as log, anyio.fail_after(LONGEST_S):  # noqa: ASYNC230, PTH123 - the null device
+    with open(os.devnull, "w", encoding="utf-8") as log, anyio.fail_after(PATIENT_S):  # noqa: ASYNC230, PTH123 - the null device
         async with Client(stdio_client(parameters, errlog=log)) as client:
             listed = await client.call_tool("list_instances", {})
             assert listed.structured_content is not None
@@ -446,7 +446,7 @@ def test_the_pictures_of_a_session_show_what_a_session_says(tmp_path: Path) -> N
     script = CHECKOUT / ".ci" / "session.py"
     if not script.exists():
         pytest.skip("a source distribution has no .ci")
-    subprocess.run([sys.executable, script, tmp_path], env=environment(), timeout=2 * LONGEST_S, check=True)
+    subprocess.run([sys.executable, script, tmp_path], env=environment(), timeout=PATIENT_S, check=True)
     for scheme in ("light", "dark"):
         kept = (CHECKOUT / "docs" / f"session-{scheme}.svg").read_text(encoding="utf-8")
         made = (tmp_path / f"session-{scheme}.svg").read_text(encoding="utf-8")

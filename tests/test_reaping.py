@@ -32,6 +32,7 @@ from tests.support.callers import Desk
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, guard
 from tests.support.house import House, house
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment, listening
 
 pytestmark = pytest.mark.anyio
@@ -286,7 +287,7 @@ async def test_real_processes_killed_and_run_two_at_once_make_one_effect_and_tel
             assert not wrong or process.returncode, wrong
             return process.returncode, [each["outcome"] for each in json.loads(said)]
 
-        with anyio.fail_after(120):
+        with anyio.fail_after(PATIENT_S):
             barrack.faults.replace(parse([{"method": "POST", "path": "*", "times": 1, "action": "stall"}]))
             killed = start()
             while not any(each["method"] == "POST" for each in barrack.requests):  # noqa: ASYNC110 - its thread tells nobody

@@ -37,6 +37,7 @@ from barrack_mcp.catalogue import BY_TOOL
 from barrack_mcp.config import read_settings
 from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered
+from tests.support.patience import PATIENT_S
 from tests.support.running import listening
 
 CANARY = "canary-key-5c1d/+=&"
@@ -299,7 +300,9 @@ except ValueError as error: raise RuntimeError(f"uncaught {KEY}") from error
 @pytest.mark.slow
 @pytest.mark.promise("S1")
 def test_a_traceback_that_nobody_caught_shows_no_secret() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=PATIENT_S, check=False
+    )
     assert done.returncode == 1
     assert "canary" not in f"{done.stdout}{done.stderr}"
     assert done.stderr.count(HIDDEN) >= 5
@@ -323,7 +326,7 @@ async def test_the_http_libraries_debug_logs_show_no_key_even_if_the_api_sends_i
     root.addHandler(handler)
     app = Starlette(routes=[Route("/api/volumes/", echo)])
     try:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENT_S):
             async with (
                 listening(app) as url,
                 open_client(

@@ -37,6 +37,7 @@ from tests.support.answers import json as answer
 from tests.support.booking import begun
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, account_of, guard, writer
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -511,7 +512,7 @@ async def test_keys_typed_at_once_wait_for_one_read() -> None:
 
     api = Answers(slow)
     async with Client(dispatcher(api).server) as client:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as typing:
                 for typed in ("", "B", "BR", "BRK", "train"):
                     typing.start_soon(completed, client, TEMPLATES[0], typed)
@@ -648,7 +649,7 @@ async def _reads_all(client: Client) -> None:
 @pytest.mark.slow
 @each_era
 async def test_stdio_serves_resources_prompts_and_completion(era: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with product("--simulator", settings={}, mode=MODES[era]) as client:
             await _reads_all(client)
 
@@ -657,7 +658,7 @@ async def test_streamable_http_serves_resources_prompts_and_completion() -> None
     async with simulated() as (_, __, walked):
         server = walked.server
         app = server.streamable_http_app()
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             async with server.session_manager.run(), listening(app) as url:
                 for mode in MODES.values():
                     async with Client(f"{url}/mcp", mode=mode) as client:

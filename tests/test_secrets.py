@@ -38,6 +38,7 @@ from tests.support.answers import CANARY, Answers, client
 from tests.support.answers import json as answered
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.hostile import body_of
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK, environment, listening
 
 pytestmark = pytest.mark.anyio
@@ -175,7 +176,7 @@ async def test_whichever_layer_breaks_the_caller_gets_an_id_and_nobody_the_key(
     (tool, arguments), make = LAYERS[layer]
     told: set[str] = set()
     for era in ERAS:
-        with logged() as log, anyio.fail_after(60):
+        with logged() as log, anyio.fail_after(PATIENT_S):
             async with Client(make(tmp_path).server, mode=era) as connected:
                 result = await connected.call_tool(tool, arguments)
         (block,) = result.content
@@ -208,7 +209,7 @@ async def test_a_client_that_breaks_while_it_is_asked_gets_no_key_and_has_no_eff
         raise RuntimeError(CANARY)
 
     asking = house(transport, guard=guard())
-    with logged() as log, anyio.fail_after(60):
+    with logged() as log, anyio.fail_after(PATIENT_S):
         async with Client(asking.server, mode=era, elicitation_callback=person) as connected:
             try:
                 said = (await connected.call_tool(*DELETE)).model_dump_json()
@@ -258,7 +259,7 @@ async def test_an_api_that_echoes_the_key_brings_it_into_no_result_no_record_and
         "BARRACK_STATE": str(tmp_path / "state.db"),
     }
     written = tmp_path / "stderr"
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with listening(echoing(status)) as url:
             parameters = StdioServerParameters(
                 command=COMMAND[0],
@@ -306,7 +307,7 @@ async def test_a_callers_secrets_are_in_no_record_and_no_log_even_if_the_api_rep
         "BARRACK_STATE": str(tmp_path / "state.db"),
     }
     app = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST", "PUT"])])
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as url:
             parameters = StdioServerParameters(
                 command=COMMAND[0],

@@ -35,6 +35,7 @@ from barrack_mcp.cli.tools.showing import as_command, shown
 from barrack_mcp.config import Settings
 from barrack_mcp.guard.passphrase import hash_passphrase
 from tests.support.house import house
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK, environment
 
 WIDTHS = (80, 120)
@@ -163,7 +164,7 @@ def interrupted(*arguments: str, at: bytes, settings: dict[str, str]) -> bytes:
             process.send_signal(signal.SIGINT)
             while chunk := heard(ours):
                 said += chunk
-            assert process.wait(timeout=60) == 130
+            assert process.wait(timeout=PATIENT_S) == 130
         finally:
             process.kill()
     os.close(ours)
@@ -190,7 +191,8 @@ def test_the_first_ctrl_c_ends_an_approval_and_the_request_still_waits(tool: str
         settings["BARRACK_APPROVAL_PASSPHRASE_HASH"] = hash_passphrase("long enough a passphrase")
     asked = subprocess.run(
         [sys.executable, "-m", "barrack_mcp", "call", tool, "instance_id=train-1", "--json", "--simulator"],
-        env=environment(**settings), capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        env=environment(**settings), capture_output=True, text=True, check=False,
+        timeout=PATIENT_S, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     waiting = str(json.loads(asked.stdout)["approval"]["id"])
     said = interrupted("approve", waiting, at=at, settings=settings)
@@ -244,7 +246,7 @@ async def test_a_question_is_broken_between_words_and_what_is_neither_yes_nor_no
             async def answer(answers: list[str] = answers) -> None:
                 answers.append(await answered_at_terminal(question, typed_name=False))
 
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(answer)
                     for number, line in enumerate(typed, 1):
@@ -278,7 +280,7 @@ def test_an_api_that_stays_silent_is_told_by_all_the_time_and_names_doctor() -> 
         place = f"http://127.0.0.1:{deaf.getsockname()[1]}/api"
         settings = environment(BARRACK_API_URL=place, BARRACK_API_KEY="sim-key", BARRACK_TIMEOUT="2")
         command = [sys.executable, "-m", "barrack_mcp", "call", "list_instances"]
-        done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, env=settings, capture_output=True, check=False, timeout=PATIENT_S)
     assert done.returncode == 4
     # how many tries fit into the time is the machine's
     assert re.match(rb"No answer within [12](\.\d+)? s \(\d tries\)\.", done.stdout)
@@ -293,5 +295,5 @@ def test_a_flag_that_is_wrong_is_named_as_it_was_typed() -> None:
         (["tools"], {"BARRACK_TOOLSETS": "foo"}, b"BARRACK_TOOLSETS names an unknown toolset"),
     ):
         command = [sys.executable, "-m", "barrack_mcp", *words]
-        done = subprocess.run(command, env=environment(**env), capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, env=environment(**env), capture_output=True, check=False, timeout=PATIENT_S)
         assert (done.returncode, name in done.stderr) == (2, True), done.stderr

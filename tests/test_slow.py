@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment
 
 pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).parents[1]
 PYTEST = [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider"]
-WITHIN_S = 240
 
 TESTS = """
 import subprocess, sys
@@ -49,7 +49,7 @@ def run(*words: str, **settings: str) -> str:
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=PATIENT_S,
         check=False,
     )
     return done.stdout

@@ -24,6 +24,7 @@ from mcp.client.sse import sse_client
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.cli.simulate import simulate
 from tests.support.forking import PRODUCT
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -57,7 +58,7 @@ async def served(transport: str) -> AsyncIterator[tuple[str, anyio.abc.Process]]
     async with await anyio.open_process(command, env=environment(), stderr=subprocess.PIPE) as process:
         try:
             url = f"http://127.0.0.1:{port}"
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 await _until_healthy(url)
             yield url, process
         finally:
@@ -144,7 +145,7 @@ async def test_sse_serves_both_eras() -> None:
 async def test_a_served_port_ends_on_sigterm(transport: str) -> None:
     async with served(transport) as (_, process):
         process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENT_S):
             assert await process.wait() in (0, -signal.SIGTERM)
 
 
@@ -156,7 +157,7 @@ async def test_it_ends_without_a_word_while_clients_are_connected(transport: str
             async with Client(way, mode="legacy") as client:
                 await client.list_tools()
                 process.send_signal(signal.SIGTERM)
-                with anyio.fail_after(10):
+                with anyio.fail_after(PATIENT_S):
                     assert await process.wait() == 0
         assert process.stderr is not None
         said = b"".join([chunk async for chunk in process.stderr]).decode()
@@ -171,7 +172,7 @@ def run(*arguments: str, stdin: str = "", **settings: str) -> subprocess.Complet
         env=environment(**{"COLUMNS": "200"} | settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENT_S,
         check=False,
     )
 
@@ -272,7 +273,7 @@ async def test_simulate_is_a_barrack_that_the_product_and_scripts_can_use() -> N
     async with await anyio.open_process(command, env=environment(), stderr=subprocess.PIPE) as process:
         url = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=url, headers={"Authorization": "Bearer sim-key"}) as http:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 while True:
                     try:
                         listed = (await http.get("/api/instances/")).json()
@@ -286,7 +287,7 @@ async def test_simulate_is_a_barrack_that_the_product_and_scripts_can_use() -> N
         assert taken.returncode == 2
         assert b"try another --port" in taken.stderr
         process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENT_S):
             assert await process.wait() == 0
         assert process.stderr is not None
         said = b"".join([part async for part in process.stderr]).decode()

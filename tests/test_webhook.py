@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from barrack_mcp.api.http.webhook import ATTEMPTS, DELIVERY, SIGNATURE, Webhook
 from barrack_mcp.config import Settings, SettingsError, read_settings
 from barrack_mcp.server.house import open_server
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -150,7 +151,7 @@ async def post(chat: SecretStr, *, attempts: int = 1, waited: list[float] | None
 
 
 async def test_a_message_is_posted_once_and_with_no_key() -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with listening(answers("204 No Content")) as chat:
             assert await post(chat.url, attempts=ATTEMPTS)
     ((first, headers, body),) = chat.heard
@@ -162,7 +163,7 @@ async def test_a_message_is_posted_once_and_with_no_key() -> None:
 
 
 async def test_what_is_posted_is_signed_as_the_page_for_teams_says_to_check_it() -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with listening(answers("204 No Content")) as chat:
             assert await post(chat.url, secret=SECRET)
     ((_, headers, _),) = chat.heard
@@ -206,7 +207,7 @@ async def test_what_may_pass_is_tried_again_a_few_times_further_and_further_apar
     handler: Handler, tries: int, asked: float
 ) -> None:
     waited: list[float] = []
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with listening(handler) as chat:
             assert not await post(chat.url, attempts=ATTEMPTS, waited=waited)
     assert len(chat.heard) == tries
@@ -251,7 +252,7 @@ async def test_an_endless_answer_is_not_read(caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
 async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCaptureFixture) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with listening(answers("200 OK\r\nContent-Length: 0")) as elsewhere:
             away = answers(f"{status}\r\nLocation: {elsewhere.url.get_secret_value()}\r\nContent-Length: 0")
             async with listening(away) as chat:
@@ -267,7 +268,7 @@ async def test_a_redirect_is_not_followed(status: str, caplog: pytest.LogCapture
 async def test_an_address_where_nobody_is_or_that_is_none_is_told_without_it(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         assert not await post(SecretStr(url.format(port=closed_port(), token=TOKEN)))
     assert "The webhook could not be reached (" in caplog.text
     assert TOKEN not in caplog.text

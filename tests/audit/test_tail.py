@@ -16,6 +16,7 @@ from barrack_mcp.cli.tools.layout import cut
 from barrack_mcp.state.audit import Audit, AuditError
 from barrack_mcp.state.audit.record import Link, sealed
 from tests.audit.record import MEANT, REFUSED, lines, small
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -134,7 +135,7 @@ async def test_the_layout_is_the_same_whatever_the_environment_says(path: Path) 
         " sys.stdout.write(as_text(last_rows(sys.argv[1], 9), width=90))"
     )
     settings = {"COLUMNS": "20", "FORCE_COLOR": "1", "PYTHONIOENCODING": "utf-8", "TERM": "dumb"}
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         done = await anyio.run_process([sys.executable, "-c", script, str(path)], env=settings)
     assert done.stdout.decode() == as_text(last_rows(path, 9), width=90)
 

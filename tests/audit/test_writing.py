@@ -20,6 +20,7 @@ from barrack_mcp.state.audit import ELICITED, NEVER_ASKS, UNATTENDED, Audit, Aud
 from barrack_mcp.state.audit.file import _why
 from tests.audit.record import MEANT, NOON, head, lines, small
 from tests.support.contending import contend
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +95,7 @@ def mode(path: Path) -> int:
 
 
 def run(script: str, path: Path) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)  # noqa: PLW1510 - the code is looked at
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=PATIENT_S)  # noqa: PLW1510 - the code is looked at
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -202,7 +203,7 @@ async def test_tasks_of_one_process_that_write_at_once_make_one_chain(path: Path
     async def one(writer: Audit) -> None:
         await writer.outcome(await writer.intent(**MEANT), outcome="done", message="Deleted.")
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(one, audit)
@@ -281,7 +282,7 @@ async def test_a_line_is_never_lost_in_a_file_that_was_moved_away_meanwhile(path
         except AuditError as error:
             refused.append(str(error))
 
-    with anyio.fail_after(30), path.open("rb") as held:
+    with anyio.fail_after(PATIENT_S), path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write)
@@ -369,7 +370,7 @@ async def test_a_cancelled_caller_leaves_whole_lines_and_its_outcome_is_still_wr
         ids.append(intent_id)
         await audit.outcome(intent_id, outcome="done", message="Deleted.")
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         for lead in range(30):
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
@@ -387,7 +388,7 @@ async def test_a_cancelled_caller_leaves_whole_lines_and_its_outcome_is_still_wr
 async def test_an_outcome_is_written_in_a_scope_that_is_cancelled_already(path: Path) -> None:
     audit = Audit(path)
     intent_id = await audit.intent(**MEANT)
-    with anyio.fail_after(30), anyio.CancelScope() as scope:
+    with anyio.fail_after(PATIENT_S), anyio.CancelScope() as scope:
         scope.cancel()
         await audit.outcome(intent_id, outcome="done", message="Deleted.")
     assert unfinished(path) == []

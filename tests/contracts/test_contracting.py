@@ -19,6 +19,7 @@ from barrack_mcp.server.contract import SEEN_FILE, keep_seen, open_contract, pla
 from tests.contracts import dialect
 from tests.contracts.other import ENTRIES, Other
 from tests.contracts.test_end_to_end import address_of
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment
 
 pytestmark = pytest.mark.anyio
@@ -179,7 +180,7 @@ def test_the_command_line_has_all_four(document: str, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENT_S,
             cwd=os.sep,
         )
 

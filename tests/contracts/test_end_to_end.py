@@ -25,6 +25,7 @@ from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES, ENTRIES, PATHS, UNLIKE, UNLIKE_VALUES, Other
 from tests.support import examples, unhurried
 from tests.support.house import ASKING, Person, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +86,7 @@ async def house(
     names, values = (UNLIKE, UNLIKE_VALUES) if unlike else (ALIKE, ALIKE_VALUES)
     other = Other(create_app(now=lambda: 0.0), ENTRIES, names, values, document=dialect.written())
     person = Person(answer)
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with address_of(other) as url:
             said = {"BARRACK_API_URL": url, "BARRACK_API_KEY": other.key, "BARRACK_STATE": str(folder / "state.db")}
             said |= {name: value.replace("{url}", url) for name, value in settings.items()}

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from barrack_mcp.api.http.fetch import FetchError, fetch
+from tests.support.patience import PATIENT_S
 from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ class Place:
 @contextlib.asynccontextmanager
 async def at(place: Place) -> AsyncIterator[str]:
     app: Any = place
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as address:
             yield address
 

@@ -25,6 +25,7 @@ from barrack_mcp.api.wire.overrides import Overrides
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app
 from tests.support import examples
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +91,7 @@ async def test_the_simulator_answers_as_the_document_says(operation: Operation) 
     arguments = examples.good(operation, json.loads(json.dumps(app.state.barrack.state())))
     sent = Contract().for_(operation).request(arguments)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)) as http:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENT_S):
             answer = await http.request(
                 sent.method,
                 f"http://127.0.0.1/api{sent.path}",

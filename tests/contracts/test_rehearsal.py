@@ -32,6 +32,7 @@ from tests.support import examples
 from tests.support.clock import at_once
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.house import Person, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, environment, product
 
 pytestmark = pytest.mark.anyio
@@ -228,7 +229,7 @@ def simulating(file: Path) -> Iterator[str]:
                 time.sleep(0.05)
             yield f"http://127.0.0.1:{port}"
             process.send_signal(signal.SIGTERM)
-            _, told = process.communicate(timeout=10)
+            _, told = process.communicate(timeout=PATIENT_S)
             assert f"BARRACK_CONTRACT={file}".encode() in told
         finally:
             process.kill()
@@ -268,7 +269,7 @@ def test_a_contract_that_is_wrong_or_not_there_is_told_before_anything_listens(t
     wrong.write_text("[operation]\n", encoding="utf-8")
     for file, words in ((wrong, "line 1: operation"), (tmp_path / "none.toml", "can't be read")):
         command = [sys.executable, "-m", "barrack_mcp", "simulate", "--contract", str(file)]
-        ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENT_S, check=False)
         assert ran.returncode == 2
         assert "--contract: " in ran.stderr
         assert words in ran.stderr

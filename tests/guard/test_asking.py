@@ -44,6 +44,7 @@ from barrack_mcp.guard.asking.telling import (
 from barrack_mcp.server.tools import create_server
 from tests.support.clock import Clock
 from tests.support.house import Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -491,7 +492,7 @@ async def beats(told: list[Any], *, until: int) -> None:
 async def test_a_client_hears_every_ten_seconds_that_its_call_goes_on_and_why() -> None:
     line, clock = Line(), Clock()
     here = asker(line, version=LEGACY, sleep=clock.sleep)
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with here.telling():
             await beats(line.sent, until=2)
             heard = line.sent[:2]
@@ -533,7 +534,7 @@ async def test_for_a_client_that_does_not_listen_nothing_runs_beside_its_call() 
 
 async def test_a_call_that_never_ends_is_not_kept_alive_without_end() -> None:
     line, clock = Line(), Clock()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with asker(line, sleep=clock.sleep).telling():
             await beats(line.sent, until=360)
             for _ in range(10):
@@ -565,7 +566,7 @@ async def test_a_question_that_is_held_open_is_told_of_so_that_no_client_gives_i
         server = create_server(made.dispatcher, lambda _: made.dispatcher.caller, sleep=once_asked)
         person = Person(when_it_was_told)
         async with Client(server, mode="legacy", elicitation_callback=person) as client:
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 result = await client.call_tool("stop_instance", made.good("stop_instance"), progress_callback=hear)
         assert (result.structured_content or {})["outcome"] == "done"
         assert "A person is asked, and has not answered yet." in {message for _, message in heard}

@@ -19,6 +19,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
 from tests.support.house import ASKING, ERAS, House, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -144,12 +145,12 @@ async def test_silence_past_the_deadline_leads_out_of_band_and_does_nothing() ->
         raise AssertionError
 
     async with house(era="legacy", person=Person(never), question_seconds=0.05) as made:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call("stop_instance", **made.good("stop_instance"))
         assert outcome["outcome"] == "approval_required"
         assert made.effects == []
     async with house(era="legacy", person=Person(never), question_seconds=0.05, mode=Mode.ELICIT) as made:
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call("stop_instance", **made.good("stop_instance"))
         assert outcome["outcome"] == "refused"
         assert "not answered" in outcome["message"]

@@ -13,6 +13,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Risk
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.house import ERAS, House, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def answered_after(
     person = Person(changes_first) if way != "out of band" else None
     async with house(era=way if person else "auto", app=app, person=person) as made:
         arguments = made.good(tool) if prepare is None else prepare(world)
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call(tool, **arguments)
             if person is None:
                 asked = await made.approvals.find(outcome["approval"]["id"])

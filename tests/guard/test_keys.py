@@ -12,6 +12,7 @@ import pytest
 
 from barrack_mcp.state.secret import KeyFileError, secret_in
 from tests.support.contending import contend
+from tests.support.patience import PATIENT_S
 
 GOOD = "0123456789abcdef0123456789abcdef"
 CONTENDER = """
@@ -88,14 +89,14 @@ def test_threads_that_make_it_at_once_get_the_same(tmp_path: Path) -> None:
         said: list[str] = []
 
         def make(path: Path = path, start: threading.Barrier = start, said: list[str] = said) -> None:
-            start.wait(timeout=30)
+            start.wait(timeout=PATIENT_S)
             said.append(secret_in(path))
 
         threads = [threading.Thread(target=make) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=30)
+            thread.join(timeout=PATIENT_S)
         assert said == [path.read_text()] * 8
         assert [each.name for each in path.parent.iterdir()] == ["seal.key"]
 

@@ -19,6 +19,7 @@ from barrack_mcp.state.leases import HOUR_S
 from barrack_mcp.state.store import End, Entry, Lease, Overtaken, SqliteStore, Start, StoreError
 from tests.support.clock import Clock
 from tests.support.house import ERAS, House, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -168,7 +169,7 @@ async def test_a_call_that_is_cancelled_while_it_is_written_down_is_not_sent_and
     clock = Clock()
     async with Slow(":memory:", now=clock) as store, house(unattended=["spend"], store=store, clock=clock) as made:
         good = made.good("deploy_instance")
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(made.dispatcher.call, "deploy_instance", good | {"lease_hours": 3})
                 await store.begun.wait()

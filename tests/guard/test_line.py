@@ -13,6 +13,7 @@ import pytest
 from barrack_mcp.guard.turns import BusyError, Turn, Turns
 from barrack_mcp.state.store import Place, Queue, SqliteStore
 from tests.support.clock import Clock
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +80,7 @@ async def test_whoever_is_cancelled_while_lining_up_leaves_no_place_behind() -> 
             return place
 
     async with Slow() as store:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(Turns(store, hold=1).take, "a")
                 await store.lining_up.wait()
@@ -105,7 +106,7 @@ async def test_a_call_that_waits_for_this_process_and_then_for_another_is_told_o
         async def wait() -> None:
             taken.append(await turns.take("a", tell=tell))
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait)
                 while not heard:

@@ -32,6 +32,7 @@ from barrack_mcp.simulator import create_app
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.clock import Clock
 from tests.support.house import Person, house, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -233,7 +234,7 @@ async def test_a_request_stays_the_same_while_it_waits_and_its_lapse_is_told_onc
 @posix
 async def test_the_address_is_left_with_the_first_request_and_goes_at_the_end(tmp_path: Path) -> None:
     address = tmp_path / PAGE_ADDRESS
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=False) as show,
@@ -268,7 +269,7 @@ async def test_where_nothing_was_asked_for_the_address_of_another_server_stays(t
 async def test_the_browser_opens_a_file_of_the_owners_so_that_no_command_line_holds_the_way_in(
     tmp_path: Path, browsed: Callable[[], list[list[str]]]
 ) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=True) as show,
@@ -319,7 +320,7 @@ async def test_what_the_browser_opens_leads_to_the_page_at_once(
     window = Window()
     monkeypatch.setattr(webbrowser, "_tryorder", ["window"])
     monkeypatch.setattr(webbrowser, "_browsers", {"window": [None, window]})
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=True) as show,
@@ -335,7 +336,7 @@ async def test_what_the_browser_opens_leads_to_the_page_at_once(
 
 
 async def test_without_a_screen_no_browser_is_opened(tmp_path: Path, browsed: Callable[[], list[list[str]]]) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=False) as show,
@@ -355,7 +356,7 @@ async def test_a_browser_that_is_not_there_is_no_failure(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr(webbrowser, "_tryorder", None)
     monkeypatch.setattr(webbrowser, "_browsers", {})
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=True) as show,
@@ -368,7 +369,7 @@ async def test_a_browser_that_is_not_there_is_no_failure(
 async def test_a_page_port_that_is_taken_leaves_the_request_waiting_and_the_log_says_so(
     tmp_path: Path, browsed: Callable[[], list[list[str]]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with anyio.fail_after(30), socket.create_server(("127.0.0.1", 0)) as taken:
+    with anyio.fail_after(PATIENT_S), socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
@@ -387,7 +388,7 @@ async def test_an_address_that_can_not_be_left_is_told_and_the_request_waits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / PAGE_ADDRESS).mkdir()
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=False) as show,
@@ -402,7 +403,7 @@ async def test_an_address_that_can_not_be_left_is_told_and_the_request_waits(
 async def test_a_secret_that_others_can_read_is_not_the_pages(tmp_path: Path) -> None:
     (tmp_path / PAGE_SECRET).write_text(OWN)
     (tmp_path / PAGE_SECRET).chmod(0o644)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=False) as show,
@@ -419,7 +420,7 @@ async def test_a_secret_that_others_can_read_is_not_the_pages(tmp_path: Path) ->
 async def test_the_house_shows_its_request_in_the_browser_and_a_taken_port_hinders_no_call(
     tmp_path: Path, browsed: Callable[[], list[list[str]]], caplog: pytest.LogCaptureFixture, *, kept: bool
 ) -> None:
-    with anyio.fail_after(60), socket.create_server(("127.0.0.1", 0)) as taken:
+    with anyio.fail_after(PATIENT_S), socket.create_server(("127.0.0.1", 0)) as taken:
         settings: dict[str, Any] = {
             "simulator": True,
             "api_key": KEY,
@@ -444,7 +445,7 @@ async def test_what_lies_in_the_address_s_place_neither_opens_it_to_others_nor_l
     elsewhere.write_text("mine", encoding="utf-8")
     elsewhere.chmod(0o644)
     address.symlink_to(elsewhere)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             open_state(tmp_path / "state.db", keys=(OWN,), ttl=TTL) as state,
             open_page(state, tmp_path, port=0, browser=False) as show,

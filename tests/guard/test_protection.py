@@ -16,6 +16,7 @@ from barrack_mcp.guard.decide import is_protected
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room
 from tests.support.house import ERAS, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ async def test_a_firewall_goes_to_no_instance_whose_name_could_not_be_read(actio
             fault |= {"action": "stall"}
             del fault["status"]
         made.play(fault)
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call("attach_firewall", **arguments)
         assert (outcome["outcome"], "could not be read" in outcome["message"]) == ("refused", True), outcome
         assert made.effects == []

@@ -25,6 +25,7 @@ from barrack_mcp.simulator.faults import parse
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support import examples
 from tests.support.house import Person, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.running import listening, product
 
 pytestmark = pytest.mark.anyio
@@ -272,7 +273,7 @@ async def test_a_purchase_that_was_cut_off_is_not_made_twice_across_a_restart_wh
     app.state.barrack.faults.replace(parse([cut]))
     (tmp_path / "file").write_text("no folder")
     arguments = examples.good(BY_TOOL["deploy_instance"], json.loads(json.dumps(app.state.barrack.state())))
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as address:
             settings = {
                 "BARRACK_API_URL": f"{address}/api",
@@ -302,7 +303,7 @@ async def test_a_purchase_counts_as_under_way_for_as_long_as_the_settings_let_it
     async with barrack.server(state, unattended=("spend",), timeout=300) as client, SqliteStore(state) as store:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.call_tool, "create_volume", arguments)
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENT_S):
                 while not (entries := await store.open_entries()):
                     pass
             (entry,) = entries

@@ -18,6 +18,7 @@ from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.clock import Clock
 from tests.support.guarding import HOLD_S
 from tests.support.house import ERAS, House, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK, environment, listening, product
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +110,7 @@ async def test_two_processes_on_one_state_pass_no_limit_together() -> None:
         now, price = await hourly(made)
         wanted = [purchase(made, at) for at in range(12)]
     app = create_app(now=lambda: 0.0)
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as address:
             settings = environment(
                 BARRACK_API_URL=f"{address}/api",
@@ -235,7 +236,7 @@ async def test_whoever_waits_too_long_or_is_cancelled_leaves_no_place_behind() -
             await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
         await held.give_back()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENT_S):
             await (await one.take("a")).give_back()
 
 
@@ -308,7 +309,7 @@ async def test_whoever_waits_for_a_person_holds_up_nobody() -> None:
     async with house(era="legacy", person=Person(thinks)) as made, anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: made.call("stop_instance", **made.good("stop_instance")))
         await asked.wait()
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             assert (await made.call("create_firewall", **made.good("create_firewall")))["outcome"] == "done"
         answer.set()
     assert made.effects == ["create_firewall", "stop_instance"]
@@ -381,7 +382,7 @@ async def test_a_call_that_waits_for_another_call_says_so_once_to_a_client_that_
         async def create() -> None:
             await made.client.call_tool("create_firewall", later, progress_callback=listener)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: made.call("stop_instance", **stop))
                 await gate.reached.wait()
@@ -404,7 +405,7 @@ async def test_a_call_that_waits_for_another_process_says_so_too(era: str) -> No
         async def create() -> None:
             await made.client.call_tool("create_firewall", made.good("create_firewall"), progress_callback=listener)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(create)
                 await listener.first.wait()

@@ -24,6 +24,7 @@ from tests.support.clock import Clock
 from tests.support.guarding import account_of, an_asker, guard, ruling_at
 from tests.support.guarding import rule as rule_at
 from tests.support.house import ASKING, ERAS, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 from tests.support.simulation import simulated
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +74,7 @@ async def test_no_destruction_takes_anything_but_its_name_letter_for_letter(era:
     person = Person(lambda _: replies[-1])
     async with house(era=era, person=person) as made:
         assert len(DESTROYING) == 8
-        with anyio.fail_after(120):
+        with anyio.fail_after(PATIENT_S):
             for operation in DESTROYING:
                 arguments = made.good(operation.tool)
                 replies.append(NO)
@@ -95,7 +96,7 @@ async def test_no_destruction_takes_anything_but_its_name_letter_for_letter(era:
 @pytest.mark.promise("G3")
 async def test_nor_does_it_out_of_band_and_the_tenth_guess_denies() -> None:
     async with house() as made:
-        with anyio.fail_after(120):
+        with anyio.fail_after(PATIENT_S):
             for operation in DESTROYING:
                 arguments = made.good(operation.tool)
                 asked = (await made.call(operation.tool, **arguments))["approval"]["id"]
@@ -154,7 +155,7 @@ async def test_a_hostile_name_stands_in_the_question_escaped_and_short_beside_it
         shelves = (world.instances, world.volumes, world.snapshots, world.images, world.firewalls, world.keys)
         for thing in (thing for shelf in (*shelves, world.scripts) for thing in shelf.values()):
             thing.name = name
-        with anyio.fail_after(120):
+        with anyio.fail_after(PATIENT_S):
             for tool, arguments in wanted.items():
                 before = len(person.questions)
                 outcome = await made.call(tool, **arguments)
@@ -275,7 +276,7 @@ async def test_what_is_another_thing_than_was_shown_is_not_touched(tool: str, ch
         shelf = getattr(world, f"{tool.partition('_')[2]}s")
         thing = shelf[next(iter(arguments.values()))]
         changes.append(lambda: CHANGES[tool][change](world, thing))
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call(tool, **arguments)
             if person is None:
                 approval = await made.approvals.find(outcome["approval"]["id"])

@@ -30,6 +30,7 @@ from tests.learning.scripted_api import TODAY
 from tests.learning.third.starting import HEADER, KEY, READER, Third, third_barrack
 from tests.support.examples import PUBLIC_KEY
 from tests.support.house import Person, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -88,7 +89,7 @@ async def asking(third: Third, key: str | None = KEY) -> AsyncIterator[Asker]:
 
 async def learned(third: Third, key: str | None = KEY) -> tuple[list[Found], Document]:
     """What its document says, else its root and its addresses; and all of that in one."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with asking(third, key) as asker:
             found = [await find_schema(asker, third.url, today=TODAY)]
             if found[0] is None or not found[0].document.operations:
@@ -173,7 +174,7 @@ async def test_learned_from_itself_alone_every_operation_of_a_real_application_w
     assert set(load(out.read_bytes(), "learned.toml").operations) == TOOLS
     settings |= {"BARRACK_CONTRACT": str(out)}
     tools = sorted(TOOLS)
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         # a few with each house, so that its own limit of requests a minute is not met
         for some in (tools[start : start + A_FEW] for start in range(0, len(tools), A_FEW)):
             async with (

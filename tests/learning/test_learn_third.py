@@ -18,6 +18,7 @@ from barrack_mcp.server.house import open_server
 from tests.learning.test_api_third import TOOLS, arguments, checked
 from tests.learning.third.starting import HEADER, KEY, Third, third_barrack
 from tests.support.house import Person, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -40,7 +41,7 @@ async def test_by_the_command_and_a_key_what_an_application_says_of_itself_becom
     out, report = tmp_path / "learned.toml", tmp_path / "bundle.json"
     said = {"BARRACK_API_URL": third.url, "BARRACK_API_KEY": KEY, "BARRACK_STATE": str(tmp_path / "state.db")}
     said |= {"BARRACK_AUTH_HEADER": HEADER, "BARRACK_AUTH_TEMPLATE": "{key}"}
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         assert await learn(read_settings(said), docs=None, out=out, report=report) == 0
         told = capsys.readouterr()
         checked(third)

@@ -26,6 +26,7 @@ from tests.contracts import dialect
 from tests.contracts.other import ALIKE, ALIKE_VALUES
 from tests.contracts.test_second_barrack import works
 from tests.learning.apidog import SERVER, SITE, Answer, Endpoint, Rounds, Site, endpoints, make_odd
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,7 @@ class Key(httpx2.Auth):
 async def learned(site: Site, url: str = SITE, *, cache: Path | None = None, home: str = SITE, **more: Any) -> Found:
     """Read a site in this process, with a key at hand that is good for the very same host."""
     kept = CacheFolder(cache) if cache is not None else None
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with open_asker(home, Key(), app=site) as asker:
             return await read_site(asker, url, **{"cache": kept, "today": TODAY} | more)
 

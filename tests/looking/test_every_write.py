@@ -8,6 +8,7 @@ import pytest
 from barrack_mcp.account.pages import presented
 from barrack_mcp.catalogue import BY_TOOL, Operation
 from tests.looking.asking import FAULTS, WRITES, lost, on_a_socket
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ SETTLED_S = 400.0
 
 @each_write
 async def test_a_write_whose_answer_is_lost_takes_place_once_and_is_seen(operation: Operation) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with lost() as room:
             looked = await room.through(operation.tool, FAULTS["truncate"] | {"after_effect": True})
             assert room.effects == [operation.tool]
@@ -33,7 +34,7 @@ async def test_a_write_whose_answer_is_lost_takes_place_once_and_is_seen(operati
 
 @each_write
 async def test_a_write_that_never_took_place_is_never_done(operation: Operation) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with lost() as room:
             looked = await room.through(operation.tool, FAULTS["reset"])
             assert room.effects == []
@@ -103,7 +104,7 @@ async def test_at_least_nine_in_ten_are_done_whether_we_look_at_once_or_later() 
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "writes"), [("reset", WRITES), ("truncate", WRITES), ("stall", WRITES[::5])])
 async def test_it_holds_on_a_real_connection_too(fault: str, writes: list[Operation]) -> None:
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with on_a_socket() as room:
             for operation in writes:
                 room.barrack.reset()

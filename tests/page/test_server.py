@@ -18,6 +18,7 @@ from barrack_mcp.api.http import listener
 from barrack_mcp.guard.approvals import Approvals, Status
 from barrack_mcp.guard.page import PageError, PageServer, is_served
 from barrack_mcp.guard.page.live import MAX_LISTENERS, Live
+from tests.support.patience import PATIENT_S
 
 from .conftest import SECRET, Desk, marks_of
 
@@ -41,7 +42,7 @@ async def next_event(lines: AsyncIterator[str]) -> str:
 async def test_a_person_signs_in_by_the_link_and_approves_over_a_real_socket(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
             await page.start()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{22}", page.url)
@@ -64,7 +65,7 @@ async def test_a_person_signs_in_by_the_link_and_approves_over_a_real_socket(
 
 
 async def test_nothing_listens_before_the_start_nor_after_the_end(desk: Desk) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET) as page:
             with pytest.raises(PageError, match="not being served"):
                 page.login_url()
@@ -92,7 +93,7 @@ async def test_the_page_ends_when_its_block_fails_and_lets_the_failure_out(desk:
             addresses.append(page.url)
             raise LookupError("of ours")
 
-    with anyio.fail_after(10), pytest.raises(LookupError, match="of ours"):
+    with anyio.fail_after(PATIENT_S), pytest.raises(LookupError, match="of ours"):
         await fail()
     async with httpx2.AsyncClient(trust_env=False) as browser:
         with pytest.raises(httpx2.ConnectError):
@@ -112,7 +113,7 @@ async def test_a_port_of_choice_is_used_and_a_taken_one_is_told(desk: Desk) -> N
 
 @pytest.mark.slow
 async def test_an_open_page_hears_of_each_change_and_the_stream_ends_with_the_server(desk: Desk) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
             await page.start()
             async with visiting(page) as browser, browser.stream("GET", "/events") as stream:
@@ -129,7 +130,7 @@ async def test_an_open_page_hears_of_each_change_and_the_stream_ends_with_the_se
 
 
 async def test_only_so_many_pages_can_listen(desk: Desk) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
             await page.start()
             async with visiting(page) as browser, anyio.create_task_group() as tasks:
@@ -161,7 +162,7 @@ async def test_a_listener_that_goes_makes_room(desk: Desk) -> None:
             gone.set()
         await anyio.lowlevel.checkpoint()
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             for _ in range(MAX_LISTENERS):
                 tasks.start_soon(live.stream(), {"type": "http"}, receive, send)
@@ -200,7 +201,7 @@ async def test_a_page_of_approvals_kept_elsewhere_still_follows_them(desk: Desk)
 
 async def test_only_the_page_itself_passes_for_the_page(desk: Desk) -> None:
     """Whoever took its port, in its place or before it starts, is sent nobody."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page:
             await page.start()
             address = page.url
@@ -234,7 +235,7 @@ async def test_who_took_the_pages_port_is_not_even_told_its_path(said: bytes) ->
             heard.append(await stream.receive())
             await stream.send(said or b" ")
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with (
             await anyio.create_tcp_listener(local_host="127.0.0.1") as taken,
             anyio.create_task_group() as tasks,
@@ -248,7 +249,7 @@ async def test_who_took_the_pages_port_is_not_even_told_its_path(said: bytes) ->
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: ", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"])
 async def test_a_person_gets_in_whoever_holds_connections_open(desk: Desk, begun: bytes) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with PageServer(desk.approvals, secret=SECRET, now=desk.now) as page, AsyncExitStack() as held:
             await page.start()
             for _ in range(130):

@@ -19,6 +19,7 @@ from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.guard.plans import Binding, Known, Planned, plan
 from barrack_mcp.guard.plans.draft import FindTerm, LastChanges, no_term, none_known
 from tests.support import examples
+from tests.support.patience import PATIENT_S
 from tests.support.simulation import Simulation, simulated
 
 SHOWING = frozenset(kind.get_tool for kind in KINDS)
@@ -82,7 +83,7 @@ class Room(Simulation):
     async def plan_exactly(self, tool: str, arguments: JsonObject, *, binding: Binding = Binding.NOT_YET) -> Planned:
         """Plan a call with these arguments."""
         now = self.barrack.clock.now()
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             return await plan(
                 BY_TOOL[tool],
                 arguments,

@@ -13,6 +13,7 @@ from barrack_mcp.dispatch.arguments.validation import validated
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room
 from tests.support.house import ERAS, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -184,7 +185,7 @@ async def test_what_can_not_succeed_asks_nobody_and_says_what_would(
     async with house(era=way if person else "auto", app=app, person=person) as made:
         arguments = made.good(tool)
         prepare(app.state.barrack.world("sim-key"), arguments)
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENT_S):
             outcome = await made.call(tool, **arguments)
         assert outcome["outcome"] == "refused", outcome
         for part in (why, "Nothing was sent"):

@@ -21,6 +21,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 
 from tests.doctor.servers import http, page, serving, told
 from tests.settings.test_networks import LIST, said
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment, product
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -102,7 +103,7 @@ async def called(settings: dict[str, str], tool: str, arguments: dict[str, Any],
         asked = getattr(params, "requested_schema", {}).get("properties", {})
         return ElicitResult(action="accept", content={"name": typed} if "name" in asked else {"approve": True})
 
-    with anyio.fail_after(90):
+    with anyio.fail_after(PATIENT_S):
         async with product(settings=environment() | settings, elicitation_callback=person) as client:
             answer = await client.call_tool(tool, arguments)
     words = " ".join(getattr(part, "text", "") for part in answer.content)

@@ -16,6 +16,7 @@ from barrack_mcp.api.pace import AT_ONCE, PER_MINUTE, WAITING, Pace
 from barrack_mcp.catalogue import BY_TOOL
 from tests.support.answers import Answers, client, json
 from tests.support.clock import Clock
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_of_500_calls_at_once_16_are_sent_256_wait_and_the_rest_is_told_bu
     crowd = Crowd()
     api = client(crowd, timing={"per_minute": None})
     outcomes: Counter[str] = Counter()
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             for _ in range(500):
                 tasks.start_soon(outcome, api, outcomes)
@@ -77,7 +78,7 @@ async def test_a_call_that_waits_its_time_out_was_never_sent() -> None:
     crowd = Crowd()
     api = client(crowd, seconds=0.2)
     outcomes: Counter[str] = Counter()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             async with anyio.create_task_group() as first:
                 for _ in range(AT_ONCE + 3):
@@ -108,7 +109,7 @@ async def test_a_cancelled_call_leaves_its_place_to_the_next() -> None:
     crowd = Crowd()
     api = client(crowd, timing={"per_minute": None})
     outcomes: Counter[str] = Counter()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENT_S):
         for _ in range(3):
             async with anyio.create_task_group() as tasks:
                 for _ in range(AT_ONCE + WAITING):
@@ -171,7 +172,7 @@ async def test_a_turn_that_is_cancelled_while_it_waits_is_not_counted() -> None:
     pace = Pace(per_minute=4, now=clock, sleep=forever)
     async with pace.turn(clock.at + 100):
         pass
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
 
             async def turn() -> None:

@@ -20,6 +20,7 @@ from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validat
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, client, json
+from tests.support.patience import PATIENT_S
 
 STATE: Any = create_app(now=lambda: 0.0).state.barrack.state()
 PLACED = [operation for operation in OPERATIONS if operation.placeholders]
@@ -54,7 +55,7 @@ async def sent(operation: Operation, calls: list[JsonObject]) -> list[httpx2.Req
     """Send many calls; one that is refused unsent leaves no request."""
     transport = Answers(json({"success": True}))
     api = client(transport)
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         for arguments in calls:
             try:
                 await api.send(operation, arguments)

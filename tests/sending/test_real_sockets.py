@@ -18,6 +18,7 @@ from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app, faults
 from tests.support import examples
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, listening
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ async def test_a_write_refused_twice_at_the_socket_has_one_effect(operation: Ope
     closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     closed.bind(("127.0.0.1", 0))
     port = closed.getsockname()[1]
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with AsyncExitStack() as stack:
 
             async def open_in_the_end(_: float) -> None:
@@ -87,7 +88,7 @@ async def test_no_write_whose_answer_is_lost_after_its_effect_is_sent_again(acti
     app = create_app(now=lambda: 0.0)
     barrack = app.state.barrack
     lost = {"action": action, "after_effect": True, "times": 9} | ({"status": 502} if action == "status" else {})
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as url, connected(url) as api:
             for operation in WRITES:
                 barrack.reset()
@@ -103,7 +104,7 @@ async def test_every_read_whose_connection_breaks_twice_is_answered() -> None:
     app = create_app(now=lambda: 0.0)
     barrack = app.state.barrack
     broken = (None, Failure.SILENT)
-    with anyio.fail_after(120):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as url:
             for operation in READS:
                 barrack.reset()
@@ -139,7 +140,7 @@ async def test_429_of_the_simulator_is_waited_for_by_a_write_and_has_one_effect(
     async def noted(seconds: float) -> None:
         slept.append(seconds)
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with listening(app) as url, connected(url, sleep=noted) as api:
             await api.send(STOP, examples.good(STOP, state_of(barrack)))
     assert len(barrack.journal) == 1

@@ -19,6 +19,7 @@ from tests.support import examples
 from tests.support.answers import Answers, Behaviour, client, in_turn, json
 from tests.support.clock import Clock
 from tests.support.pairs import pairs
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ class Run:
 
     async def send(self, operation: Operation = LIST, arguments: dict[str, Any] | None = None) -> Any:
         given = arguments if arguments is not None else examples.good(operation, STATE)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             return await self.client.send(operation, given, on_attempt=self.attempts.append)
 
     async def failure(self, operation: Operation = LIST, arguments: dict[str, Any] | None = None) -> ApiError:
@@ -403,7 +404,7 @@ async def test_a_write_under_a_shield_is_finished_though_its_caller_is_gone() ->
 
     api = client(Answers(slow))
     done: list[Any] = []
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
 
             async def write() -> None:

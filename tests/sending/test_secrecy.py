@@ -18,6 +18,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.simulator import create_app, faults
 from tests.support import examples
 from tests.support.answers import CANARY, Answers, Behaviour, client, json
+from tests.support.patience import PATIENT_S
 from tests.support.running import listening
 
 pytestmark = pytest.mark.anyio
@@ -65,7 +66,7 @@ async def test_whatever_the_place_is_it_is_not_gone_to(status: int, location: st
 @pytest.mark.promise("S3")
 async def test_a_real_redirect_brings_no_request_to_the_other_server() -> None:
     ours, theirs = create_app(now=lambda: 0.0), create_app(now=lambda: 0.0)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(ours) as url,
             listening(theirs) as other,
@@ -156,7 +157,7 @@ async def test_the_logs_stay_quiet_and_without_the_key_even_when_all_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(create_app(now=lambda: 0.0)) as url,
             open_client(

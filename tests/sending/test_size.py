@@ -22,6 +22,7 @@ from barrack_mcp.api.answer import MAX_ANSWER_BYTES, MAX_DEPTH, MAX_PARTS
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import BY_TOOL
 from tests.support.answers import Answers, client, json
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -207,7 +208,7 @@ async def test_half_a_character_from_the_api_does_not_break_what_is_said_of_it(h
 def test_no_answer_makes_memory_grow_by_64_mb() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.sending.test_size"], cwd=ROOT, capture_output=True, text=True, check=True,
-        timeout=120,
+        timeout=PATIENT_S,
     )  # fmt: skip
     growth = text.loads(run.stdout)
     assert set(growth) == {*HUGE, *LARGEST}
@@ -220,7 +221,7 @@ async def _measured() -> dict[str, float]:
     before = _largest()
     growth = {}
     for kind, answer in (HUGE | LARGEST).items():
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             with contextlib.suppress(ApiError):
                 presented(LIST, await client(Answers(answer)).send(LIST, {}), {})
         growth[kind] = _largest() - before

@@ -18,6 +18,7 @@ from barrack_mcp.api.http.network import Network
 from barrack_mcp.catalogue import BY_TOOL
 from tests.doctor.servers import certificate, told
 from tests.support.clock import at_once
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +59,7 @@ async def answering(
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             async with open_client(
                 url=f"http{'s' if encrypted else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/api",
                 key=SecretStr(KEY),

@@ -29,6 +29,7 @@ from barrack_mcp.catalogue import BY_TOOL, JsonObject, Operation
 from barrack_mcp.simulator import create_app
 from tests.doctor.servers import certificate, told
 from tests.support.clock import Clock, at_once
+from tests.support.patience import PATIENT_S
 from tests.support.redis import free_port
 from tests.support.running import KEY, environment, product
 
@@ -104,7 +105,7 @@ async def barrack(folder: Path, *, encrypted: bool = False) -> AsyncIterator[Api
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=tls)
     api.url = f"http{'s' if encrypted else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENT_S):
             yield api
     finally:
         server.close()
@@ -374,7 +375,7 @@ async def test_a_server_has_one_connection_before_its_first_call_and_no_other_by
 @pytest.mark.promise("N11")
 async def test_a_server_that_starts_while_the_api_is_down_serves_and_its_first_call_tells_it() -> None:
     settings = {"BARRACK_API_URL": f"http://127.0.0.1:{free_port()}/api", "BARRACK_API_KEY": KEY}
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with product(settings=settings) as caller:
             assert (await caller.list_tools()).tools
             answer = await caller.call_tool("list_instances", {})

@@ -18,6 +18,7 @@ from barrack_mcp.api.http import checked_url, write_place
 from barrack_mcp.api.http.network import Network
 from tests.doctor.servers import certificate, serving, told
 from tests.support.forking import PRODUCT
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +48,7 @@ async def proxy(folder: Path, *flags: str) -> AsyncIterator[int]:
     command += ["--plugins", "tests.settings.sending_home.SendingHome", *flags]
     async with await anyio.open_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
         try:
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENT_S):
                 while not (told_port.exists() and told_port.read_text().strip()):  # noqa: ASYNC110 - no event tells
                     await anyio.sleep(0.05)
             yield int(told_port.read_text())
@@ -58,7 +59,7 @@ async def proxy(folder: Path, *flags: str) -> AsyncIterator[int]:
 async def said(command: list[str], **settings: str) -> tuple[int, str]:
     """Run a command to its end; gives its code and all that it said."""
     around = environment(**BARE | {"BARRACK_API_KEY": KEY, "BARRACK_TIMEOUT": "10"} | settings)
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         ended = await to_thread.run_sync(PRODUCT.run, command, around, abandon_on_cancel=True)
     words = ended.said.decode()
     assert KEY not in words

@@ -19,6 +19,7 @@ import pytest
 from barrack_mcp.simulator import faults
 from barrack_mcp.simulator.server import listening, serve
 from tests.simulator.box import Box, Json
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ async def stop(box: Box) -> httpx2.Response:
 async def wired() -> AsyncIterator[Box]:
     """A fake behind a real socket, for five seconds at most."""
     box = Box()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(box.app) as address,
             httpx2.AsyncClient(base_url=address, trust_env=False, timeout=2) as client,
@@ -221,7 +222,7 @@ def test_serve_says_nothing_and_ends_cleanly_on_a_signal(number: signal.Signals)
         headers = {"Authorization": "Bearer sim-key"}
         answer = httpx2.get(f"http://127.0.0.1:{port}/api/balance/", headers=headers, trust_env=False)
         process.send_signal(number)
-        out, err = process.communicate(timeout=5)
+        out, err = process.communicate(timeout=PATIENT_S)
     assert answer.json()["balance"]["currency"] == "USD"
     assert (process.returncode, out, err) == (0, b"", b"")
 
@@ -235,7 +236,7 @@ def test_the_fake_can_listen_in_any_thread() -> None:
 
     thread = threading.Thread(target=anyio.run, args=(ask,))
     thread.start()
-    thread.join(5)
+    thread.join(PATIENT_S)
     assert seen == [200]
 
 
@@ -251,7 +252,7 @@ def test_a_stalled_caller_does_not_keep_serve_from_ending() -> None:
             while len(client.get("/_sim/requests").json()) < 2:
                 time.sleep(0.01)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(PATIENT_S) == 0
 
 
 def test_serve_does_not_start_on_a_port_that_is_taken() -> None:

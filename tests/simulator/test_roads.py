@@ -14,6 +14,7 @@ from barrack_mcp.api.http.in_process import InProcess
 from barrack_mcp.simulator.server import listening
 from tests.simulator.box import Box, Json
 from tests.simulator.test_routes import ROWS, body_of, stage
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -51,10 +52,10 @@ def within(app: Any) -> httpx2.AsyncClient:
 async def roads() -> AsyncIterator[tuple[Box, Box]]:
     """Two fakes that are alike: one within this process, one behind a socket."""
     near, far = Box(), Box()
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(far.app) as address,
-            httpx2.AsyncClient(base_url=address, trust_env=False, timeout=5) as far.client,
+            httpx2.AsyncClient(base_url=address, trust_env=False, timeout=PATIENT_S) as far.client,
         ):
             yield near, far
 

@@ -16,9 +16,8 @@ import anyio.to_thread
 from mcp.server.lowlevel import Server
 
 from barrack_mcp.transports.stdio.connection import Connection, Drain
+from tests.support.patience import PATIENT_S
 
-WITHIN: Final = 30.0
-"""Seconds that anything here may take on a machine that has much else to do."""
 ENVELOPE: Final = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -60,7 +59,7 @@ class Talk:
 
     async def answer(self, ident: Any) -> dict[str, Any]:
         """Wait for the next answer under an id."""
-        with anyio.fail_after(WITHIN):
+        with anyio.fail_after(PATIENT_S):
             while not self._answers.get(ident):
                 await self._came.wait()
         return self._answers[ident].pop(0)
@@ -71,7 +70,7 @@ class Talk:
 
     async def next(self, method: str) -> dict[str, Any]:
         """Wait for the server's own next request of a kind."""
-        with anyio.fail_after(WITHIN):
+        with anyio.fail_after(PATIENT_S):
             while not (found := [message for message in self._asked if message["method"] == method]):
                 await self._came.wait()
         self._asked.remove(found[0])
@@ -118,7 +117,7 @@ class Here:
 
 @asynccontextmanager
 async def here(
-    server: Server[Any], *, drain: Drain | None = None, drain_seconds: float = WITHIN, blocking: bool = True
+    server: Server[Any], *, drain: Drain | None = None, drain_seconds: float = PATIENT_S, blocking: bool = True
 ) -> AsyncIterator[Here]:
     """Serve in this process, over two pipes. Whoever uses it ends it."""
     incoming, to_server = os.pipe()
@@ -150,7 +149,7 @@ async def here(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         tasks.start_soon(_heard, talk, chunks())
-        with anyio.fail_after(WITHIN):
+        with anyio.fail_after(PATIENT_S):
             yield served
             await served.ended.wait()
     os.close(from_server)

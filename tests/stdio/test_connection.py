@@ -27,6 +27,7 @@ from mcp.types import (
 
 from barrack_mcp.transports.stdio import connection, frames
 from tests.stdio.speaking import INITIALIZE, Here, here, line, modern, request
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -324,7 +325,7 @@ async def test_a_client_that_is_gone_is_an_end_and_what_it_asked_for_still_finis
     from_server, outgoing = os.pipe()
     os.close(from_server)
     served = connection.Connection(desk.server(), incoming, outgoing)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.serve)
             os.write(to_server, line(call(1)) + line(call(2)) + b"[]\n")

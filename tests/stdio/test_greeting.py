@@ -24,7 +24,8 @@ from barrack_mcp.server.house import House, open_server
 from barrack_mcp.transports.stdio.connection import Connection
 from barrack_mcp.transports.stdio.greeter import NOT_GREETED, Greeted, Greeter
 from barrack_mcp.transports.stdio.greeting import LEGACY, LONGEST, Greeting, is_sdk_recorded, read_record, surface
-from tests.stdio.speaking import ENVELOPE, INITIALIZE, WITHIN, line, modern, request
+from tests.stdio.speaking import ENVELOPE, INITIALIZE, line, modern, request
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,7 @@ async def said(house: House, frames: bytes, greeted: Greeted = NOT_GREETED) -> l
         while chunk := await anyio.to_thread.run_sync(os.read, from_server, 65_536):
             answers += chunk
 
-    with anyio.fail_after(WITHIN):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(hear)
             await anyio.to_thread.run_sync(os.write, to_server, frames)
@@ -298,10 +299,10 @@ async def test_a_client_that_reads_no_more_while_it_is_greeted_ends_the_house_th
 ) -> None:
     os.close(pipes.from_server)
     os.write(pipes.to_server, line(initialize()) + line(request(1, "ping")))
-    pipes.greeter.thread.join(WITHIN)
+    pipes.greeter.thread.join(PATIENT_S)
     greeted = pipes.greeter.stop()
     assert greeted.heard.count(b"\n") == 2
-    with anyio.fail_after(WITHIN):
+    with anyio.fail_after(PATIENT_S):
         async with house(tmp_path, {}) as opened:
             await Connection(opened.server, pipes.incoming, pipes.outgoing, greeted=greeted).serve()
 
@@ -311,7 +312,7 @@ async def test_a_client_that_is_slow_to_read_its_greeting_keeps_no_house_waiting
 ) -> None:
     lists = [request(number, "tools/list") for number in range(1, 5)]
     os.write(pipes.to_server, b"".join(map(line, [initialize(), INITIALIZED, *lists])))
-    select.select([pipes.from_server], [], [], WITHIN)
+    select.select([pipes.from_server], [], [], PATIENT_S)
     # what fits into the pipe is said; the client reads none of it, and the house is there
     greeted = pipes.greeter.stop()
     assert greeted.unsaid
@@ -323,7 +324,7 @@ async def test_a_client_that_is_slow_to_read_its_greeting_keeps_no_house_waiting
         while chunk := os.read(pipes.from_server, 65_536):
             heard += chunk
 
-    with anyio.fail_after(WITHIN):
+    with anyio.fail_after(PATIENT_S):
         async with house(tmp_path, {}) as opened:
             async with anyio.create_task_group() as tasks:
 
@@ -342,7 +343,7 @@ async def test_a_client_that_is_slow_to_read_its_greeting_keeps_no_house_waiting
 def test_nothing_is_read_on_behind_what_waits_for_the_house(pipes: Pipes) -> None:
     frames = line(request(1, "tools/call", name="list_instances")), line(request(2, "ping"))
     os.write(pipes.to_server, b"".join(frames))
-    pipes.greeter.thread.join(WITHIN)
+    pipes.greeter.thread.join(PATIENT_S)
     assert pipes.greeter.stop() == Greeted(b"".join(frames))
 
 
@@ -360,5 +361,5 @@ def test_a_frame_that_is_longer_than_a_start_ever_is_waits_for_the_house(pipes: 
     read = 0
     while read < len(beginning):
         read += os.write(pipes.to_server, beginning[read : read + 4_096])
-    pipes.greeter.thread.join(WITHIN)
+    pipes.greeter.thread.join(PATIENT_S)
     assert pipes.greeter.stop() == Greeted(beginning)

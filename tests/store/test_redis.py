@@ -16,6 +16,7 @@ from barrack_mcp.state.store.redis import RedisStore
 from barrack_mcp.state.store.redis.presence import GONE_S
 from barrack_mcp.state.store.redis.scripts import META
 from tests.support.contending import go, hear, start
+from tests.support.patience import PATIENT_S
 from tests.support.redis import RedisServer, need_redis
 from tests.support.stores import PENDING
 
@@ -196,7 +197,7 @@ async def test_what_a_killed_process_held_is_free_in_seconds_and_what_a_halted_o
     finally:
         for each in holders:
             each.kill()
-            each.communicate(timeout=10)
+            each.communicate(timeout=PATIENT_S)
 
 
 async def test_who_could_not_say_that_it_is_there_takes_its_place_for_lost(redis: RedisServer) -> None:

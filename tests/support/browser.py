@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.patience import PATIENT_S
+
 PUBLIC = "https://bot.example.com"
 
 
@@ -59,5 +61,5 @@ class Browser(httpx2.AsyncClient):
 @asynccontextmanager
 async def browsing(url: str, **options: Any) -> AsyncIterator[Browser]:
     """Open a browser that nobody used before a server at a port of this machine."""
-    async with Browser(base_url=PUBLIC, transport=_Proxy(url), timeout=30, **options) as browser:
+    async with Browser(base_url=PUBLIC, transport=_Proxy(url), timeout=PATIENT_S, **options) as browser:
         yield browser

@@ -19,6 +19,7 @@ from barrack_mcp.server.house import House, open_server
 from barrack_mcp.transports.login import open_gate
 from barrack_mcp.transports.web import http_app
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Served:
         """Connect as a caller: by the name of a row, or by a token."""
         sent = {"Authorization": f"Bearer {token or self.desk.tokens[name]}", **(headers or {})}
         async with (
-            httpx2.AsyncClient(headers=sent, timeout=30) as http,
+            httpx2.AsyncClient(headers=sent, timeout=PATIENT_S) as http,
             Client(streamable_http_client(f"{self.url}{path}", http_client=http), **options) as connected,
         ):
             yield connected
@@ -94,7 +95,7 @@ class Served:
 
     async def ask(self, path: str = "/mcp", headers: Sequence[tuple[str, str]] = (), **options: Any) -> httpx2.Response:
         """Ask without a client."""
-        async with httpx2.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=PATIENT_S) as http:
             return await http.request(options.pop("method", "POST"), f"{self.url}{path}", headers=headers, **options)
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Final
 
-WITHIN_S: Final = 120.0
+from tests.support.patience import PATIENT_S
 
 
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
@@ -39,6 +38,6 @@ def contend(program: str, *arguments: object, processes: int = 4) -> list[str]:
     all_started = [start(program, *arguments) for _ in range(processes)]
     for started in all_started:
         go(started)
-    said = [started.communicate(timeout=WITHIN_S)[0] for started in all_started]
+    said = [started.communicate(timeout=PATIENT_S)[0] for started in all_started]
     assert [started.returncode for started in all_started] == [0] * processes
     return said

@@ -13,10 +13,10 @@ from typing import Final, Self
 import pytest
 
 from barrack_mcp.state.store.redis import scripts
+from tests.support.patience import PATIENT_S
 
 NEEDED: Final = "TESTS_NEED_REDIS"
 """The variable with which a run says that the tests of a shared state must not be left out."""
-WITHIN_S: Final = 10.0
 
 
 class RedisServer:
@@ -47,7 +47,7 @@ class RedisServer:
 
     def says(self, *words: str) -> str:
         """What it answers to a command."""
-        done = subprocess.run([*self.client, *words], capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        done = subprocess.run([*self.client, *words], capture_output=True, text=True, timeout=PATIENT_S, check=False)
         return done.stdout.strip()
 
     def kill(self) -> None:
@@ -55,7 +55,7 @@ class RedisServer:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait(WITHIN_S)
+            process.wait(PATIENT_S)
 
     def forget(self) -> None:
         """Lose all that it kept; to be called while it doesn't run."""

@@ -22,9 +22,9 @@ from typing import Final
 
 from tests.support import forking
 from tests.support.pages import Step
+from tests.support.patience import PATIENT_S
 
 _BASH: Final = shutil.which("bash") or "bash"
-LONGEST_S: Final = 120
 COLUMNS, LINES = 120, 50
 _HAND_ON: Final = """\
 #!/bin/sh
@@ -91,9 +91,9 @@ def type_in(steps: Sequence[Step], env: Mapping[str, str], folder: Path) -> list
         ) as shell:
             os.close(theirs)
             said = _watched(ours, steps)
-            shell.wait(LONGEST_S)
+            shell.wait(PATIENT_S)
         requests.write(b"\n")
-        answering.join(LONGEST_S)
+        answering.join(PATIENT_S)
     os.close(ours)
     parts = said.split(_MARK)
     return [

@@ -21,6 +21,7 @@ from barrack_mcp.transports.monitoring.routes import open_metrics, routes
 from barrack_mcp.transports.web import http_app
 from tests.support.clock import Clock
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 
 
@@ -53,7 +54,7 @@ class Monitored:
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         """Ask without a client."""
-        async with httpx2.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=PATIENT_S) as http:
             return await http.get(f"{self.url}{path}", headers={k.replace("_", "-"): v for k, v in headers.items()})
 
 

@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.support.callers import served
 from tests.support.house import ERAS
+from tests.support.patience import PATIENT_S
 from tests.support.redis import RedisServer, need_redis
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -52,7 +53,7 @@ async def test_each_request_of_a_client_can_go_to_another_server(tmp_path: Path,
             ports = itertools.cycle(int(each.url.rpartition(":")[2]) for each in (one, other))
             headers = {"Authorization": f"Bearer {one.desk.tokens['ada']}", "Host": "bot.example.com"}
             async with (
-                httpx2.AsyncClient(transport=InTurn(ports), headers=headers, timeout=30) as http,
+                httpx2.AsyncClient(transport=InTurn(ports), headers=headers, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{one.url}/mcp", http_client=http), mode=era) as client,
             ):
                 for _ in range(3):

@@ -31,6 +31,7 @@ from barrack_mcp.server.watch import Full, Nobody
 from barrack_mcp.transports.bounds import LONGEST, SESSIONS_OF_ONE, Bounds
 from barrack_mcp.transports.web import sse_app
 from tests.support.callers import served
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +103,7 @@ async def settled() -> None:
 async def test_a_caller_may_have_as_many_as_are_still_free_so_that_the_next_finds_some(method: str) -> None:
     counted, answers = Counted(), Answers()
     app = Held(Bounds(requests=60, streams=60, watch=counted))
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with asking(app) as http, anyio.create_task_group() as tasks:
             # alone a half, of what is left then again, and so on
             for who, most in (("ada", 30), ("ben", 15), ("cat", 7), ("dan", 4)):
@@ -124,7 +125,7 @@ async def test_a_caller_may_have_as_many_as_are_still_free_so_that_the_next_find
 async def test_streams_take_no_place_of_requests_and_bodies_are_counted_by_their_size() -> None:
     counted, answers = Counted(), Answers()
     app = Held(Bounds(requests=10, streams=4, size=5 * LONGEST, watch=counted))
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with asking(app) as http, anyio.create_task_group() as tasks:
             for _ in range(9):
                 tasks.start_soon(answers.ask, http, "ada", "GET")
@@ -153,7 +154,7 @@ async def pieces() -> AsyncIterator[bytes]:
 async def test_at_the_end_what_is_under_way_ends_and_what_comes_is_told_to_go_elsewhere() -> None:
     bounds = Bounds()
     app, answers, order = Held(bounds), Answers(), []
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with asking(app) as http, anyio.create_task_group() as tasks:
             tasks.start_soon(answers.ask, http, "ada")
             await settled()
@@ -197,7 +198,7 @@ async def test_what_one_session_over_sse_has_under_way_is_bounded_and_told_busy_
         except MCPError as error:
             told[name if "Busy" in error.message else "otherwise"] += 1
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with listening(sse_app(server, bounds=bounds)) as (url, _), AsyncExitStack() as opened:
             first, second = [await opened.enter_async_context(Client(sse_client(f"{url}/sse"))) for _ in range(2)]
             tasks = await opened.enter_async_context(anyio.create_task_group())
@@ -231,7 +232,7 @@ async def test_of_a_callers_unused_sessions_the_oldest_gives_way_and_another_cal
         "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
     }  # fmt: skip
     ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
-    async with served(tmp_path, {"ada": (), "ben": ()}) as made, httpx2.AsyncClient(timeout=30) as http:
+    async with served(tmp_path, {"ada": (), "ben": ()}) as made, httpx2.AsyncClient(timeout=PATIENT_S) as http:
 
         async def ask(who: str, body: Any, **headers: str) -> httpx2.Response:
             usual = {
@@ -304,7 +305,7 @@ GET = b"GET /mcp HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.mark.promise("R3")
 async def test_idle_connections_keep_nobody_out_and_where_all_ask_who_comes_is_told_busy() -> None:
     app, counted = Held(Bounds()), Counted()
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(app, most=20, full=partial(counted.busy, "connections")) as (url, _),
             AsyncExitStack() as held,
@@ -351,7 +352,7 @@ async def test_a_head_of_no_end_is_refused_and_what_is_begun_and_not_ended_is_cl
 async def test_while_requests_end_new_connections_are_still_answered_that_the_server_stops() -> None:
     bounds = Bounds()
     app = Held(bounds)
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with (
             listening(app, finish=partial(bounds.drain, beside=settled), lingers=True) as (url, server),
             await anyio.connect_tcp("127.0.0.1", urlsplit(url).port or 0) as stream,

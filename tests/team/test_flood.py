@@ -19,6 +19,7 @@ from barrack_mcp.api.pace import AT_ONCE, OF_ONE, WAITING
 from barrack_mcp.simulator import create_app
 from barrack_mcp.simulator.faults import parse
 from tests.support.callers import Desk
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY, environment, listening
 from tests.test_transports import socket_port
 
@@ -53,7 +54,7 @@ async def serving(settings: dict[str, str]) -> AsyncIterator[str]:
 async def connected(url: str, token: str) -> AsyncIterator[Client]:
     headers, limits = {"Authorization": f"Bearer {token}"}, httpx2.Limits(max_connections=None)
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=60, limits=limits) as http,
+        httpx2.AsyncClient(headers=headers, timeout=PATIENT_S, limits=limits) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http), mode="2026-07-28") as client,
     ):
         await client.list_tools()

@@ -36,6 +36,7 @@ from tests.support.callers import Served, served
 from tests.support.house import ERAS
 from tests.support.issuer import AUDIENCE, Issuer, keyed, private_key, public, sign, unsigned
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -389,7 +390,7 @@ async def test_a_caller_who_goes_while_keys_are_read_keeps_nobody_else_out() -> 
         await asked.wait()
         first.cancel()
         go.set()
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             assert await known.access(issuer.token())
 
 

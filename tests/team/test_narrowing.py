@@ -28,6 +28,7 @@ from barrack_mcp.transports.web import http_app, sse_app
 from tests.support.callers import Served, served
 from tests.support.house import ERAS
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +100,7 @@ async def test_an_address_and_headers_narrow_what_is_listed_and_run_and_never_wi
             name, own = callers[number % len(callers)]
             sent = httpx2.Headers([*headers, bearer(made, name)])
             async with (
-                httpx2.AsyncClient(headers=sent, timeout=30) as http,
+                httpx2.AsyncClient(headers=sent, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{made.url}{path}", http_client=http), mode=era) as client,
             ):
                 assert await names(client) == left & own, (path, headers, name)
@@ -137,7 +138,7 @@ async def test_what_narrows_to_nothing_that_there_is_is_refused_with_a_sentence(
 ) -> None:
     async with served(tmp_path, {"ada": ()}) as made:
         url = httpx2.URL(made.url).copy_with(raw_path=path.encode())
-        async with httpx2.AsyncClient(timeout=30) as http:
+        async with httpx2.AsyncClient(timeout=PATIENT_S) as http:
             refused = await http.post(url, headers=[bearer(made), *([header] if header else [])], json={})
             assert refused.status_code == status
             assert "instance" not in refused.text.replace("instances", "")
@@ -200,8 +201,8 @@ async def test_over_sse_a_stream_is_as_narrow_as_its_address_and_takes_no_wider_
                     stream = sse_client(f"{url}{path}", headers={**own, **headers})
                     async with Client(stream, mode="legacy") as client:
                         assert await names(client) == left
-                async with httpx2.AsyncClient(headers=own, timeout=30) as http:
-                    with anyio.fail_after(20):
+                async with httpx2.AsyncClient(headers=own, timeout=PATIENT_S) as http:
+                    with anyio.fail_after(PATIENT_S):
                         async with http.stream("GET", f"{url}/sse/readonly") as stream_:
                             place = ""
                             async for line in stream_.aiter_lines():

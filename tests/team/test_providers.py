@@ -29,6 +29,7 @@ from barrack_mcp.transports.login import issuer as provider
 from barrack_mcp.transports.login.credentials import Credentials
 from tests.support import issuer as own
 from tests.support.callers import served
+from tests.support.patience import PATIENT_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -43,7 +44,7 @@ async def running(*words: str, port: int) -> AsyncIterator[str]:
     async with await anyio.open_process([sys.executable, *words], stdout=quiet, stderr=quiet) as process:
         try:
             async with httpx2.AsyncClient() as http:
-                with anyio.fail_after(60):
+                with anyio.fail_after(PATIENT_S):
                     while True:
                         try:
                             await http.get(f"{url}/.well-known/openid-configuration")
@@ -112,7 +113,7 @@ async def test_a_client_of_the_sdk_that_knows_the_address_alone_gets_its_token_a
         for path in ("/mcp", "/mcp/readonly"):
             auth = OAuthClientProvider(f"{made.url}{path}", metadata, kept, sign_in, come_back)
             async with (
-                httpx2.AsyncClient(auth=auth, timeout=30) as http,
+                httpx2.AsyncClient(auth=auth, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{made.url}{path}", http_client=http)) as client,
             ):
                 reads = {name for name, each in OFFERS.items() if each.reads}
@@ -130,7 +131,7 @@ async def test_a_client_of_the_sdk_that_knows_the_address_alone_gets_its_token_a
             told = (await http.post(f"{issuer}/mint", json=wanted)).json()
         narrow.tokens = OAuthToken(access_token=told["access_token"], token_type="Bearer", expires_in=300)
         async with (
-            httpx2.AsyncClient(auth=auth, timeout=30) as http,
+            httpx2.AsyncClient(auth=auth, timeout=PATIENT_S) as http,
             Client(streamable_http_client(f"{made.url}/mcp", http_client=http)) as client,
         ):
             done = await client.call_tool("stop_instance", {"instance_id": "train-1"})

@@ -20,6 +20,7 @@ from barrack_mcp.server.house import open_server
 from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Served, served
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 async def asked(server: Served, *ids: str, path: str = "/health", more: dict[str, str] | None = None) -> str:
     """Answer the id that an answer bears."""
     headers = [*(more or {}).items(), *(("X-Request-Id", each) for each in ids)]
-    async with httpx2.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=PATIENT_S) as http:
         answer = await http.get(f"{server.url}{path}", headers=headers)
     return str(answer.headers["x-request-id"])
 
@@ -75,7 +76,7 @@ async def test_every_line_of_a_call_says_for_which_request_it_is_and_for_whom(
                 "X-Barrack-On-Behalf-Of": f"for-{request}",
             }
             async with (
-                httpx2.AsyncClient(headers=headers, timeout=30) as http,
+                httpx2.AsyncClient(headers=headers, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
             ):
                 await client.call_tool("create_ssh_key", {"name": f"key-{request}", "public_key": KEY})
@@ -106,7 +107,7 @@ async def test_calls_of_one_session_are_each_under_the_id_of_their_own_request(m
         headers = {"Authorization": f"Bearer {server.desk.tokens['ada']}"}
         hooks: Any = {"request": [number]}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=30, event_hooks=hooks) as http,
+            httpx2.AsyncClient(headers=headers, timeout=PATIENT_S, event_hooks=hooks) as http,
             Client(streamable_http_client(f"{server.url}/mcp", http_client=http), mode=mode) as client,
         ):
             for name in ("a", "b", "c"):
@@ -127,7 +128,7 @@ async def test_a_crash_is_told_under_the_id_of_its_request(
         monkeypatch.setattr("barrack_mcp.dispatch.validated", broken)
         headers = {"Authorization": f"Bearer {server.desk.tokens['ada']}", "X-Request-Id": "mine"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=30) as http,
+            httpx2.AsyncClient(headers=headers, timeout=PATIENT_S) as http,
             Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
         ):
             result = await client.call_tool("list_instances", {})
@@ -143,7 +144,7 @@ async def test_over_the_older_transport_calls_have_ids_too(tmp_path: Path) -> No
         open_server(settings, remote=True) as house,
         listening(sse_app(house.server)) as url,
     ):
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENT_S):
             async with Client(sse_client(f"{url}/sse", headers={"X-Request-Id": "over-sse"})) as client:
                 await client.call_tool("create_ssh_key", {"name": "v", "public_key": KEY})
     assert {line["request"] for line in lines(tmp_path)} == {"over-sse"}

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from barrack_mcp.api.redact import HidingFormatter, Redaction
 from barrack_mcp.cli.logs import JsonLines, TextLines
 from barrack_mcp.state.audit.origin import Origin, coming_from
+from tests.support.patience import PATIENT_S
 from tests.support.running import environment
 
 pytestmark = pytest.mark.anyio
@@ -108,8 +109,8 @@ async def test_a_server_writes_json_lines_from_its_start_on(tmp_path: Path) -> N
     async with await anyio.open_process(command, env=settings, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr is not None
-            with anyio.fail_after(60):
-                async with httpx2.AsyncClient(headers={"X-Request-Id": "ask-1"}, timeout=30) as http:
+            with anyio.fail_after(PATIENT_S):
+                async with httpx2.AsyncClient(headers={"X-Request-Id": "ask-1"}, timeout=PATIENT_S) as http:
                     while not await _answers(http, f"{url}/health"):
                         await anyio.lowlevel.checkpoint()
                     async with Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client:

@@ -19,6 +19,7 @@ from barrack_mcp.dispatch.ending import Ended
 from barrack_mcp.transports.monitoring.metrics import EVERY_S, MOST_CALLERS, Metrics
 from barrack_mcp.transports.web import sse_app
 from tests.support.callers import Desk
+from tests.support.patience import PATIENT_S
 from tests.support.running import KEY
 from tests.team.monitored import Monitored, monitored
 
@@ -44,7 +45,7 @@ class Read:
 
 
 async def scraped(server: Monitored, headers: Mapping[str, str] | None = None) -> Read:
-    async with httpx2.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=PATIENT_S) as http:
         answer = await http.get(f"{server.url}/metrics", headers=dict(headers or {}))
     assert answer.status_code == 200, answer.text
     return Read(answer.text)
@@ -156,7 +157,7 @@ async def test_where_callers_sign_in_metrics_want_a_token_and_tell_callers_apart
             assert (await server.get("/metrics", authorization="Bearer x")).status_code == 401
             bearing = {"Authorization": f"Bearer {token}"}
             async with (
-                httpx2.AsyncClient(headers=bearing, timeout=30) as http,
+                httpx2.AsyncClient(headers=bearing, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
             ):
                 await client.call_tool("list_ssh_keys", {})
@@ -211,4 +212,4 @@ def test_over_stdio_nothing_of_it_is_loaded() -> None:
         "import sys, barrack_mcp.cli.serve, barrack_mcp.server.house;"
         " sys.exit(any(name.startswith(('prometheus_client', 'opentelemetry.sdk')) for name in sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=PATIENT_S).returncode == 0

@@ -10,6 +10,7 @@ import pytest
 
 from barrack_mcp.transports.monitoring import ready
 from barrack_mcp.transports.monitoring.ready import EVERY_S
+from tests.support.patience import PATIENT_S
 from tests.support.redis import RedisServer, need_redis
 from tests.support.running import KEY
 from tests.team.monitored import Monitored, monitored
@@ -172,7 +173,7 @@ async def test_a_shared_state_that_goes_and_comes_back_is_told(tmp_path: Path) -
         async with monitored(tmp_path, **settings) as server:
             assert await told(server) == READY
             redis.kill()
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENT_S):
                 # a write that was just made is good for a moment of real time
                 while await later(server) == READY:
                     await anyio.lowlevel.checkpoint()

@@ -22,6 +22,7 @@ from tests.support import answers
 from tests.support.answers import Answers, dispatcher, in_turn
 from tests.support.callers import served
 from tests.support.house import ERAS
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +108,7 @@ async def test_no_span_holds_an_id_a_name_an_argument_a_secret_or_anything_that_
         token = server.desk.tokens["ada"]
         headers = {"Authorization": f"Bearer {token}", "X-Request-Id": "canary-request"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=30) as http,
+            httpx2.AsyncClient(headers=headers, timeout=PATIENT_S) as http,
             Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
         ):
             made: Any = await client.call_tool("create_ssh_key", {"name": "canary-name", "public_key": PUBLIC})
@@ -139,7 +140,7 @@ async def test_a_call_belongs_to_the_trace_of_its_client(spans: InMemorySpanExpo
         for parent in (f"00-{trace_id}-b7ad6b7169203331-01", "no parent", "x" * 5000):
             headers = {"Authorization": f"Bearer {token}", "traceparent": parent}
             async with (
-                httpx2.AsyncClient(headers=headers, timeout=30) as http,
+                httpx2.AsyncClient(headers=headers, timeout=PATIENT_S) as http,
                 Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
             ):
                 await client.call_tool("list_regions", {})

@@ -18,6 +18,7 @@ from barrack_mcp.guard.ruling.call import Caller
 from tests.support.answers import client
 from tests.support.clock import Clock
 from tests.support.house import house
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +78,7 @@ async def settled() -> None:
 
 @pytest.mark.promise("R3")
 async def test_beside_one_who_floods_anothers_call_is_the_next_that_is_sent() -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             crowd = Crowd(tasks)
             await crowd.send("ada", 500)
@@ -95,7 +96,7 @@ async def test_beside_one_who_floods_anothers_call_is_the_next_that_is_sent() ->
 
 @pytest.mark.promise("R3")
 async def test_once_there_are_several_one_never_holds_all_places() -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             crowd = Crowd(tasks)
             await crowd.send("ben")
@@ -109,7 +110,7 @@ async def test_once_there_are_several_one_never_holds_all_places() -> None:
 
 @pytest.mark.promise("R3")
 async def test_those_who_wait_take_turns_whoever_came_first_and_however_many_each_has() -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             crowd = Crowd(tasks)
             for who in ("ada", "ben", "cat"):
@@ -125,7 +126,7 @@ async def test_those_who_wait_take_turns_whoever_came_first_and_however_many_eac
 
 @pytest.mark.promise("R3")
 async def test_who_waits_least_is_turned_away_last() -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             crowd = Crowd(tasks)
             await crowd.send("ada", 600)
@@ -164,7 +165,7 @@ async def test_the_requests_of_a_minute_are_shared_too() -> None:
 
 @pytest.mark.promise("R3")
 async def test_a_cancelled_call_leaves_neither_a_place_nor_a_line_behind() -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENT_S):
         for _ in range(3):
             async with anyio.create_task_group() as tasks:
                 crowd = Crowd(tasks)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from mcp import Client
 
+from tests.support.patience import PATIENT_S
 from tests.support.running import product
 from tests.test_transports import served
 from tests.waiting.test_settling import Heard
@@ -32,7 +33,7 @@ async def connected(transport: str, era: str) -> AsyncIterator[Client]:
 @pytest.mark.parametrize(("transport", "era"), [("stdio", "auto"), ("http", "legacy"), ("http", "auto")])
 async def test_a_machine_is_started_and_awaited_by_one_call(transport: str, era: str) -> None:
     heard = Heard()
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with connected(transport, era) as client:
             rows = (await client.call_tool("list_instances", {"status": "SHUTOFF"})).structured_content
             assert rows is not None
@@ -47,7 +48,7 @@ async def test_a_machine_is_started_and_awaited_by_one_call(transport: str, era:
 @pytest.mark.promise("M4")
 @pytest.mark.parametrize(("transport", "era"), [("stdio", "legacy"), ("http", "auto")])
 async def test_a_client_that_cancels_its_wait_is_served_on(transport: str, era: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         async with connected(transport, era) as client:
             hears = anyio.Event()
 

@@ -15,6 +15,7 @@ from barrack_mcp.dispatch.waits import UNHEARD_S
 from barrack_mcp.simulator import create_app
 from tests.support.clock import Clock
 from tests.support.house import ERAS, House, Person, house, says_yes
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +128,7 @@ async def test_the_account_is_free_for_the_next_change_while_somebody_waits() ->
         async def wait() -> None:
             waited.append(await called(made, "deploy_instance", heard=Heard(), wait_seconds=600))
 
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             tasks.start_soon(wait)
             await asleep.wait()
             other = await called(made, "create_firewall")
@@ -150,7 +151,7 @@ async def test_a_cancel_ends_the_waiting_and_not_what_was_done(era: str) -> None
                 ended.set()
 
         object.__setattr__(made.dispatcher.account, "sleep", sleep)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: called(made, "deploy_instance", heard=Heard(), wait_seconds=600))
                 await asleep.wait()

@@ -14,6 +14,7 @@ from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.catalogue.values import SettlingEnum
 from barrack_mcp.dispatch.waits import DEFAULT_S, UNHEARD_S
 from tests.support.house import ERAS, House
+from tests.support.patience import PATIENT_S
 from tests.waiting.test_settling import LISTENS, Heard, moving
 
 pytestmark = pytest.mark.anyio
@@ -165,7 +166,7 @@ async def test_a_cancelled_wait_asks_the_api_nothing_more(era: str) -> None:
 
         object.__setattr__(made.dispatcher.account, "sleep", sleep)
         build(made)
-        with anyio.fail_after(20):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: waits(made, heard=Heard(), resource="instance", id="train-1"))
                 await asleep.wait()

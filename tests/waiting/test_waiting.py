@@ -22,6 +22,7 @@ from barrack_mcp.catalogue import BY_TOOL, JsonObject
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, KINDS, SNAPSHOT, VOLUME, Usually
 from barrack_mcp.simulator import create_app
 from tests.support.clock import Clock
+from tests.support.patience import PATIENT_S
 from tests.support.simulation import Simulation, simulated
 
 pytestmark = pytest.mark.anyio
@@ -286,7 +287,7 @@ async def test_a_cancelled_wait_looks_no_more() -> None:
 
     async def hear(_: Beat) -> None: ...
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(
                 lambda: wait(Goal(INSTANCE, "BRK-1D"), read=read, seconds=600, tell=hear, now=Clock(), sleep=sleep)

@@ -24,6 +24,7 @@ from tests.support.answers import json as answered
 from tests.support.guarding import Corridor, account_of, guard, writer
 from tests.support.house import Person, house, says_yes
 from tests.support.pairs import pairs
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
@@ -77,7 +78,7 @@ async def running(gate: Gate, path: Path) -> AsyncIterator[Corridor]:
 async def test_a_sent_write_whose_caller_is_gone_is_finished_and_written_down(tool: str, tmp_path: Path) -> None:
     gate, path = Gate(), tmp_path / "audit.jsonl"
     arguments = examples.good(BY_TOOL[tool], STATE)
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with running(gate, path) as made, anyio.create_task_group() as callers:
             callers.start_soon(made.call, tool, arguments)
             await gate.reached.wait()
@@ -127,7 +128,7 @@ async def test_a_private_key_is_put_away_even_if_nobody_waits_for_it_any_more(tm
             return httpx2.Response(200, json={"success": True, "ssh_key": {"id": "KEY-1"}, "private_key": "private"})
 
     gate = Makes()
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with running(gate, tmp_path / "audit.jsonl") as made, anyio.create_task_group() as callers:
             callers.start_soon(made.call, "create_ssh_key", {"name": "laptop"})
             await gate.reached.wait()
@@ -142,7 +143,7 @@ async def test_an_error_of_ours_in_a_write_that_nobody_waits_for_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate = Gate()
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with running(gate, tmp_path / "audit.jsonl") as made, anyio.create_task_group() as callers:
 
             async def breaks() -> None:

@@ -12,6 +12,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, Operation
 from barrack_mcp.dispatch.writes.ledger import belongs
 from tests.support.house import House, house
 from tests.support.pairs import pairs
+from tests.support.patience import PATIENT_S
 from tests.support.running import EVERY_RISK
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ async def ruined(operation: Operation, fault: str, **more: Any) -> tuple[dict[st
 @pytest.mark.promise("N3")
 @befallen(FAULTS)
 async def test_a_write_whose_answer_is_lost_is_done_once_and_said_to_be(operation: Operation, fault: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         outcome, effects, requests = await ruined(operation, fault, after_effect=True)
     assert effects == [operation.tool]
     assert requests == 1
@@ -78,7 +79,7 @@ async def test_a_write_whose_answer_is_lost_is_done_once_and_said_to_be(operatio
 @pytest.mark.promise("N3")
 @befallen(fault for fault in FAULTS if fault != "drip")  # whose effect takes place first
 async def test_a_write_that_is_lost_on_its_way_is_unknown_and_never_done(operation: Operation, fault: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENT_S):
         outcome, effects, requests = await ruined(operation, fault)
     assert effects == []
     assert requests == 1

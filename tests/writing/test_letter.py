@@ -33,6 +33,7 @@ from tests.support.answers import Answers, dispatcher, in_turn
 from tests.support.answers import json as answered
 from tests.support.clock import Clock
 from tests.support.guarding import Corridor, writer
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -362,7 +363,7 @@ def opening(event: anyio.Event, done: list[str], name: str) -> Callable[[], Awai
 async def test_the_end_waits_for_all_writes_that_are_under_way() -> None:
     done: list[str] = []
     first, second = anyio.Event(), anyio.Event()
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             sends = writer(tasks=tasks)
 
@@ -383,7 +384,7 @@ async def test_the_end_waits_for_all_writes_that_are_under_way() -> None:
 async def test_a_write_goes_on_to_its_end_where_all_is_cancelled() -> None:
     done: list[str] = []
     event = anyio.Event()
-    with anyio.fail_after(20):
+    with anyio.fail_after(PATIENT_S):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer().finish, opening(event, done, "write"))
             await anyio.wait_all_tasks_blocked()

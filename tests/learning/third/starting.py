@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.support.patience import PATIENT_S
+
 KEY = "third.canary-5d01"
 READER = "reader.canary-77aa"
 """The key that may read alone."""
@@ -39,7 +41,7 @@ class Third:
 
     def _control(self, said: bytes | None) -> dict[str, Any]:
         request = Request(f"{self.origin}/-/control/", data=said)  # noqa: S310 - this machine
-        with urlopen(request, timeout=20) as answer:  # noqa: S310 - likewise
+        with urlopen(request, timeout=PATIENT_S) as answer:  # noqa: S310 - likewise
             told: dict[str, Any] = json.load(answer)
         return told
 
