@@ -28,13 +28,20 @@ ROOMS: Final = {
         ["guard/decide.py", "guard/exposure.py"],
         ["tests/guard/test_decide.py", "tests/guard/test_exposure.py"],
     ),
-    "guard": (["guard/guard.py", "guard/ruling/call.py", "guard/ruling/ruling.py"], ["tests/guard"]),
+    "guard": (
+        [
+            "guard/guard.py",
+            *(f"guard/ruling/{name}.py" for name in ("assessment", "call", "holding", "ruling")),
+            *(f"guard/consent/{name}.py" for name in ("elicitation", "out_of_band")),
+        ],
+        ["tests/guard"],
+    ),
     "approvals": (
         [f"guard/approvals/{name}.py" for name in ("approvals", "approvers")],
         ["tests/test_approvals.py", "tests/team/test_approvers.py"],
     ),
     "turns": (
-        [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "ruling/limits", "consent/sentences")],
+        [f"guard/{name}.py" for name in ("turns", "opening", "passphrase", "ruling/limits", "consent/waiting")],
         [f"tests/guard/test_{name}.py" for name in ("turns", "line", "opening", "keys", "passphrase", "settling")],
     ),
     "asking": (

@@ -34,7 +34,7 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.dispatch.writes.writer import Writer
-from barrack_mcp.guard.consent.sentences import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
+from barrack_mcp.guard.consent.waiting import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, State, open_page, open_state, page_address, team_page

@@ -14,10 +14,9 @@ from mcp.types import ElicitResult
 from barrack_mcp.catalogue import BY_TOOL, JsonObject, Risk
 from barrack_mcp.guard.asking.asker import Asked, Asker
 from barrack_mcp.guard.asking.meanings import NOTHING_MEANT, Meant
-from barrack_mcp.guard.consent.sentences import CHANGED, TOO_MUCH
 from barrack_mcp.guard.decide import Mode
 from barrack_mcp.guard.ruling.limits import NOT_ALLOWED
-from barrack_mcp.guard.ruling.ruling import Passed, Ruling, Shown, Stopped
+from barrack_mcp.guard.ruling.ruling import CHANGED, TOO_MUCH, Passed, Ruling, Shown, Stopped
 from barrack_mcp.simulator import create_app
 from barrack_mcp.state import audit
 from barrack_mcp.state.store import SqliteStore

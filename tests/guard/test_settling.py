@@ -14,7 +14,7 @@ from barrack_mcp.account.money import FOREVER
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval, Status
-from barrack_mcp.guard.consent.sentences import settle
+from barrack_mcp.guard.consent.waiting import settle
 from barrack_mcp.guard.decide import Decision, Policy, Sums
 from barrack_mcp.guard.ruling.limits import forbid, foretell
 from barrack_mcp.guard.ruling.ruling import SENT_NOTHING, Stopped, Waiting

@@ -10,10 +10,24 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.guard.approvals import Approval
 from barrack_mcp.guard.asking.asker import Asked
+from barrack_mcp.guard.ruling.call import Call
 from barrack_mcp.guard.turns import Turn
 from barrack_mcp.state import audit
 
 SENT_NOTHING: Final = "Nothing was sent to Barrack."
+USED: Final = f"This answer was used already. {SENT_NOTHING}"
+ANSWERED_ELSEWHERE: Final = (
+    "The answer came through the client, and here a person is asked outside of it. Calling again without the answer "
+    "asks them."
+)
+CHANGED: Final = (
+    f"It changed since you were asked, so the yes is not good for it any more. {SENT_NOTHING} Read the present state; "
+    "if the user still wants it, the same call asks anew."
+)
+TOO_MUCH: Final = (
+    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
+    f"can agree to what isn't shown. {SENT_NOTHING} Do it in smaller parts, each asked for by itself."
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,12 @@ class Shown:
     question: str | None = None
     approval: str | None = None
     on_behalf_of: str | None = None
+
+    @classmethod
+    def of(cls, call: Call, plan: Plan, *, question: str | None = None, approval: str | None = None) -> Shown:
+        """What is shown of a call, and for whom."""
+        who, by = call.caller.subject, call.caller.on_behalf_of
+        return cls(call.operation, call.values, who, plan, question, approval, by)
 
 
 def digest(shown: Plan) -> str:

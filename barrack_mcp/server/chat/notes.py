@@ -13,7 +13,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue.outcome import Ending, Plan
 from barrack_mcp.guard.approvals import ON_THE_PAGE, Approval
 from barrack_mcp.guard.asking.telling import Part, read_plan, tell
-from barrack_mcp.guard.consent.sentences import write_duration
+from barrack_mcp.guard.consent.waiting import write_duration
 
 _ESSENTIAL: Final = 3_000
 """Characters of what a plan loses, opens and costs; the rest is read where it is approved."""

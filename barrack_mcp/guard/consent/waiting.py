@@ -1,4 +1,4 @@
-"""What is said to who called of a yes that is waited for, or is not good: in sentences that teach no way round it."""
+"""What is said to who called of a yes that a person is asked for elsewhere: where, until when, and what came of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ from barrack_mcp.guard.approvals import Approval, Status
 from barrack_mcp.guard.asking.telling import tell_claim
 from barrack_mcp.guard.ruling.ruling import SENT_NOTHING, Stopped, Waiting
 
-ANSWERED_ELSEWHERE: Final = (
-    "The answer came through the client, and here a person is asked outside of it. Calling again without the answer "
-    "asks them."
-)
-CHANGED: Final = (
-    f"It changed since you were asked, so the yes is not good for it any more. {SENT_NOTHING} Read the present state; "
-    "if the user still wants it, the same call asks anew."
-)
-TOO_MUCH: Final = (
-    "Not done: all that this would open, run, destroy and cost is more than one question can show whole, and nobody "
-    f"can agree to what isn't shown. {SENT_NOTHING} Do it in smaller parts, each asked for by itself."
+AT_A_TERMINAL: Final = "with barrack-mcp approvals in a terminal on the machine that runs this server"
+ON_THE_OPEN_PAGE: Final = (
+    "on the page that opens in a browser on the machine that runs this server, or with barrack-mcp approvals in a "
+    "terminal there"
 )
 
 
@@ -43,13 +36,6 @@ def settle(approval: Approval, *, place: str, now: float) -> Stopped | Waiting:
                 "again.",
                 shown,
             )
-
-
-AT_A_TERMINAL: Final = "with barrack-mcp approvals in a terminal on the machine that runs this server"
-ON_THE_OPEN_PAGE: Final = (
-    "on the page that opens in a browser on the machine that runs this server, or with barrack-mcp approvals in a "
-    "terminal there"
-)
 
 
 def place_of(page: str, *, four_eyes: bool) -> str:
