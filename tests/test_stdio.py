@@ -345,3 +345,67 @@ async def test_a_signal_while_the_house_is_being_built_ends_it_without_a_word(
         started.send_signal(number)
         assert await ended(started) == 0
         assert talk.log == b""
+
+
+LOADING: Final = """
+import atexit, json, sys
+
+order, under_way = [], {}
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        order.append(name)
+        if name in ("mcp_types", "mcp.server.lowlevel"):
+            ours = [each for each in sys.modules if each.startswith("barrack_mcp.")]
+            under_way[name] = [each for each in ours if sys.modules[each].__spec__._initializing]
+
+sys.meta_path.insert(0, Watch())
+loaded = lambda: [each for each in order if each in sys.modules]
+atexit.register(lambda: print(json.dumps([loaded(), under_way]), file=sys.stderr))
+sys.argv[1:] = ["serve"]
+from barrack_mcp.cli import main
+main()
+"""
+"""Serves, and says at the end which modules were loaded, in order, and which of ours awaited the SDK's."""
+UNNEEDED: Final = (
+    "mcp.client",
+    "mcp.server.mcpserver",
+    "barrack_mcp.simulator",
+    "barrack_mcp.transports.web",
+    "barrack_mcp.transports.login",
+    "barrack_mcp.api.learning",
+    "barrack_mcp.api.openapi",
+    "jinja2",
+    "prometheus_client",
+    "redis",
+    "rich",
+    "yaml",
+)
+"""What no start and no read over stdio has a use for."""
+
+
+async def test_a_start_loads_nothing_before_it_greets_the_sdk_under_few_imports_and_only_what_a_read_uses(
+    tmp_path: Path,
+) -> None:
+    async with (
+        api() as (url, _, go),
+        process([sys.executable, "-c", LOADING], alone(tmp_path, BARRACK_API_URL=url, BARRACK_API_KEY=KEY)) as (
+            talk,
+            started,
+        ),
+    ):
+        go.set()
+        assert "result" in await talk.ask(modern(0, "tools/list"))
+        assert "result" in await talk.ask(balance(1))
+        assert started.stdin is not None
+        await started.stdin.aclose()
+        assert await ended(started) == 0
+    order, under_way = json.loads(talk.log.splitlines()[-1])
+    before = order[: order.index("barrack_mcp.cli.app")]
+    assert {name.partition(".")[0] for name in before} <= {"barrack_mcp", *sys.stdlib_module_names}
+    assert not {"asyncio", "ssl", "logging", "email", "sqlite3"}.intersection(before)
+    # classes are made by deep calls, and each import that is under way makes them deeper
+    shallow = {"barrack_mcp.cli.serve", "barrack_mcp.transports.serve"}
+    assert under_way.keys() == {"mcp_types", "mcp.server.lowlevel"}
+    assert all(shallow.issuperset(names) for names in under_way.values()), under_way
+    assert [name for name in order if name in UNNEEDED] == []
