@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from barrack_mcp.cli.install.clients import CLIENTS, KEY, KEY_FILE, Format, UnknownClientError
+from barrack_mcp.cli.install.entries import takes_reference
 from barrack_mcp.cli.install.installation import Installed, InstallError, install, remove
 from barrack_mcp.cli.install.places import place
+from barrack_mcp.config import default_key_file
 
 JSON_CLIENTS = [name for name, client in CLIENTS.items() if client.format is not Format.TOML]
 JSONC_CLIENTS = [name for name, client in CLIENTS.items() if client.format is Format.JSONC]
@@ -51,6 +53,21 @@ def run(home: Path) -> Install:
         return install(client, **given | options)
 
     return run
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_entry_takes_the_key_that_was_kept_unless_a_project_shares_it(
+    client: str, run: Install, home: Path, tmp_path: Path
+) -> None:
+    kept = default_key_file(home)
+    kept.parent.mkdir(parents=True)
+    kept.write_text(f"{CANARY}\n", encoding="utf-8")
+    done = run(client)
+    assert entry(client, done.path)["env"] == {KEY_FILE: str(kept)}
+    assert f"It reads the key from {kept}." in done.say
+    if CLIENTS[client].project is not None:
+        shared = run(client, project=tmp_path)
+        assert (str(kept) in shared.path.read_text(encoding="utf-8")) is not takes_reference(CLIENTS[client])
 
 
 def held(client: str, path: Path) -> dict[str, Any]:

@@ -56,6 +56,9 @@ def test_a_key_that_the_api_accepts_is_kept_for_its_owner_alone_and_can_be_used(
     kept = default_key_file(tmp_path)
     assert done.exit_code == 0, done.output
     assert f"--key-file {kept}" in done.output
+    assert "install CLIENT\n" in done.output
+    call = CliRunner().invoke(app, ["call", "list_regions"], env={"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)})
+    assert (call.exit_code, f"export BARRACK_API_KEY_FILE={kept}" in call.stderr) == (3, True)
     assert RIGHT not in done.output
     settings = read_settings({"BARRACK_API_KEY_FILE": str(kept)})
     assert settings.key is not None

@@ -49,7 +49,9 @@ def key(
     except OSError as error:
         leave(f"{path} can't be written ({error.strerror}); the key is kept nowhere.", ExitCode.USAGE)
     here = shlex.quote(str(path))
-    typer.echo(f"Kept in {path}, for you alone. Let clients use it: barrack-mcp install CLIENT --key-file {here}")
+    named = "" if path == default_key_file(find_home()).absolute() else f" --key-file {here}"
+    typer.echo(f"Kept in {path}, for you alone. Let a client use it: barrack-mcp install CLIENT{named}")
+    typer.echo(f"One that has an entry already takes it with --key-file {here}")
     typer.echo(f"In a shell: export BARRACK_API_KEY_FILE={here}")
 
 

@@ -135,7 +135,7 @@ def _template(value: str) -> str:
 
 def _passphrase(value: str) -> str:
     if re.fullmatch(r"scrypt:15:[\w=-]{24}:[\w=-]{44}", value) is None:
-        raise ValueError("this wants a hash as barrack-mcp approvals --new-passphrase makes it, not a passphrase")
+        raise ValueError("must be a hash as barrack-mcp approvals --new-passphrase makes it, not a passphrase")
     return value
 
 

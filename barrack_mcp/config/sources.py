@@ -182,7 +182,15 @@ def _read_secret(name: str, path: Path) -> str:
     return text
 
 
+_WORDS: Final = {
+    **dict.fromkeys(("decimal_parsing", "float_parsing"), "must be a number, such as 8"),
+    **dict.fromkeys(("int_parsing", "int_from_float"), "must be a whole number, such as 8"),
+}
+"""What our words are for what pydantic says in its own."""
+
+
 def _sentence(detail: Any) -> str:
-    message = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    told = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = _WORDS.get(detail["type"], told)
     whose = f"{PREFIX}{str(detail['loc'][0]).upper()} " if detail["loc"] else ""
     return f"{whose}{message}{'' if message.endswith(('.', '?')) else '.'}"

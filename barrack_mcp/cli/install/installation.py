@@ -123,7 +123,8 @@ def install(
         command: What starts barrack-mcp, without `serve`.
         now: The clock, in seconds since 1970; names the backup.
         simulator: Whether the server runs on the simulator, which needs no key.
-        key_file: The file that holds the key; None for the client's own way to pass it on.
+        key_file: The file that holds the key; None for the one that `barrack-mcp key` keeps, or, where there is none,
+            for the client's own way to pass it on.
         read_only: Whether it offers reads alone.
         toolsets: What it offers; as it is there, or as the client can take, if None.
         settings: Further settings by their names; one that is empty is taken out.
@@ -134,7 +135,7 @@ def install(
         InstallError: The file can't be read, changed safely or written; it was left untouched.
     """
     known = OTHER if print_only and client == OTHER.name else client_named(client)
-    file = key_file or (None if takes_reference(known) else default_key_file(home))
+    file = key_file or _kept_key(known, home, project)
     offered = toolsets or known.toolsets
     made = entry(
         known,
@@ -161,6 +162,16 @@ def install(
     change = _Change(insist=key_file is not None, read_only=read_only, toolsets=toolsets, settings=settings)
     with _told(path, snippet):
         return _write(known, path, made, snippet, now, environ, platform=platform, change=change, few=few)
+
+
+def _kept_key(client: Client, home: Path, project: Path | None) -> Path | None:
+    """Where the key is that `barrack-mcp key` keeps; None if it keeps none and the client has a way of its own.
+
+    A file that a project shares names no place in one person's home while the client can do without.
+    """
+    file = default_key_file(home)
+    wanted = not takes_reference(client) or (project is None and file.is_file())
+    return file if wanted else None
 
 
 def _over_http(made: Mapping[str, Json]) -> str:

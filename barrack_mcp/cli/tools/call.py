@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -25,7 +27,7 @@ from barrack_mcp.cli.tools.asking import Asker
 from barrack_mcp.cli.tools.bar import Bar
 from barrack_mcp.cli.tools.completion import arguments_beginning, tools_beginning
 from barrack_mcp.cli.tools.showing import shown
-from barrack_mcp.config import Settings
+from barrack_mcp.config import Settings, default_key_file
 from barrack_mcp.server.house import open_server
 from barrack_mcp.server.tools import FAILURE
 
@@ -80,6 +82,8 @@ def call(
         typer.echo(shown(tool, answer.structured, width=shutil.get_terminal_size().columns, more=more))
     else:
         typer.echo(answer.text)
+    if answer.failure == Failure.NO_KEY:
+        complain(_where_keys_are())
     if answer.exit_code is ExitCode.UNREACHABLE:
         complain("`barrack-mcp doctor` finds out what is wrong on the way to the API.")
     raise typer.Exit(answer.exit_code)
@@ -91,7 +95,13 @@ class Called:
 
     structured: JsonObject
     text: str
-    exit_code: ExitCode
+    failure: str = ""
+    """The kind of failure; empty if it is none."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the shell is told of it."""
+        return EXIT_CODES.get(self.failure, ExitCode.FAILED)
 
 
 def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonObject:
@@ -117,7 +127,8 @@ def arguments_of(tool: str, pairs: Sequence[str], as_json: str | None) -> JsonOb
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise ValueError("Each argument must have the form key=value.")
+            known = ", ".join(properties) or "none"
+            raise ValueError(f"Each argument must have the form key=value; {tool} takes: {known}.")
         given[name] = _value(properties.get(name, {}).get("type", "string"), text)
     return dict(given)
 
@@ -149,10 +160,18 @@ async def call_once(settings: Settings, tool: str, arguments: JsonObject) -> Cal
                     result = await client.call_tool(tool, arguments, progress_callback=bar, meta=hears)
         except MCPError as error:
             sentence = f"{_why_not_offered(settings, tool) or error.message} Nothing was sent."
-            return Called({"outcome": "refused", "message": sentence}, sentence, ExitCode.USAGE)
+            return Called({"outcome": "refused", "message": sentence}, sentence, "arguments")
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     failure = str((result.meta or {}).get(FAILURE, ""))
-    return Called(dict(result.structured_content or {}), text, EXIT_CODES.get(failure, ExitCode.FAILED))
+    return Called(dict(result.structured_content or {}), text, failure)
+
+
+def _where_keys_are() -> str:
+    """Say how this shell gets at the key that is kept, or how one is kept."""
+    with suppress(RuntimeError):
+        if (file := default_key_file(Path.home())).is_file():
+            return f"Yours is kept; let this shell use it: export BARRACK_API_KEY_FILE={shlex.quote(str(file))}"
+    return "`barrack-mcp key` takes one and keeps it."
 
 
 def _why_not_offered(settings: Settings, tool: str) -> str:
