@@ -6,10 +6,9 @@ all, each gets a third; and whoever comes next finds some free.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
@@ -51,32 +50,36 @@ _ENDING: Final = (
 
 @dataclass
 class _Places:
-    """Room for so much of one thing, for all callers."""
+    """Room for so much of one thing, for all callers.
+
+    Attributes:
+        most: Of it, for all.
+        used: How much is in use.
+    """
 
     most: int
+    used: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self._held: Counter[str] = Counter()
-
-    @property
-    def used(self) -> int:
-        """How much is in use."""
-        return self._held.total()
+        self._held: dict[str, int] = {}
 
     def has(self, caller: str, much: int) -> bool:
         """Whether a caller may have so much more: no more than what is then free."""
-        return self._held[caller] + much <= self.most - self.used - much
+        return self._held.get(caller, 0) + much <= self.most - self.used - much
 
-    @contextmanager
-    def hold(self, caller: str, much: int) -> Iterator[None]:
-        """Let a caller have so much while the block runs."""
-        self._held[caller] += much
-        try:
-            yield
-        finally:
-            self._held[caller] -= much
-            if not self._held[caller]:
-                del self._held[caller]
+    def take(self, caller: str, much: int) -> None:
+        """Let a caller have so much, until it is given back."""
+        self._held[caller] = self._held.get(caller, 0) + much
+        self.used += much
+
+    def give_back(self, caller: str, much: int) -> None:
+        """Have back what a caller had."""
+        self.used -= much
+        if left := self._held.get(caller, 0) - much:
+            self._held[caller] = left
+        else:
+            # of nothing there may be several
+            self._held.pop(caller, None)
 
 
 class Bounds:
@@ -96,7 +99,8 @@ class Bounds:
         self._messages = _Places(requests)
         self._watch = watch
         self._sessions: dict[str, _Sessions] = {}
-        self._none = anyio.Event()
+        self._none: anyio.Event | None = None
+        """Made by whoever waits until no request is under way."""
         self.draining = False
         """Whether what comes now is turned away, since the server ends."""
 
@@ -123,8 +127,11 @@ class Bounds:
         caller, size = _caller(scope), _size(scope)
         if self._is_full(caller, self._requests, size):
             raise MCPError(INTERNAL_ERROR, _BUSY)
-        with self._under_way(caller, self._requests, size):
+        self._begin(caller, self._requests, size)
+        try:
             return await call_next(ctx)
+        finally:
+            self._end(caller, self._requests, size)
 
     async def drain(self, *, beside: Callable[[], Awaitable[None]]) -> None:
         """Turn away what comes from now on, and return when no request is under way any more; streams stay.
@@ -139,6 +146,7 @@ class Bounds:
 
     async def _wait(self) -> None:
         while self._requests.used:
+            self._none = self._none or anyio.Event()
             await self._none.wait()
 
     async def _pass(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,18 +161,26 @@ class Bounds:
         if self._is_full(caller, kept, size):
             await _refuse(_BUSY)(scope, receive, send)
             return
-        # without a login everybody is one caller
-        sessions = self._sessions.setdefault(caller, _Sessions(SESSIONS_OF_ONE if caller else SESSIONS // 2))
+        sessions = self._sessions.get(caller)
+        if sessions is None:
+            # without a login everybody is one caller
+            sessions = self._sessions[caller] = _Sessions(SESSIONS_OF_ONE if caller else SESSIONS // 2)
+        visit = _Visit(sessions, scope)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.note(message)
+                if self.draining:
+                    MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        self._begin(caller, kept, size)
         try:
-            with self._under_way(caller, kept, size), sessions.using(scope) as answered:
-
-                async def answer(message: Message) -> None:
-                    answered(message)
-                    if self.draining and message["type"] == "http.response.start":
-                        MutableHeaders(scope=message)["connection"] = "close"
-                    await send(message)
-
+            try:
                 await app(scope, receive, answer)
+            finally:
+                visit.end()
+                self._end(caller, kept, size)
             for session, user in sessions.surplus():
                 await app(*_ending({**scope, "user": user}, session))
         finally:
@@ -179,15 +195,16 @@ class Bounds:
         self._watch.busy("bodies" if kept.has(caller, 1) else named)
         return True
 
-    @contextmanager
-    def _under_way(self, caller: str, kept: _Places, size: int) -> Iterator[None]:
-        try:
-            with kept.hold(caller, 1), self._bodies.hold(caller, size):
-                yield
-        finally:
-            if not self._requests.used:
-                self._none.set()
-                self._none = anyio.Event()
+    def _begin(self, caller: str, kept: _Places, size: int) -> None:
+        kept.take(caller, 1)
+        self._bodies.take(caller, size)
+
+    def _end(self, caller: str, kept: _Places, size: int) -> None:
+        kept.give_back(caller, 1)
+        self._bodies.give_back(caller, size)
+        if self._none is not None and not self._requests.used:
+            self._none.set()
+            self._none = None
 
 
 class _Sessions:
@@ -203,41 +220,66 @@ class _Sessions:
     def __bool__(self) -> bool:
         return bool(self._used)
 
-    @contextmanager
-    def using(self, scope: Scope) -> Iterator[Callable[[Message], None]]:
-        """Take note of what a request does with a session, by its answer."""
-        asked = Headers(scope=scope).get(_SESSION, "")
-        if asked in self._used:
-            self._used[asked] += 1
-            self._used.move_to_end(asked)
-        gone = False
+    def begin(self, session: str) -> None:
+        """Take note of one more request to a session, if it is one of these."""
+        if session in self._used:
+            self._used[session] += 1
+            self._used.move_to_end(session)
 
-        def answered(message: Message) -> None:
-            nonlocal gone
-            if message["type"] != "http.response.start":
-                return
-            given = Headers(raw=message["headers"]).get(_SESSION)
-            if not asked and given is not None:
-                self._used[given], self._users[given] = 0, scope.get("user")
-            ended = scope["method"] == "DELETE" and message["status"] < _REDIRECTED
-            unknown = message["status"] == _NOT_FOUND and _client(self._users.get(asked)) == _client(scope.get("user"))
-            gone = ended or unknown
+    def open(self, session: str, user: object) -> None:
+        """Take note of a new one, and of who began it."""
+        self._used[session], self._users[session] = 0, user
 
-        try:
-            yield answered
-        finally:
-            if asked in self._used:
-                self._used[asked] -= 1
-                if gone:
-                    del self._used[asked], self._users[asked]
+    def is_lost(self, session: str, user: object) -> bool:
+        """Whether a session that can't be found by somebody isn't there: they are who began it."""
+        return _client(self._users.get(session)) == _client(user)
+
+    def end(self, session: str, *, gone: bool) -> None:
+        """Take note of the end of a request to a session, and whether the session has ended with it."""
+        if session in self._used:
+            self._used[session] -= 1
+            if gone:
+                del self._used[session], self._users[session]
 
     def surplus(self) -> list[tuple[str, object]]:
         """Take out the sessions that are too many, each with who began it."""
+        if len(self._used) <= self._most:
+            return []
         idle = [session for session, used in self._used.items() if not used]
         ended = idle[: max(0, len(idle) - self._most)]
         for session in ended:
             del self._used[session]
         return [(session, self._users.pop(session)) for session in ended]
+
+
+class _Visit:
+    """One request and its answer, as far as they are about a session.
+
+    Args:
+        sessions: Those of its caller.
+        scope: The request.
+    """
+
+    def __init__(self, sessions: _Sessions, scope: Scope) -> None:
+        self._sessions = sessions
+        self._user = scope.get("user")
+        self._ends = scope["method"] == "DELETE"
+        self._session = Headers(scope=scope).get(_SESSION, "")
+        self._gone = False
+        sessions.begin(self._session)
+
+    def note(self, head: Message) -> None:
+        """See by the head of the answer whether a session begins or is over."""
+        given = Headers(raw=head["headers"]).get(_SESSION)
+        if not self._session and given is not None:
+            self._sessions.open(given, self._user)
+        ended = self._ends and head["status"] < _REDIRECTED
+        unknown = head["status"] == _NOT_FOUND and self._sessions.is_lost(self._session, self._user)
+        self._gone = ended or unknown
+
+    def end(self) -> None:
+        """The request is over."""
+        self._sessions.end(self._session, gone=self._gone)
 
 
 _NOT_FOUND: Final = 404

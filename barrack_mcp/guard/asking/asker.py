@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -125,13 +125,13 @@ class Asker:
         except (MCPError, BrokenResourceError, ClosedResourceError) as error:
             _log.debug("no progress was told: %s", type(error).__name__)
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
+    def telling(self) -> AbstractAsyncContextManager[None]:
         """Tell the client from time to time that its call goes on, where it hears nothing else of it, if it listens."""
-        if not self.hears:
-            # a task for each call of a client that would be told nothing is a twentieth of what a read costs
-            yield
-            return
+        # a task for each call of a client that would be told nothing is a twentieth of what a read costs
+        return self._beating() if self.hears else nullcontext()
+
+    @asynccontextmanager
+    async def _beating(self) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beat)
             yield
