@@ -66,11 +66,12 @@ class Dispatcher:
     on_end: OnEnd | None = None
 
     def __post_init__(self) -> None:
-        self._reads = Reads(self.guard.policy, self.writer, self.currency, self.drifts, self.unsaid)
+        policy, unsaid = self.guard.policy, self.unsaid
+        self._reads = Reads(policy, self.writer, currency=self.currency, drifts=self.drifts, unsaid=unsaid)
         self._changes = Changes(
             self.guard,
             self.writer,
-            Report(self.currency, self.drifts, self.reveal_private_keys),
+            Report(currency=self.currency, drifts=self.drifts, reveal_private_keys=self.reveal_private_keys),
             key_folder=self.key_folder,
             reveal_private_keys=self.reveal_private_keys,
             on_redeemed=self.on_redeemed,

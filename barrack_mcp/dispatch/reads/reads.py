@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -32,11 +31,10 @@ from barrack_mcp.dispatch.writes.writer import Writer
 from barrack_mcp.guard.decide import Policy
 
 
-@dataclass
 class Reads:
     """Answers calls that only look.
 
-    Attributes:
+    Args:
         policy: What the operator set.
         writer: Hears what was seen: it tells what became of a write without an answer.
         currency: Currency of the rates shown.
@@ -44,23 +42,29 @@ class Reads:
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
     """
 
-    policy: Policy
-    writer: Writer
-    currency: str
-    drifts: Drifts
-    unsaid: str = ""
+    def __init__(
+        self,
+        policy: Policy,
+        writer: Writer,
+        *,
+        currency: str,
+        drifts: Drifts,
+        unsaid: str,
+    ) -> None:
+        self._policy, self._writer = policy, writer
+        self._currency, self._drifts, self._unsaid = currency, drifts, unsaid
 
     async def answer(self, call: Call) -> Answer:
         """Read what a call asks for, and answer it with what stands beside it."""
         operation, values = call.operation, call.values
-        read_at = self.writer.ledger.now()
+        read_at = self._writer.ledger.now()
         try:
             if chooses_by_name(operation, values):
                 data = without_nulls(await read_named(call.account.read, operation, values))
             elif asks_for_days(values):
                 data = without_nulls(
                     await read_between(
-                        call.account.read, operation, values, currency=self.currency, now=self.writer.now()
+                        call.account.read, operation, values, currency=self._currency, now=self._writer.now()
                     )
                 )
             else:
@@ -68,26 +72,26 @@ class Reads:
         except ApiError as error:
             return conclude("failed", await explain(call, error), failure=error.failure)
         if not asks_for_days(values):
-            self.drifts.note(operation, data)
-        await self.writer.looked(operation, values, call.account, read_at=read_at)
+            self._drifts.note(operation, data)
+        await self._writer.looked(operation, values, call.account, read_at=read_at)
         if unpriced := no_such_model(operation, values, data):
             return conclude("failed", unpriced, failure=Failure.REJECTED)
-        if quoted := quote(operation, values, data, self.currency):
-            policy = self.policy.within(call.caller.allowance)
+        if quoted := quote(operation, values, data, self._currency):
+            policy = self._policy.within(call.caller.allowance)
             await tell_quotes(
-                quoted, data, account=call.account, caller=call.caller.subject, policy=policy, now=self.writer.now()
+                quoted, data, account=call.account, caller=call.caller.subject, policy=policy, now=self._writer.now()
             )
         cut_prices(operation, values, data)
         tell_scope(operation, values, data)
         if operation.tool == "list_gpu_stock":
             await self._complete(call, data)
         if rows := priced(operation, data):
-            rate(operation, data, await recall_prices(call.account, self.currency))
+            rate(operation, data, await recall_prices(call.account, self._currency))
             await show_leases(call.account, operation, rows)
         await self._join(call, data)
         unmet = await explain_empty(operation, values, data, read=partial(_read_in_full, call))
         data = make_safe(operation, abridge(operation, data, values), values)
-        unsaid, self.unsaid = self.unsaid, ""
+        unsaid, self._unsaid = self._unsaid, ""
         if beside := [each for each in (unsaid, unmet) if each]:
             data["notes"] = [*data.get("notes", []), *beside]
         return Answer(data, tell(operation, data, brief=is_brief(operation, values)))
@@ -100,14 +104,14 @@ class Reads:
         elif tool == "get_instance" and objects([data.get("instance")]):
             await show_rules(data["instance"], data, read=read)
         elif tool == "get_credit_balance":
-            await tell_burn(call.account, data, currency=self.currency, now=self.writer.now())
+            await tell_burn(call.account, data, currency=self._currency, now=self._writer.now())
 
     async def _complete(self, call: Call, data: JsonObject) -> None:
         """Add to the stock what the price list and the specifications say of it, as far as they can be read soon."""
         told: JsonObject = {}
 
         async def specify() -> None:
-            told["prices"] = await recall_prices(call.account, self.currency)
+            told["prices"] = await recall_prices(call.account, self._currency)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(specify)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -50,11 +50,10 @@ from barrack_mcp.state.store import StoreError
 _log = logging.getLogger(__name__)
 
 
-@dataclass
 class Changes:
     """Answers calls that change something.
 
-    Attributes:
+    Args:
         guard: Lets them pass, or not.
         writer: Sends what passed.
         report: Says what came of it.
@@ -63,12 +62,19 @@ class Changes:
         on_redeemed: Told what came of a call that was approved out of band: the request's id, the verdict, a sentence.
     """
 
-    guard: Guard
-    writer: Writer
-    report: Report
-    key_folder: KeyFolder | None
-    reveal_private_keys: bool
-    on_redeemed: Callable[[str, Ending, str], None] | None
+    def __init__(
+        self,
+        guard: Guard,
+        writer: Writer,
+        report: Report,
+        *,
+        key_folder: KeyFolder | None,
+        reveal_private_keys: bool,
+        on_redeemed: Callable[[str, Ending, str], None] | None,
+    ) -> None:
+        self._guard, self._writer, self._report = guard, writer, report
+        self._key_folder, self._reveal_private_keys = key_folder, reveal_private_keys
+        self._on_redeemed = on_redeemed
 
     async def answer(self, call: Call) -> Answer | Asked:
         """Do what a call asks for if it passes the guard; answers what came of it, or the question about it."""
@@ -77,10 +83,10 @@ class Changes:
 
     async def _rule(self, call: Call) -> Answer | Asked:
         operation, values, caller = call.operation, call.values, call.caller
-        booking = self.writer.book(operation, values, caller)
+        booking = self._writer.book(operation, values, caller)
         try:
-            await self.writer.check()
-            ruling = await self.guard.rule(
+            await self._writer.check()
+            ruling = await self._guard.rule(
                 operation,
                 values,
                 caller,
@@ -100,11 +106,11 @@ class Changes:
             return conclude("refused", STATE_UNUSABLE if isinstance(error, StoreError) else UNRECORDED)
         match ruling:
             case Passed():
-                return await _let_settle(call, await self.writer.finish(partial(self._write, call, booking, ruling)))
+                return await _let_settle(call, await self._writer.finish(partial(self._write, call, booking, ruling)))
             case Asked():
                 return ruling
             case Stopped() | Waiting():
-                await self.writer.decided(operation, values, caller, ruling)
+                await self._writer.decided(operation, values, caller, ruling)
                 return conclude_held(ruling)
 
     async def _write(self, call: Call, booking: Booking, passed: Passed) -> Answer:
@@ -118,24 +124,24 @@ class Changes:
     async def _send(self, call: Call, booking: Booking, passed: Passed) -> Answer:
         operation, values = call.operation, call.values
         keyfile: Path | None = None
-        if operation.tool == "create_ssh_key" and "public_key" not in values and not self.reveal_private_keys:
+        if operation.tool == "create_ssh_key" and "public_key" not in values and not self._reveal_private_keys:
             try:
-                keyfile = reserve(self.key_folder, values["name"])
+                keyfile = reserve(self._key_folder, values["name"])
             except OSError:
                 return conclude("refused", NO_PLACE)
-        sent = await self.writer.send(booking, passed)
-        if passed.approval is not None and self.on_redeemed is not None:
+        sent = await self._writer.send(booking, passed)
+        if passed.approval is not None and self._on_redeemed is not None:
             verdict, said, _ = recorded(operation, values, sent)
-            self.on_redeemed(passed.approval, verdict, said)
+            self._on_redeemed(passed.approval, verdict, said)
         asker = call.caller.asker
         here = asker is not None and asker.at_terminal
-        confirmed = confirm(passed, caller=call.caller.subject, now=self.writer.now(), at_terminal=here)
+        confirmed = confirm(passed, caller=call.caller.subject, now=self._writer.now(), at_terminal=here)
         try:
             if keyfile is not None and not isinstance(sent, Done):
                 # an empty file that stays behind changes nothing of what came of the call
                 with suppress(OSError):
                     keyfile.unlink(missing_ok=True)
-            return await self.report.tell(call, sent, keyfile, confirmed)
+            return await self._report.tell(call, sent, keyfile, confirmed)
         except Exception:  # noqa: BLE001 - logged, and answered without its text
             where = look_with(operation, values)
             return conclude("unknown", broke_off(operation, where), confirmed=confirmed, look_with=where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from barrack_mcp.account.rates import CHANGING_COST, costs_now
@@ -21,19 +20,24 @@ from barrack_mcp.dispatch.writes.keyfile import keep
 from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent
 
 
-@dataclass
 class Report:
     """Says what came of a write.
 
-    Attributes:
+    Args:
         currency: Currency of the rates shown.
         drifts: Says in the log what is answered otherwise than known.
         reveal_private_keys: Whether a key that the API generated may stand in the result.
     """
 
-    currency: str
-    drifts: Drifts
-    reveal_private_keys: bool
+    def __init__(
+        self,
+        *,
+        currency: str,
+        drifts: Drifts,
+        reveal_private_keys: bool,
+    ) -> None:
+        self._currency, self._drifts = currency, drifts
+        self._reveal_private_keys = reveal_private_keys
 
     async def tell(self, call: Call, sent: Sent, keyfile: Path | None, confirmed: Confirmed) -> Answer:
         """Say what came of a write, and who agreed to it if it was sent."""
@@ -56,7 +60,7 @@ class Report:
         """What it costs from now on, in words and as fields; nothing if that can't be said, or not soon."""
         if call.operation.tool not in CHANGING_COST:
             return "", {}
-        prices = await recall_prices(call.account, self.currency)
+        prices = await recall_prices(call.account, self._currency)
         return costs_now(call.operation, call.values, sent.data, sent.before, prices)
 
     def _done(
@@ -69,11 +73,11 @@ class Report:
         confirmed: Confirmed,
     ) -> Answer:
         operation = call.operation
-        self.drifts.note(operation, sent.data)
+        self._drifts.note(operation, sent.data)
         kept = ""
         if keyfile is not None:
             kept, keyfile = keep(take_private_key(operation, sent.data), keyfile)
-        data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self.reveal_private_keys)
+        data = make_safe(operation, without_nulls(sent.data), call.values, reveal=self._reveal_private_keys)
         if keyfile is not None:
             data["private_key_file"] = str(keyfile)
         moved = ""
