@@ -22,7 +22,7 @@ from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import MAX_KEY, MAX_SCRIPT_BYTES, MOST_LISTED
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 from tests.stdio.speaking import INITIALIZE, process, request
 from tests.support.answers import Answers, dispatcher
 from tests.support.answers import json as answered
@@ -187,7 +187,7 @@ async def test_one_more_entry_than_a_list_may_have_is_refused_with_what_to_do() 
 
 def test_of_many_wrong_fields_five_are_explained_and_the_others_counted() -> None:
     with pytest.raises(BadArgumentsError) as caught:
-        validated(BY_TOOL["list_regions"], {f"extra_{at}": at for at in range(16_000)})
+        validate(BY_TOOL["list_regions"], {f"extra_{at}": at for at in range(16_000)})
     assert str(caught.value).count("is not an argument of list_regions") == 5
     assert str(caught.value).endswith("The same call is wrong in 15,995 more places.")
 
@@ -195,7 +195,7 @@ def test_of_many_wrong_fields_five_are_explained_and_the_others_counted() -> Non
 @pytest.mark.parametrize("blank", ["\n", "\r\n", "  ", " \t\n"])
 def test_blanks_around_a_public_key_are_no_part_of_it(blank: str) -> None:
     given = {"name": "laptop", "public_key": f"{blank}{PUBLIC_KEY}{blank}"}
-    assert validated(BY_TOOL["create_ssh_key"], given)["public_key"] == PUBLIC_KEY
+    assert validate(BY_TOOL["create_ssh_key"], given)["public_key"] == PUBLIC_KEY
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ async def test_each_limit_lets_pass_what_it_says_and_no_more(
 ) -> None:
     async with simulated() as barrack:
         good = barrack.good(tool)
-    validated(BY_TOOL[tool], good | {argument: fits})
+    validate(BY_TOOL[tool], good | {argument: fits})
     with pytest.raises(BadArgumentsError, match=rf"^{argument}: must "):
-        validated(BY_TOOL[tool], good | {argument: too_much})
+        validate(BY_TOOL[tool], good | {argument: too_much})
 
 
 # Patterns

@@ -16,7 +16,7 @@ from barrack_mcp.catalogue.models import Request, required
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.catalogue.values import ARRAY, OBJECT, Keep
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, dispatcher
@@ -105,7 +105,7 @@ def test_a_private_key_behind_the_escapes_of_json_text_is_found() -> None:
     rule = {"direction": "ingress", "ethertype": "IPv4", "protocol": PRIVATE[2], "remote_ip_prefix": "203.0.113.0/24"}
     hidden = json.dumps([rule]).replace("PRIVATE", "\\u0050RIVATE")
     with pytest.raises(BadArgumentsError, match="security_rules: must not hold a private key"):
-        validated(operation, examples.good(operation, STATE) | {"security_rules": hidden})
+        validate(operation, examples.good(operation, STATE) | {"security_rules": hidden})
 
 
 @pytest.mark.promise("S4")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 
 VOLUME = {"name": "data", "size_gb": 200, "region": "NORWAY-1", "tier": "legacy", "volume_type": "SSD"}
 RULE = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "remote_ip_prefix": "203.0.113.0/24"}
@@ -15,12 +15,12 @@ RULE = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "remote_
 
 def sentences(tool: str, arguments: dict[str, Any]) -> list[str]:
     with pytest.raises(BadArgumentsError) as error:
-        validated(BY_TOOL[tool], arguments)
+        validate(BY_TOOL[tool], arguments)
     return error.value.sentences
 
 
 def test_good_arguments_come_back_without_what_was_not_given() -> None:
-    assert validated(BY_TOOL["create_volume"], VOLUME | {"bootable": None}) == VOLUME
+    assert validate(BY_TOOL["create_volume"], VOLUME | {"bootable": None}) == VOLUME
 
 
 def test_each_wrong_field_has_its_own_sentence() -> None:

@@ -9,7 +9,7 @@ from barrack_mcp.state.audit import origin
 _log = logging.getLogger(__name__)
 
 
-def crashed(what: str) -> str:
+def log_crash(what: str) -> str:
     """Log the error that is being handled, under the id of the request that met it, and say so in a sentence."""
     crash = origin.current().request or origin.new_id()
     _log.exception("internal error %s in %s", crash, what)

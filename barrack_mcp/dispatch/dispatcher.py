@@ -16,9 +16,9 @@ from barrack_mcp.dispatch import insights
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude
 from barrack_mcp.dispatch.arguments.names import Names, NotFoundError
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, present, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, drop_blanks, validate
 from barrack_mcp.dispatch.call import Call
-from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.crash import log_crash
 from barrack_mcp.dispatch.ending import OnEnd, ending
 from barrack_mcp.dispatch.reads.reads import Reads
 from barrack_mcp.dispatch.writes.changes import Changes
@@ -104,7 +104,7 @@ class Dispatcher:
                 answer = await caller.account.moment.share(same, partial(self._walk, offer, arguments, caller))
             except Exception:  # noqa: BLE001 - logged, and answered without its text
                 # what was sent answers for itself: here nothing was
-                sentence = crashed(tool) if offer.reads else f"{crashed(tool)} Nothing was sent to Barrack."
+                sentence = log_crash(tool) if offer.reads else f"{log_crash(tool)} Nothing was sent to Barrack."
                 answer = conclude("failed" if offer.reads else "refused", sentence, failure="internal")
             call.came_to(answer)
             return answer
@@ -117,9 +117,9 @@ class Dispatcher:
         # how long somebody waits afterwards is no part of what is asked for, sealed and sent
         given = {name: value for name, value in arguments.items() if name != "wait_seconds"}
         try:
-            said = present(offer, arguments)
+            said = drop_blanks(offer, arguments)
             meant = self.guard.meant_by(operation, given, caller) if operation is not None and asks else NOTHING_MEANT
-            values = validated(offer, await names.resolve(offer, said, known=meant.names, read=read))
+            values = validate(offer, await names.resolve(offer, said, known=meant.names, read=read))
             patience = values.pop("wait_seconds", None)
             if operation is not None:
                 values = await restore(operation, values, read=caller.account.read)

@@ -22,7 +22,7 @@ from barrack_mcp.api.wire.overrides import Overrides, merged
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject
 from barrack_mcp.catalogue.schema import arguments_schema
 from barrack_mcp.cli.contract.command import comparison_as_json, comparison_as_page, sum_up
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 from tests.contracts import dialect
 from tests.contracts.other import PATHS
 
@@ -184,7 +184,7 @@ def test_an_unknown_required_field_becomes_an_argument_of_the_tool() -> None:
         "stage": 2,
         "ratio": 0.5,
     }
-    values = validated(derived, given)
+    values = validate(derived, given)
     sent = contract.for_(derived).request(values)
     assert sent.body is not None
     assert sent.body | {"name": "n"} == sent.body
@@ -192,7 +192,7 @@ def test_an_unknown_required_field_becomes_an_argument_of_the_tool() -> None:
     assert sent.body["version"] == 2
     for name, wrong in (("replicas", 4), ("kind", "slow"), ("stage", 3), ("project_id", None)):
         with pytest.raises(BadArgumentsError, match=name):
-            validated(derived, given | {name: wrong})
+            validate(derived, given | {name: wrong})
 
 
 def body_of_again(raw: dict[str, Any]) -> Any:
@@ -208,8 +208,8 @@ def test_an_extra_argument_may_be_optional() -> None:
     contract = Contract(load(text, "x"))
     derived = contract.operation(BY_TOOL["list_volumes"])
     assert "required" not in arguments_schema(derived.arguments)
-    assert contract.for_(derived).request(validated(derived, {"zone": None})).query is None
-    assert contract.for_(derived).request(validated(derived, {"zone": "a"})).query == {"z": "a"}
+    assert contract.for_(derived).request(validate(derived, {"zone": None})).query is None
+    assert contract.for_(derived).request(validate(derived, {"zone": "a"})).query == {"z": "a"}
 
 
 def test_what_is_optional_for_us_and_not_for_them_is_asked_of_the_caller() -> None:
@@ -219,7 +219,7 @@ def test_what_is_optional_for_us_and_not_for_them_is_asked_of_the_caller() -> No
     derived = Contract(overrides(raw)).operation(BY_TOOL["create_volume"])
     assert "bootable" in arguments_schema(derived.arguments)["required"]
     with pytest.raises(BadArgumentsError, match="bootable: is required"):
-        validated(derived, {"name": "n", "size_gb": 100, "region": "U", "tier": "legacy", "volume_type": "SSD"})
+        validate(derived, {"name": "n", "size_gb": 100, "region": "U", "tier": "legacy", "volume_type": "SSD"})
 
 
 def test_an_argument_that_clients_may_send_as_text_can_be_required_too() -> None:
@@ -236,9 +236,9 @@ def test_an_argument_that_clients_may_send_as_text_can_be_required_too() -> None
         "os_image": "Ubuntu",
         "ssh_key_ids": ["K"],
     }
-    assert validated(derived, given | {"os_volume": '{"name": "r", "size_gb": 100}'})["os_volume"]["size_gb"] == 100
+    assert validate(derived, given | {"os_volume": '{"name": "r", "size_gb": 100}'})["os_volume"]["size_gb"] == 100
     with pytest.raises(BadArgumentsError, match="os_volume"):
-        validated(derived, given)
+        validate(derived, given)
 
 
 def test_numbers_of_every_kind_are_one_type() -> None:

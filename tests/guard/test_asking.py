@@ -30,7 +30,7 @@ from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.asking.asker import Asked, Asker
 from barrack_mcp.guard.asking.meanings import Meant
-from barrack_mcp.guard.asking.question import READING_S, Consent, Question, Reply, form, judged
+from barrack_mcp.guard.asking.question import READING_S, Consent, Question, Reply, judge, make_form
 from barrack_mcp.guard.asking.telling import (
     LONGEST,
     PATIENCE,
@@ -208,7 +208,7 @@ async def test_the_newer_era_has_the_question_in_the_answer_of_the_call(must_typ
     params = request.model_dump(by_alias=True, exclude_none=True)["params"]
     assert (key, params) == (
         "approval",
-        {"mode": "form", "message": "Stop it?", "requestedSchema": form(must_type)},
+        {"mode": "form", "message": "Stop it?", "requestedSchema": make_form(must_type)},
     )
     assert line.sent == []
 
@@ -235,14 +235,14 @@ async def test_the_older_era_sends_the_question_and_waits_so_long(
     line = Line(answer=answer)
     assert await asker(line, version=LEGACY).ask("Stop it?", a_question("web-1"), now=Clock()) == reply
     [(request, kind, more)] = line.sent
-    assert (request.params.message, request.params.requested_schema) == ("Stop it?", form("web-1"))
+    assert (request.params.message, request.params.requested_schema) == ("Stop it?", make_form("web-1"))
     assert (kind, more["request_read_timeout_seconds"]) == (ElicitResult, 2.5)
     assert more["metadata"].related_request_id == "call-7"
 
 
 def test_the_form_has_one_field_that_is_required() -> None:
     for must_type, name, kind in ((None, "approve", "boolean"), ("web-1", "name", "string"), ("", "name", "string")):
-        shape = form(must_type)
+        shape = make_form(must_type)
         assert (shape["type"], list(shape["properties"]), shape["required"]) == ("object", [name], [name])
         [shown] = shape["properties"].values()
         assert (shown["type"], shown["title"]) == (kind, name.capitalize())
@@ -287,7 +287,7 @@ def test_an_accept_is_a_yes_only_to_the_letter(content: Any, must_type: str | No
     consent = Consent.NO if sentence else Consent.YES
     for after in (0.0, READING_S, math.inf):
         given = ElicitResult(action="accept", content=content)
-        assert judged(given, must_type, after=after) == Reply(consent, sentence)
+        assert judge(given, must_type, after=after) == Reply(consent, sentence)
     for action, after, reply in (
         ("decline", -1.0, TOO_FAST),
         ("decline", 0.499, TOO_FAST),
@@ -298,7 +298,7 @@ def test_an_accept_is_a_yes_only_to_the_letter(content: Any, must_type: str | No
         ("cancel", math.inf, Reply(Consent.NO, AT_A_TERMINAL)),
     ):
         no = ElicitResult.model_validate({"action": action, "content": content})
-        assert judged(no, must_type, after=after) == reply
+        assert judge(no, must_type, after=after) == reply
 
 
 @pytest.mark.parametrize("version", [MODERN, LEGACY])

@@ -11,7 +11,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from barrack_mcp.catalogue import OPERATIONS, Risk
-from barrack_mcp.guard.asking.question import judged
+from barrack_mcp.guard.asking.question import judge
 from barrack_mcp.guard.decide import is_protected
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room
@@ -237,7 +237,7 @@ async def test_a_name_may_be_typed_in_either_unicode_form(name: str, typed: str,
     [("prod-cafe", COMPOSED), ("prod-cafè", COMPOSED), ("\u212aeep", "Keep"), ("prod-\uff43afé", COMPOSED)],
 )
 def test_what_only_looks_like_the_name_is_still_no_yes(typed: str, name: str) -> None:
-    reply = judged(ElicitResult(action="accept", content={"name": typed}), name, after=1)
+    reply = judge(ElicitResult(action="accept", content={"name": typed}), name, after=1)
     assert reply.consent == "no"
 
 

@@ -25,7 +25,7 @@ from barrack_mcp.cli import tools as listing
 from barrack_mcp.cli.contract import command as contracting
 from barrack_mcp.cli.tools.listing import as_page, as_table
 from barrack_mcp.config import Settings
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 from barrack_mcp.server.tools import WIRE
 
 SOURCE = "documentation, https://docs.example/create-volume-1e0.md, 2026-11-27"
@@ -132,7 +132,7 @@ def shaped(tool: str, said: str) -> Operation:
 
 def refused(operation: Operation, **arguments: Any) -> list[str]:
     try:
-        validated(operation, arguments)
+        validate(operation, arguments)
     except BadArgumentsError as error:
         return error.sentences
     return []
@@ -212,8 +212,8 @@ def test_a_closed_set_gains_what_is_documented_and_loses_nothing() -> None:
     said = '[operations.create_volume.about.volume_type]\nenum = ["HDD", "Gen5"]\n'
     operation = shaped("create_volume", said)
     assert arguments_schema(operation.arguments)["properties"]["volume_type"]["enum"] == ["SSD", "HDD", "NVMe", "Gen5"]
-    assert validated(operation, VOLUME | {"volume_type": "gen5"})["volume_type"] == "Gen5"
-    assert validated(operation, VOLUME | {"volume_type": "ssd"})["volume_type"] == "SSD"
+    assert validate(operation, VOLUME | {"volume_type": "gen5"})["volume_type"] == "Gen5"
+    assert validate(operation, VOLUME | {"volume_type": "ssd"})["volume_type"] == "SSD"
 
 
 @pytest.mark.parametrize("name", ["boot_source", "security_rules.direction", "security_rules.ethertype"])

@@ -10,7 +10,7 @@ import pytest
 
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.catalogue import BY_TOOL, OPERATIONS, JsonObject, Risk
-from barrack_mcp.dispatch.arguments.validation import validated
+from barrack_mcp.dispatch.arguments.validation import validate
 from barrack_mcp.guard.plans import PLANNERS, by_tool
 from barrack_mcp.guard.plans.draft import Draft, Inquiry
 from tests.plans.asking import room, words
@@ -79,7 +79,7 @@ async def test_a_plan_names_its_target_and_changes_nothing(tool: str) -> None:
 async def test_every_safer_way_is_a_real_tool_with_good_arguments(tool: str) -> None:
     async with room() as asked:
         for safer in (await asked.plan(tool)).plan.safer:
-            assert validated(BY_TOOL[safer.tool], safer.arguments) == safer.arguments
+            assert validate(BY_TOOL[safer.tool], safer.arguments) == safer.arguments
             assert safer.why.endswith(".")
 
 
@@ -222,7 +222,7 @@ async def test_hostile_texts_are_shown_escaped_and_short(tool: str) -> None:
         assert len(planned.plan.summary) < 800
         assert HOSTILE not in planned.must_type
         for safer in planned.plan.safer:
-            assert validated(BY_TOOL[safer.tool], safer.arguments) == safer.arguments
+            assert validate(BY_TOOL[safer.tool], safer.arguments) == safer.arguments
 
 
 ODD: list[Any] = [

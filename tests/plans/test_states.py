@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from barrack_mcp.catalogue import BY_TOOL, JsonObject
-from barrack_mcp.dispatch.arguments.validation import validated
+from barrack_mcp.dispatch.arguments.validation import validate
 from barrack_mcp.simulator import create_app
 from tests.plans.asking import room
 from tests.support.house import ERAS, Person, house, says_yes
@@ -54,7 +54,7 @@ async def test_what_the_state_forbids_is_refused_with_it_its_cost_and_what_was_m
             assert part in outcome["message"]
         (safer,) = outcome["plan"]["safer"]
         assert safer["tool"] == meant
-        assert validated(BY_TOOL[meant], safer["arguments"]) == safer["arguments"]
+        assert validate(BY_TOOL[meant], safer["arguments"]) == safer["arguments"]
         assert (made.effects, await made.approvals.pending()) == ([], [])
         assert person is None or person.questions == []
 
@@ -192,7 +192,7 @@ async def test_what_can_not_succeed_asks_nobody_and_says_what_would(
             assert part in outcome["message"]
         safer = outcome["plan"]["safer"][0]
         assert safer["tool"] == meant
-        assert validated(BY_TOOL[meant], safer["arguments"]) == safer["arguments"]
+        assert validate(BY_TOOL[meant], safer["arguments"]) == safer["arguments"]
         assert (made.effects, await made.approvals.pending()) == ([], [])
         assert person is None or person.questions == []
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from barrack_mcp.api.errors import ApiError, Failure
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
 from barrack_mcp.catalogue.schema import arguments_schema
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 from barrack_mcp.simulator import create_app
 from tests.support import examples
 from tests.support.answers import Answers, client, json
@@ -86,7 +86,7 @@ def test_any_text_in_any_argument_stays_in_its_place_or_is_refused_unsent(
     calls: list[JsonObject] = []
     for changed in data.draw(many(string_arguments(operation), strings)):
         with contextlib.suppress(BadArgumentsError):
-            calls.append(validated(operation, good | changed))
+            calls.append(validate(operation, good | changed))
     requests = anyio.run(sent, operation, calls)
     templates = f"/api{operation.path}".split("/")
     for values, request in zip(calls, requests, strict=True):

@@ -125,7 +125,7 @@ async def test_a_crash_is_told_under_the_id_of_its_request(
             raise ZeroDivisionError
 
         # an error of our own can't be had from outside
-        monkeypatch.setattr("barrack_mcp.dispatch.validated", broken)
+        monkeypatch.setattr("barrack_mcp.dispatch.dispatcher.validate", broken)
         headers = {"Authorization": f"Bearer {server.desk.tokens['ada']}", "X-Request-Id": "mine"}
         async with (
             httpx2.AsyncClient(headers=headers, timeout=PATIENT_S) as http,

@@ -14,7 +14,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import FIREWALL, IMAGE, INSTANCE, KEY
 from barrack_mcp.catalogue.operations.deploy import BOOT_ARGUMENTS, FILLED
 from barrack_mcp.catalogue.rules import SecurityRule
-from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validated
+from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 
 LIKE: Final = "like"
 """The argument that names the machine."""
@@ -58,7 +58,7 @@ async def fill_in(operation: Operation, values: JsonObject, read: Reader) -> Fil
     if missing := [name for name in dict.fromkeys((*FILLED, source, "security_rules")) if name not in whole]:
         raise UntoldError(f"{missing[0]}: {machine.in_words} doesn't tell it; give {', '.join(missing)} beside like.")
     try:
-        return Filled(validated(operation, whole), _left(machine, given))
+        return Filled(validate(operation, whole), _left(machine, given))
     except BadArgumentsError as error:
         raise UntoldError(f"like: as {machine.in_words} is, it can't be bought: {error}") from None
 

@@ -24,7 +24,7 @@ from barrack_mcp.account.things import Thing, joined, things
 from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Offer
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by, kind_told_by
 from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
-from barrack_mcp.dispatch.arguments.validation import validated
+from barrack_mcp.dispatch.arguments.validation import validate
 
 ID_SHAPE: Final = re.compile(r"(?:BRK|FW|KEY|SCR)-[0-9]+[A-Z]{0,2}|[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """What is an id at first sight: `BRK-000001D` as in the vendor's pages, the others inferred. All else may be a name."""
@@ -117,7 +117,7 @@ class Names:
         if not given:
             return dict(arguments)
         stand_ins = {value: f"x{at}" for at, value in enumerate({each.value for each in given.values()})}
-        validated(offer, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
+        validate(offer, _replaced(arguments, {place: stand_ins[each.value] for place, each in given.items()}))
         self.found |= {
             place: (name, known_id)
             for place, (name, known_id) in known.items()

@@ -48,7 +48,7 @@ class BadArgumentsError(Exception):
         self.sentences = list(sentences)
 
 
-def validated(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
+def validate(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
     """Answer the arguments as they will be sent: those not given are left out.
 
     Raises:
@@ -67,7 +67,7 @@ def validated(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
     return values
 
 
-def present(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
+def drop_blanks(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
     """Answer the arguments that say something: those that a client sent empty, since it must send all, are left out.
 
     Raises:

@@ -24,7 +24,7 @@ from barrack_mcp.dispatch.answers.pricing import recall_soon
 from barrack_mcp.dispatch.arguments.likeness import UntoldError
 from barrack_mcp.dispatch.arguments.wishes import Settled, fulfil
 from barrack_mcp.dispatch.call import Call
-from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.crash import log_crash
 from barrack_mcp.dispatch.waits import settle
 from barrack_mcp.dispatch.writes.booking import Booking, HeldBackError
 from barrack_mcp.dispatch.writes.keyfile import NO_PLACE, KeyFolder, reserve
@@ -190,7 +190,7 @@ async def _let_settle(call: Call, answer: Answer) -> Answer:
             offered=call.offered,
         )
     except Exception:  # noqa: BLE001 - logged, and what was done is told all the same
-        return add_to(answer, f"It was not waited for to the end: {crashed(call.operation.tool)}")
+        return add_to(answer, f"It was not waited for to the end: {log_crash(call.operation.tool)}")
 
 
 _TARGET_UNREAD: Final = "So it can't be said what the call would do, and nothing was changed."

@@ -26,7 +26,7 @@ from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Offer, Operation
 from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
 from barrack_mcp.catalogue.outcome import LookWith, Plan
-from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.crash import log_crash
 from barrack_mcp.dispatch.writes.booking import Booking, Told
 from barrack_mcp.dispatch.writes.ledger import Held, Ledger
 from barrack_mcp.dispatch.writes.looking import look as looking
@@ -373,7 +373,7 @@ def _digest_of(plan: Plan | None) -> str | None:
 
 def broke_off(operation: Operation, where: LookWith) -> str:
     """Say that an error of our own came once a write was sent; to be called where it is caught."""
-    return f"{crashed(operation.tool)} {_BROKE_OFF} Look with {where.tool} before doing it again."
+    return f"{log_crash(operation.tool)} {_BROKE_OFF} Look with {where.tool} before doing it again."
 
 
 def hold_back(held: Held) -> Unsent:

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from barrack_mcp.account.waiting import BEAT_S
 from barrack_mcp.catalogue import JsonObject
-from barrack_mcp.guard.asking.question import EMPTY, Consent, Question, Reply, form, judged
+from barrack_mcp.guard.asking.question import EMPTY, Consent, Question, Reply, judge, make_form
 
 _MODERN: Final = "2026-07-28"
 _KEY: Final = "approval"
@@ -103,7 +103,7 @@ class Asker:
             now: When it came, in seconds since 1970.
         """
         given = (self._params.input_responses or {}).get(_KEY)
-        return self._judged(given, question, now) if isinstance(given, ElicitResult) else EMPTY
+        return self._judge(given, question, now) if isinstance(given, ElicitResult) else EMPTY
 
     @property
     def hears(self) -> bool:
@@ -152,7 +152,7 @@ class Asker:
             question: What they are shown, and for how long.
             now: Seconds since 1970.
         """
-        shape = form(question.must_type)
+        shape = make_form(question.must_type)
         request = ElicitRequest(params=ElicitRequestFormParams(message=words, requested_schema=shape))
         if self._modern:
             state = json.dumps(asdict(question))
@@ -174,7 +174,7 @@ class Asker:
             return EMPTY
         finally:
             self._goes_on = _UNDER_WAY
-        return self._judged(result, question, now())
+        return self._judge(result, question, now())
 
-    def _judged(self, given: ElicitResult, question: Question, now: float) -> Reply:
-        return judged(given, question.must_type, after=math.inf if self.at_terminal else now - question.asked)
+    def _judge(self, given: ElicitResult, question: Question, now: float) -> Reply:
+        return judge(given, question.must_type, after=math.inf if self.at_terminal else now - question.asked)

@@ -77,7 +77,7 @@ class Question:
         return cls(**{**state, "meant": Meant(**state["meant"])})
 
 
-def form(must_type: str | None) -> JsonObject:
+def make_form(must_type: str | None) -> JsonObject:
     """Make the form: one required text to type, or one required tick."""
     if must_type is None:
         return {
@@ -94,7 +94,7 @@ def form(must_type: str | None) -> JsonObject:
     }
 
 
-def judged(result: ElicitResult, must_type: str | None, *, after: float) -> Reply:
+def judge(result: ElicitResult, must_type: str | None, *, after: float) -> Reply:
     """Tell a yes from everything that is none: only an accept with the exact name, or with `true`, is one.
 
     Args:
@@ -113,10 +113,10 @@ def judged(result: ElicitResult, must_type: str | None, *, after: float) -> Repl
         if content.get("approve") is True:
             return Reply(Consent.YES)
         return Reply(Consent.NO, "The person did not tick the approval.")
-    return _typed(content.get("name"), must_type)
+    return _judge_typed(content.get("name"), must_type)
 
 
-def _typed(typed: object, must_type: str) -> Reply:
+def _judge_typed(typed: object, must_type: str) -> Reply:
     if not isinstance(typed, str) or not typed:
         return Reply(Consent.NO, "The person accepted, but typed no name.")
     if is_same_name(typed, must_type):

@@ -74,21 +74,39 @@ def forbid(decision: Decision, policy: Policy, sums: Sums) -> str:
         policy: What the operator set.
         sums: What is held against the limits.
     """
-    limit, found = {
-        Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency}", sums.hourly_after),
-        Decision.TOO_SHORT: (f"{policy.min_runway_hours} hours", sums.runway_hours_after),
-        Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency}", sums.month_cost),
-        Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency}", sums.machine_cost),
-        Decision.OVER_BUDGET: (f"{policy.hourly_budget} {policy.currency} an hour", sums.share.hourly_after),
-        Decision.OVER_MONTH: (f"{policy.monthly_budget} {policy.currency} a month", sums.share.month_after),
-    }.get(decision, ("", None))
-    words = (
-        WHATEVER_ANYONE_SAYS[decision] if found is not None else _UNTOLD.get(decision, WHATEVER_ANYONE_SAYS[decision])
-    )
+    if decision is Decision.PROTECTED:
+        # no limit is passed, so there is none to name
+        return WHATEVER_ANYONE_SAYS[decision]
+    found = _sum(decision, sums)
+    words = WHATEVER_ANYONE_SAYS[decision] if found is not None else _UNTOLD[decision]
     if decision is Decision.TOO_DEAR and found == money.FOREVER:
         words = _ENDLESS
     told = {} if found is None else _tell_share(decision, policy, sums.share)
-    return words.format(limit=f" ({limit})" if limit else "", **told)
+    return words.format(limit=f" ({_limit(decision, policy)})", **told)
+
+
+def _limit(decision: Decision, policy: Policy) -> str:
+    """A limit in words."""
+    return {
+        Decision.TOO_COSTLY: f"{policy.max_hourly_cost} {policy.currency}",
+        Decision.TOO_SHORT: f"{policy.min_runway_hours} hours",
+        Decision.TOO_MUCH: f"{policy.max_monthly_cost} {policy.currency}",
+        Decision.TOO_DEAR: f"{policy.max_machine_cost} {policy.currency}",
+        Decision.OVER_BUDGET: f"{policy.hourly_budget} {policy.currency} an hour",
+        Decision.OVER_MONTH: f"{policy.monthly_budget} {policy.currency} a month",
+    }[decision]
+
+
+def _sum(decision: Decision, sums: Sums) -> Decimal | None:
+    """What a limit is held against; None if it can't be told."""
+    return {
+        Decision.TOO_COSTLY: sums.hourly_after,
+        Decision.TOO_SHORT: sums.runway_hours_after,
+        Decision.TOO_MUCH: sums.month_cost,
+        Decision.TOO_DEAR: sums.machine_cost,
+        Decision.OVER_BUDGET: sums.share.hourly_after,
+        Decision.OVER_MONTH: sums.share.month_after,
+    }[decision]
 
 
 def _tell_share(decision: Decision, policy: Policy, share: Share) -> dict[str, str]:
@@ -109,26 +127,22 @@ def foretell(decision: Decision, policy: Policy, sums: Sums) -> str:
         policy: What the operator set.
         sums: What is held against the limits.
     """
-    limit, found = {
-        Decision.TOO_COSTLY: (f"{policy.max_hourly_cost} {policy.currency} an hour for all", sums.hourly_after),
-        Decision.TOO_SHORT: (f"credit for {policy.min_runway_hours} hours", sums.runway_hours_after),
-        Decision.TOO_MUCH: (f"{policy.max_monthly_cost} {policy.currency} for this month", sums.month_cost),
-        Decision.TOO_DEAR: (f"{policy.max_machine_cost} {policy.currency} for a machine's lease", sums.machine_cost),
-        Decision.OVER_BUDGET: (
-            f"{policy.hourly_budget} {policy.currency} an hour for what you buy",
-            sums.share.hourly_after,
-        ),
-        Decision.OVER_MONTH: (
-            f"{policy.monthly_budget} {policy.currency} a month for what you buy",
-            sums.share.month_after,
-        ),
-    }.get(decision, ("", None))
+    limit, found = _FORETOLD[decision].format(_limit(decision, policy)), _sum(decision, sums)
     if decision is Decision.TOO_DEAR and found == money.FOREVER:
         return f"Bought without a lease (lease_hours) it would be refused: the operator's limit is {limit}."
     why = "passes" if found is not None else "may pass, since not all could be read or priced,"
     return f"A purchase would be refused, whatever anyone says: it {why} the operator's limit, {limit}."
 
 
+_FORETOLD: Final = {
+    Decision.TOO_COSTLY: "{} an hour for all",
+    Decision.TOO_SHORT: "credit for {}",
+    Decision.TOO_MUCH: "{} for this month",
+    Decision.TOO_DEAR: "{} for a machine's lease",
+    Decision.OVER_BUDGET: "{} for what you buy",
+    Decision.OVER_MONTH: "{} for what you buy",
+}
+"""A limit as it is told of a quote, beside which nothing says what it limits."""
 _OPERATOR: Final = (
     "and the operator has not allowed this without one that can be asked for here. Nothing was sent to Barrack; tell "
     "the user."

@@ -21,7 +21,7 @@ from barrack_mcp.api.text import write_json
 from barrack_mcp.catalogue import BY_TOOL, OFFERS, Operation
 from barrack_mcp.catalogue.kinds import KINDS
 from barrack_mcp.dispatch.answers.outcomes import Answer
-from barrack_mcp.dispatch.crash import crashed
+from barrack_mcp.dispatch.crash import log_crash
 from barrack_mcp.server.cards import BY_URI as CARD_BY_URI
 from barrack_mcp.server.cards import CARDS
 from barrack_mcp.server.cards import MIME_TYPE as CARD
@@ -165,7 +165,7 @@ async def _guarded(answer: Awaitable[Answer]) -> Answer:
     try:
         return await answer
     except Exception:  # noqa: BLE001 - logged, and answered without its text
-        raise MCPError(INTERNAL_ERROR, crashed("a resource")) from None
+        raise MCPError(INTERNAL_ERROR, log_crash("a resource")) from None
 
 
 def _content(uri: str, text: str, mime_type: str, *, kept_ms: int = 0) -> ReadResourceResult:
