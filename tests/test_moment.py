@@ -67,6 +67,7 @@ def asked(made: House, path: str) -> int:
     return [each["path"] for each in made.barrack.requests].count(path)
 
 
+@pytest.mark.promise("V4")
 async def test_the_same_read_at_the_same_time_is_one_request_and_every_caller_has_its_answer() -> None:
     app = Held()
     async with house(app=app) as made:
@@ -86,6 +87,7 @@ async def test_the_embedded_simulator_lets_others_go_on_while_it_is_asked_as_a_n
         assert asked(made, "/regions/") == 1
 
 
+@pytest.mark.promise("V4")
 async def test_other_arguments_another_allowance_and_another_caller_read_for_themselves() -> None:
     app = Held()
     async with house(app=app) as made:
@@ -108,6 +110,7 @@ async def test_accounts_share_nothing() -> None:
         assert asked(one, "/regions/") == 2
 
 
+@pytest.mark.promise("V4")
 async def test_a_read_shares_no_answer_that_was_asked_for_before_a_change_whether_that_goes_on_or_has_ended() -> None:
     app = Held(1)
     async with house(app=app, unattended=EVERY_RISK.split(",")) as made:

@@ -310,6 +310,7 @@ NOT_GREETED: Final = ["--port", "8765"]
 """What means nothing over stdio, and is enough for the client to be left to the house."""
 
 
+@pytest.mark.promise("V3")
 @pytest.mark.parametrize("flags", [[], NOT_GREETED], ids=["greeted", "by the house"])
 async def test_a_client_hears_the_same_whether_or_not_it_is_greeted(tmp_path: Path, flags: list[str]) -> None:
     """The first list, a call, and a question of the server's, which wants to know what the client can."""
@@ -384,6 +385,7 @@ UNNEEDED: Final = (
 """What no start and no read over stdio has a use for."""
 
 
+@pytest.mark.promise("V5")
 async def test_a_start_loads_nothing_before_it_greets_the_sdk_under_few_imports_and_only_what_a_read_uses(
     tmp_path: Path,
 ) -> None:

@@ -92,6 +92,7 @@ async def greeted(house: House, offered: frozenset[str], lines: Sequence[bytes])
     return first, await said(house, b"", Greeted(b"".join(greeting.rest), greeting.unspoken))
 
 
+@pytest.mark.promise("V3")
 @pytest.mark.parametrize("environ", SURFACES, ids=lambda environ: ",".join(environ.values()) or "as it comes")
 async def test_on_every_surface_and_in_every_revision_it_says_what_the_house_says(
     tmp_path: Path, environ: dict[str, str]
@@ -116,6 +117,7 @@ def test_a_flag_counts_as_its_setting_does_and_wins_over_it(flags: list[str]) ->
     assert surface(flags, others, RECORD) == surface([], others | told, RECORD)
 
 
+@pytest.mark.promise("V3")
 @pytest.mark.parametrize("name", ["toolsets", "tools"])
 def test_a_flag_that_is_empty_says_nothing_so_its_setting_holds(name: str) -> None:
     environ = {"BARRACK_TOOLSETS": "images", "BARRACK_TOOLS": "list_volumes"}
@@ -124,6 +126,7 @@ def test_a_flag_that_is_empty_says_nothing_so_its_setting_holds(name: str) -> No
     assert surface([f"--{name}", ""], environ, RECORD) == surface([f"--{name}="], environ, RECORD) == offered
 
 
+@pytest.mark.promise("V3")
 @pytest.mark.parametrize(
     ("installed", "known"),
     [
@@ -162,6 +165,7 @@ def test_a_surface_is_the_settings_own_or_not_certain(toolsets: list[str], tools
         assert found == frozenset(offer.tool for offer in OFFERS.values() if known.offers(offer))
 
 
+@pytest.mark.promise("V3")
 @pytest.mark.parametrize(
     ("flags", "environ"),
     [
@@ -238,6 +242,7 @@ ODD = [
 KNOWN = [line(message)[:-1] for conversation in conversations()[-2:] for message in conversation]
 
 
+@pytest.mark.promise("V3")
 @given(st.lists(st.one_of(st.sampled_from(KNOWN), st.sampled_from(ODD)), min_size=1, max_size=8, unique=True))
 @settings(max_examples=60)
 def test_whatever_a_client_says_each_of_its_frames_is_answered_as_the_house_alone_would(chosen: list[bytes]) -> None:
@@ -283,6 +288,7 @@ def pipes() -> Iterator[Pipes]:
             os.close(end)
 
 
+@pytest.mark.promise("V3")
 def test_a_frame_that_is_torn_by_the_handing_over_is_whole_for_the_house(pipes: Pipes) -> None:
     call = line(request(1, "tools/call", name="list_instances"))
     os.write(pipes.to_server, line(initialize()) + call[:20])
@@ -294,6 +300,7 @@ def test_a_frame_that_is_torn_by_the_handing_over_is_whole_for_the_house(pipes: 
     assert left == [call]
 
 
+@pytest.mark.promise("V3")
 async def test_a_client_that_reads_no_more_while_it_is_greeted_ends_the_house_though_it_may_go_on_to_write(
     tmp_path: Path, pipes: Pipes
 ) -> None:
@@ -307,6 +314,7 @@ async def test_a_client_that_reads_no_more_while_it_is_greeted_ends_the_house_th
             await Connection(opened.server, pipes.incoming, pipes.outgoing, greeted=greeted).serve()
 
 
+@pytest.mark.promise("V3")
 async def test_a_client_that_is_slow_to_read_its_greeting_keeps_no_house_waiting_and_hears_each_byte_once(
     tmp_path: Path, pipes: Pipes
 ) -> None:

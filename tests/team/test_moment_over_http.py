@@ -56,6 +56,7 @@ class Arrivals:
         return await call_next(ctx)
 
 
+@pytest.mark.promise("V4")
 async def test_callers_share_a_read_with_themselves_alone_and_never_beyond_what_they_may_see(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +110,7 @@ async def test_callers_share_a_read_with_themselves_alone_and_never_beyond_what_
     assert [heard[number] for number in range(3)] == [heard[0]] * 3
 
 
+@pytest.mark.promise("V4")
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 async def test_where_the_first_caller_hangs_up_the_others_are_answered_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, era: str
