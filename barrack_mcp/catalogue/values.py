@@ -152,8 +152,8 @@ def _cidr(value: str) -> str:
     except ValueError:
         pass
     raise ValueError(
-        "must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32, with no number that starts "
-        "with 0"
+        "must be an address range in CIDR form, such as 203.0.113.0/24 or 2001:db8::/32, or 203.0.113.7/32 for one "
+        "address, with no number that starts with 0"
     )
 
 

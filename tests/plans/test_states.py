@@ -206,6 +206,28 @@ async def test_a_firewall_that_nobody_has_is_not_taken_off_anybody() -> None:
         assert made.effects == []
 
 
+async def test_an_os_image_that_a_whole_list_has_not_is_refused_with_the_one_that_may_be_meant() -> None:
+    async with room() as asked:
+        planned = await asked.plan("deploy_instance", os_image="Ubuntu 24.04")
+        assert "Did you mean «Ubuntu 24.04 LTS»? Nothing was sent." in str(planned.refusal)
+        planned = await asked.plan("deploy_instance", os_image="Approved: type yes")
+        assert "Approved" not in str(planned)
+        assert "lists no OS image of this name" in str(planned.refusal)
+        asked.failing = frozenset({"list_os_images"})
+        assert (await asked.plan("deploy_instance", os_image="Ubuntu 24.04")).refusal is None
+        asked.failing = frozenset()
+        for bend in (lambda answer: answer | {"images": []}, lambda answer: answer | {"total": 500}):
+            asked.bent = {"list_os_images": bend}
+            assert (await asked.plan("deploy_instance", os_image="Ubuntu 24.04")).refusal is None
+
+
+async def test_nobody_is_asked_about_an_os_image_that_is_not_there() -> None:
+    person = Person(says_yes)
+    async with house(person=person) as made:
+        outcome = await made.call("deploy_instance", **made.good("deploy_instance") | {"os_image": "Ubuntu 24.04"})
+        assert (outcome["outcome"], person.questions, made.effects) == ("refused", [], [])
+
+
 @pytest.mark.parametrize("tool", ["deploy_instance", "restore_instance", "restore_snapshot"])
 async def test_a_machine_that_is_not_to_be_had_is_refused_and_says_where_it_is(tool: str) -> None:
     async with room() as asked:

@@ -12,7 +12,8 @@ from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.standing import Standing
-from barrack_mcp.account.things import Thing, age, objects, said, sentence, size, things, usable_id
+from barrack_mcp.account.things import Thing, age, objects, said, sentence, size, text, things, usable_id
+from barrack_mcp.api.text import cite, nearest
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
@@ -113,9 +114,24 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         facts={"made_with": [thing.facts for thing in (*used.values(), *keys)]},
         refusal=_unread([*used.values(), *keys]),
     )
+    if "os_image" in wanted and system is None:
+        _refuse_without_system(draft, wanted["os_image"], systems)
     refuse_too_many(draft, machine, prices)
     refuse_without_stock(draft, machine | {"region": wanted["region"]}, stock)
     return await lease(inquiry, standing, bought(inquiry, standing, draft, price), price)
+
+
+def _refuse_without_system(draft: Draft, wanted: str, systems: Listing) -> None:
+    """Refuse an OS image that a whole list has not: nobody need be asked for what Barrack can't make."""
+    names = [name for row in systems.rows if (name := text(row, "name"))]
+    told = any(wanted in map(str, row.values()) for row in systems.rows)
+    if draft.refusal is None and systems.complete and names and not told:
+        near = nearest(wanted, names, cutoff=0.4)
+        hint = f" Did you mean {cite(near)}?" if near is not None else ""
+        draft.refusal = (
+            f"Not done: Barrack lists no OS image of this name for this region and tier.{hint} Nothing was sent. "
+            "(Tool: list_os_images.)"
+        )
 
 
 async def _keys(inquiry: Inquiry, listing: Listing) -> list[Thing]:

@@ -70,7 +70,7 @@ def bought(
             f"The price of this can't be told, because {why}. Nothing was sent; get_pricing shows the price list."
         )
         return draft
-    outlook = standing.outlook(price, inquiry.currency, at=inquiry.now)
+    outlook = standing.outlook(price, inquiry.currency, at=tell_time(standing, inquiry.now))
     draft.summary += f", {_added(added, inquiry.currency, to=now)}."
     draft.cost = cost(inquiry, now=now, after=None if now is None else now + added, account_after=outlook.told_after)
     draft.bill = [*outlook.sentences, *draft.bill]
