@@ -71,7 +71,7 @@ ROOMS: Final = {
     "writer": (
         [
             "dispatch/witness.py",
-            *(f"dispatch/writes/{name}.py" for name in ("writer", "ledger", "looking/look", "looking/view")),
+            *(f"dispatch/writes/{name}.py" for name in ("writer", "sent", "ledger", "looking/look", "looking/view")),
         ],
         ["tests/test_ledger.py", "tests/looking", "tests/writing", "tests/audit/test_shown.py"],
     ),

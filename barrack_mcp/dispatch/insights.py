@@ -25,7 +25,8 @@ from barrack_mcp.dispatch.answers.bounds import SafeCopy
 from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_unsent
 from barrack_mcp.dispatch.answers.safe import LOOKED_AT
 from barrack_mcp.dispatch.waits import wait_for_any
-from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Unsent, Writer
+from barrack_mcp.dispatch.writes.sent import Unsent
+from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Writer
 from barrack_mcp.guard.decide import Policy
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.state.store import StoreError

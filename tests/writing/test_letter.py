@@ -19,7 +19,8 @@ from barrack_mcp.dispatch.writes.booking import HeldBackError
 from barrack_mcp.dispatch.writes.ledger import Entry, Held, Ledger, Why, digest_of
 from barrack_mcp.dispatch.writes.looking.look import look, look_with, note
 from barrack_mcp.dispatch.writes.replaced import in_pieces
-from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent, broke_off, hold_back
+from barrack_mcp.dispatch.writes.sent import Done, NotDone, Sent, Unknown, Unsent, hold_back
+from barrack_mcp.dispatch.writes.writer import broke_off
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.guard.ruling.ruling import Passed, Shown, Stopped, digest

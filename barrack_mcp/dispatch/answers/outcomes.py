@@ -16,7 +16,7 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import ERRORS, Confirmed, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.consent import tell_confirmed
-from barrack_mcp.dispatch.writes.writer import Unsent
+from barrack_mcp.dispatch.writes.sent import Unsent
 from barrack_mcp.guard.asking.telling import sentences
 from barrack_mcp.guard.ruling.ruling import Stopped, Waiting
 

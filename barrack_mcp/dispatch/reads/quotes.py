@@ -25,7 +25,7 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.dispatch.reads import stock
 from barrack_mcp.guard.decide import Policy, Sums, passed_limit
-from barrack_mcp.guard.plans import find_budget
+from barrack_mcp.guard.ruling.assessment import find_budget
 from barrack_mcp.guard.ruling.limits import foretell
 from barrack_mcp.state.store import StoreError
 

@@ -31,15 +31,8 @@ from barrack_mcp.dispatch.writes.keyfile import NO_PLACE, KeyFolder, reserve
 from barrack_mcp.dispatch.writes.looking.look import note
 from barrack_mcp.dispatch.writes.looking.view import look_with
 from barrack_mcp.dispatch.writes.report import Report
-from barrack_mcp.dispatch.writes.writer import (
-    STATE_UNUSABLE,
-    UNRECORDED,
-    Done,
-    Writer,
-    broke_off,
-    hold_back,
-    recorded,
-)
+from barrack_mcp.dispatch.writes.sent import Done, hold_back, recorded
+from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, UNRECORDED, Writer, broke_off
 from barrack_mcp.guard.asking.asker import Asked
 from barrack_mcp.guard.asking.meanings import Meant
 from barrack_mcp.guard.guard import Guard

@@ -17,7 +17,7 @@ from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments.wishes import tell_moves
 from barrack_mcp.dispatch.call import Call
 from barrack_mcp.dispatch.writes.keyfile import keep
-from barrack_mcp.dispatch.writes.writer import Done, NotDone, Sent, Unknown, Unsent
+from barrack_mcp.dispatch.writes.sent import Done, NotDone, Sent, Unknown, Unsent
 
 
 class Report:

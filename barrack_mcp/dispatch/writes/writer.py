@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,16 +21,15 @@ from barrack_mcp.account.account import Account
 from barrack_mcp.api.body import typed
 from barrack_mcp.api.client import Attempt
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.api.redact import Echo
-from barrack_mcp.api.text import cite
 from barrack_mcp.catalogue import JsonObject, Offer, Operation
-from barrack_mcp.catalogue.marks import masked, open_texts, secrets_in
+from barrack_mcp.catalogue.marks import masked
 from barrack_mcp.catalogue.outcome import LookWith, Plan
 from barrack_mcp.dispatch.crash import log_crash
 from barrack_mcp.dispatch.writes.booking import Booking, Told
-from barrack_mcp.dispatch.writes.ledger import Held, Ledger
+from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.dispatch.writes.replaced import find_replaced, in_pieces
+from barrack_mcp.dispatch.writes.sent import Done, NotDone, Sent, Unknown, Unsent, recorded, standing_of
 from barrack_mcp.guard.ruling.call import Caller
 from barrack_mcp.guard.ruling.ruling import Passed, Stopped, Waiting, digest
 from barrack_mcp.state.audit import NEVER_ASKS, Audit, AuditError
@@ -39,61 +38,6 @@ from barrack_mcp.state.store import StoreError
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The API did it, or did a part of what was asked for in bulk."""
-
-    data: JsonObject
-    """Its answer, or what was seen in the place of one."""
-    seen: str = ""
-    """How it is known where the answer was lost."""
-    replaced: str | None = None
-    """The text that was overwritten."""
-    before: JsonObject | None = None
-    """The thing as it was, as far as it was read."""
-    lease: Told = field(default_factory=Told)
-    """What there is to say of the lease that it gives a machine."""
-
-    @property
-    def partly(self) -> bool:
-        """Whether some of it was not done."""
-        return bool(self.data.get("failed"))
-
-    def words(self, operation: Operation) -> str:
-        """Say what was done, in a sentence: as it was seen, else in the API's words."""
-        if self.seen:
-            return self.seen
-        said = self.data.get("message")
-        return f"Barrack says {cite(said, limit=_LONGEST_SAID)}." if said else f"{operation.title}: accepted."
-
-
-@dataclass(frozen=True, slots=True)
-class NotDone:
-    """The API said no, or it never got there."""
-
-    error: ApiError
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Nobody knows whether it took effect."""
-
-    sentence: str
-    look_with: LookWith
-    error: ApiError | None = None
-    """Why no answer came."""
-    lease: Told = field(default_factory=Told)
-    """What there is to say of the lease that it gives a machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """It was held back on our side."""
-
-    sentence: str
-    look_with: LookWith | None = None
 
 
 @dataclass(slots=True)
@@ -106,10 +50,6 @@ class Came:
     def end(self, outcome: Literal["done", "refused", "failed"], message: str) -> None:
         """Say what came of it."""
         self.outcome, self.message = outcome, message
-
-
-Sent: TypeAlias = Done | NotDone | Unknown | Unsent
-Verdict: TypeAlias = Literal["done", "refused", "failed", "unknown"]
 
 
 @dataclass
@@ -248,7 +188,7 @@ class Writer:
                 if isinstance(sent, Done):
                     account.deeds.note(operation, values, sent.data)
             finally:
-                lease = await booking.close(_standing(sent), sent.data if isinstance(sent, Done) else None)
+                lease = await booking.close(standing_of(sent), sent.data if isinstance(sent, Done) else None)
                 await self._outcome(intent, operation, values, sent, attempts=attempts, seconds=self.now() - sent_at)
         except Exception:  # noqa: BLE001 - logged, and told without its text
             return Unknown(broke_off(operation, where), where, lease=lease)
@@ -376,38 +316,6 @@ def broke_off(operation: Operation, where: LookWith) -> str:
     return f"{log_crash(operation.tool)} {_BROKE_OFF} Look with {where.tool} before doing it again."
 
 
-def hold_back(held: Held) -> Unsent:
-    """Say that a call is not sent, since the same call is open."""
-    return Unsent(held.sentence, LookWith(tool=held.entry.look_tool, arguments=dict(held.entry.look_arguments)))
-
-
-def _standing(sent: Sent) -> Literal["done", "failed", "unknown"]:
-    match sent:
-        case Done():
-            return "done"
-        case Unknown():
-            return "unknown"
-        case _:
-            return "failed"
-
-
-def recorded(operation: Operation, values: JsonObject, sent: Sent) -> tuple[Verdict, str, str | None]:
-    """Say for the record what came of it, in a sentence, and the API's name for the request; without secrets."""
-    verdict: Verdict
-    match sent:
-        case Done(data):
-            verdict, told, name = "failed" if sent.partly else "done", sent.words(operation), data.get("request_id")
-        case NotDone(error):
-            verdict, told, name = "refused" if error.unsent else "failed", error.sentence, error.request_id
-        case Unknown(sentence):
-            verdict, told, name = "unknown", sentence, None
-        case Unsent(sentence):
-            verdict, told, name = "refused", sentence, None
-    # the API's words come without them; what else is said of the call may not hold them either
-    echo = Echo(secrets_in(operation, values), known=open_texts(operation, values))
-    return verdict, echo.hidden(told), None if name is None else echo.hidden(str(name))
-
-
 STATE_UNUSABLE: Final = (
     "Not done: the server can't keep its state at the moment, so it can't see to it that this happens once. Nothing "
     "was sent to Barrack; tell the user that the server's log says why."
@@ -416,7 +324,6 @@ UNRECORDED: Final = (
     "Not done: the record of what is done can't be written at the moment, and nothing is changed without it. Nothing "
     "was sent to Barrack; tell the user that the server's log says why. Reading goes on."
 )
-_LONGEST_SAID: Final = 400
 _ENDING: Final = "Not done: the server is stopping. Nothing was sent to Barrack; call again once it is back."
 _TOO_LATE: Final = (
     "Not done: too much time went by between the last look at what this is about and its sending. Nothing was sent to "

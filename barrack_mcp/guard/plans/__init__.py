@@ -17,14 +17,11 @@ from barrack_mcp.guard.plans.draft import (
     Known,
     NotThereError,
     Planned,
-    find_budget,
-    gather_facts,
     not_found,
-    recollect,
 )
 from barrack_mcp.guard.plans.openings import may_open
 
-__all__ = ["PLANNERS", "Binding", "Known", "Planned", "find_budget", "gather_facts", "may_open", "plan", "recollect"]
+__all__ = ["PLANNERS", "Binding", "Known", "Planned", "may_open", "plan"]
 
 Planner: TypeAlias = Callable[[Inquiry], Awaitable[Draft]]
 

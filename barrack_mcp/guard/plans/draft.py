@@ -7,14 +7,12 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from typing import Final, TypeAlias
 
 from barrack_mcp.account import money
-from barrack_mcp.account.account import Account
 from barrack_mcp.account.deeds import Deeds
 from barrack_mcp.account.desk import Binding, Desk, Single
-from barrack_mcp.account.leases import Term, find_term, gives_lease
+from barrack_mcp.account.leases import Term
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.spending.shares import UNTOLD, Budget, Share
 from barrack_mcp.account.things import Thing, ago, joined, marks, usable_id
@@ -22,8 +20,8 @@ from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.kinds import Kind
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
-from barrack_mcp.guard.decide import Facts, Policy, Sums, is_protected, passed_limit
-from barrack_mcp.state.store import Holdings, Trace
+from barrack_mcp.guard.decide import Sums
+from barrack_mcp.state.store import Trace
 
 _A_CENT: Final = 0.01
 """By how much a sum may move between question and answer."""
@@ -118,29 +116,6 @@ class Planned:
         return same and self.fingerprint == fingerprint
 
 
-def gather_facts(operation: Operation, policy: Policy, planned: Planned | None, *, can_ask: bool) -> Facts:
-    """Gather all that a decision on a call rests on.
-
-    Args:
-        operation: What would be done.
-        policy: What the operator set, for this caller.
-        planned: What it would do, once that is known.
-        can_ask: Whether a person can be asked through the client.
-    """
-    return Facts(
-        risk=operation.risk,
-        wide=planned is not None and planned.wide,
-        replaces=operation.replaces is not None,
-        overwrites=planned is not None and planned.overwrites,
-        unattended=policy.unattended,
-        protected=planned is not None
-        and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
-        limit=None if planned is None else passed_limit(planned.sums, policy),
-        mode=policy.mode,
-        can_ask=can_ask,
-    )
-
-
 FindTerm: TypeAlias = Callable[[], Awaitable[Term | None]]
 """Answers the lease that a purchase gives; raises StoreError."""
 
@@ -178,54 +153,6 @@ class Known:
     budget: Budget | None = None
     by_month: bool = False
     brought: bool = False
-
-
-async def recollect(
-    account: Account,
-    operation: Operation,
-    values: JsonObject,
-    *,
-    caller: str,
-    policy: Policy,
-    held: Holdings | None = None,
-) -> Known:
-    """Answer what we know of an account that a call of a caller's may be held against.
-
-    Args:
-        account: The account.
-        operation: What would be done.
-        values: Its validated arguments.
-        caller: Who asks for it.
-        policy: What the operator set.
-        held: What is known here alone, as it was read just now; None to read what is needed of it.
-
-    Raises:
-        StoreError: Who bought what can't be read, so no budget can be kept.
-    """
-    spends = operation.risk is Risk.SPEND
-    if held is None and spends and policy.has_budget and gives_lease(operation) and account.leases is not None:
-        # both are needed, and read at once
-        held = await account.leases.hold(account.id)
-    return Known(
-        deeds=account.deeds,
-        last_changes=account.last_changes,
-        find_term=partial(find_term, account, operation, values, known=held),
-        budget=await find_budget(account, caller, policy, held=held) if spends else None,
-        by_month=policy.by_month,
-        brought=account.brought,
-    )
-
-
-async def find_budget(account: Account, caller: str, policy: Policy, *, held: Holdings | None = None) -> Budget | None:
-    """Answer what a caller's own purchases are held against; None where nothing limits them.
-
-    Raises:
-        StoreError: Who bought what can't be read, so no budget can be kept.
-    """
-    if not policy.has_budget:
-        return None
-    bought = await account.find_purchases() if held is None else held.purchases
-    return Budget(caller, policy.hourly_budget, policy.monthly_budget, bought)
 
 
 @dataclass(frozen=True)

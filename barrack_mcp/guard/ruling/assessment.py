@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
+from barrack_mcp.account.account import Account
+from barrack_mcp.account.leases import find_term, gives_lease
 from barrack_mcp.account.reading import Reader
+from barrack_mcp.account.spending.shares import Budget
 from barrack_mcp.api.errors import ApiError
-from barrack_mcp.guard.decide import Facts, Policy, decide
-from barrack_mcp.guard.plans import Binding, Planned, gather_facts, plan, recollect
+from barrack_mcp.catalogue import Risk
+from barrack_mcp.guard.decide import Facts, Policy, decide, is_protected, passed_limit
+from barrack_mcp.guard.plans import Binding, Known, Planned, plan
 from barrack_mcp.guard.ruling.call import Call
 from barrack_mcp.guard.ruling.limits import refuse
 from barrack_mcp.guard.ruling.ruling import CHANGED, Stopped
 from barrack_mcp.guard.turns import Turn
+from barrack_mcp.state.store import Holdings
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +41,19 @@ class Assessor:
     def facts(self, call: Call, planned: Planned | None = None) -> Facts:
         """What is decided by; before anything is read, what is known of the call alone."""
         policy, asker = self.policy_for(call), call.caller.asker
-        can_ask = asker is not None and asker.can_ask and not policy.four_eyes
-        return gather_facts(call.operation, policy, planned, can_ask=can_ask)
+        operation, can_ask = call.operation, asker is not None and asker.can_ask and not policy.four_eyes
+        return Facts(
+            risk=operation.risk,
+            wide=planned is not None and planned.wide,
+            replaces=operation.replaces is not None,
+            overwrites=planned is not None and planned.overwrites,
+            unattended=policy.unattended,
+            protected=planned is not None
+            and is_protected(planned.protected_by, policy.protect, unread=planned.hides_names),
+            limit=None if planned is None else passed_limit(planned.sums, policy),
+            mode=policy.mode,
+            can_ask=can_ask,
+        )
 
     async def plan(
         self, call: Call, read: Reader, binding: Binding = Binding.NOT_YET, *, turn: Turn | None = None
@@ -52,8 +69,6 @@ class Assessor:
         Raises:
             ApiError: What it is about could not be read.
         """
-        caller = call.caller
-        held = None if turn is None else turn.holdings
         return await plan(
             call.operation,
             call.values,
@@ -61,15 +76,32 @@ class Assessor:
             currency=self._policy.currency,
             now=self._now(),
             binding=binding,
-            known=await recollect(
-                caller.account,
-                call.operation,
-                call.values,
-                caller=caller.subject,
-                policy=self.policy_for(call),
-                held=held,
-            ),
+            known=await self._recollect(call, None if turn is None else turn.holdings),
             beside=None if turn is None else call.beside,
+        )
+
+    async def _recollect(self, call: Call, held: Holdings | None) -> Known:
+        """Answer what we know of an account that a call may be held against.
+
+        Args:
+            call: The call.
+            held: What is known here alone, as it was read just now; None to read what is needed of it.
+
+        Raises:
+            StoreError: Who bought what can't be read, so no budget can be kept.
+        """
+        operation, account, policy = call.operation, call.caller.account, self.policy_for(call)
+        spends = operation.risk is Risk.SPEND
+        if held is None and spends and policy.has_budget and gives_lease(operation) and account.leases is not None:
+            # both are needed, and read at once
+            held = await account.leases.hold(account.id)
+        return Known(
+            deeds=account.deeds,
+            last_changes=account.last_changes,
+            find_term=partial(find_term, account, operation, call.values, known=held),
+            budget=await find_budget(account, call.caller.subject, policy, held=held) if spends else None,
+            by_month=policy.by_month,
+            brought=account.brought,
         )
 
     async def step_back(self, call: Call, read: Reader, turn: Turn | None) -> Planned | None:
@@ -98,3 +130,15 @@ class Assessor:
             return Stopped(CHANGED)
         told = f"{CHANGED} {now.refusal}" if now.refusal is not None else CHANGED
         return self.forbidden(call, now) or Stopped(told, now.plan)
+
+
+async def find_budget(account: Account, caller: str, policy: Policy, *, held: Holdings | None = None) -> Budget | None:
+    """Answer what a caller's own purchases are held against; None where nothing limits them.
+
+    Raises:
+        StoreError: Who bought what can't be read, so no budget can be kept.
+    """
+    if not policy.has_budget:
+        return None
+    bought = await account.find_purchases() if held is None else held.purchases
+    return Budget(caller, policy.hourly_budget, policy.monthly_budget, bought)
