@@ -355,6 +355,16 @@ def test_nothing_is_read_on_behind_what_waits_for_the_house(pipes: Pipes) -> Non
     assert pipes.greeter.stop() == Greeted(b"".join(frames))
 
 
+def test_of_a_client_that_says_no_more_than_that_it_is_ready_but_says_it_for_ever_little_is_kept(pipes: Pipes) -> None:
+    frames = line(initialize()) + line(INITIALIZED) * 500
+    os.write(pipes.to_server, frames)
+    pipes.greeter.thread.join(PATIENT_S)
+    assert not pipes.greeter.thread.is_alive(), "it reads on"
+    replayed, rest = pipes.greeter.stop().heard.split(b"\n", 1)
+    assert json.loads(replayed)["method"] == "initialize"
+    assert rest == line(INITIALIZED) * 500
+
+
 def test_no_client_can_have_the_id_under_which_the_house_hears_its_first_word() -> None:
     ids = set()
     for _ in range(3):

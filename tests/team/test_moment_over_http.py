@@ -16,6 +16,7 @@ from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.simulator import create_app
 from tests.support.callers import served
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +100,7 @@ async def test_callers_share_a_read_with_themselves_alone_and_never_beyond_what_
 
             for number, (name, options) in enumerate(clients):
                 tasks.start_soon(read, number, name, options)
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENT_S):
                 await arrivals.complete.wait()
                 # the last of them has got as far as it can
                 await anyio.wait_all_tasks_blocked()
@@ -128,7 +129,7 @@ async def test_where_the_first_caller_hangs_up_the_others_are_answered_all_the_s
                     with scope:
                         heard.append((await client.call_tool("list_regions", {})).structured_content)
 
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENT_S):
                 tasks.start_soon(read, given_up)
                 await api.first.wait()
                 tasks.start_soon(read, anyio.CancelScope())

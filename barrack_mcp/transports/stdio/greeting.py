@@ -36,6 +36,8 @@ _PLAIN: Final = re.compile(r"[ !#-\[\]-~]{1,200}")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _BIGGEST_ID: Final = 2**63
 _MOST_LEVELS: Final = 100
+_MOST_KEPT: Final = 2
+"""Frames that the house has to hear of a start as it is known: the first word, and that it was understood."""
 
 _SDK: Final = re.compile(r"mcp-[^-]+\.dist-info")
 """How Python's installers name what they write down of the SDK."""
@@ -222,7 +224,8 @@ class Greeting:
         message = None if self.silent else _read(line)
         answer = self._answered(message) if message is not None else None
         if answer is None:
-            self.silent = self.silent or message is None or message != {"jsonrpc": "2.0", "method": _INITIALIZED}
+            known = message == {"jsonrpc": "2.0", "method": _INITIALIZED} and len(self.rest) < _MOST_KEPT
+            self.silent = self.silent or not known
             self.rest.append(line + b"\n")
         return answer
 
