@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from barrack_mcp.catalogue import BY_TOOL
+from barrack_mcp.catalogue import BY_TOOL, OFFERS
 from barrack_mcp.dispatch.arguments.validation import BadArgumentsError, validate
 
 VOLUME = {"name": "data", "size_gb": 200, "region": "NORWAY-1", "tier": "legacy", "volume_type": "SSD"}
@@ -45,6 +45,14 @@ def test_a_misspelt_argument_is_told_its_name() -> None:
     assert sentences("create_volume", VOLUME | {"volume_typ": "SSD"}) == [
         "volume_typ: is not an argument of create_volume; did you mean volume_type?"
     ]
+
+
+def test_what_is_given_already_is_not_what_another_argument_was_meant_for() -> None:
+    given = {"resource": "firewall", "resource_id": "FW-1"}
+    with pytest.raises(BadArgumentsError) as error:
+        validate(OFFERS["wait_for_status"], given)
+    assert error.value.sentences[0] == "id: is required."
+    assert error.value.sentences[1].startswith("resource_id: is not an argument of wait_for_status; its arguments: ")
 
 
 @pytest.mark.parametrize("spelled", ["VOLUME-TYPE", "volumeType", "Volume Type"])

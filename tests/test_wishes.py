@@ -41,6 +41,8 @@ async def test_a_firewall_is_given_and_taken_by_name_and_the_answer_says_who_gai
         told = [{names[each] for each in outcome["result"][part]} for part in ("gained", "kept", "lost")]
         assert told == list(parts)
         assert sentence in outcome["message"]
+        assert "(brk-" not in outcome["message"]
+        assert outcome["message"].count("(BRK-") == sum(map(len, parts))
         office = made.thing("firewalls", name="office")
         having = {row["vm"]["vm_name"] for row in office["attachments"]}
         assert having == parts[0] | parts[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -58,6 +59,9 @@ INSTRUCTIONS: Final = (
 )
 
 _LONGEST_NAME: Final = 100
+_PREFIX: Final = re.compile(r"^.*(?:__|[./:])")
+"""What some clients put before a tool's name."""
+_ALIKE: Final = 0.85
 _LIST_KEPT_MS: Final = 3_600_000
 LOCAL_USER: Final = f"local:{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
 _CHANGING: Final = frozenset({Risk.INTERRUPT, Risk.EXPOSE, Risk.DESTROY})
@@ -166,8 +170,12 @@ def create_server(
 
 
 def _meant(name: str, dispatcher: Dispatcher, caller: Caller) -> str:
-    """Ask whether a tool on offer was meant; of what is left out nothing is told, nor is another offered for it."""
-    near = nearest(name[:_LONGEST_NAME], OFFERS)
+    """Ask whether a tool on offer was meant; of what is left out nothing is told, nor is another offered for it.
+
+    A model does what it is told: only one that is spelled alike is named, clients' prefixes aside, and none that is
+    like it in parts.
+    """
+    near = nearest(_PREFIX.sub("", name[:_LONGEST_NAME]), OFFERS, cutoff=_ALIKE)
     offered = near is not None and near != name and near in dispatcher.surface_of(caller)
     return f"did you mean {near}?" if offered else "tools/list names those on offer."
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from barrack_mcp.api.text import guess, is_one_word
+from barrack_mcp.api.text import guess, is_one_word, nearest
 from barrack_mcp.api.wire.shape import model_of
 from barrack_mcp.catalogue import JsonObject, Offer
 from barrack_mcp.catalogue.models import without_blanks
@@ -30,6 +30,7 @@ MAX_TEXT: Final = 100_000
 MAX_DEPTH: Final = 16
 _MOST_SENTENCES: Final = 5
 _LONGEST_NAME: Final = 100
+_MISSPELT: Final = 0.9
 _SHOULD: Final = re.compile(r"^(?:Input|String|List|Value|Data) should ")
 
 
@@ -59,7 +60,7 @@ def validate(offer: Offer, arguments: Mapping[str, Any]) -> JsonObject:
         model = offer.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
-        told = [_sentence(offer, detail) for detail in wrong[:_MOST_SENTENCES]]
+        told = [_sentence(offer, detail, arguments) for detail in wrong[:_MOST_SENTENCES]]
         raise BadArgumentsError(told, more=len(wrong) - len(told)) from None
     values: JsonObject = model.model_dump(mode="json", exclude_none=True)
     # an array or object that came as JSON text may have hidden it behind escapes
@@ -89,10 +90,10 @@ def refuse_unfit(arguments: Mapping[str, Any]) -> None:
         raise BadArgumentsError(refused)
 
 
-def _sentence(offer: Offer, detail: Any) -> str:
+def _sentence(offer: Offer, detail: Any, given: Mapping[str, Any]) -> str:
     where = ".".join(_place(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return _unknown(offer, where, detail["loc"])
+        return _unknown(offer, where, detail["loc"], given)
     words = _SENTENCES.get(detail["type"]) or _SHOULD.sub("must ", _plain(detail["msg"]))
     if detail["type"] == "value_error" and re.match(r"[a-z_]+: ", words):
         where, words = ".".join(part for part in (where, words.split(": ")[0]) if part), words.split(": ", 1)[1]
@@ -104,7 +105,7 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ").replace(" after validation", "")
 
 
-def _unknown(offer: Offer, where: str, path: tuple[int | str, ...]) -> str:
+def _unknown(offer: Offer, where: str, path: tuple[int | str, ...], given: Mapping[str, Any]) -> str:
     name = str(path[-1])[:_LONGEST_NAME]
     if len(path) > 1:
         within = _model_at(offer.arguments, path[:-1])
@@ -112,7 +113,9 @@ def _unknown(offer: Offer, where: str, path: tuple[int | str, ...]) -> str:
         hint = guess(name, fields, otherwise=f"known: {', '.join(fields)}." if fields else "leave it out.")
         return f"{where}: is not a known field; {hint}"
     known = offer.arguments.model_fields
-    hint = guess(name, known, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
+    # what is given already was hardly meant by another word, unless that is the same one misspelt
+    meant = [each for each in known if each not in given or nearest(name, [each], cutoff=_MISSPELT)]
+    hint = guess(name, meant, otherwise=f"its arguments: {', '.join(known) or 'none'}.")
     return f"{where}: is not an argument of {offer.tool}; {hint}"
 
 

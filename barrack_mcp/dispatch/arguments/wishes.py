@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from barrack_mcp.account.reading import Reader
-from barrack_mcp.account.things import Thing, all_told, said, text
+from barrack_mcp.account.things import Thing, all_told, said, sentence, text
 from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.kinds import FIREWALL, INSTANCE
 from barrack_mcp.dispatch.arguments.likeness import LIKE, UntoldError, fill_in
@@ -129,8 +129,8 @@ def tell_moves(
         "lost": [thing for each, thing in had.items() if each not in now],
     }
     said_so = [f"{word}: {', '.join(thing.label for thing in those)}" for word, those in parts.items() if those]
-    sentence = f"{'; '.join(said_so).capitalize()}." if said_so else ""
-    return sentence, {word: [str(thing.id) for thing in those] for word, those in parts.items()}
+    words = f"{sentence('; '.join(said_so))}." if said_so else ""
+    return words, {word: [str(thing.id) for thing in those] for word, those in parts.items()}
 
 
 def _named(instance_id: str, names: Mapping[str, str]) -> Thing:
