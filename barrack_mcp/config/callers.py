@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 import secrets
 import tomllib
@@ -21,7 +20,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -30,6 +28,7 @@ from pydantic import (
 from barrack_mcp.api.text import cite, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.config import forms
+from barrack_mcp.config.followed import Followed
 from barrack_mcp.config.identity import Identity, Proof
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
@@ -45,8 +44,6 @@ _LONGEST: Final = 255
 """Characters of a subject; a provider's are no longer."""
 _BITS: Final = 256
 _LENGTH: Final = len(SHAPE) + 43
-
-_log = logging.getLogger(__name__)
 
 
 class CallersError(Exception):
@@ -193,9 +190,7 @@ class Callers:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path
-        self._rows: Mapping[str, CallerRow] | None = {} if path is None else read_callers(path)
-        self._seen = None if path is None else _stamp(path)
+        self._file = None if path is None else Followed(path, read_callers, CallersError)
 
     def row_of(self, who: Identity) -> CallerRow | None:
         """What the file says of somebody; None if nothing.
@@ -250,91 +245,7 @@ class Callers:
         )
 
     def _now(self) -> Mapping[str, CallerRow]:
-        if self._path is not None and (stamp := _stamp(self._path)) != self._seen:
-            self._seen = stamp
-            try:
-                self._rows = read_callers(self._path)
-            except CallersError as error:
-                # who may call isn't known any more, so nobody may
-                _log.error("Nobody can call until that is mended: %s", error)
-                self._rows = None
-        if self._rows is None:
+        rows = {} if self._file is None else self._file.now()
+        if rows is None:
             raise CallersError("The callers' file can't be followed, so nobody can call.")
-        return self._rows
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def read_keys(path: Path) -> Mapping[str, SecretStr]:
-    """Read the API keys of callers: `NAME = "key"`, a line each.
-
-    Raises:
-        CallersError: It can't be read, others can read it, or what is wrong in it.
-    """
-    try:
-        check_reach(path)
-        keys = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CallersError(f"BARRACK_KEYS_FILE: {path} can't be read ({error.strerror}).") from None
-    except KeyFileError as error:
-        raise CallersError(f"BARRACK_KEYS_FILE: {error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        # the parser's own words may hold what stands there
-        raise CallersError(f'BARRACK_KEYS_FILE: {path} is not TOML; it wants NAME = "key", a line each.') from None
-    for name, key in keys.items():
-        if not isinstance(key, str) or not is_key(key):
-            raise CallersError(f"BARRACK_KEYS_FILE: {path}: the key of {mention(name)} can't be one; copy it again.")
-    return {name: SecretStr(key.strip()) for name, key in keys.items()}
-
-
-def is_key(text: str) -> bool:
-    """Whether a text can be an API key: what a header can carry."""
-    return text.isascii() and text.isprintable() and bool(text.strip())
-
-
-class Keys:
-    """The API keys of callers who have one of their own, as the file says now.
-
-    Args:
-        path: The file.
-
-    Raises:
-        CallersError: It can't be followed.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._keys: Mapping[str, SecretStr] | None = read_keys(path)
-        self._seen = _stamp(path)
-
-    def of(self, name: str) -> SecretStr | None:
-        """The key of a caller; None if they use the server's.
-
-        Raises:
-            CallersError: The file can't be followed now, so nobody's account is known.
-        """
-        keys = self._now()
-        if keys is None:
-            raise CallersError("The file of keys can't be followed, so nobody's account is known.")
-        return keys.get(name)
-
-    def by_name(self) -> Mapping[str, SecretStr]:
-        """Each key there is, by its caller; none while the file can't be followed."""
-        return self._now() or {}
-
-    def _now(self) -> Mapping[str, SecretStr] | None:
-        stamp = _stamp(self._path)
-        if stamp != self._seen:
-            self._seen = stamp
-            try:
-                self._keys = read_keys(self._path)
-            except CallersError as error:
-                _log.error("Nobody can call until that is mended: %s", error)
-                self._keys = None
-        return self._keys
+        return rows

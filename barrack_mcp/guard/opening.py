@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import logging
 import secrets
-import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -238,6 +237,8 @@ def _leave_hash(path: Path, passphrase: str | None) -> None:
 
 def _browse(folder: Path, link: str) -> None:
     """Open the link from a file of the owner's: a command line can be read by everyone on the machine."""
+    import webbrowser  # noqa: PLC0415 - most processes open none
+
     door = folder / _DOOR
     shown = f'<!doctype html><meta http-equiv="refresh" content="0;url={link}"><title>Barrack approval</title>'
     replace(door, shown.encode())

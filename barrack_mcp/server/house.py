@@ -24,8 +24,9 @@ from barrack_mcp.api.pace import BURST, PER_MINUTE
 from barrack_mcp.api.wire.form import Contract
 from barrack_mcp.catalogue import OPERATIONS, Risk
 from barrack_mcp.config import Settings, SettingsError
-from barrack_mcp.config.callers import Callers, CallersError, Keys
+from barrack_mcp.config.callers import Callers, CallersError
 from barrack_mcp.config.identity import Identities
+from barrack_mcp.config.keys import Keys
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.dispatcher import Dispatcher
 from barrack_mcp.dispatch.reaping import Reaper, Reapers, unasked

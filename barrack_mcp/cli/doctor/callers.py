@@ -14,7 +14,8 @@ from barrack_mcp.api.http.fetch import FetchError
 from barrack_mcp.cli.doctor.report import Check, Verdict
 from barrack_mcp.cli.process import ExitCode
 from barrack_mcp.config import Settings
-from barrack_mcp.config.callers import CallersError, read_callers, read_keys
+from barrack_mcp.config.callers import CallersError, read_callers
+from barrack_mcp.config.keys import read_keys
 
 SECONDS: Final = 8.0
 

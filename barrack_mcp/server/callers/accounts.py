@@ -11,7 +11,7 @@ import anyio
 from pydantic import SecretStr
 
 from barrack_mcp.account.account import Account
-from barrack_mcp.config.callers import Keys
+from barrack_mcp.config.keys import Keys
 
 ACCOUNT: Final = "barrack_mcp.account"
 """Where a request's scope holds its account, if that isn't everybody's."""

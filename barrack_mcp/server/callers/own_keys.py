@@ -9,7 +9,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_REQUEST
 from pydantic import SecretStr
 
-from barrack_mcp.config.callers import Callers, CallersError, Keys, is_key
+from barrack_mcp.config.callers import Callers, CallersError
+from barrack_mcp.config.keys import Keys, is_key
 from barrack_mcp.server.callers import LOCAL, scope_of, who_asks
 from barrack_mcp.server.callers.accounts import ACCOUNT, Accounts, FullError
 from barrack_mcp.server.watch import NOBODY, Watch
