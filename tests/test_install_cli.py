@@ -118,13 +118,25 @@ def test_what_help_says_of_a_command_without_loading_it_is_what_the_command_says
 def test_a_mistyped_command_ends_with_2_and_a_guess(home: Path) -> None:
     for word, hint in (
         ("audi", "did you mean audit?"),
-        ("DOCTOR", "did you mean doctor?"),
+        ("docter", "did you mean doctor?"),
         ("list-instances", "did you mean the tool list_instances? `barrack-mcp call"),
         ("zzz", "`barrack-mcp --help` lists them."),
     ):
         done = typed(home, word)
         assert done.exit_code == 2
         assert f"No such command; {hint}" in done.stderr
+
+
+def test_a_command_and_an_option_in_capitals_are_what_they_mean(home: Path) -> None:
+    for words in (["TOOLS", "--Stats"], ["tools", "--STATS"], ["Tools", "--stats"]):
+        assert typed(home, *words).stdout.rstrip("\n") == as_stats()
+    assert "barrack-mcp audit tail" in typed(home, "AUDIT", "Tail", "--HELP").stdout
+
+
+def test_an_install_without_a_client_names_those_there_are(home: Path) -> None:
+    done = typed(home, "install")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"barrack-mcp: Name your client: {', '.join(CLIENTS)}; or other")
 
 
 @pytest.mark.slow

@@ -61,7 +61,9 @@ class Commands(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Take `help NAME` for what many type for `NAME --help`; of what is no command, say what may be meant."""
         words = [*args[1:], "--help"] if args[0] == "help" and args[1:] else args
-        if words[0] not in MODULES and not words[0].startswith("-") and not ctx.resilient_parsing:
+        if words[0].lower() in MODULES:
+            words = [words[0].lower(), *words[1:]]
+        elif not words[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command; {_meant(words[0])}")
         return super().resolve_command(ctx, words)
 
@@ -128,7 +130,8 @@ app = typer.Typer(
     epilog="Start with `barrack-mcp demo`, which needs no account; then `barrack-mcp install claude-code`, or another.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # a command or an option in capitals can mean nothing else
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": str.lower},
 )
 
 

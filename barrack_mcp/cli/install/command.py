@@ -31,13 +31,13 @@ def clients_beginning(incomplete: str) -> list[tuple[str, str]]:
 @app.command()
 def install(
     client: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="CLIENT",
             help=f"Whose file: {', '.join(CLIENTS)}; or {OTHER.name}, with --print.",
             autocompletion=clients_beginning,
         ),
-    ],
+    ] = None,
     print_only: Annotated[
         bool, typer.Option("--print", help="Show what belongs into its file; write nothing.")
     ] = False,
@@ -63,6 +63,8 @@ def install(
 
     For example: barrack-mcp install claude-code --set PROTECT='prod-*' --set MAX_HOURLY_COST=20
     """
+    if client is None:
+        leave(f"Name your client: {', '.join(CLIENTS)}; or {OTHER.name}, with --print.", ExitCode.USAGE)
     try:
         around: Any = {
             "home": find_home(),
