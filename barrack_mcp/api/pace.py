@@ -8,9 +8,9 @@ fast requests follow each other may be shared with other servers, too.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
@@ -34,18 +34,25 @@ BURST: Final = PER_MINUTE // _QUARTER
 _share: ContextVar[str] = ContextVar("share", default="")
 
 
-@contextmanager
-def sharing(name: str) -> Iterator[None]:
-    """Let what the block sends count for somebody.
+class sharing:  # noqa: N801 - reads as the function it stands for
+    """Let what a block sends count for somebody; a class, since it stands around each call.
 
     Args:
         name: What tells them from others who send.
     """
-    before = _share.set(name)
-    try:
-        yield
-    finally:
-        _share.reset(before)
+
+    __slots__ = ("_before", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._before: Token[str] | None = None
+
+    def __enter__(self) -> None:
+        self._before = _share.set(self._name)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            _share.reset(self._before)
 
 
 @dataclass(eq=False)
