@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import filterfalse
 from typing import Any, Final
 
@@ -233,6 +234,7 @@ def _without(text: str, keep: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1_024)  # a text has few different letters and many of each
 def _hides(char: str) -> bool:
     if char == " ":
         return False
