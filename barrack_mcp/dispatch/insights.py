@@ -22,9 +22,10 @@ from barrack_mcp.catalogue.marks import marks_of
 from barrack_mcp.catalogue.outcome import Confirmed
 from barrack_mcp.dispatch.answers import advice
 from barrack_mcp.dispatch.answers.bounds import SafeCopy
-from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_unsent
+from barrack_mcp.dispatch.answers.outcomes import Answer, conclude
 from barrack_mcp.dispatch.answers.safe import LOOKED_AT
 from barrack_mcp.dispatch.waits import wait_for_any
+from barrack_mcp.dispatch.writes.report import conclude_unsent
 from barrack_mcp.dispatch.writes.sent import Unsent
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, Writer
 from barrack_mcp.guard.decide import Policy

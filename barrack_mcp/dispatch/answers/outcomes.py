@@ -16,7 +16,6 @@ from barrack_mcp.catalogue import JsonObject, Operation
 from barrack_mcp.catalogue.outcome import ERRORS, Confirmed, Ending, Outcome, Pending
 from barrack_mcp.dispatch.answers.brief import table
 from barrack_mcp.dispatch.answers.consent import tell_confirmed
-from barrack_mcp.dispatch.writes.sent import Unsent
 from barrack_mcp.guard.asking.telling import sentences
 from barrack_mcp.guard.ruling.ruling import Stopped, Waiting
 
@@ -30,11 +29,6 @@ class Answer:
     is_error: bool = False
     failure: str = ""
     """For exit codes: `arguments`, `refused`, `approval_required`, `unknown` or a kind of `ApiError`; or nothing."""
-
-
-def conclude_unsent(unsent: Unsent) -> Answer:
-    """Say that a write was held back on our side."""
-    return conclude("refused", unsent.sentence, look_with=unsent.look_with)
 
 
 def conclude_held(ruling: Stopped | Waiting) -> Answer:

@@ -42,15 +42,7 @@ class Reads:
         unsaid: What the first answer has to say beside what was asked for; empty if nothing.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        writer: Writer,
-        *,
-        currency: str,
-        drifts: Drifts,
-        unsaid: str,
-    ) -> None:
+    def __init__(self, policy: Policy, writer: Writer, *, currency: str, drifts: Drifts, unsaid: str) -> None:
         self._policy, self._writer = policy, writer
         self._currency, self._drifts, self._unsaid = currency, drifts, unsaid
 

@@ -19,7 +19,7 @@ from barrack_mcp.catalogue import BY_TOOL, Risk
 from barrack_mcp.catalogue.outcome import Ending
 from barrack_mcp.dispatch.answers.advice import explain
 from barrack_mcp.dispatch.answers.consent import confirm
-from barrack_mcp.dispatch.answers.outcomes import Answer, add_to, conclude, conclude_held, conclude_unsent
+from barrack_mcp.dispatch.answers.outcomes import Answer, add_to, conclude, conclude_held
 from barrack_mcp.dispatch.answers.pricing import recall_soon
 from barrack_mcp.dispatch.arguments.likeness import UntoldError
 from barrack_mcp.dispatch.arguments.wishes import Settled, fulfil
@@ -30,7 +30,7 @@ from barrack_mcp.dispatch.writes.booking import Booking, HeldBackError
 from barrack_mcp.dispatch.writes.keyfile import NO_PLACE, KeyFolder, reserve
 from barrack_mcp.dispatch.writes.looking.look import note
 from barrack_mcp.dispatch.writes.looking.view import look_with
-from barrack_mcp.dispatch.writes.report import Report
+from barrack_mcp.dispatch.writes.report import Report, conclude_unsent
 from barrack_mcp.dispatch.writes.sent import Done, hold_back, recorded
 from barrack_mcp.dispatch.writes.writer import STATE_UNUSABLE, UNRECORDED, Writer, broke_off
 from barrack_mcp.guard.asking.asker import Asked

@@ -11,13 +11,18 @@ from barrack_mcp.catalogue.outcome import Confirmed
 from barrack_mcp.dispatch.answers.advice import explain, next_step
 from barrack_mcp.dispatch.answers.drift import Drifts
 from barrack_mcp.dispatch.answers.next_steps import tell_next
-from barrack_mcp.dispatch.answers.outcomes import Answer, conclude, conclude_unsent
+from barrack_mcp.dispatch.answers.outcomes import Answer, conclude
 from barrack_mcp.dispatch.answers.pricing import recall_prices
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key
 from barrack_mcp.dispatch.arguments.wishes import tell_moves
 from barrack_mcp.dispatch.call import Call
 from barrack_mcp.dispatch.writes.keyfile import keep
 from barrack_mcp.dispatch.writes.sent import Done, NotDone, Sent, Unknown, Unsent
+
+
+def conclude_unsent(unsent: Unsent) -> Answer:
+    """Say that a write was held back on our side."""
+    return conclude("refused", unsent.sentence, look_with=unsent.look_with)
 
 
 class Report:
@@ -29,13 +34,7 @@ class Report:
         reveal_private_keys: Whether a key that the API generated may stand in the result.
     """
 
-    def __init__(
-        self,
-        *,
-        currency: str,
-        drifts: Drifts,
-        reveal_private_keys: bool,
-    ) -> None:
+    def __init__(self, *, currency: str, drifts: Drifts, reveal_private_keys: bool) -> None:
         self._currency, self._drifts = currency, drifts
         self._reveal_private_keys = reveal_private_keys
 
@@ -64,13 +63,7 @@ class Report:
         return costs_now(call.operation, call.values, sent.data, sent.before, prices)
 
     def _done(
-        self,
-        call: Call,
-        sent: Done,
-        keyfile: Path | None,
-        *,
-        cost: tuple[str, JsonObject],
-        confirmed: Confirmed,
+        self, call: Call, sent: Done, keyfile: Path | None, *, cost: tuple[str, JsonObject], confirmed: Confirmed
     ) -> Answer:
         operation = call.operation
         self._drifts.note(operation, sent.data)
