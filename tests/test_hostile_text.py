@@ -28,7 +28,7 @@ from barrack_mcp.catalogue.marks import inner, marks_of
 from barrack_mcp.catalogue.outcome import Cost, Outcome, Plan, Safer
 from barrack_mcp.catalogue.schema import answer_schema
 from barrack_mcp.catalogue.values import Keep
-from barrack_mcp.cli.operator.approvals import plan_lines
+from barrack_mcp.cli.tools.plan import plan_lines
 from barrack_mcp.dispatch.answers.bounds import LONGEST, LONGEST_SCRIPT, NOT_SHOWN
 from barrack_mcp.dispatch.answers.outcomes import Answer
 from barrack_mcp.dispatch.answers.safe import make_safe, take_private_key

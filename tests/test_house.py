@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,36 @@ def named(path: Path) -> str:
 def test_imports_follow_the_corridor() -> None:
     back = {named(module): ours(module) - {room(module)} - MAY_IMPORT[room(module)] for module in MODULES}
     assert {name: rooms for name, rooms in back.items() if rooms} == {}
+
+
+def entries_needed(folder: Path) -> dict[str, set[str]]:
+    """Which other entries of a room each of them imports from; what only names a room's parts needs none."""
+    needed: dict[str, set[str]] = {}
+    for module in MODULES:
+        if folder not in module.parents or module.parent / "__init__.py" == folder / module.name:
+            continue
+        entry = module.relative_to(folder).parts[0].removesuffix(".py")
+        within = ".".join(("barrack_mcp", *folder.relative_to(PACKAGE).parts, ""))
+        found = {name.removeprefix(within).split(".")[0] for name in modules(module) if name.startswith(within)}
+        needed.setdefault(entry, set()).update(found - {entry})
+    return needed
+
+
+def modules(module: Path) -> Iterator[str]:
+    """All that a module may import, each name with what it is imported from."""
+    yield from imports(module)
+    for node in nodes(module):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_in_no_room_do_two_need_each_other() -> None:
+    """So that each can be read without the other, and what a room is for is read from below."""
+    for folder in ROOMS:
+        try:
+            graphlib.TopologicalSorter(entries_needed(folder)).prepare()
+        except graphlib.CycleError as error:
+            raise AssertionError(named(folder), error.args[1]) from None
 
 
 def test_every_layer_is_there_and_every_room_is_one_that_the_corridor_knows() -> None:

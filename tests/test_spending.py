@@ -13,7 +13,7 @@ from barrack_mcp.account.desk import Single
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.bills import midnight
 from barrack_mcp.account.spending.overview import tell_time
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import moment
 from barrack_mcp.catalogue import OFFERS
 from barrack_mcp.server.tools import output_schema

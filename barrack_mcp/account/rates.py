@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.standing import Price
+from barrack_mcp.account.spending.standing import Price
 from barrack_mcp.account.things import TIMES
 from barrack_mcp.api.body import is_list
 from barrack_mcp.api.text import mention, nearest

@@ -28,8 +28,8 @@ from barrack_mcp import __version__
 from barrack_mcp.account import money
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.outcome import Plan
-from barrack_mcp.cli.operator.approvals import plan_lines
 from barrack_mcp.cli.process import ExitCode, command_line, run
+from barrack_mcp.cli.tools.plan import plan_lines
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET
 from barrack_mcp.guard.page import login_link
 from barrack_mcp.state.secret import secret_in

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 
 from barrack_mcp.catalogue import JsonObject, Operation, Risk
 from barrack_mcp.catalogue.outcome import Plan, Safer
-from barrack_mcp.cli.operator.approvals import plan_lines
+from barrack_mcp.cli.tools.plan import plan_lines
 from barrack_mcp.guard.asking.telling import LONGEST, PATIENCE, Part, can_be_shown, question, read_plan, tell
 from barrack_mcp.simulator.barrack import MAIN_KEY
 from barrack_mcp.simulator.meter import Meter

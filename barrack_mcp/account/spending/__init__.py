@@ -1,1 +1,1 @@
-"""What was spent and what is being spent: bills cut at an instant, and the whole of an account in one look."""
+"""What was spent and what is being spent: bills cut at an instant, how an account stands, all of it in one look."""

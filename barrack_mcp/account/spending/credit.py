@@ -9,7 +9,7 @@ from barrack_mcp.account import money
 from barrack_mcp.account.account import Account
 from barrack_mcp.account.desk import Desk, Single
 from barrack_mcp.account.spending.overview import tell_end, tell_time
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.api.body import add_notes
 from barrack_mcp.catalogue import JsonObject
 

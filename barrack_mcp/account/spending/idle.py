@@ -10,7 +10,7 @@ from typing import Final
 from barrack_mcp.account import money
 from barrack_mcp.account.leases import lease_of
 from barrack_mcp.account.prices import Prices
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import Thing, objects, text, usable_id, write_time
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind

@@ -16,7 +16,7 @@ from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.bills import BILLS, PAGES, Spent, Window, midnight, sum_up
 from barrack_mcp.account.spending.idle import Idle, find_idle
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import Thing, counted, listed, said
 from barrack_mcp.api.text import mention
 from barrack_mcp.catalogue import JsonObject

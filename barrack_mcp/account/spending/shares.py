@@ -22,7 +22,7 @@ from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.bills import BILLS, Spent, Window
 from barrack_mcp.account.spending.month import begin_of_month, project
-from barrack_mcp.account.standing import Price, Standing
+from barrack_mcp.account.spending.standing import Price, Standing
 from barrack_mcp.account.things import Thing, moment
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME, Kind

@@ -6,7 +6,6 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from barrack_mcp.api.text import escape, mention
-from barrack_mcp.catalogue.outcome import Plan
 from barrack_mcp.cli.process import (
     NEITHER,
     ExitCode,
@@ -30,10 +28,11 @@ from barrack_mcp.cli.process import (
     passphrase_given,
     run,
 )
+from barrack_mcp.cli.tools.plan import plan_lines
 from barrack_mcp.config import Settings
 from barrack_mcp.dispatch.witness import witness
 from barrack_mcp.guard.approvals import Approval, ApprovalError, name_asker
-from barrack_mcp.guard.asking.telling import PATIENCE, Part, read_plan, tell
+from barrack_mcp.guard.asking.telling import read_plan
 from barrack_mcp.guard.opening import PAGE_ADDRESS, PAGE_SECRET, open_state
 from barrack_mcp.guard.page import is_served, login_link
 from barrack_mcp.guard.passphrase import SHORTEST, hash_passphrase
@@ -43,7 +42,7 @@ from barrack_mcp.state.secret import KeyFileError, secret_in
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the request.")]
 
 _LONGEST: Final = 1_000
-"""Characters of a cell, and of a line that may be cut."""
+"""Characters of a cell."""
 
 app = typer.Typer()
 
@@ -202,34 +201,6 @@ def _details(approval: Approval) -> Group:
     until = datetime.fromtimestamp(approval.expires_at, tz=UTC).strftime("%H:%M:%S UTC")
     asked = f"  Asked by {name_asker(approval)} with {mention(approval.tool)}; until {until}."
     return Group(*(plan_lines(plan) if plan is not None else ()), Text(asked, style="dim"))
-
-
-def plan_lines(plan: Plan) -> list[Text]:
-    """Lay out a plan for a terminal, what matters most first."""
-    return [
-        Text(
-            f"{'' if line.part is Part.SUMMARY else '  '}"
-            # what is essential is shown whole: a plan with more of it than a person reads is refused before
-            f"{escape(str(line), limit=PATIENCE if line.part.essential else _LONGEST)}",
-            style=_STYLES[line.part],
-        )
-        for line in tell(plan)
-    ]
-
-
-_STYLES: Final[Mapping[Part, str]] = {
-    Part.SUMMARY: "bold",
-    Part.OPENS: "magenta",
-    Part.GAINED: "magenta",
-    Part.RUNS: "magenta",
-    Part.LOST: "red",
-    Part.UNCERTAIN: "red",
-    Part.BILL: "",
-    Part.WARNING: "yellow",
-    Part.COST: "",
-    Part.KEPT: "green",
-    Part.SAFER: "",
-}
 
 
 async def _page(folder: Path) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from barrack_mcp.account.rates import tell_sum
 from barrack_mcp.catalogue import BY_TOOL
-from barrack_mcp.cli.operator.approvals import plan_lines
 from barrack_mcp.cli.tools.layout import record, table, wrapped
+from barrack_mcp.cli.tools.plan import plan_lines
 from barrack_mcp.guard.asking.telling import read_plan
 
 _FOR_PROGRAMS: Final = frozenset({"request_id", "page", "limit", "total", "total_pages", "message", "success"})

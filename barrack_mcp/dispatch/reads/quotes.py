@@ -18,7 +18,7 @@ from barrack_mcp.account.rates import Quotation
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.overview import tell_time
 from barrack_mcp.account.spending.shares import UNTOLD, Budget, reckon_share
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import objects, write_time
 from barrack_mcp.api.errors import ApiError
 from barrack_mcp.api.text import mention

@@ -11,7 +11,7 @@ from typing import Final
 from barrack_mcp.account import money
 from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
-from barrack_mcp.account.standing import Standing
+from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import Thing, age, objects, said, sentence, size, text, things, usable_id
 from barrack_mcp.api.text import cite, nearest
 from barrack_mcp.catalogue import JsonObject

@@ -16,7 +16,7 @@ from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.overview import tell_time
 from barrack_mcp.account.spending.purchases import makes
 from barrack_mcp.account.spending.shares import Budget, reckon_share
-from barrack_mcp.account.standing import Price, Standing
+from barrack_mcp.account.spending.standing import Price, Standing
 from barrack_mcp.account.things import (
     COMPLETE,
     Thing,
