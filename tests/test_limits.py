@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
 import pkgutil
@@ -111,6 +112,18 @@ async def test_too_much_of_any_argument_is_refused_in_a_few_words_and_nothing_is
         assert size(answer) < 5_000
         assert barrack.sent == []
         assert barrack.effects == []
+
+
+@pytest.mark.promise("R8")
+def test_what_nobody_asked_for_is_kept_nowhere() -> None:
+    def refuse(word: str) -> int:
+        with pytest.raises(BadArgumentsError):
+            validate(BY_TOOL["create_volume"], {f"{word}_{at}": at for at in range(MANY)})
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = refuse("first")
+    assert refuse("second") - before < MANY
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ class Request(BaseModel):
         if not isinstance(given, dict):
             return given
         given = without_blanks(cls, given)
-        choices = {name: set_of for name in given if (set_of := _choices(cls, name))}
+        choices = _choices(cls)
         return {
             name: choices[name].get(value.strip().casefold(), value)
             if name in choices and isinstance(value, str)
@@ -67,9 +67,13 @@ def _may_be_blank(model: type[Request], name: str) -> bool:
 
 
 @cache
-def _choices(model: type[BaseModel], name: str) -> Mapping[str, str]:
-    """The closed set that a field is of, by its values in lower case; empty for all other fields."""
-    annotation = model.model_fields[name].annotation if name in model.model_fields else None
+def _choices(model: type[BaseModel]) -> Mapping[str, Mapping[str, str]]:
+    """The fields that are of a closed set, each with its values by how they are written in lower case."""
+    found = {name: _closed_set(info.annotation) for name, info in model.model_fields.items()}
+    return {name: closed for name, closed in found.items() if closed}
+
+
+def _closed_set(annotation: Any) -> Mapping[str, str]:
     closed = [each for each in (annotation, *get_args(annotation)) if get_origin(each) is Literal]
     return {option.casefold(): option for each in closed for option in get_args(each)}
 
