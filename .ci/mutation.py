@@ -49,15 +49,18 @@ ROOMS: Final = {
         [f"tests/guard/test_{name}.py" for name in ("asking", "whole_questions", "guard", "letter", "nobody")],
     ),
     "sums": (
-        [f"guard/plans/{name}.py" for name in ("spending", "states", "openings", "draft")],
+        [
+            *(f"guard/plans/{name}.py" for name in ("states", "openings", "draft")),
+            *(f"guard/plans/spending/{name}.py" for name in ("purchase", "stock", "storage", "restoring")),
+        ],
         ["tests/plans", "tests/guard/test_states.py", "tests/guard/test_kept.py", "tests/guard/test_wide.py"],
     ),
     "things": (
         [
             f"guard/plans/{name}.py"
             for name in (
-                *("firewalls", "deploy", "instances", "volumes", "snapshots", "images", "scripts", "keys", "users"),
-                "__init__",
+                *("firewalls", "instances", "volumes", "snapshots", "images", "scripts", "keys", "users"),
+                *("spending/deploy", "__init__"),
             )
         ],
         [

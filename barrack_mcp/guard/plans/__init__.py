@@ -10,7 +10,7 @@ from barrack_mcp.account.desk import SECONDS, Beside, Binding, Desk
 from barrack_mcp.account.reading import Reader
 from barrack_mcp.account.things import sentence
 from barrack_mcp.catalogue import OPERATIONS, JsonObject, Operation
-from barrack_mcp.guard.plans import deploy, firewalls, images, instances, keys, scripts, snapshots, spending, volumes
+from barrack_mcp.guard.plans import firewalls, images, instances, keys, scripts, snapshots, volumes
 from barrack_mcp.guard.plans.draft import (
     Draft,
     Inquiry,
@@ -20,6 +20,7 @@ from barrack_mcp.guard.plans.draft import (
     not_found,
 )
 from barrack_mcp.guard.plans.openings import may_open
+from barrack_mcp.guard.plans.spending import deploy, restoring, storage
 
 __all__ = ["PLANNERS", "Binding", "Known", "Planned", "may_open", "plan"]
 
@@ -47,23 +48,23 @@ PLANNERS: Final = by_tool(
     instances.stop_instance,
     instances.reboot_instance,
     instances.hibernate_instance,
-    spending.restore_instance,
+    restoring.restore_instance,
     instances.delete_instance,
     instances.toggle_instance_public_ip,
     firewalls.add_instance_security_rule,
     firewalls.remove_instance_security_rule,
     keys.delete_ssh_key,
-    spending.create_volume,
+    storage.create_volume,
     volumes.attach_volumes,
     volumes.detach_volumes,
-    spending.clone_volume,
-    spending.resize_volume,
+    storage.clone_volume,
+    storage.resize_volume,
     volumes.delete_volume,
     scripts.update_startup_script,
     scripts.delete_startup_script,
     scripts.bulk_delete_startup_scripts,
-    spending.create_snapshot,
-    spending.restore_snapshot,
+    storage.create_snapshot,
+    restoring.restore_snapshot,
     snapshots.delete_snapshot,
     images.create_custom_image,
     images.delete_custom_image,

@@ -23,16 +23,8 @@ from barrack_mcp.guard.plans.firewalls import in_few_words
 from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.openings import tell_openings
 from barrack_mcp.guard.plans.scripts import length
-from barrack_mcp.guard.plans.spending import (
-    FULL_RATE,
-    UNKNOWN_REGION,
-    ask_stock,
-    bought,
-    known_region,
-    lease,
-    refuse_too_many,
-    refuse_without_stock,
-)
+from barrack_mcp.guard.plans.spending.purchase import FULL_RATE, UNKNOWN_REGION, bought, known_region, lease
+from barrack_mcp.guard.plans.spending.stock import ask_stock, refuse_too_many, refuse_without_stock
 
 _NAMED: Final = (
     ("volume_id", VOLUME),
