@@ -267,13 +267,13 @@ AnyIds: TypeAlias = Annotated[list[Id], AfterValidator(_no_twice), FEW, Most(MOS
 """Ids, where the empty list means something."""
 
 Name: TypeAlias = Annotated[
-    str, Field(max_length=50), _matching(_NAME, "must be made of letters, digits, space, - _ and .")
+    str, Field(max_length=50), _matching(_NAME, "must be made of letters, digits, space, . - and _")
 ]
 ImageName: TypeAlias = Annotated[
-    str, Field(min_length=3, max_length=30), _matching(_NAME, "must be made of letters, digits, space, - _ and .")
+    str, Field(min_length=3, max_length=30), _matching(_NAME, "must be made of letters, digits, space, . - and _")
 ]
 KeyName: TypeAlias = Annotated[
-    str, Field(max_length=50), _matching(_KEY_NAME, "must be made of letters, digits, - _ and ., without space")
+    str, Field(max_length=50), _matching(_KEY_NAME, "must be made of letters, digits, . - and _, without space")
 ]
 PublicKey: TypeAlias = Annotated[str, AfterValidator(_no_private_key), AfterValidator(_public_key), Most(MAX_KEY)]
 Cidr: TypeAlias = Annotated[str, AfterValidator(_cidr)]

@@ -221,11 +221,23 @@ async def test_an_os_image_that_a_whole_list_has_not_is_refused_with_the_one_tha
             assert (await asked.plan("deploy_instance", os_image="Ubuntu 24.04")).refusal is None
 
 
-async def test_nobody_is_asked_about_an_os_image_that_is_not_there() -> None:
+@pytest.mark.parametrize(
+    ("tool", "wrong", "meant"),
+    [
+        ("deploy_instance", {"os_image": "Ubuntu 24.04"}, "Did you mean «Ubuntu 24.04 LTS»?"),
+        ("deploy_instance", {"region": "canada-1"}, "Did you mean CANADA-1?"),
+        ("deploy_instance", {"gpu_model": "rtx_a6000"}, "Did you mean RTX-A6000?"),
+        ("create_volume", {"region": "Canada 1"}, "Did you mean CANADA-1?"),
+    ],
+)
+async def test_nobody_is_asked_about_what_barrack_lists_in_other_letters(
+    tool: str, wrong: dict[str, str], meant: str
+) -> None:
     person = Person(says_yes)
     async with house(person=person) as made:
-        outcome = await made.call("deploy_instance", **made.good("deploy_instance") | {"os_image": "Ubuntu 24.04"})
-        assert (outcome["outcome"], person.questions, made.effects) == ("refused", [], [])
+        outcome = await made.call(tool, **made.good(tool) | wrong)
+        assert (outcome["outcome"], meant in outcome["message"]) == ("refused", True), outcome
+        assert (person.questions, made.effects) == ([], [])
 
 
 @pytest.mark.parametrize("tool", ["deploy_instance", "restore_instance", "restore_snapshot"])

@@ -13,7 +13,7 @@ from barrack_mcp.account.prices import Prices
 from barrack_mcp.account.reading import Listing
 from barrack_mcp.account.spending.standing import Standing
 from barrack_mcp.account.things import Thing, age, objects, said, sentence, size, text, things, usable_id
-from barrack_mcp.api.text import cite, nearest
+from barrack_mcp.api.text import nearest
 from barrack_mcp.catalogue import JsonObject
 from barrack_mcp.catalogue.kinds import IMAGE, INSTANCE, KEY, SCRIPT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
@@ -23,7 +23,15 @@ from barrack_mcp.guard.plans.firewalls import in_few_words
 from barrack_mcp.guard.plans.instances import gpus
 from barrack_mcp.guard.plans.openings import tell_openings
 from barrack_mcp.guard.plans.scripts import length
-from barrack_mcp.guard.plans.spending.purchase import FULL_RATE, UNKNOWN_REGION, bought, known_region, lease
+from barrack_mcp.guard.plans.spending.purchase import (
+    FULL_RATE,
+    UNKNOWN_REGION,
+    bought,
+    known_region,
+    lease,
+    refuse_misspelt_region,
+    refuse_unlisted,
+)
 from barrack_mcp.guard.plans.spending.stock import ask_stock, refuse_too_many, refuse_without_stock
 
 _NAMED: Final = (
@@ -106,6 +114,7 @@ async def deploy_instance(inquiry: Inquiry) -> Draft:
         facts={"made_with": [thing.facts for thing in (*used.values(), *keys)]},
         refusal=_unread([*used.values(), *keys]),
     )
+    refuse_misspelt_region(draft, wanted["region"], regions.rows)
     if "os_image" in wanted and system is None:
         _refuse_without_system(draft, wanted["os_image"], systems)
     refuse_too_many(draft, machine, prices)
@@ -119,11 +128,7 @@ def _refuse_without_system(draft: Draft, wanted: str, systems: Listing) -> None:
     told = any(wanted in map(str, row.values()) for row in systems.rows)
     if draft.refusal is None and systems.complete and names and not told:
         near = nearest(wanted, names, cutoff=0.4)
-        hint = f" Did you mean {cite(near)}?" if near is not None else ""
-        draft.refusal = (
-            f"Not done: Barrack lists no OS image of this name for this region and tier.{hint} Nothing was sent. "
-            "(Tool: list_os_images.)"
-        )
+        refuse_unlisted(draft, "OS image of this name for this region and tier", near, tool="list_os_images")
 
 
 async def _keys(inquiry: Inquiry, listing: Listing) -> list[Thing]:

@@ -12,8 +12,8 @@ from barrack_mcp.account.spending.overview import tell_time
 from barrack_mcp.account.spending.purchases import makes
 from barrack_mcp.account.spending.shares import Budget, reckon_share
 from barrack_mcp.account.spending.standing import Price, Standing
-from barrack_mcp.account.things import Thing, counted, objects, said, sentence, write_time
-from barrack_mcp.api.text import mention
+from barrack_mcp.account.things import Thing, counted, objects, said, sentence, text, write_time
+from barrack_mcp.api.text import mention, nearest, recognize
 from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.signs import Made
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, cost
@@ -39,8 +39,11 @@ def bought(
     if added is None:
         draft.summary += ", for a price that is not known."
         why = "Barrack's price list doesn't hold it" if standing.price_list.known else "the prices could not be read"
+        models = standing.prices(inquiry.currency).models
+        near = nearest(str(inquiry.arguments.get("gpu_model", "")), models)
+        hint = f" Did you mean {mention(near)}?" if near not in (None, inquiry.arguments.get("gpu_model")) else ""
         draft.refusal = draft.refusal or (
-            f"The price of this can't be told, because {why}. Nothing was sent; get_pricing shows the price list."
+            f"The price of this can't be told, because {why}.{hint} Nothing was sent; get_pricing shows the price list."
         )
         return draft
     outlook = standing.outlook(price, inquiry.currency, at=tell_time(standing, inquiry.now))
@@ -142,3 +145,17 @@ def tell_rate_now(inquiry: Inquiry, standing: Standing, instance: Thing) -> str 
     """Say what an instance costs as it stands; None if that isn't known."""
     hourly = standing.prices(inquiry.currency).instance(instance.row, money.billed(instance.status))
     return rate_in_words(instance, hourly, inquiry.currency)
+
+
+def refuse_misspelt_region(draft: Draft, wanted: str, rows: object) -> None:
+    """Refuse a region that Barrack lists in other letters; of one that it doesn't list it may know all the same."""
+    if known_region(wanted, rows) is None:
+        names = [name for row in objects(rows) for key in ("name", "code") if (name := text(row, key))]
+        if (meant := recognize(wanted, names)) is not None:
+            refuse_unlisted(draft, "region that is written so", meant, tool="list_regions")
+
+
+def refuse_unlisted(draft: Draft, what: str, near: str | None, *, tool: str) -> None:
+    """Refuse what a list of Barrack's has not, so that nobody is asked for it; and say what of it may be meant."""
+    hint = f" Did you mean {mention(near)}?" if near is not None else ""
+    draft.refusal = draft.refusal or f"Not done: Barrack lists no {what}.{hint} Nothing was sent. (Tool: {tool}.)"

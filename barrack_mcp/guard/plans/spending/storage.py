@@ -17,7 +17,13 @@ from barrack_mcp.catalogue.kinds import INSTANCE, SNAPSHOT, VOLUME
 from barrack_mcp.catalogue.outcome import Safer
 from barrack_mcp.guard.plans.draft import Draft, Inquiry, require
 from barrack_mcp.guard.plans.instances import gpus
-from barrack_mcp.guard.plans.spending.purchase import UNKNOWN_REGION, bought, known_region, tell_rate_now
+from barrack_mcp.guard.plans.spending.purchase import (
+    UNKNOWN_REGION,
+    bought,
+    known_region,
+    refuse_misspelt_region,
+    tell_rate_now,
+)
 from barrack_mcp.guard.plans.states import is_allowed, refuse_by_state
 from barrack_mcp.guard.plans.volumes import volume_facts
 
@@ -39,6 +45,7 @@ async def create_volume(inquiry: Inquiry) -> Draft:
         bill=[_UNTIL_DELETED],
         warnings=[] if region else [UNKNOWN_REGION],
     )
+    refuse_misspelt_region(draft, wanted["region"], regions.rows)
     return bought(inquiry, standing, draft, lambda prices: prices.volume(wanted))
 
 
