@@ -13,7 +13,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from barrack_mcp.api.text import cite, mention
+from barrack_mcp.api.text import cite, guess, mention
 from barrack_mcp.catalogue import Risk
 from barrack_mcp.config import forms
 from barrack_mcp.config.followed import Followed
@@ -129,9 +129,7 @@ def parse_callers(text: str, path: str) -> Mapping[str, CallerRow]:
     try:
         callers = _TABLE.validate_python(rows)
     except ValidationError as error:
-        raise CallersError(
-            "\n".join(f"{path}: {_sentence(detail['loc'], detail['msg'])}" for detail in error.errors())
-        ) from None
+        raise CallersError("\n".join(f"{path}: {_sentence(detail)}" for detail in error.errors())) from None
     if wrong := [name for name in callers if NAME.fullmatch(name) is None]:
         raise CallersError(f"{path}: {len(wrong)} callers have a name that is none; {WRONG_NAME}")
     if REAPER in callers:
@@ -159,9 +157,14 @@ def _is_anothers(callers: Mapping[str, CallerRow], subject: str) -> bool:
 WRONG_NAME: Final = "a name has up to 64 letters, digits, @, dots, underscores or hyphens."
 
 
-def _sentence(where: tuple[int | str, ...], message: str) -> str:
-    said = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{' '.join(mention(part) for part in where if part != '[key]')}: {said.rstrip('.')}."
+def _sentence(detail: Any) -> str:
+    said, where = forms.say_wrong(detail), detail["loc"]
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(CallerRow.model_fields)
+        hint = guess(str(where[-1]), CallerRow.model_fields, otherwise=f"known: {known}.")
+        said = f"is nothing that a caller has; {hint}"
+    end = "" if said.endswith((".", "?")) else "."
+    return f"{' '.join(mention(part) for part in where if part != '[key]')}: {said}{end}"
 
 
 def new_token() -> str:

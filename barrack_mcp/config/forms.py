@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -36,6 +36,19 @@ _DISCOVERY: Final = "/.well-known/openid-configuration"
 _KEY_LENGTH: Final = 32
 _ADDRESS: Final = "://"
 _REDIS: Final = ("redis", "rediss")
+
+
+_WORDS: Final = {
+    **dict.fromkeys(("decimal_parsing", "float_parsing"), "must be a number, such as 8"),
+    **dict.fromkeys(("int_parsing", "int_from_float"), "must be a whole number, such as 8"),
+}
+"""What our words are for what pydantic says in its own."""
+
+
+def say_wrong(detail: Any) -> str:
+    """Say in our words what pydantic found wrong with a value, as the end of a sentence."""
+    told = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return _WORDS.get(detail["type"], told)
 
 
 def read_switch(text: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from barrack_mcp.api.http.network import CertificatesError, Network
 from barrack_mcp.api.text import decode, guess
 from barrack_mcp.config.environment import as_path, clean, expand, has_screen, is_anothers
+from barrack_mcp.config.forms import say_wrong
 from barrack_mcp.config.settings import Settings, SettingsError
 from barrack_mcp.state.reach import check_reach
 from barrack_mcp.state.secret import KeyFileError
@@ -182,15 +183,7 @@ def _read_secret(name: str, path: Path) -> str:
     return text
 
 
-_WORDS: Final = {
-    **dict.fromkeys(("decimal_parsing", "float_parsing"), "must be a number, such as 8"),
-    **dict.fromkeys(("int_parsing", "int_from_float"), "must be a whole number, such as 8"),
-}
-"""What our words are for what pydantic says in its own."""
-
-
 def _sentence(detail: Any) -> str:
-    told = str(detail["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    message = _WORDS.get(detail["type"], told)
+    message = say_wrong(detail)
     whose = f"{PREFIX}{str(detail['loc'][0]).upper()} " if detail["loc"] else ""
     return f"{whose}{message}{'' if message.endswith(('.', '?')) else '.'}"
