@@ -11,7 +11,8 @@ from playwright.async_api import Browser, expect
 from barrack_mcp.account.account import Account
 from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.page import PageServer
-from barrack_mcp.guard.page.costs import DAYS, Books, Costs, read_costs
+from barrack_mcp.guard.page.about import Books
+from barrack_mcp.guard.page.costs import DAYS, Costs, read_costs
 from barrack_mcp.state.store import SqliteStore
 from stage import SECRET, THEN, TTL_S
 from tests.support.house import house

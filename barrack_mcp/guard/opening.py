@@ -22,7 +22,7 @@ from barrack_mcp.config.callers import Callers
 from barrack_mcp.config.identity import Identities
 from barrack_mcp.guard.approvals import Approval, Approvals, Approvers, Witness
 from barrack_mcp.guard.page import UNTOLD, About, PageError, PageServer, new_secret
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import Books
 from barrack_mcp.guard.passphrase import PASSPHRASE
 from barrack_mcp.state.files import can_be_changed_by_others, replace
 from barrack_mcp.state.secret import KeyFileError, secret_in

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -35,18 +35,18 @@ from barrack_mcp.dispatch.writes.keyfile import KeyFolder
 from barrack_mcp.dispatch.writes.ledger import Ledger
 from barrack_mcp.dispatch.writes.looking import look as looking
 from barrack_mcp.dispatch.writes.writer import Writer
+from barrack_mcp.guard.approvals import Approvals
 from barrack_mcp.guard.consent.waiting import AT_A_TERMINAL, ON_THE_OPEN_PAGE, place_of
 from barrack_mcp.guard.decide import Mode, Policy
 from barrack_mcp.guard.guard import Guard
 from barrack_mcp.guard.opening import NOTHING_CHANGES, State, open_page, open_state, page_address, team_page
 from barrack_mcp.guard.page import About
-from barrack_mcp.guard.page.costs import Books, Costs, read_costs
+from barrack_mcp.guard.page.about import Books
 from barrack_mcp.guard.ruling.ruling import unheard
 from barrack_mcp.guard.turns import PATIENCE_S, Turns
 from barrack_mcp.server.callers import by_request
 from barrack_mcp.server.callers.accounts import Accounts, FullError, given_keys, open_accounts, owners_of
 from barrack_mcp.server.callers.own_keys import OwnKeys
-from barrack_mcp.server.chat.telling import open_telling
 from barrack_mcp.server.contract import open_contract, place, surface
 from barrack_mcp.server.tools import create_server
 from barrack_mcp.server.watch import NOBODY, Watch
@@ -55,6 +55,11 @@ from barrack_mcp.state.leases import Leases
 from barrack_mcp.state.purchases import Purchases
 from barrack_mcp.state.store import Approval, StoreError
 from barrack_mcp.state.traces import Traces
+
+if TYPE_CHECKING:
+    # few starts need these: what does is loaded by who calls it
+    from barrack_mcp.guard.page.costs import Costs
+    from barrack_mcp.server.chat.telling import Telling
 
 _SEAL_OUTLASTS_S: Final = 60.0
 _SHORT: Final = 8
@@ -147,6 +152,8 @@ async def open_server(
     )
 
     async def read(caller: str) -> Costs:
+        from barrack_mcp.guard.page.costs import read_costs  # noqa: PLC0415 - loaded with the page
+
         async with accounts.of(keys.by_name().get(caller) if keys is not None else None) as account:
             return await read_costs(account, settings.currency, now=time.time())
 
@@ -172,7 +179,7 @@ async def open_server(
             costs=costs,
         ) as show,
         # told last, so that it hears of what was still under way
-        open_telling(
+        _open_chat(
             state.approvals,
             settings,
             page=None if callers is None or settings.public_url is None else page_address(settings),
@@ -342,6 +349,17 @@ def _record(settings: Settings, watch: Watch) -> Audit | None:
     if settings.audit_file is None or settings.read_only:
         return None
     return Audit(settings.audit_file, on_error=partial(watch.unkept, "audit"))
+
+
+def _open_chat(
+    approvals: Approvals, settings: Settings, *, page: str | None, simulator: bool, grace: float
+) -> AbstractAsyncContextManager[Telling | None]:
+    """Tell a chat of what waits, where one is set."""
+    if settings.webhook_url is None:
+        return nullcontext()
+    from barrack_mcp.server.chat.telling import open_telling  # noqa: PLC0415 - most houses tell none
+
+    return open_telling(approvals, settings, page=page, simulator=simulator, grace=grace)
 
 
 @asynccontextmanager

@@ -16,9 +16,8 @@ from barrack_mcp.catalogue import Risk
 from barrack_mcp.catalogue.outcome import Cost, Plan, Safer
 from barrack_mcp.guard.approvals import Approval, Approvals
 from barrack_mcp.guard.page import login_link
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import UNTOLD, About, Books
 from barrack_mcp.guard.page.link.page import create_page
-from barrack_mcp.guard.page.view import UNTOLD, About
 from barrack_mcp.state.store import SqliteStore
 from tests.support.clock import Clock
 

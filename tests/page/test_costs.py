@@ -14,7 +14,8 @@ import pytest
 from barrack_mcp.account import money
 from barrack_mcp.account.account import Account
 from barrack_mcp.api.errors import ApiError, Failure
-from barrack_mcp.guard.page.costs import DAYS, HEIGHT, Books, Costs, read_costs
+from barrack_mcp.guard.page.about import Books
+from barrack_mcp.guard.page.costs import DAYS, HEIGHT, Costs, read_costs
 from tests.support.house import House, house
 
 from .conftest import ROOM, Desk, text_of

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from barrack_mcp.guard.approvals import Approvals, Status
-from barrack_mcp.guard.page.view import About
+from barrack_mcp.guard.page.about import About
 from barrack_mcp.state.store import SqliteStore, StoreError
 from tests.support.guarding import told
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from barrack_mcp.guard.page.about import UNTOLD, About
 from barrack_mcp.guard.page.link.entry import login_link, new_secret
 from barrack_mcp.guard.page.link.knock import is_served
 from barrack_mcp.guard.page.link.server import PageError, PageServer
-from barrack_mcp.guard.page.view import UNTOLD, About
 
 __all__ = ["UNTOLD", "About", "PageError", "PageServer", "is_served", "login_link", "new_secret"]

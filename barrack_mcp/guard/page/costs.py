@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,26 +32,6 @@ _CUTS: Final = (
     ("by_gpu", "GPU"),
     ("by_state", "state"),
 )
-
-
-@dataclass(frozen=True)
-class Books:
-    """The accounts whose costs are shown.
-
-    Attributes:
-        read: Reads what runs and what it costs now in the account that a caller's calls are about; an `ApiError` if
-            nothing of it could be read.
-        owners: Answers the callers who have accounts of their own, those of one account together.
-        brought: Whether callers may bring keys, of whose accounts nothing can be shown.
-    """
-
-    read: Callable[[str], Awaitable[Costs]]
-    owners: Callable[[], Sequence[Sequence[str]]] = tuple
-    brought: bool = False
-
-    def owners_of(self, caller: str) -> Sequence[str]:
-        """Whose account a caller's calls are about; nobody's where it is the one that the others share."""
-        return next((owners for owners in self.owners() if caller in owners), ())
 
 
 @dataclass(frozen=True)

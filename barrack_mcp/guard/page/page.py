@@ -34,10 +34,11 @@ from barrack_mcp.guard.approvals import (
     WrongName,
     sign,
 )
-from barrack_mcp.guard.page.costs import BAR, HEIGHT, WIDTH, Books
+from barrack_mcp.guard.page.about import About, Books
+from barrack_mcp.guard.page.costs import BAR, HEIGHT, WIDTH
 from barrack_mcp.guard.page.live import Live
 from barrack_mcp.guard.page.shield import HEADERS, Shield
-from barrack_mcp.guard.page.view import About, Card, by_caller, card
+from barrack_mcp.guard.page.view import Card, by_caller, card
 from barrack_mcp.state.store import StoreError
 
 _MAX_CARDS: Final = 5

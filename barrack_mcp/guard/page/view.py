@@ -167,27 +167,6 @@ def card(approval: Approval, *, now: float, hindrance: str | None = None, own: b
 
 
 @dataclass(frozen=True)
-class About:
-    """For what the page speaks.
-
-    Attributes:
-        api: The API's host.
-        account: What tells the key from others, without telling the key.
-        simulator: Whether nothing of it is real.
-        remote: Whether calls come over HTTP, from whoever can reach it.
-    """
-
-    api: str = ""
-    account: str = ""
-    simulator: bool = False
-    remote: bool = False
-
-
-UNTOLD: Final = About()
-"""Where nobody said for what the page speaks."""
-
-
-@dataclass(frozen=True)
 class Together:
     """All that one caller asks for."""
 

@@ -11,9 +11,8 @@ import anyio
 
 from barrack_mcp.api.http.listener import Listener
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import About, Books
 from barrack_mcp.guard.page.link.page import create_page
-from barrack_mcp.guard.page.view import About
 
 _MAX_CONNECTIONS: Final = 64
 _END_STREAMS_S: Final = 1.0

@@ -13,10 +13,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import UNTOLD, About, Books
 from barrack_mcp.guard.page.link.entry import SESSION_S, Entry, Pass
 from barrack_mcp.guard.page.page import Page, Visitor, read_fields
-from barrack_mcp.guard.page.view import UNTOLD, About
 
 _LONGEST_CHALLENGE: Final = 200
 _OLD_LINK: Final = "This link was used before, or is too old. Get a new one."

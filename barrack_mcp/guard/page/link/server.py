@@ -12,9 +12,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from barrack_mcp.guard.approvals import Approvals
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import UNTOLD, About, Books
 from barrack_mcp.guard.page.link.entry import login_link, new_room
-from barrack_mcp.guard.page.view import UNTOLD, About
 
 _HOST: Final = "127.0.0.1"
 _NAMES: Final = (_HOST, "localhost", "[::1]")

@@ -17,12 +17,11 @@ from starlette.types import ASGIApp
 from barrack_mcp.config.callers import Callers, CallersError, digest
 from barrack_mcp.config.identity import Identities, Identity, Proof, UnknownYetError
 from barrack_mcp.guard.approvals import Approvals, Approvers, Person
-from barrack_mcp.guard.page.costs import Books
+from barrack_mcp.guard.page.about import UNTOLD, About, Books
 from barrack_mcp.guard.page.login.attempts import SPAN_S, Attempts, address_of
 from barrack_mcp.guard.page.login.code import BEGUN_S, Client, CodeFlow
 from barrack_mcp.guard.page.login.session import Seals, Session, new_id
 from barrack_mcp.guard.page.page import Page, Visitor, read_fields
-from barrack_mcp.guard.page.view import UNTOLD, About
 
 PATH: Final = "/approvals"
 """Where the page is, below the server's public address."""
