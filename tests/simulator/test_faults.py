@@ -24,6 +24,8 @@ from tests.support.patience import PATIENT_S
 pytestmark = pytest.mark.anyio
 
 STOP = "stop_instance"
+SILENT = httpx2.Timeout(PATIENT_S, read=0.1)
+"""Soon enough for what never answers; to be connected may take longer."""
 
 
 async def stop(box: Box) -> httpx2.Response:
@@ -32,12 +34,12 @@ async def stop(box: Box) -> httpx2.Response:
 
 @asynccontextmanager
 async def wired() -> AsyncIterator[Box]:
-    """A fake behind a real socket, for five seconds at most."""
+    """A fake behind a real socket."""
     box = Box()
     with anyio.fail_after(PATIENT_S):
         async with (
             listening(box.app) as address,
-            httpx2.AsyncClient(base_url=address, trust_env=False, timeout=2) as client,
+            httpx2.AsyncClient(base_url=address, trust_env=False, timeout=PATIENT_S) as client,
         ):
             box.client = client
             yield box
@@ -179,7 +181,7 @@ async def test_a_stall_holds_the_connection_until_the_caller_goes() -> None:
     async with wired() as box:
         await box.control("faults", [{"action": "stall", "after_effect": True}])
         with pytest.raises(httpx2.ReadTimeout):
-            await box.send("POST", f"/instances/{box.instance('train-1')}/stop/", timeout=0.1)
+            await box.send("POST", f"/instances/{box.instance('train-1')}/stop/", timeout=SILENT)
         assert box.effects() == [STOP]
 
 
@@ -207,7 +209,7 @@ def running() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENT_S
             while time.monotonic() < deadline and not _listens(port):
                 time.sleep(0.05)
             yield process, port
@@ -245,7 +247,7 @@ def test_a_stalled_caller_does_not_keep_serve_from_ending() -> None:
     with running() as (process, port), httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         client.post("/_sim/faults", json=[{"action": "stall"}])
         with pytest.raises(httpx2.ReadTimeout):
-            client.get("/api/balance/", timeout=0.1)
+            client.get("/api/balance/", timeout=SILENT)
         with socket.create_connection(("127.0.0.1", port)) as held:
             client.post("/_sim/faults", json=[{"action": "stall"}])
             held.sendall(b"GET /api/balance/ HTTP/1.1\r\nhost: x\r\n\r\n")

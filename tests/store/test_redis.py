@@ -39,7 +39,7 @@ anyio.run(main)
 
 async def until(seen: Callable[[], bool]) -> None:
     """Wait for what another process does."""
-    with anyio.fail_after(GONE_S + 8):
+    with anyio.fail_after(PATIENT_S):
         while not seen():  # noqa: ASYNC110 - the event is in another process
             await anyio.sleep(0.1)
 

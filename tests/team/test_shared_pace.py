@@ -20,6 +20,7 @@ from barrack_mcp.state.store.redis.rate import ALONE_S, HOLDS_S, TOGETHER, Rate
 from barrack_mcp.state.store.redis.scripts import ROOM
 from tests.support.answers import Answers, client, json
 from tests.support.clock import Clock
+from tests.support.patience import PATIENT_S
 from tests.support.redis import RedisServer, need_redis
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -150,9 +151,10 @@ async def test_while_redis_is_slow_only_who_finds_that_out_waits_for_it(redis: R
         redis.signal(signal.SIGSTOP)
         began = monotonic()
         assert await claim_all(rate, 16) == [0.0] * 16
-        assert monotonic() - began < 2 * SECONDS
+        # not once for each of the sixteen
+        assert monotonic() - began < 8 * SECONDS
         clock.at += ALONE_S
-        with anyio.fail_after(SECONDS * 3):
+        with anyio.fail_after(PATIENT_S):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(rate.claim, 0.0)
                 await anyio.wait_all_tasks_blocked()
