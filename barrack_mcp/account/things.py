@@ -210,14 +210,24 @@ def labels(found: Iterable[Thing]) -> list[str]:
 
 def usable_id(value: str | None) -> str | None:
     """The id, if a tool would accept it as an argument."""
-    return value if value is not None and _valid(_ID, value) else None
+    return value if value is not None and can_be_id(value) else None
 
 
 def usable_name(stem: str | None, suffix: str, *, longest: int = 50) -> str:
     """Make a name that a tool accepts from one that may hold anything."""
     start = (stem or "")[: longest - len(suffix)]
     name = f"{start}{suffix}"
-    return name if start and _valid(_NAME, name) else suffix.strip("-")
+    return name if start and can_be_name(name) else suffix.strip("-")
+
+
+def can_be_id(value: str) -> bool:
+    """Whether a tool would accept a text as an id."""
+    return _valid(_ID, value)
+
+
+def can_be_name(value: str) -> bool:
+    """Whether a tool would accept a text as the name of something new."""
+    return _valid(_NAME, value)
 
 
 def _valid(adapter: TypeAdapter[str], value: str) -> bool:

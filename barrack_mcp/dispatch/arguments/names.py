@@ -16,14 +16,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import anyio
-from pydantic import TypeAdapter, ValidationError
 
 from barrack_mcp.account.deeds import Deed, Deeds
 from barrack_mcp.account.reading import Listing, Reader, read_list
-from barrack_mcp.account.things import Thing, joined, things
+from barrack_mcp.account.things import Thing, can_be_id, can_be_name, joined, things
 from barrack_mcp.catalogue import BY_TOOL, RESERVED_IDS, JsonObject, Offer
 from barrack_mcp.catalogue.kinds import BY_ARGUMENT, Kind, kind_named_by, kind_told_by
-from barrack_mcp.catalogue.values import PRIVATE_KEY, Id, Name
+from barrack_mcp.catalogue.values import PRIVATE_KEY
 from barrack_mcp.dispatch.arguments.validation import validate
 
 ID_SHAPE: Final = re.compile(r"(?:BRK|FW|KEY|SCR)-[0-9]+[A-Z]{0,2}|[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -35,8 +34,6 @@ SECONDS: Final = 10.0
 _MOST: Final = 3
 """Things that a sentence names."""
 _MOST_SENTENCES: Final = 5
-_ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
-_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 
 class NotFoundError(Exception):
@@ -213,7 +210,7 @@ def _found(given: _Given, listing: Listing, found: list[Thing], *, reads: bool, 
         )
     if named:
         return named[0].id or value
-    if not listing.complete and _valid(_ID, value):
+    if not listing.complete and can_be_id(value):
         # what was not read may have it: the API knows
         return value
     if not listing.readable:
@@ -328,12 +325,4 @@ def _may_be_name(value: str) -> bool:
     if ID_SHAPE.fullmatch(value) or PRIVATE_KEY.search(value) or value.casefold() in RESERVED_IDS:
         return False
     stands_out = value == value.strip() and any(char.isalnum() for char in value)
-    return stands_out and (_valid(_ID, value) or _valid(_NAME, value))
-
-
-def _valid(adapter: TypeAdapter[str], value: str) -> bool:
-    try:
-        adapter.validate_python(value, strict=True)
-    except ValidationError:
-        return False
-    return True
+    return stands_out and (can_be_id(value) or can_be_name(value))
