@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from barrack_mcp.config import read_settings
 from barrack_mcp.server.house import open_server
-from barrack_mcp.transports import plain
+from barrack_mcp.transports import hearing, plain
+from barrack_mcp.transports.bounds import LONGEST
 from barrack_mcp.transports.plain import Plain
 from barrack_mcp.transports.web import http_app
 from tests.support.listening import listening
+from tests.support.patience import PATIENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +42,11 @@ def asked(method: str, *, meta: Mapping[str, Any] | None = None, **params: Any) 
         "mcp-method": method,
     }
     return headers | ({"mcp-name": params["name"]} if "name" in params else {}), json.dumps(body).encode()
+
+
+def escaped(body: str) -> bytes:
+    """A body that spells what it asks for by escapes, as JSON may."""
+    return body.replace("progressToken", "progress\\u0054oken").encode()
 
 
 class Slow:
@@ -62,13 +70,15 @@ class Slow:
         return CallToolResult(content=[TextContent(type="text", text="done")])
 
     @asynccontextmanager
-    async def asked(self, *, name: str = "waits", **more: Any) -> AsyncIterator[httpx2.Response]:
+    async def asked(
+        self, *, name: str = "waits", spelled: Callable[[str], bytes] = str.encode, **more: Any
+    ) -> AsyncIterator[httpx2.Response]:
         """Call the tool; gives the answer once its head is there."""
         headers, body = asked("tools/call", name=name, arguments={}, **more)
         async with (
             listening(http_app(self.server)) as url,
             httpx2.AsyncClient(timeout=20) as http,
-            http.stream("POST", f"{url}/mcp", headers=headers, content=body) as answer,
+            http.stream("POST", f"{url}/mcp", headers=headers, content=spelled(body.decode())) as answer,
         ):
             yield answer
 
@@ -79,6 +89,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "SOON_S", 0.0)
     monkeypatch.setattr(plain, "ALIVE_S", 0.01)
 
+
+LISTED = asked("tools/list")[1]
 
 REQUESTS: Mapping[str, tuple[dict[str, str], bytes]] = {
     "read": asked("tools/call", name="list_regions", arguments={}),
@@ -97,6 +109,10 @@ REQUESTS: Mapping[str, tuple[dict[str, str], bytes]] = {
     "text": (asked("tools/list")[0] | {"content-type": "text/plain"}, asked("tools/list")[1]),
     "takes no stream": (asked("tools/list")[0] | {"accept": "application/json"}, asked("tools/list")[1]),
     "takes nothing": (asked("tools/list")[0] | {"accept": "image/png"}, asked("tools/list")[1]),
+    "takes what is called so": (asked("tools/list")[0] | {"accept": "application/json, x-text/event-stream"}, LISTED),
+    "takes it as a part": (asked("tools/list")[0] | {"accept": 'application/json;of="text/event-stream"'}, LISTED),
+    "takes a longer one": (asked("tools/list")[0] | {"accept": "application/json, text/event-streams"}, LISTED),
+    "takes it last": (asked("tools/list")[0] | {"accept": "application/json;q=1 ,text/event-stream ; q=0.1,"}, LISTED),
     "takes all": (asked("tools/list")[0] | {"accept": "*/*"}, asked("tools/list")[1]),
     "another version": (asked("tools/list")[0] | {"mcp-protocol-version": "2999-01-01"}, asked("tools/list")[1]),
     "listens to nothing": asked("subscriptions/listen", notifications={}),
@@ -197,11 +213,46 @@ async def test_a_call_ends_when_its_client_goes() -> None:
 
 @pytest.mark.promise("R14")
 @pytest.mark.parametrize("meta", [{"progressToken": "p"}, {"progressToken": 0}])
-async def test_who_wants_to_hear_how_a_call_goes_on_hears_it(meta: dict[str, Any]) -> None:
+@pytest.mark.parametrize("spelled", [str.encode, escaped, partial(str.encode, encoding="utf-16")])
+async def test_who_wants_to_hear_how_a_call_goes_on_hears_it(
+    meta: dict[str, Any], spelled: Callable[[str], bytes]
+) -> None:
     slow = Slow()
     slow.go.set()
-    async with slow.asked(name="tells", meta=meta) as answer:
+    async with slow.asked(name="tells", meta=meta, spelled=spelled) as answer:
         said = await answer.aread()
     assert answer.headers["content-type"] == "text/event-stream"
     assert b'"message":"half"' in said
     assert b"done" in said
+
+
+@pytest.mark.promise("R14")
+@pytest.mark.usefixtures("soon")
+async def test_a_stream_begins_as_the_sdk_begins_it() -> None:
+    def told(answer: httpx2.Response) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in answer.headers.items() if name not in {"date", "x-request-id"}]
+
+    heads = []
+    for name, meta in (("waits", None), ("tells", {"progressToken": "p"})):
+        slow = Slow()
+        if meta is not None:
+            slow.go.set()
+        async with slow.asked(name=name, meta=meta) as answer:
+            heads.append(told(answer))
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.promise("R14")
+async def test_what_says_that_it_is_too_long_is_refused_though_nothing_of_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hearing, "PATIENCE_S", 0.0)
+    headers = {**asked("tools/list")[0], "content-length": str(LONGEST + 1)}
+    async with listening(http_app(Slow().server)) as url:
+        place = url.removeprefix("http://")
+        head = "".join(f"{name}: {value}\r\n" for name, value in {"host": place, **headers}.items())
+        host, _, port = place.partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as connection:
+            await connection.send(f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode())
+            with anyio.fail_after(PATIENT_S):
+                assert (await connection.receive()).startswith(b"HTTP/1.1 413 ")

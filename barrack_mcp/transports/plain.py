@@ -24,13 +24,15 @@ SOON_S: Final = 0.1
 ALIVE_S: Final = 15.0
 """How often who waits is shown that something lives; as the SDK does it."""
 
-_TOLD_ON_THE_WAY: Final = (b"progressToken", b"logLevel")
-"""What a client asks by to be told how its call goes on."""
+_TOLD_ON_THE_WAY: Final = (b"progressToken", b"logLevel", b"\\u00", b"\0")
+"""What a client asks by to be told how its call goes on; it may spell the letters of that by escapes, or two bytes."""
 _LISTENING: Final = "subscriptions/listen"
 """What is answered by a stream alone."""
+_EVENTS: Final = "text/event-stream"
 _STREAM: Final = [
-    (b"content-type", b"text/event-stream"),
+    (b"content-type", _EVENTS.encode()),
     (b"cache-control", b"no-cache, no-transform"),
+    (b"connection", b"keep-alive"),
     (b"x-accel-buffering", b"no"),
 ]
 
@@ -54,6 +56,7 @@ class Plain:
         )
         self._streaming = streaming
         self._path = path
+        self._longest = longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or run through one start and end of the server."""
@@ -79,11 +82,15 @@ class Plain:
         if scope["type"] != "http" or scope["method"] != "POST":
             return False
         headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
         return (
             headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS
             and headers.get("mcp-method", _LISTENING) != _LISTENING
             # whoever takes no stream is refused for it, and whoever may have one is not
-            and "text/event-stream" in headers.get("accept", "")
+            and _EVENTS in (each.partition(";")[0].strip() for each in headers.get("accept", "").split(","))
+            # what is too long is refused by its head, whether or not any of it comes
+            and length.isdecimal()
+            and int(length) <= self._longest
             and scope["path"] == f"{scope.get('root_path', '')}{self._path}"
         )
 
