@@ -52,6 +52,15 @@ def at_a_terminal(*arguments: str, typed: str, settings: dict[str, str]) -> tupl
     return code, re.sub(r"\s+", " ", shown.decode())
 
 
+@pytest.fixture(scope="module")
+def active() -> str:
+    """The id of a machine that runs in every simulator, as its list tells it."""
+    listed = piped("call", "list_instances", "--json", "--simulator", settings={}).stdout
+    found = re.search(r'"instance_id": "([^"]+)"[^{}]*?"status": "ACTIVE"', listed)
+    assert found is not None
+    return found[1]
+
+
 def test_what_was_typed_before_the_question_answers_nothing() -> None:
     """A pasted second line is no yes: it was there before anybody could read what it agrees to."""
     leader, follower = os.openpty()
@@ -152,11 +161,8 @@ async def test_a_request_is_denied_at_a_terminal_and_an_unknown_one_is_said(tmp_
         ("\x04", 5, "closed the question"),
     ],
 )
-def test_a_call_from_a_terminal_asks_there(typed: str, code: int, said: str) -> None:
-    listed = piped("call", "list_instances", "--json", "--simulator", settings={}).stdout
-    active = re.search(r'"instance_id": "([^"]+)"[^{}]*?"status": "ACTIVE"', listed)
-    assert active is not None
-    arguments = ("call", "hibernate_instance", f"instance_id={active[1]}", "--simulator")
+def test_a_call_from_a_terminal_asks_there(active: str, typed: str, code: int, said: str) -> None:
+    arguments = ("call", "hibernate_instance", f"instance_id={active}", "--simulator")
     done, shown = at_a_terminal(*arguments, typed=typed, settings={})
     assert (done, said in shown) == (code, True), shown
     # who has just read what it would do isn't told once more
