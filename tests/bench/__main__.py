@@ -120,7 +120,7 @@ def checked(run: Run) -> int:
         return starting.measured([OURS, EMPTY], run.folder, 3, calls=10)
 
     def called() -> Sequence[Figure]:
-        return calling.measured([OURS, EMPTY], run.folder, 5, ways=["stdio"], eras=["modern"])
+        return calling.measured([OURS, EMPTY], run.folder, 5, ways=["stdio", "http"], eras=["modern"])
 
     def pressed() -> Sequence[Figure]:
         return loading.measured([OURS, EMPTY], run.folder, 2, seconds=0.7, clients=[8])
