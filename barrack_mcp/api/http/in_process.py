@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import anyio
 import anyio.lowlevel
 import httpx2
 from starlette.types import ASGIApp, Message
-
-_TURNS: Final = 2
-"""Of the event loop: a network takes one to send and one to hear, at the least. Others go on meanwhile, and find what
-they would ask asked already."""
 
 
 class InProcess(httpx2.AsyncBaseTransport):
@@ -44,8 +39,8 @@ class InProcess(httpx2.AsyncBaseTransport):
             "client": None,
             "root_path": "",
         }
-        for _ in range(_TURNS):
-            await anyio.lowlevel.checkpoint()
+        # over a network, too, others go on meanwhile, and find what they would ask asked already
+        await anyio.lowlevel.checkpoint()
         await self._app(scope, exchange.receive, exchange.send)
         if exchange.status is None or not exchange.is_over:
             raise httpx2.RemoteProtocolError("The application ended before its answer did.", request=request)
