@@ -27,7 +27,7 @@ _LONGEST_SOURCE: Final = 500
 MOST_CHOICES: Final = 200
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]+")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/{}-]*")
-_AS_WRITTEN: Final = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_AS_WRITTEN: Final = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _check_text(text: str) -> str:
